@@ -1,0 +1,264 @@
+"""What can go wrong, as one tree. Whether to try again, and the exit code, are properties of the type.
+
+::
+
+    VodMigrateError                     exit  retry
+    ├── BadInput                          2          the migration file, an option, a setting
+    │   ├── BadMigrationFile              2
+    │   ├── BadOption                     2
+    │   └── BadSetting                    2
+    ├── StoreError                        4          the results store
+    │   ├── StoreUnreachable              4   yes
+    │   ├── StoreNotMigrated              2
+    │   ├── StoreTooNew                   2
+    │   └── QuotaConflict                 2
+    ├── SourceError                       4          listing OSS
+    │   ├── SourceUnavailable             4   yes
+    │   ├── SourceDenied                  3
+    │   ├── BucketMissing                 2
+    │   └── ListingBroken                 6          an answer that cannot be true
+    ├── RegisterError                     6          one RegisterMedia call
+    │   ├── Transient                     4   yes
+    │   │   ├── NetworkTrouble            4   yes
+    │   │   ├── ServiceTrouble            4   yes
+    │   │   └── BrokenReply               4   yes
+    │   ├── Throttled                     4   yes
+    │   ├── RequestRefused                6          one bad description poisons its call: split
+    │   └── AccountStopped                3          nothing can be sent for this account
+    │       ├── Denied                    3
+    │       ├── InvalidCredentials        3
+    │       └── Suspended                 3
+    └── RunStopped                        6          the run ends early, the rest stays pending
+        ├── ThresholdPassed               5
+        ├── AllRefused                    6
+        └── Interrupted                 130
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+__all__ = [
+    "AccountStopped",
+    "AllRefused",
+    "BadInput",
+    "BadMigrationFile",
+    "BadOption",
+    "BadSetting",
+    "BrokenReply",
+    "BucketMissing",
+    "Denied",
+    "Interrupted",
+    "InvalidCredentials",
+    "ListingBroken",
+    "NetworkTrouble",
+    "QuotaConflict",
+    "RegisterError",
+    "RequestRefused",
+    "Retryable",
+    "RunStopped",
+    "ServiceTrouble",
+    "SourceDenied",
+    "SourceError",
+    "SourceUnavailable",
+    "StoreError",
+    "StoreNotMigrated",
+    "StoreTooNew",
+    "StoreUnreachable",
+    "Suspended",
+    "ThresholdPassed",
+    "Throttled",
+    "Transient",
+    "VodMigrateError",
+]
+
+
+class Retryable:
+    """Mixed into an error that may go away by itself. No object loses an attempt to one."""
+
+
+class VodMigrateError(Exception):
+    """Base of every error that vod-migrate raises on purpose; its text is one paragraph for a person."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class BadInput(VodMigrateError):
+    """Something a person wrote cannot be used. Nothing was changed."""
+
+    exit_code = 2
+
+
+class BadMigrationFile(BadInput):
+    """A migration file cannot be used: names the file, each field, its value and the fix."""
+
+    def __init__(self, path: str, problems: list[str]) -> None:
+        """path: the file; problems: one sentence each, beginning with the field's dotted name."""
+        self.path = path
+        self.problems = problems
+        super().__init__(f"{path}: " + "; ".join(problems))
+
+
+class BadOption(BadInput):
+    """An option of a run (command line, trigger form) cannot be used."""
+
+
+class BadSetting(BadInput):
+    """An environment variable or a field of the connection cannot be used or is missing."""
+
+
+class StoreError(VodMigrateError):
+    """The results store cannot do what was asked."""
+
+    exit_code = 4
+
+
+class StoreUnreachable(Retryable, StoreError):
+    """The results database does not answer. Nothing that was recorded is lost."""
+
+
+class StoreNotMigrated(StoreError):
+    """The results database has no schema, or an old one: run `vod-migrate db upgrade`."""
+
+    exit_code = 2
+
+
+class StoreTooNew(StoreError):
+    """The results database was made by a newer vod-migrate: upgrade this installation."""
+
+    exit_code = 2
+
+
+class QuotaConflict(StoreError):
+    """Two connections name one account but different paces: give them the same `calls_per_second`."""
+
+    exit_code = 2
+
+
+class SourceError(VodMigrateError):
+    """Objects could not be discovered. The scan keeps its cursor."""
+
+    exit_code = 4
+
+
+class SourceUnavailable(Retryable, SourceError):
+    """OSS did not answer, or answered with a server error."""
+
+
+class SourceDenied(SourceError):
+    """OSS refused the credentials, or they lack `oss:ListObjects` on the bucket."""
+
+    exit_code = 3
+
+
+class BucketMissing(SourceError):
+    """The bucket does not exist at this endpoint: check `source.bucket` and the connection's region."""
+
+    exit_code = 2
+
+
+class ListingBroken(SourceError):
+    """OSS sent a page that cannot be true (repeated, out of order, outside the prefix). The scan stopped before it."""
+
+    exit_code = 6
+
+
+class RegisterError(VodMigrateError):
+    """One RegisterMedia call did not give a reply that can be read as outcomes."""
+
+    exit_code = 6
+
+    def __init__(
+        self, message: str, *, code: str = "", http_status: int | None = None, request_id: str | None = None
+    ) -> None:
+        """code: the service's own, or ours in snake_case; http_status: None where the SDK lost it."""
+        self.code = code or type(self).__name__
+        self.http_status = http_status
+        self.request_id = request_id
+        super().__init__(message)
+
+
+class Transient(Retryable, RegisterError):
+    """The service or the way to it failed for now; whether the call had an effect is not known."""
+
+    exit_code = 4
+
+
+class NetworkTrouble(Transient):
+    """No answer: refused, reset, timed out, or the name did not resolve."""
+
+
+class ServiceTrouble(Transient):
+    """The service answered with a server error (5xx)."""
+
+
+class BrokenReply(Transient):
+    """The answer is not what RegisterMedia sends (HTML from a proxy, an empty body, other types)."""
+
+
+class Throttled(Retryable, RegisterError):
+    """The account's RegisterMedia quota is used up. Lower `calls_per_second` or wait; nothing is lost."""
+
+    exit_code = 4
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str = "",
+        http_status: int | None = None,
+        request_id: str | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        """retry_after: seconds, where the service named a time."""
+        super().__init__(message, code=code, http_status=http_status, request_id=request_id)
+        self.retry_after = retry_after
+
+
+class RequestRefused(RegisterError):
+    """The service refused the call as a whole; one bad description is enough for that."""
+
+
+class AccountStopped(RegisterError):
+    """Nothing can be sent for this account until a person acts; everything unsent stays pending."""
+
+    exit_code = 3
+
+
+class Denied(AccountStopped):
+    """The credentials lack `vod:RegisterMedia`: allow the action in the RAM policy."""
+
+
+class InvalidCredentials(AccountStopped):
+    """The service does not know the AccessKey, or its secret or token does not fit."""
+
+
+class Suspended(AccountStopped):
+    """VOD is not activated for this account, or suspended for an overdue payment."""
+
+
+class RunStopped(VodMigrateError):
+    """The run ended before its work did; what was not sent stays pending for the next run."""
+
+    exit_code = 6
+
+    def __init__(self, message: str, *, code: str = "") -> None:
+        """code: what the run's row keeps as its stop code, in snake_case."""
+        self.code = code
+        super().__init__(message)
+
+
+class ThresholdPassed(RunStopped):
+    """More files failed than the migration's `stop` setting allows."""
+
+    exit_code = 5
+
+
+class AllRefused(RunStopped):
+    """Every single description was refused with one code: the fault is in the settings, not in the files."""
+
+
+class Interrupted(RunStopped):
+    """Somebody stopped the process; the next run goes on where it stopped."""
+
+    exit_code = 130

@@ -1,0 +1,110 @@
+"""The value objects that travel from OSS to VOD: frozen, keyword-only, no behaviour beyond their own shape.
+
+==============  =====================================================  =======================
+MediaObject     a file in OSS, as listed                               discover → select
+Description     its RegisterMetadata                                   describe → batch
+Entry           a pending result with its description and URL          batch → register
+Batch           up to 10 entries of one storage address                one RegisterMedia call
+Outcome         what a call meant for one entry                        register → record
+Reply           a call's RequestId and its outcomes, one per entry     register → record
+==============  =====================================================  =======================
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+__all__ = ["Batch", "Description", "Entry", "MediaObject", "Outcome", "Reply", "Verdict"]
+
+FILES_PER_CALL = 10
+"""RegisterMedia takes up to 10 files a call (RegisterMedia page, 2025-12)."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MediaObject:
+    """A file in OSS: size in bytes, etag without quotes, last_modified with its time zone."""
+
+    bucket: str
+    key: str
+    size: int
+    etag: str
+    last_modified: datetime
+    storage_class: str = "Standard"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Description:
+    """The RegisterMetadata of an object but for its FileURL; every text within the documented bytes."""
+
+    title: str
+    description: str | None = None
+    tags: tuple[str, ...] = ()
+    cover_url: str | None = None
+    cate_id: int | None = None
+    reference_id: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Entry:
+    """A claimed result, described and ready to send.
+
+    attempts: answers about this object so far that were a refusal; no_answers: replies that did not name it.
+    """
+
+    result_id: int
+    bucket: str
+    key: str
+    file_url: str
+    description: Description
+    attempts: int = 0
+    no_answers: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Batch:
+    """Up to 10 entries of one storage address: one RegisterMedia call."""
+
+    storage_address: str
+    entries: tuple[Entry, ...]
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def split(self) -> tuple[Batch, Batch]:
+        """Two halves, the larger first; for a call that was refused as a whole."""
+        middle = (len(self.entries) + 1) // 2
+        address = self.storage_address
+        return (
+            Batch(storage_address=address, entries=self.entries[:middle]),
+            Batch(storage_address=address, entries=self.entries[middle:]),
+        )
+
+
+class Verdict(StrEnum):
+    """What a call meant for one object."""
+
+    REGISTERED = "registered"
+    ALREADY_REGISTERED = "already_registered"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outcome:
+    """What a call meant for one entry; media_id where it is registered, code and message where it is not."""
+
+    result_id: int
+    verdict: Verdict
+    media_id: str | None = None
+    code: str | None = None
+    message: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reply:
+    """A call that was answered: exactly one outcome for every entry of its batch."""
+
+    request_id: str | None
+    outcomes: tuple[Outcome, ...]

@@ -1,0 +1,1 @@
+"""The results store: what became of every object, on Postgres."""

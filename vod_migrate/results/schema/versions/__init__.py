@@ -1,0 +1,1 @@
+"""Versions of the results schema, applied by Alembic."""

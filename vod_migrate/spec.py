@@ -1,0 +1,382 @@
+"""Everything a migration file and a run's options may say, validated; unknown keys are refused by name.
+
+The models are the one source of the defaults, the JSON schema and the reference page.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import difflib
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, available_timezones
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from vod_migrate.errors import BadMigrationFile, BadOption
+
+__all__ = ["MEDIA_EXTENSIONS", "Migration", "Mode", "RunOptions", "load_migration", "parse_migration", "parse_options"]
+
+MEDIA_EXTENSIONS: tuple[str, ...] = (
+    "mp4",
+    "ts",
+    "3gp",
+    "mpg",
+    "mpeg",
+    "mpe",
+    "dat",
+    "vob",
+    "asf",
+    "avi",
+    "wmv",
+    "flv",
+    "f4v",
+    "rm",
+    "rmvb",
+    "mov",
+    "mkv",
+    "m3u8",
+    "dv",
+    "gif",
+    "m2t",
+    "m4v",
+    "mj2",
+    "mjpeg",
+    "mts",
+    "ogg",
+    "qt",
+    "swf",
+    "webm",
+    "mp3",
+    "wma",
+    "wav",
+    "aac",
+    "ra",
+    "m4a",
+    "flac",
+    "ape",
+    "ac3",
+    "amr",
+    "caf",
+    "acm",
+)
+"""Video and audio formats that VOD takes (VOD upload overview and media-uploader pages, read 2026-11)."""
+
+ACCOUNT_CALLS_PER_SECOND = 47.0
+"""The account's own pace: 94 % of the documented 50 calls/s, which 20 ms of network jitter still fits into."""
+
+_DATE_PLACE = re.compile(r"\{\{\s*(date|interval_start|interval_end)\b")
+_NAME = r"^[a-z0-9][a-z0-9_.-]{0,99}$"
+_BUCKET = r"^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$"
+_CRON_FIELDS = 5
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+class Source(_Part):
+    """Where the objects are."""
+
+    bucket: Annotated[str, Field(pattern=_BUCKET, description="The OSS bucket; it must have been added to VOD.")]
+    prefixes: Annotated[
+        tuple[str, ...],
+        Field(
+            min_length=1,
+            description="Key prefixes to list; `{{ date }}` is the local date of the interval's start. [''] is the whole bucket.",
+        ),
+    ] = ("",)
+
+    @property
+    def dated(self) -> bool:
+        """Whether a prefix depends on the run's date."""
+        return any(_DATE_PLACE.search(prefix) for prefix in self.prefixes)
+
+
+class Select(_Part):
+    """Which of the listed objects are registered; each one left out is counted under a named reason."""
+
+    extensions: Annotated[
+        tuple[str, ...],
+        Field(
+            min_length=1,
+            description="File extensions without the dot, case-insensitive; the default is all that VOD takes.",
+        ),
+    ] = MEDIA_EXTENSIONS
+    min_size: Annotated[int, Field(ge=0, description="Smallest size in bytes; 1 leaves empty objects out.")] = 1
+    max_size: Annotated[int | None, Field(ge=1, description="Largest size in bytes.")] = None
+    storage_classes: Annotated[
+        tuple[str, ...],
+        Field(
+            min_length=1,
+            description="Storage classes to take. Archived objects are left out by default: VOD cannot read them.",
+        ),
+    ] = ("Standard", "IA")
+
+    @field_validator("extensions")
+    @classmethod
+    def _known_extensions(cls, extensions: tuple[str, ...]) -> tuple[str, ...]:
+        cleaned = tuple(extension.lower().removeprefix(".") for extension in extensions)
+        for extension in cleaned:
+            if extension not in MEDIA_EXTENSIONS:
+                near = difflib.get_close_matches(extension, MEDIA_EXTENSIONS, 1)
+                hint = f"did you mean {near[0]!r}?" if near else "VOD would refuse such files; remove it."
+                raise ValueError(f"VOD takes no {extension!r} files: {hint}")
+        return cleaned
+
+    @model_validator(mode="after")
+    def _sizes_in_order(self) -> Select:
+        if self.max_size is not None and self.max_size < self.min_size:
+            raise ValueError(f"max_size {self.max_size} is below min_size {self.min_size}, so no object could be taken")
+        return self
+
+
+class Describe(_Part):
+    """The RegisterMetadata of an object, made from its key."""
+
+    title: Annotated[
+        str,
+        Field(
+            min_length=1,
+            description="Jinja2 template of the Title: `key`, `name` (last part), `stem` (without extension), `extension`, "
+            "`folder`, `folders`, `bucket`, `size`, `last_modified`. Cut at 128 UTF-8 bytes.",
+        ),
+    ] = "{{ stem }}"
+
+
+class Register(_Part):
+    """How the files are registered. Exactly one of template_group_id and workflow_id must be chosen."""
+
+    template_group_id: Annotated[
+        str | None,
+        Field(
+            min_length=1, max_length=64, description="`VOD_NO_TRANSCODE`, or the ID of a transcoding template group."
+        ),
+    ] = None
+    workflow_id: Annotated[str | None, Field(min_length=1, max_length=64, description="The ID of a VOD workflow.")] = (
+        None
+    )
+    calls_per_second: Annotated[
+        float | None,
+        Field(
+            gt=0,
+            le=1000,
+            description="A cap for this migration below the account's own pace, which the connection sets.",
+        ),
+    ] = None
+    url_encoding: Annotated[
+        Literal["percent", "raw"],
+        Field(
+            description="How the key stands in FileURL. The vendor does not say; `percent` is what its sibling APIs ask for."
+        ),
+    ] = "percent"
+    max_request_bytes: Annotated[
+        int,
+        Field(
+            ge=2048,
+            le=65536,
+            description="Upper bound of one call's encoded query; a call takes fewer than 10 files where ten would exceed it.",
+        ),
+    ] = 60000
+    workers: Annotated[
+        int, Field(ge=1, le=8, description="Register tasks a run; one saturates an account, more are for availability.")
+    ] = 1
+    threads: Annotated[int, Field(ge=1, le=128, description="Threads a worker.")] = 32
+    retry_failed: Annotated[
+        int,
+        Field(
+            ge=0, le=365, description="For how many nights mode `new` tries a failed object again; 0 leaves it alone."
+        ),
+    ] = 0
+
+    @model_validator(mode="after")
+    def _one_way_of_processing(self) -> Register:
+        if self.template_group_id is None and self.workflow_id is None:
+            raise ValueError(
+                "the choice of transcoding is missing: set template_group_id to VOD_NO_TRANSCODE or a template group's ID, or set workflow_id"
+            )
+        if self.template_group_id is not None and self.workflow_id is not None:
+            raise ValueError(
+                f"both template_group_id ({self.template_group_id}) and workflow_id ({self.workflow_id}) are given; "
+                "VOD would silently prefer the workflow, so keep exactly one"
+            )
+        return self
+
+
+class Stop(_Part):
+    """When a run gives up because too much fails."""
+
+    failure_share: Annotated[
+        float, Field(gt=0, le=1, description="Share of failed outcomes above which the run stops.")
+    ] = 0.2
+    min_outcomes: Annotated[int, Field(ge=1, description="Outcomes needed before the share counts.")] = 500
+
+
+class Migration(_Part):
+    """One migration file."""
+
+    name: Annotated[str, Field(pattern=_NAME, description="The migration's name; its DAG is `vod_backfill__<name>`.")]
+    connection: Annotated[
+        str,
+        Field(min_length=1, description="The Airflow connection (type aliyun_vod); by hand the environment is used."),
+    ] = "vod_default"
+    source: Source
+    select: Select = Select()
+    describe: Describe = Describe()
+    register_: Annotated[Register, Field(alias="register")]
+    stop: Stop = Stop()
+    schedule: Annotated[str | None, Field(description="Cron expression in `timezone`; null means by hand only.")] = None
+    timezone: Annotated[str, Field(description="IANA time zone of schedule and dates.")] = "Asia/Shanghai"
+    start_date: Annotated[
+        dt.date | None, Field(description="First local date that a backfill may cover; null: 2020-01-01.")
+    ] = None
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, populate_by_name=True)
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, zone: str) -> str:
+        if zone not in available_timezones():
+            near = difflib.get_close_matches(zone, available_timezones(), 1)
+            raise ValueError(f"{zone!r} is no IANA time zone" + (f": did you mean {near[0]!r}?" if near else ""))
+        return zone
+
+    @field_validator("schedule")
+    @classmethod
+    def _five_fields(cls, schedule: str | None) -> str | None:
+        # The timetable parses it in full; this keeps the commonest slip out of the scheduler's log.
+        if schedule is not None and not schedule.startswith("@") and len(schedule.split()) != _CRON_FIELDS:
+            raise ValueError(f"{schedule!r} is no cron expression: it has five fields, e.g. '0 1 * * *'")
+        return schedule
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The migration's time zone."""
+        return ZoneInfo(self.timezone)
+
+    @property
+    def dag_id(self) -> str:
+        """The migration's DAG."""
+        return f"vod_backfill__{self.name}"
+
+    def resolved(self) -> dict[str, Any]:
+        """The file with every default filled in, as JSON types; what `prepare` stores with the run."""
+        return self.model_dump(mode="json", by_alias=True)
+
+    def digest(self) -> str:
+        """SHA-256 of the resolved file, 64 hex digits; equal digests mean equal behaviour."""
+        text = json.dumps(self.resolved(), sort_keys=True, ensure_ascii=False)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+class Mode(StrEnum):
+    """What a run sends."""
+
+    NEW = "new"
+    FAILED = "failed"
+    ALL = "all"
+
+
+class RunOptions(_Part):
+    """The options of one run; the trigger form and `vod-migrate run` offer exactly these."""
+
+    mode: Annotated[
+        Mode,
+        Field(
+            description="new: what was never settled; failed: only what failed, without listing; all: everything selected, again."
+        ),
+    ] = Mode.NEW
+    prefixes: Annotated[
+        tuple[str, ...] | None, Field(min_length=1, description="List only these prefixes instead of the file's.")
+    ] = None
+    limit: Annotated[int | None, Field(ge=1, description="Send at most this many objects.")] = None
+    modified_since: Annotated[
+        dt.datetime | None,
+        Field(description="Only objects modified at or after this time; without an offset, the migration's time zone."),
+    ] = None
+    date: Annotated[dt.date | None, Field(description="The value of `{{ date }}` in prefixes, YYYY-MM-DD.")] = None
+    calls_per_second: Annotated[float | None, Field(gt=0, le=1000, description="A lower pace for this run.")] = None
+
+    def stored(self) -> dict[str, Any]:
+        """The options that differ from the defaults, as JSON types."""
+        return self.model_dump(mode="json", exclude_defaults=True)
+
+
+def load_migration(path: Path) -> Migration:
+    """Reads one migration file.
+
+    Raises:
+        BadMigrationFile: naming each field, its value and the fix.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise BadMigrationFile(str(path), [f"cannot be read: {error.strerror or error}"]) from error
+    except UnicodeDecodeError as error:
+        raise BadMigrationFile(str(path), [f"is not UTF-8 (byte {error.start}): save it as UTF-8"]) from error
+    except yaml.YAMLError as error:
+        raise BadMigrationFile(str(path), [f"is not YAML: {' '.join(str(error).split())}"]) from error
+    if not isinstance(content, dict):
+        raise BadMigrationFile(str(path), ["must be a mapping that begins with `name:`"])
+    return parse_migration(content, origin=str(path))
+
+
+def parse_migration(content: Mapping[str, Any], *, origin: str) -> Migration:
+    """Validates a migration that was read already; origin names it in errors.
+
+    Raises:
+        BadMigrationFile: naming each field, its value and the fix.
+    """
+    try:
+        return Migration.model_validate(content)
+    except ValidationError as error:
+        raise BadMigrationFile(origin, _problems(error, Migration)) from None
+
+
+def parse_options(content: Mapping[str, Any]) -> RunOptions:
+    """Validates a run's options; empty values (an untouched form field) count as not given.
+
+    Raises:
+        BadOption: naming each option, its value and the fix.
+    """
+    given = {name: value for name, value in content.items() if value not in (None, "", [])}
+    try:
+        return RunOptions.model_validate(given)
+    except ValidationError as error:
+        raise BadOption("; ".join(_problems(error, RunOptions))) from None
+
+
+def _problems(error: ValidationError, model: type[BaseModel]) -> list[str]:
+    problems = []
+    for detail in error.errors(include_url=False):
+        where = ".".join(str(part) for part in detail["loc"]) or "the file"
+        if detail["type"] == "extra_forbidden":
+            known = _field_names(model, detail["loc"][:-1])
+            near = difflib.get_close_matches(str(detail["loc"][-1]), known, 1)
+            hint = f"did you mean {near[0]!r}?" if near else f"known here: {', '.join(known)}"
+            problems.append(f"{where}: unknown setting; {hint}")
+        elif detail["type"] == "missing":
+            problems.append(f"{where}: is required and missing")
+        else:
+            message = detail["msg"].removeprefix("Value error, ")
+            shown = "" if isinstance(detail["input"], dict) else f" (got {detail['input']!r})"
+            problems.append(f"{where}: {message}{shown}")
+    return problems
+
+
+def _field_names(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
+    for part in location:
+        for name, field in model.model_fields.items():
+            if (
+                part in (name, field.alias)
+                and isinstance(field.annotation, type)
+                and issubclass(field.annotation, BaseModel)
+            ):
+                model = field.annotation
+    return [field.alias or name for name, field in model.model_fields.items()]
