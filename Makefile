@@ -1,0 +1,67 @@
+# One-word commands, the same by hand and in CI. `make` alone lists them.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test lint bench docs lock clean
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+# Airflow compiles about 3,000 modules; without their bytecode on disk every one of its processes starts 5 s later.
+unexport PYTHONDONTWRITEBYTECODE
+export UV_LINK_MODE := copy
+# The VOD SDK sends even loopback calls to a proxy named here, whatever NO_PROXY says.
+unexport HTTP_PROXY HTTPS_PROXY ALL_PROXY http_proxy https_proxy all_proxy
+export ALIBABA_CLOUD_ECS_METADATA_DISABLED := true
+
+COMPILE = $(BIN)/uv pip compile --quiet --python-version 3.11 --python-platform linux --no-header \
+	--no-emit-index-url --no-emit-find-links --annotation-style line $(UPGRADE)
+
+help:  ## List these commands
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-6s %s\n", $$1, $$2}'
+
+demo: $(STAMP)  ## Run a whole migration in a real Airflow against the local sandbox; no cloud account needed
+	@$(BIN)/python -m vod_migrate.airflow.demo $(ARGS)
+
+test: $(STAMP)  ## Run the tests (ARGS="tests/unit -k title" picks some); leaves .venv/bin/vod-migrate ready
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: $(STAMP)  ## Check style, types and the direction of imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(STAMP)  ## Measure: every script in benchmarks/
+	@for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(BIN)/python "$$script"; done
+
+docs: $(STAMP)  ## Write the generated pages: the settings reference and the CLI help
+	@$(BIN)/python docs/generate.py
+
+lock: $(BIN)/uv  ## Pin requirements*.txt anew from pyproject.toml and requirements.in (UPGRADE=--upgrade for newer versions)
+	$(COMPILE) pyproject.toml requirements.in -o requirements.txt
+	$(COMPILE) --group dev -c requirements.txt -o requirements-dev.txt
+
+clean:  ## Remove the environment, caches and what the demo left
+	rm -rf $(VENV) .demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" && "$(PYTHON)" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' \
+		|| { echo "vod-migrate is locked for Python 3.11, which was not found: name one with make PYTHON=..."; exit 1; }
+	@"$(PYTHON)" -c 'import ensurepip' 2>/dev/null \
+		|| { echo "this Python cannot make environments: apt-get install python3-venv"; exit 1; }
+	@"$(PYTHON)" -m venv $(VENV)
+
+$(BIN)/uv: | $(BIN)/python
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "$$(grep -oE '^uv==[0-9.]+' requirements-dev.txt)"
+
+$(STAMP): requirements.txt requirements-dev.txt pyproject.toml | $(BIN)/uv
+	@echo "installing the locked packages into $(VENV)"
+	@$(BIN)/uv pip install --quiet --compile-bytecode -p $(BIN)/python -r requirements.txt -r requirements-dev.txt
+	@$(BIN)/uv pip install --quiet --compile-bytecode --no-deps -p $(BIN)/python -e .
+	@touch $@
