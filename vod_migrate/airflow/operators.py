@@ -1,0 +1,201 @@
+"""The four tasks of a run as operators: prepare → discover beside register → report.
+
+The tasks hand each other nothing but the run's ID; everything else is in the results store. An error that may go away
+fails the try, and Airflow tries again; any other fails the task at once. What was not sent stays pending either way.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow.sdk import BaseOperator
+from airflow.sdk.exceptions import AirflowException, AirflowFailException
+
+from vod_migrate.airflow.hook import VodHook, open_results
+from vod_migrate.airflow.stopping import StopSignal
+from vod_migrate.errors import Interrupted, Retryable, VodMigrateError
+from vod_migrate.spec import Migration, parse_migration, parse_options
+
+if TYPE_CHECKING:
+    import threading
+
+    from airflow.sdk import Context
+
+    from vod_migrate.results.store import Store
+
+__all__ = ["DiscoverOperator", "PrepareOperator", "RegisterOperator", "ReportOperator", "reports_folder"]
+
+
+class PrepareOperator(BaseOperator):
+    """Checks options, connection and results database, and stores the run with its resolved migration file.
+
+    options: the run's options by name (templated); None takes them from the trigger form.
+    Returns the run's ID.
+    """
+
+    template_fields: Sequence[str] = ("options",)
+    ui_color = "#e6f0ff"
+
+    def __init__(
+        self, *, migration: Migration, origin_group: str | None, options: Mapping[str, Any] | None = None, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.migration = migration.resolved()
+        self.origin_group = origin_group
+        self.options = dict(options) if options is not None else None
+
+    def execute(self, context: Context) -> str:
+        """Stores the run; a retry, or a cleared task, finds the same run again."""
+        from vod_migrate.engine import Origin, prepare  # noqa: PLC0415 - not while parsing
+
+        with _explained(self):
+            migration = parse_migration(self.migration, origin=f"the migration of {self.task_id}")
+            dag_run = context["dag_run"]
+            given = self.options if self.options is not None else {**context["params"], **(dag_run.conf or {})}
+            interval = _interval(dag_run)
+            with open_results() as store:
+                run = prepare(
+                    store=store,
+                    connection=VodHook(migration.connection).connection,
+                    migration=migration,
+                    options=parse_options(given),
+                    origin=Origin(
+                        kind="airflow",
+                        dag_id=dag_run.dag_id,
+                        dag_run_id=dag_run.run_id,
+                        task_group=self.origin_group,
+                    ),
+                    date=interval[0].astimezone(migration.zone).date() if interval else None,
+                    interval=interval,
+                )
+        self.log.info("run %s: bucket %s, mode %s, date %s", run.run_id, run.bucket, run.mode, run.local_date or "none")
+        return str(run.run_id)
+
+
+class _EngineOperator(BaseOperator):
+    """A part of the engine that works until it is done, or until Airflow asks it to stop."""
+
+    action: ClassVar[str]
+
+    def __init__(self, *, prepare_task_id: str, connection_id: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.prepare_task_id = prepare_task_id
+        self.connection_id = connection_id
+        self._signal: StopSignal | None = None
+        self._asked_to_stop = False
+
+    def execute(self, context: Context) -> None:
+        """Works on the run that `prepare` stored."""
+        self._signal = StopSignal()
+        if self._asked_to_stop:
+            self._signal.ask()
+        run_id = _prepared_run(context, self.prepare_task_id)
+        with _explained(self), open_results() as store:
+            self.work(store, run_id, self._signal.event)
+
+    @abstractmethod
+    def work(self, store: Store, run_id: str, stop: threading.Event) -> None:
+        """One blocking call into the engine."""
+
+    def on_kill(self) -> None:
+        """Called by Airflow inside the handler of SIGTERM, 5 s before SIGKILL; `execute` then goes on, and ends."""
+        self._asked_to_stop = True
+        if self._signal is not None:
+            self._signal.ask()
+
+
+class DiscoverOperator(_EngineOperator):
+    """Lists the source page by page and queues what is selected."""
+
+    ui_color = "#e8f7ec"
+
+    def work(self, store: Store, run_id: str, stop: threading.Event) -> None:
+        """See `engine.discover`."""
+        from vod_migrate.engine import discover  # noqa: PLC0415 - not while parsing
+
+        discover(store=store, connection=VodHook(self.connection_id).connection, run_id=run_id, stop=stop)
+
+
+class RegisterOperator(_EngineOperator):
+    """Claims, sends and records until nothing of the run is left.
+
+    slot: this task's place in its run; a retry takes over what its predecessor held.
+    """
+
+    ui_color = "#fff3d6"
+
+    def __init__(self, *, slot: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.slot = slot
+
+    def work(self, store: Store, run_id: str, stop: threading.Event) -> None:
+        """See `engine.register`."""
+        from vod_migrate.engine import register  # noqa: PLC0415 - not while parsing
+
+        connection = VodHook(self.connection_id).connection
+        register(store=store, connection=connection, run_id=run_id, slot=self.slot, stop=stop)
+
+
+class ReportOperator(BaseOperator):
+    """Settles the run, writes its report, and fails where the run was no success: after writing, so both are there.
+
+    Its XCom `return_value` is the summary, as `vod-migrate run --json` prints it, also when the task then fails.
+    """
+
+    ui_color = "#f3e8ff"
+
+    def __init__(self, *, prepare_task_id: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.prepare_task_id = prepare_task_id
+
+    def execute(self, context: Context) -> None:
+        """Runs whatever became of the tasks before it."""
+        from vod_migrate.engine import finish  # noqa: PLC0415 - not while parsing
+        from vod_migrate.report import write_report  # noqa: PLC0415 - not while parsing
+
+        run_id = _prepared_run(context, self.prepare_task_id)
+        with _explained(self), open_results() as store:
+            summary = finish(store=store, run_id=run_id)
+            files = write_report(store, run_id, reports_folder())
+            self.log.info("%s\n\nreport: %s", files.text, files.html)
+            context["ti"].xcom_push(key="return_value", value=summary.as_json())
+            if summary.error is not None:
+                # Its work is done; a retry would only write the same report again.
+                raise AirflowFailException(f"{summary.error} The report is written: {files.html}")
+
+
+def reports_folder() -> Path:
+    """Where reports go: VOD_MIGRATE_REPORTS, else `vod_reports` in AIRFLOW_HOME."""
+    named = os.environ.get("VOD_MIGRATE_REPORTS")
+    if named:
+        return Path(named).expanduser()
+    return Path(os.environ.get("AIRFLOW_HOME", "~/airflow")).expanduser() / "vod_reports"
+
+
+def _interval(dag_run: Any) -> tuple[dt.datetime, dt.datetime] | None:
+    start, end = dag_run.data_interval_start, dag_run.data_interval_end
+    return (start, end) if start is not None and end is not None else None
+
+
+def _prepared_run(context: Context, prepare_task_id: str) -> str:
+    run_id = context["ti"].xcom_pull(task_ids=prepare_task_id)
+    if not run_id:
+        raise AirflowFailException(f"no run was prepared: see the log of the task {prepare_task_id}")
+    return str(run_id)
+
+
+@contextmanager
+def _explained(operator: BaseOperator) -> Iterator[None]:
+    """Turns our errors into Airflow's: one paragraph, and no second try where it cannot help."""
+    try:
+        yield
+    except VodMigrateError as error:
+        operator.log.error("%s", error)  # noqa: TRY400 - a paragraph, no traceback
+        may_go_away = isinstance(error, (Retryable, Interrupted))
+        raise (AirflowException if may_go_away else AirflowFailException)(str(error)) from None

@@ -1,0 +1,77 @@
+"""A migration as the page (`doc_md`) of its DAG: what it takes, where it goes, when, and how to work with it."""
+
+from __future__ import annotations
+
+from vod_migrate.spec import MEDIA_EXTENSIONS, Migration
+
+__all__ = ["migration_page"]
+
+
+def migration_page(migration: Migration, origin: str) -> str:
+    """The page in Markdown. origin: the migration's file."""
+    rows = [
+        ("Source", _code(f"oss://{migration.source.bucket}/") + " " + _listed(migration.source.prefixes)),
+        ("Taken", _taken(migration)),
+        ("Title", _code(migration.describe.title)),
+        ("Processing", _processing(migration)),
+        ("Connection", _code(migration.connection)),
+        ("Pace", _pace(migration)),
+        ("Stops", _stops(migration)),
+        ("Schedule", _schedule(migration)),
+    ]
+    table = "\n".join(f"| **{name}** | {value} |" for name, value in rows)
+    return f"""### Migration {migration.name}
+
+Registers the media files of an OSS bucket in ApsaraVideo VOD. Made from `{origin}`.
+
+| | |
+|---|---|
+{table}
+
+`prepare` stores the run, `discover` lists the bucket while `register_*` registers what is found, `report` counts.
+Rerun what failed with **Trigger → What to send: Only what failed**. Cover past nights with **Trigger → Backfill**.
+Any task may be cleared or marked failed at any time: nothing is lost, nothing is registered twice.
+"""
+
+
+def _listed(prefixes: tuple[str, ...]) -> str:
+    if prefixes == ("",):
+        return "(the whole bucket)"
+    return ", ".join(_code(prefix) for prefix in prefixes)
+
+
+def _taken(migration: Migration) -> str:
+    select = migration.select
+    extensions = (
+        "every format that VOD takes" if select.extensions == MEDIA_EXTENSIONS else ", ".join(select.extensions)
+    )
+    sizes = f"from {select.min_size:,} bytes" + (f" to {select.max_size:,}" if select.max_size else "")
+    return f"{extensions}; {sizes}; {', '.join(select.storage_classes)}"
+
+
+def _processing(migration: Migration) -> str:
+    register = migration.register_
+    if register.workflow_id:
+        return f"workflow {_code(register.workflow_id)}"
+    group = register.template_group_id or ""
+    return "none (`VOD_NO_TRANSCODE`)" if group == "VOD_NO_TRANSCODE" else f"template group {_code(group)}"
+
+
+def _pace(migration: Migration) -> str:
+    cap = migration.register_.calls_per_second
+    return "the account's own" if cap is None else f"at most {cap:g} calls a second, within the account's own"
+
+
+def _stops(migration: Migration) -> str:
+    stop = migration.stop
+    return f"when more than {stop.failure_share:.0%} of at least {stop.min_outcomes:,} outcomes failed"
+
+
+def _schedule(migration: Migration) -> str:
+    return f"{_code(migration.schedule)} in {migration.timezone}" if migration.schedule else "by hand only"
+
+
+def _code(text: str) -> str:
+    # A template may hold | and `, which would end the cell or the code.
+    safe = text.replace("|", "\\|").replace("`", "'")
+    return f"`{safe}`"
