@@ -1,0 +1,157 @@
+"""`vod-migrate sandbox`: start a sandbox, and talk to a running one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from vod_migrate.sandbox import client, serving
+from vod_migrate.sandbox.environment import URL_VARIABLE
+
+sandbox_app = typer.Typer(
+    help="A local OSS and VOD for rehearsals: no cloud account, the real protocols.", invoke_without_command=True
+)
+
+Port = Annotated[int, typer.Option(help="Port on 127.0.0.1; 0 takes a free one.", min=0, max=65_535)]
+Config = Annotated[Path | None, typer.Option(help="YAML file with accounts, buckets, settings and faults.")]
+Objects = Annotated[int | None, typer.Option(help="Generate that many objects in the bucket.", min=0)]
+BucketName = Annotated[str | None, typer.Option(help="The bucket to generate them in; default: the first.")]
+Seed = Annotated[int | None, typer.Option(help="Seed of the generated objects.")]
+ReadyFile = Annotated[Path | None, typer.Option(help="Write the endpoints there as JSON, once the sandbox answers.")]
+Json = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
+Url = Annotated[str, typer.Option(envvar=URL_VARIABLE, help="The running sandbox: http://127.0.0.1:PORT.")]
+Pairs = Annotated[list[str] | None, typer.Argument(help="NAME=VALUE; values are read as JSON where they are JSON.")]
+AccountUid = Annotated[str | None, typer.Option("--account", help="The account's uid; default: the first.")]
+
+
+@sandbox_app.callback()
+def start(
+    context: typer.Context,
+    port: Port = 0,
+    config: Config = None,
+    objects: Objects = None,
+    bucket: BucketName = None,
+    seed: Seed = None,
+    ready_file: ReadyFile = None,
+    as_json: Json = False,
+) -> None:
+    """A local OSS and VOD for rehearsals. Without a command it serves."""
+    if context.invoked_subcommand is None:
+        serve(port, config, objects, bucket, seed, ready_file, as_json)
+
+
+@sandbox_app.command()
+def serve(
+    port: Port = 0,
+    config: Config = None,
+    objects: Objects = None,
+    bucket: BucketName = None,
+    seed: Seed = None,
+    ready_file: ReadyFile = None,
+    as_json: Json = False,
+) -> None:
+    """Serve until Ctrl-C or SIGTERM; print how a client finds the sandbox."""
+    with _plain_errors():
+        chosen = serving.with_objects(serving.read_config(config), bucket=bucket, objects=objects, seed=seed)
+        serving.serve(chosen, port=port, ready_file=ready_file, as_json=as_json)
+
+
+@sandbox_app.command()
+def settings(url: Url, changes: Pairs = None) -> None:
+    """Show the settings, or change some: settings latency_ms=50 quotas='{"RegisterMedia": 20}'."""
+    with _plain_errors():
+        given = _pairs(changes)
+        _show(client.ask(url, "PATCH", "settings", given) if given else client.ask(url, "GET", "settings"))
+
+
+@sandbox_app.command()
+def fault(
+    url: Url,
+    kind: Annotated[str | None, typer.Argument(help="The kind of fault, such as http_503.")] = None,
+    details: Pairs = None,
+    remove: Annotated[int | None, typer.Option(help="Disarm the fault of that number.")] = None,
+    clear: Annotated[bool, typer.Option("--clear", help="Disarm every fault.")] = False,
+) -> None:
+    """Show the faults, or arm one: fault http_503 api=RegisterMedia rate=0.1."""
+    with _plain_errors():
+        if clear or remove is not None:
+            _show(client.ask(url, "DELETE", "faults", number=None if remove is None else str(remove)))
+        elif kind is None:
+            _show(client.ask(url, "GET", "faults"))
+        else:
+            _show(client.ask(url, "POST", "faults", {"kind": kind, **_pairs(details)}))
+
+
+@sandbox_app.command()
+def counters(
+    url: Url,
+    account: AccountUid = None,
+    reset: Annotated[bool, typer.Option("--reset", help="Start counting anew.")] = False,
+) -> None:
+    """Show what arrived and what became of it, by API."""
+    with _plain_errors():
+        _show(client.ask(url, "DELETE", "counters") if reset else client.ask(url, "GET", "counters", account=account))
+
+
+@sandbox_app.command()
+def truth(
+    url: Url,
+    bucket: Annotated[str | None, typer.Option(help="Only from this bucket.")] = None,
+    account: AccountUid = None,
+    expected: Annotated[bool, typer.Option("--expected", help="What the bucket holds, registered or not.")] = False,
+    prefix: Annotated[str | None, typer.Option(help="With --expected: only keys that begin so.")] = None,
+) -> None:
+    """Print what is registered, one JSON object a line."""
+    with _plain_errors():
+        rows = (
+            client.lines(url, "expected", bucket=bucket, prefix=prefix)
+            if expected
+            else client.lines(url, "truth", bucket=bucket, account=account)
+        )
+        for row in rows:
+            typer.echo(row)
+
+
+@sandbox_app.command()
+def bucket(
+    url: Url,
+    name: Annotated[str | None, typer.Argument(help="The bucket; without a name all are shown.")] = None,
+    details: Pairs = None,
+) -> None:
+    """Show the buckets, or make one: bucket raw-footage in_vod=true generate='{"count": 5000}'."""
+    with _plain_errors():
+        if name is None:
+            _show(client.ask(url, "GET", "buckets"))
+        else:
+            _show(client.ask(url, "POST", "buckets", {"name": name, **_pairs(details)}))
+
+
+@contextmanager
+def _plain_errors() -> Iterator[None]:
+    try:
+        yield
+    except (client.ControlError, serving.ConfigError) as error:
+        serving.fail(str(error))
+        raise typer.Exit(2) from None
+
+
+def _pairs(texts: list[str] | None) -> dict[str, Any]:
+    pairs: dict[str, Any] = {}
+    for text in texts or []:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise client.ControlError(f"{text!r} must have the form NAME=VALUE.")
+        try:
+            pairs[name] = json.loads(value)
+        except ValueError:
+            pairs[name] = value
+    return pairs
+
+
+def _show(answer: Any) -> None:
+    typer.echo(json.dumps(answer, indent=2, ensure_ascii=False))

@@ -1,0 +1,189 @@
+"""A generated data set: any number of keys that exist only as a function of the seed.
+
+The keys lie in blocks of about 1,000. The folder names of blocks ascend, so the block of any key is found by bisection,
+and a block's entries are a pure function of the seed and the block's number. A few blocks are remembered.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from bisect import bisect_left, bisect_right
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from vod_migrate.sandbox.objects import names
+from vod_migrate.sandbox.objects.entry import Entry
+from vod_migrate.sandbox.settings import DatasetConfig
+
+BLOCK_KEYS: Final = 1_000
+_REMEMBERED_BLOCKS: Final = 32
+_EPOCH: Final = datetime(2024, 1, 1, tzinfo=UTC)
+_SPAN_S: Final = 600 * 86_400
+_HLS_SEGMENTS: Final = (8, 60)
+_MARKER_SHARE: Final = 0.1
+_EMPTY_SHARE: Final = 0.004
+_INFREQUENT_SHARE: Final = 0.05
+_PATTERN_BYTES: Final = 65_536
+
+Rollup = Callable[[str], str | None]
+
+
+class Dataset:
+    """The objects of one `DatasetConfig`, in UTF-8 byte order."""
+
+    def __init__(self, config: DatasetConfig) -> None:
+        self.config = config
+        days = config.dates.days if config.dates else 1
+        self.blocks = 0 if config.count == 0 else min(config.count, max(-(-config.count // BLOCK_KEYS), days))
+        self._width = max(5, len(str(self.blocks)))
+        self._memory: OrderedDict[int, tuple[list[str], list[Entry]]] = OrderedDict()
+        dirt = config.dirt
+        self._long = config.long_keys if config.long_keys is not None else min(0.002 * dirt, 1)
+        self._hls = config.hls if config.hls is not None else min(0.05 * dirt, 1)
+        self._archived = config.archived if config.archived is not None else min(0.02 * dirt, 1)
+        total = 0.0
+        self._dirt: list[tuple[float, names.Maker]] = []
+        for share, maker in names.DIRT:
+            total += share * dirt
+            self._dirt.append((total, maker))
+
+    def folder(self, number: int) -> str:
+        """The folder of a block, `/` included: no other block's keys begin with it."""
+        config = self.config
+        day = f"{self._day(number).date().isoformat()}/" if config.dates else ""
+        suffix = names.FOLDERS[(number * 7 + config.seed) % len(names.FOLDERS)] if config.dirt else ""
+        return f"{config.prefix}{day}{number:0{self._width}d}{suffix}/"
+
+    def find(self, key: str) -> Entry | None:
+        """The object of that key."""
+        number = self._block_of(key)
+        if number is None:
+            return None
+        keys, entries = self._block(number)
+        place = bisect_left(keys, key)
+        return entries[place] if place < len(keys) and keys[place] == key else None
+
+    def scan(
+        self, start: str, *, inclusive: bool, rollup: Rollup, holes: Callable[[str], bool]
+    ) -> Iterator[tuple[str, Entry | None]]:
+        """Keys from `start` on with their entries, ascending.
+
+        Where `rollup` puts a whole block under one common prefix, `(folder, None)` stands for it, without a look at
+        its entries, unless `holes(folder)` says that some of its objects were deleted.
+        """
+        number = self._last_not_above(start)
+        if number >= 0 and start.startswith(self.folder(number)):
+            keys, entries = self._block(number)
+            place = bisect_left(keys, start) if inclusive else bisect_right(keys, start)
+            for entry in entries[place:]:
+                yield entry.key, entry
+        for following in range(number + 1, self.blocks):
+            folder = self.folder(following)
+            if rollup(folder) is not None and not holes(folder):
+                yield folder, None
+            else:
+                for entry in self._block(following)[1]:
+                    yield entry.key, entry
+
+    def content(self, key: str, start: int, length: int) -> Iterator[bytes]:
+        """`length` deterministic bytes of an object from offset `start` on, in pieces."""
+        pattern = hashlib.shake_128(f"{self.config.seed}:{key}".encode()).digest(_PATTERN_BYTES)
+        while length > 0:
+            piece = pattern[start % _PATTERN_BYTES :][:length]
+            yield piece
+            start += len(piece)
+            length -= len(piece)
+
+    def _last_not_above(self, key: str) -> int:
+        low, high = 0, self.blocks
+        while low < high:
+            middle = (low + high) // 2
+            if self.folder(middle) <= key:
+                low = middle + 1
+            else:
+                high = middle
+        return low - 1
+
+    def _block_of(self, key: str) -> int | None:
+        number = self._last_not_above(key)
+        return number if number >= 0 and key.startswith(self.folder(number)) else None
+
+    def _day(self, number: int) -> datetime:
+        dates = self.config.dates
+        if dates is None:
+            return _EPOCH + timedelta(seconds=_SPAN_S * number / self.blocks)
+        first = datetime.combine(dates.start, datetime.min.time(), UTC)
+        return first + timedelta(days=number * dates.days // self.blocks)
+
+    def _block(self, number: int) -> tuple[list[str], list[Entry]]:
+        known = self._memory.get(number)
+        if known is not None:
+            self._memory.move_to_end(number)
+            return known
+        entries = self._make(number)
+        block = [entry.key for entry in entries], entries
+        self._memory[number] = block
+        if len(self._memory) > _REMEMBERED_BLOCKS:
+            self._memory.popitem(last=False)
+        return block
+
+    def _make(self, number: int) -> list[Entry]:
+        config = self.config
+        count = config.count * (number + 1) // self.blocks - config.count * number // self.blocks
+        rng = random.Random(f"{config.seed}/{number}")  # noqa: S311 - repeatable on purpose
+        folder = self.folder(number)
+        made: list[tuple[str, int]] = []
+        if config.dirt and count > 1 and rng.random() < _MARKER_SHARE * config.dirt:
+            made.append((folder, 0))
+        made.extend(self._hls_folders(rng, folder, count - len(made)))
+        made.extend(self._files(rng, folder, count - len(made)))
+        made.sort()
+        return [self._entry(rng, key, size, number) for key, size in made]
+
+    def _hls_folders(self, rng: random.Random, folder: str, room: int) -> list[tuple[str, int]]:
+        made: list[tuple[str, int]] = []
+        wanted = int(room * self._hls + rng.random() * _HLS_SEGMENTS[0] * 2 * bool(self._hls))
+        while len(made) + _HLS_SEGMENTS[0] <= min(wanted, room):
+            inside = f"{folder}stream-{len(made):05d}/"
+            segments = min(rng.randint(*_HLS_SEGMENTS), min(wanted, room) - len(made)) - 1
+            made.append((f"{inside}index.m3u8", 40 * segments + 120))
+            made.extend((f"{inside}seg-{place:05d}.ts", rng.randint(300_000, 3_000_000)) for place in range(segments))
+        return made
+
+    def _files(self, rng: random.Random, folder: str, count: int) -> list[tuple[str, int]]:
+        draw, size, dirt = rng.random, self.config.size, self._dirt
+        clean = names.usual if self.config.dirt else names.plain
+        dirty, long_share, empty = dirt[-1][0], self._long, _EMPTY_SHARE * self.config.dirt
+        made: list[tuple[str, int]] = []
+        for serial in range(count):
+            luck = draw()
+            if luck >= dirty:
+                name = clean(rng, serial)
+            else:
+                name = next(maker for limit, maker in dirt if luck < limit)(rng, serial)
+            if long_share and draw() < long_share:
+                name = names.long_name(rng, serial, folder)
+            bytes_ = 0 if empty and draw() < empty else int(size.median * rng.lognormvariate(0, size.sigma)) + 1
+            made.append((folder + name, min(bytes_, size.maximum)))
+        return made
+
+    def _entry(self, rng: random.Random, key: str, size: int, number: int) -> Entry:
+        config, storage_class = self.config, "Standard"
+        marker = key.endswith("/")
+        if self._archived and rng.random() < self._archived and not marker:
+            storage_class = "ColdArchive" if size % 4 == 0 else "Archive"
+        elif config.dirt and size % 1_000 < 1_000 * _INFREQUENT_SHARE * config.dirt and not marker:
+            storage_class = "IA"
+        missing = bool(config.missing) and not marker and rng.random() < config.missing
+        modified = config.last_modified or self._day(number) + timedelta(seconds=rng.randrange(86_400))
+        return Entry(
+            key, size, f"{rng.getrandbits(128):032X}", storage_class, f"{modified:%Y-%m-%dT%H:%M:%S}.000Z", missing
+        )
+
+
+def no_rollup(_: str) -> None:
+    """For scans that want every key."""
+    return

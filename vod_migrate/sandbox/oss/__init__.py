@@ -1,0 +1,1 @@
+"""Object Storage Service, as far as listing, reading and writing objects goes."""

@@ -1,0 +1,209 @@
+"""PutObject, GetObject, HeadObject, DeleteObject, DeleteMultipleObjects."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from functools import lru_cache
+from typing import Final
+
+import crcmod  # type: ignore[import-untyped]  # no stubs exist
+from lxml import etree
+
+from vod_migrate.sandbox.errors import OssError
+from vod_migrate.sandbox.objects.bucket import Bucket
+from vod_migrate.sandbox.objects.entry import ARCHIVED_CLASSES, Entry, Upload
+from vod_migrate.sandbox.wire import Reply, Request, percent_encode, xml_text
+
+MAX_KEY_BYTES: Final = 1_023
+MAX_DELETED_KEYS: Final = 1_000
+STORAGE_CLASSES: Final = frozenset({"Standard", "IA", *ARCHIVED_CLASSES})
+_RANGE: Final = re.compile(r"bytes=(\d*)-(\d*)")
+_META: Final = "x-oss-meta-"
+_OCTETS: Final = "application/octet-stream"
+
+
+@lru_cache(maxsize=1)
+def _crc64() -> crcmod.Crc:
+    # ECMA-182, reflected: the polynomial of x-oss-hash-crc64ecma. Its table takes a moment, so not at import.
+    return crcmod.Crc(0x142F0E1EBA9EA3693, initCrc=0, rev=True, xorOut=0xFFFFFFFFFFFFFFFF)
+
+
+def checksum(content: bytes) -> str:
+    """CRC-64/ECMA of an object, in decimal, as x-oss-hash-crc64ecma gives it."""
+    crc = _crc64().copy()
+    crc.update(content)
+    return str(crc.crcValue)
+
+
+def new_upload(
+    *,
+    key: str,
+    content: bytes,
+    modified: str,
+    storage_class: str = "Standard",
+    content_type: str = _OCTETS,
+    metadata: dict[str, str] | None = None,
+) -> Upload:
+    """An object to be put into a bucket. `modified` is ISO 8601 as in listings. Raises `OssError`."""
+    check_key(key)
+    if storage_class not in STORAGE_CLASSES:
+        raise OssError("InvalidArgument", 400, "The storage class is not valid.", ArgumentValue=storage_class)
+    etag = hashlib.md5(content, usedforsecurity=False).hexdigest().upper()
+    return Upload(
+        entry=Entry(key, len(content), etag, storage_class, modified),
+        content=content,
+        content_type=content_type,
+        crc64=checksum(content),
+        metadata=metadata or {},
+    )
+
+
+def check_key(key: str) -> None:
+    """Raises `OssError` InvalidObjectName: 1 to 1,023 bytes of UTF-8, and no `/` or backslash in front."""
+    if not key or len(key.encode()) > MAX_KEY_BYTES or key[0] in "/\\":
+        raise OssError("InvalidObjectName", 400, "The specified object is not valid.", ObjectName=key)
+
+
+def put_object(bucket: Bucket, key: str, request: Request, modified: str) -> Reply:
+    """Store the body. Headers: Content-MD5, x-oss-storage-class, x-oss-meta-*, x-oss-forbid-overwrite."""
+    _check_digest(request)
+    if request.header("x-oss-forbid-overwrite").lower() == "true" and bucket.find(key) is not None:
+        raise OssError("FileAlreadyExists", 409, "The object you specified already exists and can not be overwritten.")
+    upload = new_upload(
+        key=key,
+        content=request.body,
+        modified=modified,
+        storage_class=request.header("x-oss-storage-class") or bucket.storage_class,
+        content_type=request.header("Content-Type") or _OCTETS,
+        metadata={name.lower(): value for name, value in request.headers.items() if name.lower().startswith(_META)},
+    )
+    bucket.put(upload)
+    return Reply(headers={"ETag": f'"{upload.entry.etag}"', "x-oss-hash-crc64ecma": upload.crc64})
+
+
+def head_object(bucket: Bucket, key: str) -> Reply:
+    """What is known of an object, in headers."""
+    entry = _existing(bucket, key)
+    return Reply(headers=_headers(bucket, entry), length=entry.size)
+
+
+def get_object(bucket: Bucket, key: str, request: Request) -> Reply:
+    """An object or one range of it. An archived object must be restored first, which the sandbox cannot do."""
+    entry = _existing(bucket, key)
+    if entry.storage_class in ARCHIVED_CLASSES:
+        raise OssError("InvalidObjectState", 403, "The operation is not valid for the object's state", ObjectName=key)
+    headers = _headers(bucket, entry)
+    standard = request.header("x-oss-range-behavior") == "standard"
+    part = _range(request.header("Range"), entry.size, standard=standard)
+    start, end = part or (0, entry.size)
+    if part:
+        headers["Content-Range"] = f"bytes {start}-{end - 1}/{entry.size}"
+    status = 206 if part else 200
+    upload = bucket.upload(key)
+    if upload is not None:
+        return Reply(status=status, headers=headers, body=upload.content[start:end])
+    if bucket.dataset is None:
+        raise OssError("NoSuchKey", 404, "The specified key does not exist.", Key=key)
+    chunks = bucket.dataset.content(key, start, end - start)
+    return Reply(status=status, headers=headers, chunks=chunks, length=end - start)
+
+
+def delete_object(bucket: Bucket, key: str) -> Reply:
+    """Remove an object, whether it is there or not."""
+    check_key(key)
+    bucket.delete(key)
+    return Reply(status=204)
+
+
+def delete_objects(bucket: Bucket, request: Request) -> Reply:
+    """Remove up to 1,000 objects named in the body. Raises `OssError` MalformedXML, InvalidDigest, MissingArgument."""
+    if not request.header("Content-MD5"):
+        raise OssError("MissingArgument", 400, "Missing Some Required Arguments.", ArgumentName="Content-MD5")
+    _check_digest(request)
+    try:
+        root = etree.fromstring(request.body, etree.XMLParser(resolve_entities=False, no_network=True))
+    except etree.XMLSyntaxError:
+        raise _malformed() from None
+    keys = [key.text or "" for key in root.iterfind("Object/Key")]
+    if root.tag != "Delete" or not keys or len(keys) > MAX_DELETED_KEYS:
+        raise _malformed()
+    for key in keys:
+        bucket.delete(key)
+    if (root.findtext("Quiet") or "false") == "true":
+        return Reply()
+    encoded = request.parameters.get("encoding-type") == "url"
+    listed = "".join(
+        f"<Deleted><Key>{percent_encode(key, safe='') if encoded else xml_text(key)}</Key></Deleted>" for key in keys
+    )
+    note = "<EncodingType>url</EncodingType>" if encoded else ""
+    text = f'<?xml version="1.0" encoding="UTF-8"?>\n<DeleteResult>{note}{listed}</DeleteResult>'
+    return Reply(headers={"Content-Type": "application/xml"}, body=text.encode())
+
+
+def _existing(bucket: Bucket, key: str) -> Entry:
+    check_key(key)
+    entry = bucket.find(key)
+    if entry is None:
+        raise OssError("NoSuchKey", 404, "The specified key does not exist.", Key=key)
+    return entry
+
+
+def _headers(bucket: Bucket, entry: Entry) -> dict[str, str]:
+    modified = datetime.strptime(entry.last_modified, "%Y-%m-%dT%H:%M:%S.000Z").replace(tzinfo=UTC)
+    headers = {
+        "ETag": f'"{entry.etag}"',
+        "Last-Modified": format_datetime(modified, usegmt=True),
+        "Accept-Ranges": "bytes",
+        "Content-Type": _OCTETS,
+        "x-oss-object-type": "Normal",
+        "x-oss-storage-class": entry.storage_class,
+    }
+    upload = bucket.upload(entry.key)
+    if upload is not None:
+        headers |= {"Content-Type": upload.content_type, "x-oss-hash-crc64ecma": upload.crc64, **upload.metadata}
+    return headers
+
+
+def _range(header: str, size: int, *, standard: bool) -> tuple[int, int] | None:
+    """The half-open byte range asked for; None for the whole object.
+
+    By default OSS ignores a range that is malformed or leaves the object; with `x-oss-range-behavior: standard` it
+    cuts the end and refuses a start outside (GetObject page, 2026-03).
+    """
+    found = _RANGE.fullmatch(header)
+    if found is None or not any(found.groups()):
+        return None
+    first, last = found.groups()
+    if first:
+        start, end = int(first), int(last) + 1 if last else size
+        if end <= start < size:
+            return None
+    else:
+        start, end = size - int(last), size
+        start = max(start, 0) if standard else start
+    if 0 <= start < size and end <= size:
+        return start, end
+    if not standard:
+        return None
+    if start < size:
+        return start, size
+    raise OssError("InvalidRange", 416, "The requested range cannot be satisfied", ActualObjectSize=str(size))
+
+
+def _check_digest(request: Request) -> None:
+    given = request.header("Content-MD5")
+    digest = hashlib.md5(request.body, usedforsecurity=False).digest()
+    if given and given != base64.b64encode(digest).decode():
+        raise OssError("InvalidDigest", 400, "The Content-MD5 you specified was invalid.", **{"Content-MD5": given})
+
+
+def _malformed() -> OssError:
+    return OssError(
+        "MalformedXML",
+        400,
+        "The XML you provided was not well-formed or did not validate against our published schema.",
+    )

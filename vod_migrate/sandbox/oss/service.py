@@ -1,0 +1,187 @@
+"""OSS: which operation a request is, whether its signer may do it, and the error XML."""
+
+from __future__ import annotations
+
+import base64
+import secrets
+from collections.abc import Callable, Iterable
+from typing import Final
+from urllib.parse import unquote
+
+from vod_migrate.sandbox.accounts import Caller
+from vod_migrate.sandbox.errors import OssError, ServiceError
+from vod_migrate.sandbox.objects.bucket import Bucket
+from vod_migrate.sandbox.oss import buckets, listing, objects, signing
+from vod_migrate.sandbox.wire import Reply, Request, element
+from vod_migrate.sandbox.world import World
+
+_RAM_ACTIONS: Final = {
+    "HeadObject": "oss:GetObject",
+    "DeleteMultipleObjects": "oss:DeleteObject",
+}
+_BUCKET_APIS: Final = {"GET": "ListObjects", "PUT": "PutBucket", "DELETE": "DeleteBucket", "HEAD": "HeadBucket"}
+_SUBRESOURCE_APIS: Final = {
+    ("GET", "bucketInfo"): "GetBucketInfo",
+    ("GET", "location"): "GetBucketLocation",
+    ("POST", "delete"): "DeleteMultipleObjects",
+}
+_OBJECT_APIS: Final = {"PUT": "PutObject", "GET": "GetObject", "HEAD": "HeadObject", "DELETE": "DeleteObject"}
+# Sub-resources that would turn a request into one that the sandbox does not have.
+_NOT_HERE: Final = frozenset(
+    [
+        "acl",
+        "append",
+        "cors",
+        "encryption",
+        "inventory",
+        "lifecycle",
+        "logging",
+        "policy",
+        "referer",
+        "replication",
+        "requestPayment",
+        "restore",
+        "stat",
+        "symlink",
+        "tagging",
+        "uploadId",
+        "uploads",
+        "versioning",
+        "versions",
+        "website",
+        "worm",
+        "x-oss-process",
+    ]
+)
+
+
+def locate(request: Request) -> tuple[str, str]:
+    """Bucket and key of a path-style request, decoded; empty where the path names none."""
+    bucket, _, key = request.path.removeprefix("/").partition("/")
+    try:
+        return unquote(bucket, errors="strict"), unquote(key, errors="strict")
+    except UnicodeDecodeError:
+        raise OssError("InvalidObjectName", 400, "The specified object is not valid.") from None
+
+
+Operation = Callable[[Bucket, str, Request], Reply]
+
+
+class Oss:
+    """The OSS service of a world."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._operations: dict[str, Operation] = {
+            "ListObjects": lambda bucket, _, request: _listed(bucket, request),
+            "PutObject": lambda bucket, key, request: objects.put_object(bucket, key, request, world.timestamp()),
+            "GetObject": objects.get_object,
+            "HeadObject": lambda bucket, key, _: objects.head_object(bucket, key),
+            "DeleteObject": lambda bucket, key, _: objects.delete_object(bucket, key),
+            "DeleteMultipleObjects": lambda bucket, _, request: objects.delete_objects(bucket, request),
+            "GetBucketInfo": lambda bucket, _, __: buckets.bucket_info(bucket),
+            "GetBucketLocation": lambda bucket, _, __: buckets.bucket_location(bucket),
+            "HeadBucket": lambda bucket, _, __: Reply(headers={"x-oss-bucket-region": bucket.region}),
+            "DeleteBucket": lambda bucket, _, __: buckets.delete_bucket(world, bucket),
+        }
+
+    def api_of(self, request: Request) -> str:
+        """The operation, in the vendor's names; both versions of listing are `ListObjects`."""
+        bucket, _, key = request.path.removeprefix("/").partition("/")
+        names = {name for name, _ in request.query}
+        if names & _NOT_HERE:
+            return "NotImplemented"
+        if key:
+            return _OBJECT_APIS.get(request.method, "NotImplemented")
+        if not bucket:
+            return "ListBuckets" if request.method == "GET" else "NotImplemented"
+        by_subresource = {name: api for (method, name), api in _SUBRESOURCE_APIS.items() if method == request.method}
+        named = next((api for name, api in by_subresource.items() if name in names), None)
+        return named or _BUCKET_APIS.get(request.method, "NotImplemented")
+
+    def keys_of(self, request: Request) -> Iterable[str]:
+        """The key of an object request, the prefix of a listing."""
+        try:
+            _, key = locate(request)
+        except OssError:
+            return ()
+        return (key or request.parameters.get("prefix", ""),)
+
+    def authenticate(self, request: Request) -> Caller:
+        """Who signed the request. Raises `OssError`."""
+        bucket, key = locate(request)
+        return signing.authenticate(request, self._world.accounts, bucket=bucket, key=key, now=self._world.now())
+
+    def perform(self, api: str, request: Request, caller: Caller) -> tuple[Reply, int]:
+        """The effect of the request. Raises `OssError`."""
+        if api == "NotImplemented":
+            raise OssError("NotImplemented", 501, "The sandbox does not have this operation.")
+        if caller.account.config.suspended:
+            raise OssError("UserDisable", 403, "UserDisable")
+        if not caller.may(_RAM_ACTIONS.get(api, f"oss:{api}")):
+            raise OssError("AccessDenied", 403, "You have no right to access this object because of bucket acl.")
+        return self._perform(api, request, caller), 0
+
+    def _perform(self, api: str, request: Request, caller: Caller) -> Reply:
+        name, key = locate(request)
+        world, account = self._world, caller.account
+        if api == "ListBuckets":
+            return buckets.list_buckets(world, account, request.parameters)
+        if api == "PutBucket":
+            return buckets.put_bucket(world, account, name, signing.signed_region(request), request)
+        bucket = self._bucket(name, caller, request)
+        return self._operations[api](bucket, key, request)
+
+    def _bucket(self, name: str, caller: Caller, request: Request) -> Bucket:
+        buckets.check_bucket_name(name)
+        bucket = self._world.buckets.get(name)
+        if bucket is None:
+            raise OssError("NoSuchBucket", 404, "The specified bucket does not exist.", BucketName=name)
+        if bucket.uid != caller.account.uid:
+            raise OssError("AccessDenied", 403, "The bucket you access does not belong to you.")
+        region = signing.signed_region(request)
+        if region not in {None, bucket.region}:
+            raise OssError(
+                "InvalidArgument", 400, "Invalid signing region in Authorization header.", Region=bucket.region
+            )
+        return bucket
+
+    def throttled(self) -> ServiceError:
+        """Over the quota."""
+        return OssError("TotalQpsLimitExceeded", 503, "Please reduce your request rate.")
+
+    def broken(self, status: int) -> ServiceError:
+        """A 500 or a 503."""
+        if status == 500:  # noqa: PLR2004 - an HTTP status
+            return OssError("InternalError", 500, "We encountered an internal error, please try again.")
+        return OssError("ServiceUnavailable", 503, "Service is temporarily unavailable, please try again later.")
+
+    def refusal(self, error: ServiceError, request: Request) -> Reply:
+        """The error XML; for HEAD, which has no body, base64 of it in x-oss-err."""
+        details = error.details if isinstance(error, OssError) else {}
+        request_id = new_request_id()
+        text = "".join([
+            '<?xml version="1.0" encoding="UTF-8"?>\n<Error>',
+            element("Code", error.code),
+            element("Message", error.message),
+            element("RequestId", request_id),
+            element("HostId", request.header("Host")),
+            *(element(name, value) for name, value in details.items()),
+            "</Error>",
+        ])  # fmt: skip
+        body = text.encode("utf-8", "replace")
+        headers = {"Content-Type": "application/xml", "x-oss-request-id": request_id}
+        if request.method == "HEAD":
+            headers["x-oss-err"] = base64.b64encode(body).decode()
+        return Reply(status=error.status, headers=headers, body=body)
+
+
+def _listed(bucket: Bucket, request: Request) -> Reply:
+    query = request.parameters
+    make = listing.list_objects_v2 if query.get("list-type") == "2" else listing.list_objects
+    return Reply(headers={"Content-Type": "application/xml"}, body=make(bucket, query))
+
+
+def new_request_id() -> str:
+    """24 upper-case hex digits, as OSS has them."""
+    return secrets.token_hex(12).upper()

@@ -1,0 +1,187 @@
+"""The HTTP server: one port for OSS, VOD and the control API, and the way of a call through jitter, quota and faults."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import socket
+import struct
+import time
+from typing import Final
+
+from aiohttp import web
+
+from vod_migrate.sandbox.control import Control
+from vod_migrate.sandbox.counters import ApiCounters
+from vod_migrate.sandbox.errors import BadRequest, Dropped, ServiceError
+from vod_migrate.sandbox.oss.service import Oss, new_request_id
+from vod_migrate.sandbox.service import Service
+from vod_migrate.sandbox.settings import FaultConfig, SandboxConfig
+from vod_migrate.sandbox.vod.service import Vod
+from vod_migrate.sandbox.wire import Reply, Request, split_target
+from vod_migrate.sandbox.world import World
+
+_log = logging.getLogger(__name__)
+
+# The request line may hold a whole batch: 57,983 bytes was the longest legal one measured.
+_MAX_LINE_BYTES: Final = 140_000
+_CHUNKS_BETWEEN_TURNS: Final = 16
+_SHUTDOWN_S: Final = 0.2
+_SIGMA: Final = 0.5
+_HTML: Final = "<html><head><title>{0}</title></head><body><center><h1>{0}</h1></center><hr></body></html>"
+
+
+class SandboxServer:
+    """A world behind a port on 127.0.0.1. Use it from one event loop."""
+
+    def __init__(self, config: SandboxConfig) -> None:
+        self.world = World(config)
+        self._oss = Oss(self.world)
+        self._vod = Vod(self.world)
+        self._control = Control(self.world)
+        self._runner: web.ServerRunner | None = None
+
+    async def start(self, port: int = 0) -> int:
+        """Listen; returns the port, a free one for 0. Raises `OSError` when it is taken."""
+        server = web.Server(
+            self._handle, access_log=None, max_line_size=_MAX_LINE_BYTES, max_field_size=_MAX_LINE_BYTES,
+            keepalive_timeout=75,
+        )  # fmt: skip
+        runner = web.ServerRunner(server, shutdown_timeout=_SHUTDOWN_S)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, "127.0.0.1", port, backlog=512).start()
+        except OSError:
+            await runner.cleanup()
+            raise
+        self._runner = runner
+        bound: int = runner.addresses[0][1]
+        return bound
+
+    async def stop(self) -> None:
+        """Stop listening and cut what is still open."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+
+    async def _handle(self, raw: web.BaseRequest) -> web.StreamResponse:
+        if raw.raw_path.startswith("/_sandbox/"):
+            return await self._control.handle(raw)
+        if len(raw.raw_path) > self.world.settings.max_url_bytes:
+            return await _send(raw, _html(414, "414 Request-URI Too Large"))
+        try:
+            path, query = split_target(raw.raw_path)
+        except BadRequest as error:
+            return web.Response(status=400, text=str(error))
+        body = await raw.content.read()
+        request = Request(method=raw.method, path=path, query=query, headers=raw.headers, body=body)
+        service: Service = self._vod if Vod.recognises(request) else self._oss
+        try:
+            reply = await self._call(service, request)
+        except Dropped:
+            _cut(raw)
+            return web.Response()
+        except Exception:  # noqa: BLE001 - a bug answers 500
+            _log.exception("The sandbox itself failed on %s %s", request.method, request.path)
+            reply = service.refusal(service.broken(500), request)
+        return await _send(raw, reply)
+
+    async def _call(self, service: Service, request: Request) -> Reply:
+        """One call, from its arrival to its reply. Raises `Dropped`."""
+        world, settings = self.world, self.world.settings
+        if settings.arrival_jitter_ms:
+            await asyncio.sleep(world.random.expovariate(1_000 / settings.arrival_jitter_ms))
+        api = service.api_of(request)
+        caller, refusal = None, None
+        try:
+            caller = service.authenticate(request)
+        except ServiceError as error:
+            refusal = error
+        uid = caller.account.uid if caller else ""
+        row = world.counters.of(uid, api)
+        with row.call(world.now()):
+            if caller is None or refusal is not None:
+                row.refused += 1
+                return service.refusal(refusal or service.broken(500), request)
+            fault = world.faults.for_call(api, uid, lambda: service.keys_of(request))
+            row.faults += fault is not None
+            now = time.monotonic()
+            denied = fault is not None and fault.kind == "throttle"
+            if denied or not caller.account.accept(api, now, settings.quotas.get(api)):
+                row.throttled += 1
+                return service.refusal(service.throttled(), request)
+            row.second.accept(now, None)
+            row.accepted[int(world.now())] += 1
+            if fault is not None and fault.when == "before":
+                return await _misbehave(fault, service, request)
+            try:
+                reply, files = service.perform(api, request, caller)
+            except ServiceError as error:
+                row.refused += 1
+                reply = service.refusal(error, request)
+            else:
+                _count(row, files)
+            if settings.latency_ms:
+                await asyncio.sleep(self._latency_s())
+            return reply if fault is None else await _misbehave(fault, service, request)
+
+    def _latency_s(self) -> float:
+        mean_s = self.world.settings.latency_ms / 1_000
+        match self.world.settings.latency_shape:
+            case "exponential":
+                return self.world.random.expovariate(1 / mean_s)
+            case "lognormal":
+                return self.world.random.lognormvariate(math.log(mean_s) - _SIGMA**2 / 2, _SIGMA)
+            case _:
+                return mean_s
+
+
+def _count(row: ApiCounters, files: int) -> None:
+    row.ok += 1
+    row.files += files
+
+
+async def _misbehave(fault: FaultConfig, service: Service, request: Request) -> Reply:
+    match fault.kind:
+        case "http_500" | "http_503":
+            return service.refusal(service.broken(int(fault.kind[-3:])), request)
+        case "html_502":
+            return _html(502, "502 Bad Gateway")
+        case "timeout":
+            await asyncio.sleep(fault.seconds)
+    raise Dropped
+
+
+def _html(status: int, title: str) -> Reply:
+    return Reply(status=status, headers={"Content-Type": "text/html"}, body=_HTML.format(title).encode())
+
+
+def _cut(raw: web.BaseRequest) -> None:
+    """Close the connection with a reset, as a crashed or overloaded peer does."""
+    if raw.transport is None:
+        return
+    connection = raw.transport.get_extra_info("socket")
+    if connection is not None:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    raw.transport.abort()
+
+
+async def _send(raw: web.BaseRequest, reply: Reply) -> web.StreamResponse:
+    headers = reply.headers
+    if "x-acs-request-id" not in headers:
+        headers = {"x-oss-request-id": new_request_id(), "Server": "AliyunOSS", **headers}
+    if raw.method == "HEAD" and reply.length is not None:
+        return web.Response(status=reply.status, headers={**headers, "Content-Length": str(reply.length)})
+    if reply.chunks is None:
+        return web.Response(status=reply.status, headers=headers, body=reply.body)
+    response = web.StreamResponse(status=reply.status, headers=headers)
+    response.content_length = reply.length
+    await response.prepare(raw)
+    for turn, chunk in enumerate(reply.chunks):
+        await response.write(chunk)
+        if turn % _CHUNKS_BETWEEN_TURNS == 0:
+            # A fast reader never makes write() wait; other calls must get their turn all the same.
+            await asyncio.sleep(0)
+    await response.write_eof()
+    return response

@@ -1,0 +1,196 @@
+"""Everything that can be said about a sandbox, validated: unknown names are refused so that typos show."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+DEFAULT_UID = "1000000000000001"
+DEFAULT_ACCESS_KEY_ID = "LTAI-sandbox"
+DEFAULT_ACCESS_KEY_SECRET = "sandbox-secret"  # noqa: S105 - a published default
+DEFAULT_REGION = "cn-shanghai"
+DEFAULT_BUCKET = "media-archive"
+
+# Calls per second per account. RegisterMedia, AddCategory, GetCategories: QPS limits page, 2024-10. The others are
+# the query class of the 2021 limits page.
+DEFAULT_QUOTAS: dict[str, int | None] = {
+    "RegisterMedia": 50,
+    "GetCategories": 50,
+    "AddCategory": 30,
+    "ListTranscodeTemplateGroup": 100,
+    "AddTranscodeTemplateGroup": 100,
+    "GetMezzanineInfo": 100,
+    "GetVideoInfos": 100,
+}
+
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Strict(BaseModel):
+    """The base of every model here."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Settings(Strict):
+    """What can be changed while the sandbox runs."""
+
+    seed: int = Field(default=0, description="decides MediaIds, random latency and jitter")
+    latency_ms: float = Field(default=0, ge=0, description="mean time between the effect of a call and its answer")
+    latency_shape: Literal["fixed", "exponential", "lognormal"] = Field(
+        default="fixed", description="how latency_ms is distributed; lognormal has sigma 0.5"
+    )
+    arrival_jitter_ms: float = Field(
+        default=0,
+        ge=0,
+        description="mean of an exponential delay before a call arrives, that is, before its quota is counted",
+    )
+    quotas: dict[str, int | None] = Field(
+        default_factory=lambda: {**DEFAULT_QUOTAS},
+        description="calls in any sliding second per account, by API; null or absent: no limit",
+    )
+    retry_after_ms: int | None = Field(default=None, ge=0, description="x-acs-retry-after of a throttled call")
+    url_encoding: Literal["percent", "raw", "both"] = Field(
+        default="both", description="how the path of a FileURL is read; both: percent-encoded first, then as it stands"
+    )
+    missing_file: Literal["failed", "refuse"] = Field(
+        default="failed", description="what a FileURL without an object does"
+    )
+    foreign_bucket: Literal["refuse", "failed"] = Field(default="refuse", description="what a bucket outside VOD does")
+    bad_extension: Literal["failed", "refuse"] = Field(
+        default="failed", description="what an invalid file extension does"
+    )
+    archived_file: Literal["register", "failed"] = Field(default="register", description="what an archived object does")
+    reply_scheme: Literal["http", "https", "same"] = Field(
+        default="http", description="the scheme of FileURLs in replies"
+    )
+    failed_form: Literal["plain", "json"] = Field(
+        default="plain", description="FailedFileURLs as plain strings, or as strings that hold a JSON list each"
+    )
+    max_url_bytes: int = Field(
+        default=131_072, ge=256, le=131_072, description="a longer request target is answered with an HTML 414"
+    )
+    clock_offset_s: float = Field(default=0, description="how far the sandbox's clock is ahead of this machine's")
+
+
+class CredentialConfig(Strict):
+    """An access key of a RAM user, or a temporary one with a security token."""
+
+    access_key_id: str = DEFAULT_ACCESS_KEY_ID
+    access_key_secret: SecretStr = SecretStr(DEFAULT_ACCESS_KEY_SECRET)
+    security_token: SecretStr | None = None
+    expires: datetime | None = None
+    deny: list[str] = Field(default_factory=list, description='RAM actions refused to this user, such as "oss:*"')
+
+
+class CategoryConfig(Strict):
+    """A media category; `id` is chosen when it is not given."""
+
+    name: str
+    id: int | None = None
+    parent: int | None = None
+
+
+class AccountConfig(Strict):
+    """An Alibaba Cloud account: one quota, one media library, any number of RAM users."""
+
+    uid: str = DEFAULT_UID
+    regions: list[str] = Field(default_factory=lambda: [DEFAULT_REGION], min_length=1)
+    credentials: list[CredentialConfig] = Field(default_factory=lambda: [CredentialConfig()])
+    deny: list[str] = Field(default_factory=list, description="RAM actions refused to every user of the account")
+    suspended: bool = False
+    categories: list[CategoryConfig] = Field(default_factory=list)
+    template_groups: list[str] = Field(default_factory=list, description="further transcoding template group ids")
+    workflows: list[str] = Field(default_factory=list, description="further workflow ids")
+
+
+class SizeConfig(Strict):
+    """Object sizes in bytes: log-normal around the median, cut at the maximum."""
+
+    median: int = Field(default=80_000_000, ge=1)
+    sigma: float = Field(default=1.0, ge=0, le=4)
+    maximum: int = Field(default=48_800_000_000, ge=1)
+
+
+class DatesConfig(Strict):
+    """Keys lie under `<prefix>YYYY-MM-DD/`, spread evenly over `days` days from `start` (`from` in files)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_by_name=True, validate_by_alias=True)
+
+    start: date = Field(alias="from")
+    days: int = Field(ge=1, le=36_600)
+
+
+class DatasetConfig(Strict):
+    """A generated bucket: `count` keys that exist only as a function of the seed."""
+
+    count: int = Field(default=1_000, ge=0, le=10_000_000_000)
+    seed: int = 1
+    prefix: str = Field(
+        default="archive/", max_length=200, pattern=r"^([^/].*/)?$", description="empty, or ending in /"
+    )
+    dirt: float = Field(
+        default=1.0, ge=0, le=3, description="0: plain ASCII .mp4 only; 1: the dirt of real life; up to 3"
+    )
+    dates: DatesConfig | None = None
+    hls: Share | None = Field(default=None, description="share of keys in HLS folders; default 0.05 times dirt")
+    archived: Share | None = Field(default=None, description="share of archived objects; default 0.02 times dirt")
+    long_keys: Share | None = Field(
+        default=None, description="share of keys whose URL is near 1,024 bytes; default 0.002 times dirt"
+    )
+    missing: Share = Field(default=0, description="share of keys that are listed but that VOD does not find")
+    size: SizeConfig = Field(default_factory=SizeConfig)
+    last_modified: datetime | None = Field(
+        default=None, description="one time for all; default: spread over the data set"
+    )
+
+
+class BucketConfig(Strict):
+    """A bucket; by default the first account's, in its first region, and added to VOD."""
+
+    name: str = DEFAULT_BUCKET
+    account: str | None = None
+    region: str | None = None
+    in_vod: bool = True
+    storage_class: Literal["Standard", "IA", "Archive", "ColdArchive", "DeepColdArchive"] = "Standard"
+    generate: DatasetConfig | None = None
+
+
+FaultKind = Literal[
+    "http_500", "http_503", "html_502", "reset", "timeout", "throttle", "fail_files", "omit_files"
+]  # fmt: skip
+
+
+class FaultConfig(Strict):
+    """Something that goes wrong on purpose.
+
+    Kinds of call: `http_500`, `http_503`, `html_502`, `reset`, `timeout`, `throttle`.
+    Kinds of file, in RegisterMedia: `fail_files` (into FailedFileURLs), `omit_files` (into neither list).
+    """
+
+    kind: FaultKind
+    api: str = Field(
+        default="any", description='the API it hits, such as "RegisterMedia" or "ListObjects"; any: all of them'
+    )
+    account: str | None = Field(default=None, description="only calls of this account")
+    rate: Share = Field(default=1.0, description="share of calls (of files, for kinds of file) that it hits")
+    count: int | None = Field(
+        default=None, ge=1, description="how often it hits before it is over; default: without end"
+    )
+    skip: int = Field(default=0, ge=0, description="how many matching calls (files) are spared first")
+    key: str | None = Field(default=None, description="only calls or files with a key that matches this glob")
+    when: Literal["before", "after"] = Field(default="before", description="before the effect of the call, or after it")
+    seconds: float = Field(default=30, ge=0, le=600, description="timeout: how long the connection is held")
+    sticky: bool = Field(default=True, description="kinds of file: the same key always has the same fate")
+    seed: int = 0
+
+
+class SandboxConfig(Strict):
+    """A whole sandbox, as in `serve --config FILE.yaml`."""
+
+    accounts: list[AccountConfig] = Field(default_factory=lambda: [AccountConfig()], min_length=1)
+    buckets: list[BucketConfig] = Field(default_factory=lambda: [BucketConfig()])
+    settings: Settings = Field(default_factory=Settings)
+    faults: list[FaultConfig] = Field(default_factory=list)

@@ -1,0 +1,117 @@
+"""What is registered: the truth of the sandbox. Kept small, since a rehearsal may register millions of files."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallOptions:
+    """What a RegisterMedia call says about all its files. Of template group and workflow only what applies is set."""
+
+    template_group_id: str | None = None
+    workflow_id: str | None = None
+    user_data: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extras:
+    """The metadata that few files have."""
+
+    description: str | None = None
+    tags: str | None = None
+    cover_url: str | None = None
+    cate_id: int | None = None
+    reference_id: str | None = None
+
+
+NO_EXTRAS = Extras()
+
+
+class Registration:
+    """One registered file. The MediaId is not kept: it follows from seed, account, bucket and key."""
+
+    __slots__ = ("at", "extras", "file_url", "options", "registrations", "title")
+
+    def __init__(self, *, title: str, extras: Extras, options: CallOptions, file_url: str | None, at: float) -> None:
+        self.title = title
+        self.extras = extras
+        self.options = options
+        self.file_url = file_url
+        self.at = at
+        self.registrations = 1
+
+
+class Library:
+    """The media of one account, by bucket and key."""
+
+    def __init__(self) -> None:
+        self._media: dict[str, dict[str, Registration]] = {}
+        self._references: dict[str, tuple[str, str]] = {}
+        self._options: dict[CallOptions, CallOptions] = {}
+        self._by_id: dict[str, tuple[str, str]] | None = None
+        self._seed = 0
+
+    def media_id(self, seed: int, uid: str, bucket: str, key: str) -> str:
+        """32 lower-case hex digits, the same for the same file every time."""
+        text = f"{seed}\0{uid}\0{bucket}\0{key}".encode()
+        return hashlib.md5(text, usedforsecurity=False).hexdigest()
+
+    def get(self, bucket: str, key: str) -> Registration | None:
+        """What is registered under that key."""
+        return self._media.get(bucket, {}).get(key)
+
+    def add(self, bucket: str, key: str, registration: Registration, media_id: str) -> None:
+        """Register a file; its options are shared with every call that had the same."""
+        registration.options = self._options.setdefault(registration.options, registration.options)
+        self._media.setdefault(bucket, {})[key] = registration
+        if registration.extras.reference_id is not None:
+            self._references[registration.extras.reference_id] = bucket, key
+        if self._by_id is not None:
+            self._by_id[media_id] = bucket, key
+
+    def by_reference(self, reference_id: str) -> tuple[str, str] | None:
+        """Bucket and key of a ReferenceId."""
+        return self._references.get(reference_id)
+
+    def by_media_id(self, media_id: str, seed: int, uid: str) -> tuple[str, str] | None:
+        """Bucket and key of a MediaId. The index is made at the first question: most rehearsals never ask."""
+        if self._by_id is None or self._seed != seed:
+            self._seed = seed
+            self._by_id = {
+                self.media_id(seed, uid, bucket, key): (bucket, key)
+                for bucket, media in self._media.items()
+                for key in media
+            }
+        return self._by_id.get(media_id)
+
+    def truth(self, seed: int, uid: str, bucket: str, address: str) -> Iterator[dict[str, Any]]:
+        """Everything registered from a bucket, in the order of registration."""
+        for key, registration in list(self._media.get(bucket, {}).items()):
+            extras, options = registration.extras, registration.options
+            yield {
+                "bucket": bucket,
+                "key": key,
+                "media_id": self.media_id(seed, uid, bucket, key),
+                "title": registration.title,
+                "description": extras.description,
+                "tags": extras.tags,
+                "cate_id": extras.cate_id,
+                "cover_url": extras.cover_url,
+                "reference_id": extras.reference_id,
+                "template_group_id": options.template_group_id,
+                "workflow_id": options.workflow_id,
+                "user_data": options.user_data,
+                "file_url": registration.file_url or canonical_url(address, key),
+                "registrations": registration.registrations,
+                "registered_at": registration.at,
+            }
+
+
+def canonical_url(address: str, key: str) -> str:
+    """The FileURL most clients send: https, percent-encoded."""
+    return f"https://{address}/{quote(key, safe='/~')}"

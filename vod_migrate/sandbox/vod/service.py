@@ -1,0 +1,122 @@
+"""VOD: which action a request is, whether its signer may do it, and the error JSON."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+from vod_migrate.sandbox.accounts import Account, Caller
+from vod_migrate.sandbox.errors import ServiceError, VodError
+from vod_migrate.sandbox.vod import media, register, signing
+from vod_migrate.sandbox.vod.parameters import Parameters
+from vod_migrate.sandbox.wire import Reply, Request
+from vod_migrate.sandbox.world import World
+
+VERSION: Final = "2017-03-21"
+Action = Callable[[Account, Parameters], tuple[dict[str, Any], int]]
+
+
+class Vod:
+    """The VOD service of a world."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._nonces = signing.Nonces()
+        self._actions: dict[str, Action] = {
+            "RegisterMedia": lambda account, parameters: register.register_media(world, account, parameters),
+            "ListTranscodeTemplateGroup": lambda account, _: (account.templates.list(), 0),
+            "AddTranscodeTemplateGroup": lambda account, parameters: (
+                account.templates.add(parameters, world.timestamp("%Y-%m-%dT%H:%M:%SZ")),
+                0,
+            ),
+            "GetCategories": lambda account, parameters: (account.categories.show(parameters), 0),
+            "AddCategory": lambda account, parameters: (account.categories.add(parameters), 0),
+            "GetMezzanineInfo": lambda account, parameters: (media.mezzanine_info(world, account, parameters), 0),
+            "GetVideoInfos": lambda account, parameters: (media.video_infos(world, account, parameters), 0),
+        }
+
+    @staticmethod
+    def recognises(request: Request) -> bool:
+        """Whether a request is for VOD: OSS has no action."""
+        if request.path != "/":
+            return False
+        return bool(request.header("x-acs-action")) or any(name == "Action" for name, _ in request.query)
+
+    def api_of(self, request: Request) -> str:
+        """The action as it was asked for."""
+        return request.header("x-acs-action") or request.parameters.get("Action", "")
+
+    def keys_of(self, request: Request) -> Iterable[str]:
+        """The keys of the files of a RegisterMedia call."""
+        try:
+            return register.keys_of(_parameters(request))
+        except VodError:
+            return ()
+
+    def authenticate(self, request: Request) -> Caller:
+        """Who signed the request. Raises `VodError`."""
+        return signing.authenticate(request, self._world.accounts, self._nonces, self._world.now())
+
+    def perform(self, api: str, request: Request, caller: Caller) -> tuple[Reply, int]:
+        """The effect of the action. Raises `VodError`."""
+        action = self._actions.get(api)
+        if action is None:
+            raise VodError(
+                "InvalidAction.NotFound", 404, "Specified api is not found, please check your url and method."
+            )
+        if (request.header("x-acs-version") or request.parameters.get("Version", "")) != VERSION:
+            raise VodError("InvalidVersion", 400, "Specified parameter Version is not valid.")
+        if request.method not in {"GET", "POST"}:
+            raise VodError("UnsupportedHTTPMethod", 405, "This http method is not supported.")
+        if caller.account.config.suspended:
+            raise VodError("OperationDenied.Suspended", 403, "Your VOD service is suspended.")
+        if not caller.may(f"vod:{api}"):
+            raise VodError(
+                "Forbidden.RAM", 403,
+                "User not authorized to operate on the specified resource, or this API doesn't support RAM.",
+            )  # fmt: skip
+        result, files = action(caller.account, _parameters(request))
+        return _json_reply(200, {"RequestId": _new_request_id(), **result}), files
+
+    def throttled(self) -> ServiceError:
+        """Over the quota. The code and the words: limits page of VOD, 2021."""
+        wait = self._world.settings.retry_after_ms
+        headers = {} if wait is None else {"x-acs-retry-after": str(wait)}
+        return VodError("Throttling.User", 400, "Request was denied due to user flow control.", headers=headers)
+
+    def broken(self, status: int) -> ServiceError:
+        """A 500 or a 503; the capital A is the vendor's."""
+        if status == 500:  # noqa: PLR2004 - an HTTP status
+            return VodError("InternalError", 500, "The request processing has failed due to some unknown error.")
+        return VodError("ServiceUnAvailable", 503, "The request has failed due to a temporary failure of the server.")
+
+    def refusal(self, error: ServiceError, request: Request) -> Reply:
+        """The error JSON of the common gateway."""
+        body = {
+            "RequestId": _new_request_id(),
+            "HostId": request.header("Host"),
+            "Code": error.code,
+            "Message": error.message,
+            "Recommend": f"https://api.alibabacloud.com/troubleshoot?q={error.code}&product=vod",
+        }
+        headers = error.headers if isinstance(error, VodError) else {}
+        return _json_reply(error.status, body, headers)
+
+
+def _parameters(request: Request) -> Parameters:
+    return {**request.parameters, **dict(signing.body_parameters(request))}
+
+
+def _json_reply(status: int, body: dict[str, Any], headers: dict[str, str] | None = None) -> Reply:
+    request_id = str(body["RequestId"])
+    return Reply(
+        status=status,
+        headers={"Content-Type": "application/json;charset=utf-8", "x-acs-request-id": request_id, **(headers or {})},
+        body=json.dumps(body, ensure_ascii=False).encode("utf-8", "replace"),
+    )
+
+
+def _new_request_id() -> str:
+    return str(uuid.uuid4()).upper()
