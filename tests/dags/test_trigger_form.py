@@ -48,7 +48,6 @@ REFUSED = [
     ("limit", 0, "a limit of nothing"),
     ("limit", "ten", "no number"),
     ("date", "yesterday", "no date"),
-    ("modified_since", "last week", "no time"),
     ("calls_per_second", 0, "a pace of nothing"),
     ("calls_per_second", 1001, "beyond any quota"),
 ]

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from vod_migrate.connection import Connection
 
-__all__ = ["try_out", "vod_client"]
+__all__ = ["try_out"]
 
 _NOT_ALLOWED = ("Forbidden", "AccessDenied", "NoPermission")
 _TIMEOUT_MILLISECONDS = 10_000
@@ -41,25 +40,11 @@ def _try(action: str, endpoint: str, call: Callable[[], None]) -> tuple[bool, st
     return True, f"{action} at {endpoint} works"
 
 
-def vod_client(connection: Connection) -> Any:
-    """The VOD SDK's client for a connection."""
-    from alibabacloud_tea_openapi.utils_models import Config  # noqa: PLC0415 - slow SDK import
-    from alibabacloud_vod20170321.client import Client  # noqa: PLC0415 - slow SDK import
-
-    parts = urlsplit(connection.vod_endpoint)
-    return Client(
-        Config(
-            credential=connection.credentials.client,
-            region_id=connection.region,
-            endpoint=parts.netloc,
-            protocol=parts.scheme.upper(),
-        )
-    )
-
-
 def _call_vod(connection: Connection) -> None:
     from alibabacloud_vod20170321.models import GetCategoriesRequest  # noqa: PLC0415 - slow SDK import
     from darabonba.runtime import RuntimeOptions  # noqa: PLC0415 - slow SDK import
+
+    from vod_migrate.register.client import vod_client  # noqa: PLC0415 - slow SDK import
 
     options = RuntimeOptions(autoretry=False, connect_timeout=_TIMEOUT_MILLISECONDS, read_timeout=_TIMEOUT_MILLISECONDS)
     vod_client(connection).get_categories_with_options(GetCategoriesRequest(page_no=1, page_size=1), options)

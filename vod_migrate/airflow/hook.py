@@ -76,7 +76,7 @@ class VodHook(BaseHook):
 
     def get_conn(self) -> Any:
         """The VOD SDK's client (`alibabacloud_vod20170321`), signed in; share it between threads."""
-        from vod_migrate.airflow.checking import vod_client  # noqa: PLC0415 - slow SDK import
+        from vod_migrate.register.client import vod_client  # noqa: PLC0415 - slow SDK import
 
         return vod_client(self.connection)
 
