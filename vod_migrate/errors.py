@@ -73,7 +73,7 @@ __all__ = [
 ]
 
 
-class Retryable:
+class Retryable(Exception):
     """Mixed into an error that may go away by itself. No object loses an attempt to one."""
 
 

@@ -17,6 +17,8 @@ from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
 import yaml
+from jinja2 import TemplateSyntaxError, meta
+from jinja2.sandbox import SandboxedEnvironment
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from vod_migrate.errors import BadMigrationFile, BadOption
@@ -67,6 +69,9 @@ MEDIA_EXTENSIONS: tuple[str, ...] = (
     "acm",
 )
 """Video and audio formats that VOD takes (VOD upload overview and media-uploader pages, read 2026-11)."""
+
+TEMPLATE_FACTS = ("key", "bucket", "name", "stem", "extension", "folder", "folders", "size", "last_modified")
+"""What a template may use about an object."""
 
 ACCOUNT_CALLS_PER_SECOND = 47.0
 """The account's own pace: 94 % of the documented 50 calls/s, which 20 ms of network jitter still fits into."""
@@ -149,6 +154,20 @@ class Describe(_Part):
         ),
     ] = "{{ stem }}"
 
+    @field_validator("title")
+    @classmethod
+    def _readable_template(cls, title: str) -> str:
+        environment = SandboxedEnvironment()
+        try:
+            used = meta.find_undeclared_variables(environment.parse(title))
+        except TemplateSyntaxError as error:
+            raise ValueError(f"is no Jinja2 template: {error.message} (line {error.lineno})") from None
+        for name in sorted(used - set(TEMPLATE_FACTS)):
+            near = difflib.get_close_matches(name, TEMPLATE_FACTS, 1)
+            hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(TEMPLATE_FACTS)}"
+            raise ValueError(f"uses {name!r}, which no object has; {hint}")
+        return title
+
 
 class Register(_Part):
     """How the files are registered. Exactly one of template_group_id and workflow_id must be chosen."""
@@ -183,7 +202,7 @@ class Register(_Part):
             le=65536,
             description="Upper bound of one call's encoded query; a call takes fewer than 10 files where ten would exceed it.",
         ),
-    ] = 60000
+    ] = 32768
     workers: Annotated[
         int, Field(ge=1, le=8, description="Register tasks a run; one saturates an account, more are for availability.")
     ] = 1

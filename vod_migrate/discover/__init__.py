@@ -1,0 +1,1 @@
+"""Where objects come from, and which of them are taken."""

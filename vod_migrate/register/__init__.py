@@ -1,0 +1,1 @@
+"""Batching, pacing, calling and recording: what turns pending results into MediaIds."""

@@ -1,0 +1,62 @@
+"""In an outage workers stop asking: after a streak of failures one of them probes, the others wait."""
+
+from __future__ import annotations
+
+import threading
+
+from vod_migrate.register.quota import Clock
+
+__all__ = ["Breaker"]
+
+STREAK = 8
+"""Failures in a row, over all threads of the worker, that mean an outage and not a bad call."""
+_GLANCE_SECONDS = 0.5
+_PROBE_GAP_SECONDS = 2.0
+
+
+class Breaker:
+    """Shared by the threads of one worker. Closed: all may call. Open: one at a time, two seconds apart."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._streak = 0
+        self._next_probe = 0.0
+        self._last_success = float("-inf")
+
+    @property
+    def open(self) -> bool:
+        """Whether the service counts as down."""
+        return self._streak >= STREAK
+
+    def admit(self) -> None:
+        """Returns when this thread may call.
+
+        Raises:
+            Interrupted: the worker is to stop.
+        """
+        while True:
+            with self._lock:
+                if not self.open:
+                    return
+                now = self._clock.now()
+                if now >= self._next_probe:
+                    self._next_probe = now + _PROBE_GAP_SECONDS
+                    return
+            self._clock.sleep(_GLANCE_SECONDS)
+
+    def answered(self) -> None:
+        """The service gave an answer of any kind."""
+        with self._lock:
+            self._streak = 0
+            self._last_success = self._clock.now()
+
+    def failed(self) -> None:
+        """The service or the way to it failed."""
+        with self._lock:
+            self._streak += 1
+
+    def answered_since(self, moment: float) -> bool:
+        """Whether another call was answered after a moment of the clock."""
+        with self._lock:
+            return self._last_success > moment

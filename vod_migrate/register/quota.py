@@ -1,0 +1,160 @@
+"""Account-wide pacing: one row per (account, API), one UPDATE per send.
+
+The row holds when the next call may leave. A worker moves it on by one interval and gets the time before: the generic cell
+rate algorithm (GCRA) with a burst of one. All workers of all runs, machines and executors are paced by the same row, on the
+database's clock. Measured with 16 processes at 49/s of 50: 98.0 % of the quota used, no call refused; at 47/s, 20 ms of
+arrival jitter cost 0.2 % (see benchmarks/).
+
+When the service throttles, the row's share of the rate is cut for everyone, and grows back by itself (AIMD).
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from dataclasses import dataclass
+from typing import Protocol
+
+from vod_migrate.errors import Interrupted, QuotaConflict
+from vod_migrate.spec import ACCOUNT_CALLS_PER_SECOND
+
+__all__ = ["API", "AccountPace", "Clock", "Slot", "StopClock", "next_slot", "share_in_force"]
+
+API = "RegisterMedia"
+AHEAD_SECONDS = 2.0
+"""How far ahead slots are reserved: enough to hide a slow worker, little enough to react to a change."""
+LATE_SECONDS = 0.2
+"""A slot that would be used later than this is reserved anew: late calls bunch, and bunches are refused."""
+CUT = 0.8
+LOWEST = 0.1
+RECOVERY_PER_SECOND = 0.02
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Slot:
+    """A send time, in seconds on the clock that was given."""
+
+    at: float
+    reserved_until: float
+
+
+def next_slot(*, now: float, reserved_until: float, rate: float, ahead: float = AHEAD_SECONDS) -> Slot | None:
+    """The arithmetic of the quota row, as `reserve_slot` in queries.sql does it.
+
+    now, reserved_until, ahead: seconds; rate: calls per second. None when slots are reserved further ahead than allowed.
+    """
+    if reserved_until > now + ahead:
+        return None
+    at = max(now, reserved_until)
+    return Slot(at=at, reserved_until=at + 1 / rate)
+
+
+def share_in_force(*, share: float, seconds_since_cut: float) -> float:
+    """The share of the rate that counts now: what was left after the last cut, grown back since."""
+    return min(1.0, share + RECOVERY_PER_SECOND * seconds_since_cut)
+
+
+class Clock(Protocol):
+    """Time as a worker sees it."""
+
+    def now(self) -> float:
+        """Seconds on a clock that only goes forward."""
+        ...
+
+    def sleep(self, seconds: float) -> None:
+        """Waits.
+
+        Raises:
+            Interrupted: the worker is to stop.
+        """
+        ...
+
+
+class StopClock:
+    """Real time that ends early: sleeping raises Interrupted as soon as `stop` is set."""
+
+    def __init__(self, stop: threading.Event) -> None:
+        self._stop = stop
+
+    def now(self) -> float:
+        """Seconds of the monotonic clock."""
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        """Waits, or raises Interrupted."""
+        if self._stop.wait(max(0.0, seconds)):
+            raise Interrupted("the worker was told to stop", code="interrupted")
+
+
+class QuotaRow(Protocol):
+    """The part of the results store that keeps the quota; times are differences, so that clocks need not agree."""
+
+    def keep_quota(self, account: str, api: str, rate: float) -> float:
+        """Makes the account's row if there is none and returns its rate."""
+        ...
+
+    def reserve_slot(
+        self, account: str, api: str, scope: str, *, ahead: float, recovery: float
+    ) -> tuple[float, float] | None:
+        """(seconds until the slot, seconds between slots), or None when too far ahead."""
+        ...
+
+    def slow_down(self, account: str, api: str, *, cut: float, lowest: float, pause: float, recovery: float) -> None:
+        """Cuts the share in force, at most once a second."""
+        ...
+
+
+class AccountPace:
+    """Waits for the next send time of an account, through a narrower cap first where there is one."""
+
+    def __init__(self, rows: QuotaRow, *, account: str, clock: Clock, cap: str | None = None) -> None:
+        """cap: the scope of a migration's or a run's own pace."""
+        self._rows = rows
+        self._account = account
+        self._clock = clock
+        self._scopes = ("",) if cap is None else (cap, "")
+
+    def wait(self) -> None:
+        """Returns when a call may leave.
+
+        Raises:
+            Interrupted: the worker is to stop. StoreUnreachable: the row cannot be asked.
+        """
+        for scope in self._scopes:
+            self._pass(scope)
+
+    def _pass(self, scope: str) -> None:
+        while True:
+            slot = self._rows.reserve_slot(self._account, API, scope, ahead=AHEAD_SECONDS, recovery=RECOVERY_PER_SECOND)
+            if slot is None:
+                # Slots are taken for the next two seconds; come back, not all at once, while some are left.
+                self._clock.sleep(random.uniform(0.25, 0.75) * AHEAD_SECONDS)  # noqa: S311 - spreading, not secrecy
+                continue
+            due = self._clock.now() + slot[0]
+            if slot[0] > 0:
+                self._clock.sleep(slot[0])
+            if self._clock.now() - due <= LATE_SECONDS:
+                return
+
+    def throttled(self, *, retry_after: float | None) -> None:
+        """Tells the account's row that the service refused a call."""
+        self._rows.slow_down(
+            self._account, API, cut=CUT, lowest=LOWEST, pause=retry_after or 0.0, recovery=RECOVERY_PER_SECOND
+        )
+
+
+def agree_on_pace(rows: QuotaRow, *, account: str, configured: float | None) -> float:
+    """The account's calls per second: what the row says; the first to come makes it.
+
+    Raises:
+        QuotaConflict: this connection names another pace than the row.
+    """
+    rate = rows.keep_quota(account, API, configured or ACCOUNT_CALLS_PER_SECOND)
+    if configured is not None and abs(rate - configured) > 1e-9:  # noqa: PLR2004 - float noise
+        raise QuotaConflict(
+            f"account {account!r} is paced at {rate:g} calls per second, but this connection says calls_per_second = "
+            f"{configured:g}: give every connection of the account the same value, or change the account's with "
+            f"`vod-migrate quota {account} --calls-per-second {configured:g}`"
+        )
+    return rate

@@ -1,0 +1,385 @@
+-- name: insert_run!
+-- A run begins; the same origin (an Airflow retry) keeps its first row.
+insert into runs (run_id, account, migration, bucket, mode, options, spec, spec_digest, local_date, origin,
+                  dag_id, dag_run_id, task_group, state)
+values (:run_id, :account, :migration, :bucket, :mode, :options, :spec, :spec_digest, :local_date, :origin,
+        :dag_id, :dag_run_id, :task_group, 'running')
+on conflict (dag_id, dag_run_id, task_group) do nothing;
+
+-- name: get_run^
+-- One run.
+select run_id, account, migration, bucket, mode, options, spec, local_date, origin, dag_id, dag_run_id, task_group,
+       state, stop_code, stop_message, created_at, finished_at
+from runs where run_id = :run_id;
+
+-- name: run_of_origin$
+-- The run that an Airflow DAG run prepared before.
+select run_id from runs
+where dag_id = :dag_id and dag_run_id = :dag_run_id and task_group = :task_group;
+
+-- name: latest_run_id$
+-- The newest run of a migration.
+select run_id from runs
+where migration = :migration and (:account::text is null or account = :account)
+order by created_at desc limit 1;
+
+-- name: list_run_ids
+-- The newest runs, of one migration or of all.
+select run_id from runs
+where (:migration::text is null or migration = :migration)
+order by created_at desc limit :most;
+
+-- name: reopen_run!
+-- A cleared run works again: its verdict is forgotten, its results are not.
+update runs set state = 'running', stop_code = null, stop_message = null, finished_at = null, summary = null
+where run_id = :run_id;
+
+-- name: rescan!
+-- A cleared run lists again from the start.
+update scans set state = 'open', cursor = null, last_key = null, pages = 0, listed = 0, counts = '{}', left_out = '{}',
+                 error_code = null, error = null, started_at = null, finished_at = null
+where run_id = :run_id;
+
+-- name: retry_failed_scans!
+-- A retried discovery takes up the prefixes that it could not list; each goes on at its cursor.
+update scans set state = 'open', error_code = null, error = null, finished_at = null
+where run_id = :run_id and state = 'failed';
+
+-- name: open_scan!
+-- One prefix to list.
+insert into scans (run_id, prefix, position, whole) values (:run_id, :prefix, :position, :whole)
+on conflict (run_id, prefix) do nothing;
+
+-- name: open_scans
+-- What is left to list, in order.
+select scan_id, prefix, whole, cursor, last_key, pages, listed, counts, left_out
+from scans where run_id = :run_id and state = 'open' order by position;
+
+-- name: scan_state$
+-- Whether a scan is still open.
+select state from scans where scan_id = :scan_id;
+
+-- name: get_scan^
+-- Where a scan stands, read under its lock.
+select scan_id, prefix, whole, cursor, last_key, pages, listed, counts, left_out
+from scans where scan_id = :scan_id and state = 'open';
+
+-- name: queued_by_scans$
+-- How many objects the run's scans queued so far, for its limit.
+select coalesce(sum((counts ->> 'queued')::bigint), 0) from scans where run_id = :run_id;
+
+-- name: save_scan!
+-- A page is merged: the cursor moves in the same transaction.
+update scans set cursor = :cursor, last_key = :last_key, pages = :pages, listed = :listed, counts = :counts,
+                 left_out = :left_out, started_at = coalesce(started_at, now())
+where scan_id = :scan_id;
+
+-- name: close_scan!
+-- A prefix is done: listed to its end, cut short by the run's limit, or given up.
+update scans set state = :state, error_code = :error_code, error = :error, finished_at = now(),
+                 started_at = coalesce(started_at, now())
+where scan_id = :scan_id;
+
+-- name: merge_page
+-- A page of selected objects meets the results: what is new is queued, what is known meets its fate. One row per fate.
+-- A run nobody is present in gives up its advisory lock at once, so its pending rows are free to adopt.
+with listed as (
+  select * from unnest(:keys::text[], :sizes::bigint[], :etags::text[], :modified::timestamptz[], :classes::text[])
+    as page (key, size, etag, last_modified, storage_class)
+), known as (
+  select r.result_id, r.state, l.size, l.etag, l.last_modified, l.storage_class,
+    case
+      when r.migration <> :migration then 'owned_elsewhere'
+      when r.state = 'registered' then
+        case when :mode = 'all' then 'queued' when r.etag <> l.etag then 'changed' else 'unchanged' end
+      when r.state = 'failed' then
+        case when :mode = 'all' or r.etag <> l.etag or r.nights < :retry_failed then 'queued' else 'failed_before' end
+      when r.state = 'gone' then
+        case when r.state_before_gone = 'registered' and :mode <> 'all' then 'returned' else 'queued' end
+      when r.queued_run = :run_id then 'adopted'
+      when r.queued_run is null or pg_try_advisory_xact_lock(hashtextextended('run:' || r.queued_run, 0)) then 'queued'
+      else 'queued_elsewhere'
+    end as fate
+  from listed l join results r on r.account = :account and r.bucket = :bucket and r.key = l.key
+), inserted as (
+  insert into results (account, bucket, key, migration, size, etag, last_modified, storage_class, queued_run)
+  select :account, :bucket, l.key, :migration, l.size, l.etag, l.last_modified, l.storage_class, :run_id
+  from listed l
+  where not exists (select 1 from results r where r.account = :account and r.bucket = :bucket and r.key = l.key)
+  order by l.key
+  on conflict (account, bucket, key) do nothing
+  returning 1
+), requeued as (
+  update results r
+  set state = 'pending', state_before_gone = null, queued_run = :run_id, claim_token = null, alone = false,
+      unsure = false, attempts = 0, no_answers = 0, size = k.size, etag = k.etag, last_modified = k.last_modified,
+      storage_class = k.storage_class, updated_at = now(),
+      nights = case when k.state = 'failed' and :mode = 'new' then r.nights + 1 else 0 end
+  from known k where k.fate = 'queued' and r.result_id = k.result_id and r.state = k.state
+  returning 1
+), returned as (
+  update results r set state = 'registered', state_before_gone = null, updated_at = now()
+  from known k where k.fate = 'returned' and r.result_id = k.result_id and r.state = 'gone'
+  returning 1
+)
+select 'queued', (select count(*) from inserted) + (select count(*) from requeued)
+union all select 'unchanged', (select count(*) from returned)
+union all select fate, count(*) from known where fate not in ('queued', 'returned') group by fate;
+
+-- name: note_missing!
+-- Results inside a listed stretch that the listing did not name; they become gone only if the whole prefix is listed.
+insert into gone_candidates (scan_id, result_id)
+select :scan_id, r.result_id from results r
+where r.account = :account and r.bucket = :bucket and r.migration = :migration
+  and r.key >= :first and r.key > :after and r.key <= :until
+  and r.state in ('pending', 'registered') and r.key <> all(:listed::text[])
+on conflict do nothing;
+
+-- name: mark_gone$
+-- The prefix was listed to its end: what it no longer holds is gone. A gone result keeps its MediaId.
+with gone as (
+  update results r set state = 'gone', state_before_gone = r.state, updated_at = now()
+  from gone_candidates g
+  where g.scan_id = :scan_id and r.result_id = g.result_id and r.state in ('pending', 'registered')
+    and r.claim_token is null
+  returning 1
+) select count(*) from gone;
+
+-- name: forget_missing!
+-- The candidates of a scan that is done.
+delete from gone_candidates where scan_id = :scan_id;
+
+-- name: queue_failed$
+-- Mode failed: the migration's failed results become this run's work, without listing.
+with chosen as (
+  select result_id from results
+  where account = :account and migration = :migration and state = 'failed'
+    and (:prefixes::text[] is null or exists (select 1 from unnest(:prefixes::text[]) p where starts_with(key, p)))
+    and (:since::timestamptz is null or last_modified >= :since)
+  order by result_id limit :most for update
+), queued as (
+  update results r set state = 'pending', queued_run = :run_id, claim_token = null, alone = false, unsure = false,
+                       attempts = 0, no_answers = 0, updated_at = now()
+  from chosen c where r.result_id = c.result_id returning 1
+) select count(*) from queued;
+
+-- name: adopt_pending$
+-- What earlier runs of this migration left pending, and that nobody works on any more, goes on in this one.
+with idle as materialized (
+  select waiting.queued_run
+  from (select distinct queued_run from results
+        where account = :account and migration = :migration and state = 'pending'
+          and queued_run is distinct from :run_id) waiting
+  where waiting.queued_run is null
+     or pg_try_advisory_xact_lock(hashtextextended('run:' || waiting.queued_run, 0))
+), adopted as (
+  update results r set queued_run = :run_id, claim_token = null, alone = false, updated_at = now()
+  from idle
+  where r.account = :account and r.migration = :migration and r.state = 'pending'
+    and r.queued_run is not distinct from idle.queued_run
+  returning 1
+) select count(*) from adopted;
+
+-- name: insert_claim!
+-- A worker takes its place in the run.
+insert into claims (token, run_id, slot, worker, expires_at)
+values (:token, :run_id, :slot, :worker, now() + make_interval(secs => :lease));
+
+-- name: release_slot!
+-- A retried task frees what its predecessor in the same place still holds.
+with gone as (delete from claims where run_id = :run_id and slot = :slot and token <> :token returning token)
+update results r set claim_token = null, unsure = true
+from gone g where r.queued_run = :run_id and r.state = 'pending' and r.claim_token = g.token;
+
+-- name: renew_claim$
+-- The worker still works; null means that somebody took its place.
+update claims set expires_at = now() + make_interval(secs => :lease) where token = :token returning token;
+
+-- name: release_claim!
+-- A worker lets go of everything it holds but what is in flight, whose outcome is not known.
+with mine as (delete from claims where token = :token)
+update results r set claim_token = null, unsure = r.unsure or r.result_id = any(:in_flight::bigint[])
+where r.queued_run = :run_id and r.state = 'pending' and r.claim_token = :token;
+
+-- name: release_results!
+-- Some of a worker's results go back to the others.
+update results set claim_token = null
+where result_id = any(:result_ids::bigint[]) and state = 'pending' and claim_token = :token;
+
+-- name: claim_results
+-- The next pending results of a run that no living worker holds.
+with work as (
+  select r.result_id from results r
+  where r.queued_run = :run_id and r.state = 'pending' and r.alone = :alone
+    and (r.claim_token is null
+         or not exists (select 1 from claims c where c.token = r.claim_token and c.expires_at > now()))
+  order by r.result_id limit :most for update of r skip locked
+)
+update results r set claim_token = :token from work w where r.result_id = w.result_id
+returning r.result_id, r.bucket, r.key, r.size, r.etag, r.last_modified, r.storage_class, r.attempts, r.no_answers;
+
+-- name: work_left^
+-- What keeps a run open: scans not closed, results to send, results to be tried alone.
+select (select count(*) from scans where run_id = :run_id and state = 'open'),
+       exists (select 1 from results where queued_run = :run_id and state = 'pending' and not alone),
+       exists (select 1 from results where queued_run = :run_id and state = 'pending' and alone);
+
+-- name: record_call$
+-- One call, one commit: its audit row, the new state of each object, and the outcomes. Recording twice changes nothing.
+-- A late answer (the claim went to somebody else) may set registered, never undo it.
+with call as (
+  insert into calls (call_id, run_id, worker, api, started_at, seconds, answer, http_status, code, message, request_id,
+                     files)
+  values (:call_id, :run_id, :worker, 'RegisterMedia', :started_at, :seconds, :answer, :http_status, :code, :message,
+          :request_id, :files)
+  on conflict (call_id) do nothing returning call_id
+), answered as (
+  select * from unnest(:result_ids::bigint[], :outcomes::text[], :states::text[], :media_ids::text[], :codes::text[],
+                       :messages::text[], :descriptions::jsonb[])
+    as a (result_id, outcome, state, media_id, code, message, description)
+  where exists (select 1 from call)
+), updated as (
+  update results r set
+    state = a.state,
+    media_id = coalesce(a.media_id, r.media_id),
+    new_register = case when a.state = 'registered' then a.outcome = 'registered' else r.new_register end,
+    code = case when a.state = 'registered' then null else a.code end,
+    message = case when a.state = 'registered' then null else a.message end,
+    request_id = :request_id,
+    description = coalesce(a.description, r.description),
+    attempts = r.attempts + (a.outcome in ('retry', 'failed') and a.code is distinct from 'no_answer')::int,
+    no_answers = r.no_answers + (a.outcome = 'unknown' or a.code is not distinct from 'no_answer')::int,
+    alone = a.outcome = 'retry',
+    unsure = a.outcome = 'unknown',
+    claim_token = null,
+    settled_run = case when a.state = 'pending' then r.settled_run else :run_id end,
+    registered_at = case when a.state = 'registered' then coalesce(r.registered_at, now()) else r.registered_at end,
+    updated_at = now()
+  from answered a
+  where r.result_id = a.result_id
+    and (r.state = 'pending' and r.claim_token = :token or a.state = 'registered' and r.state <> 'registered')
+  returning r.result_id
+), superseded as (
+  update outcomes o set outcome = 'superseded'
+  from answered a
+  where o.result_id = a.result_id and o.run_id = :run_id and o.outcome = 'failed' and a.state = 'registered'
+), told as (
+  insert into outcomes (result_id, call_id, run_id, outcome, code)
+  select a.result_id, :call_id, :run_id, case when u.result_id is null then 'late' else a.outcome end, a.code
+  from answered a left join updated u on u.result_id = a.result_id
+  returning outcome
+)
+select count(*) filter (where outcome <> 'late') from told;
+
+-- name: record_failures$
+-- Objects that cannot be sent as they are, or that VOD refused standing alone: failed with a code. The call, if there was
+-- one, has its audit row already.
+with answered as (
+  select * from unnest(:result_ids::bigint[], :codes::text[], :messages::text[], :request_ids::text[])
+    as a (result_id, code, message, request_id)
+), updated as (
+  update results r set state = 'failed', code = a.code, message = a.message, request_id = a.request_id, alone = false,
+                       unsure = false, claim_token = null, settled_run = :run_id, updated_at = now()
+  from answered a where r.result_id = a.result_id and r.state = 'pending' and r.claim_token = :token
+  returning r.result_id, r.code
+), told as (
+  insert into outcomes (result_id, run_id, outcome, code) select result_id, :run_id, 'failed', code from updated
+  returning 1
+)
+select count(*) from told;
+
+-- name: settle_alone!
+-- A run stopped by its threshold gives no second try: what was refused once is failed.
+with settled as (
+  update results set state = 'failed', alone = false, claim_token = null, settled_run = :run_id, updated_at = now()
+  where queued_run = :run_id and state = 'pending' and alone
+  returning result_id, code
+)
+insert into outcomes (result_id, run_id, outcome, code) select result_id, :run_id, 'failed', code from settled;
+
+-- name: mark_unsure!
+-- The call that carried these may have had an effect.
+update results set unsure = true
+where result_id = any(:result_ids::bigint[]) and state = 'pending' and claim_token = :token;
+
+-- name: outcome_counts
+-- The numbers of a run.
+select outcome, count(*) from outcomes where run_id = :run_id group by outcome;
+
+-- name: alone_left$
+-- How many objects were refused once and wait for their second try.
+select count(*) from results where queued_run = :run_id and state = 'pending' and alone;
+
+-- name: any_registered$
+-- Whether the run's settings have proven themselves.
+select exists (select 1 from outcomes where run_id = :run_id and outcome in ('registered', 'already_registered'));
+
+-- name: call_counts
+-- The calls of a run by how they were answered.
+select answer, count(*) from calls where run_id = :run_id group by answer;
+
+-- name: pending_counts^
+-- What a run has left: to be sent, and of unknown outcome.
+select count(*) filter (where not unsure), count(*) filter (where unsure)
+from results where queued_run = :run_id and state = 'pending';
+
+-- name: scan_counts
+-- What the scans of a run counted.
+select listed, counts, left_out from scans where run_id = :run_id;
+
+-- name: scan_errors
+-- The prefixes that could not be listed.
+select prefix, error_code, error from scans where run_id = :run_id and state = 'failed' order by position;
+
+-- name: stop_run!
+-- The first worker that finds out why the run must stop says so for all.
+update runs set stop_code = :code, stop_message = :message where run_id = :run_id and stop_code is null;
+
+-- name: finish_run!
+-- The run has its verdict.
+update runs set state = :state, finished_at = now(), summary = :summary where run_id = :run_id;
+
+-- name: keep_quota^
+-- The account's row for one API: made once, then its rate is what counts.
+with made as (
+  insert into quotas (account, api, scope, rate) values (:account, :api, '', :rate) on conflict do nothing
+)
+select rate from quotas where account = :account and api = :api and scope = '';
+
+-- name: set_quota!
+-- A person changes the account's pace.
+insert into quotas (account, api, scope, rate) values (:account, :api, '', :rate)
+on conflict (account, api, scope) do update set rate = excluded.rate;
+
+-- name: keep_cap!
+-- A migration's or a run's own pace below the account's.
+insert into quotas (account, api, scope, rate) values (:account, :api, :scope, :rate)
+on conflict (account, api, scope) do update set rate = excluded.rate;
+
+-- name: drop_cap!
+-- A run's cap ends with the run.
+delete from quotas where account = :account and api = :api and scope = :scope;
+
+-- name: list_quotas
+-- Every pace in force.
+select account, api, scope, rate, least(1, factor + :recovery * extract(epoch from clock_timestamp() - cut_at))
+from quotas order by account, api, scope;
+
+-- name: reserve_slot^
+-- The next send time, in seconds from now; no row when it is reserved further ahead than allowed. See register/quota.py.
+update quotas q
+set next_at = greatest(q.next_at, clock_timestamp())
+      + make_interval(secs => 1 / (q.rate * least(1, q.factor
+          + :recovery * least(1e6, extract(epoch from clock_timestamp() - q.cut_at)))))
+where q.account = :account and q.api = :api and q.scope = :scope
+  and q.next_at <= clock_timestamp() + make_interval(secs => :ahead)
+returning extract(epoch from q.next_at - clock_timestamp())::float8,
+          1 / (q.rate * least(1, q.factor + :recovery * least(1e6, extract(epoch from clock_timestamp() - q.cut_at))))::float8;
+
+-- name: slow_down!
+-- The service throttled: everybody on the account slows down, at most once a second.
+update quotas
+set factor = greatest(:lowest, least(1, factor + :recovery * least(1e6, extract(epoch from clock_timestamp() - cut_at))) * :cut),
+    cut_at = clock_timestamp(),
+    next_at = greatest(next_at, clock_timestamp() + make_interval(secs => :pause))
+where account = :account and api = :api and scope = '' and cut_at < clock_timestamp() - interval '1 second';

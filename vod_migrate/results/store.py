@@ -1,0 +1,496 @@
+"""The results store: one pool of connections, one method per thing that may happen to a run or a result.
+
+Every method is one transaction and may be repeated: a lost connection is waited out for `patience` seconds, and a commit
+whose answer was lost is simply done again. Times are the database's own, so that workers on different machines agree.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+import aiosql
+import psycopg
+from psycopg.types.json import Jsonb
+from psycopg_pool import ConnectionPool, PoolTimeout
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
+
+from vod_migrate.errors import StoreUnreachable
+from vod_migrate.results.database import check_schema, plain_url, reason
+from vod_migrate.results.rows import CallRecord, Counts, Listing, Run, Scan, Settlement, Work
+
+__all__ = ["Store"]
+
+T = TypeVar("T")
+
+LEASE_SECONDS = 90.0
+"""How long a claim holds without being renewed; renewed every third of it."""
+
+_QUERIES = aiosql.from_path(Path(__file__).parent / "queries.sql", "psycopg", mandatory_parameters=False)
+_LAST_CHARACTER = "\U0010ffff"
+_UNREACHABLE = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout)
+
+
+class Store:
+    """Results, runs, scans, claims, calls and quotas in one Postgres database."""
+
+    def __init__(self, pool: ConnectionPool[psycopg.Connection], url: str, patience: float) -> None:
+        self._pool = pool
+        self.url = url
+        self._patience = patience
+        self.queries: Any = _QUERIES
+
+    @classmethod
+    def open(cls, url: str, *, connections: int = 8, patience: float = 120.0) -> Store:
+        """Connects and checks the schema. patience: seconds to wait for a database that went away later.
+
+        Raises:
+            BadSetting, StoreUnreachable, StoreNotMigrated, StoreTooNew
+        """
+        plain = plain_url(url, origin="the results database URL")
+        check_schema(plain)
+        pool: ConnectionPool[psycopg.Connection] = ConnectionPool(
+            plain,
+            min_size=1,
+            max_size=connections,
+            timeout=10.0,
+            kwargs={"connect_timeout": 10, "application_name": "vod-migrate"},
+            check=ConnectionPool.check_connection,
+            open=True,
+        )
+        return cls(pool, plain, patience)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Gives the connections back."""
+        self._pool.close(timeout=2.0)
+
+    @contextmanager
+    def connection(self) -> Iterator[psycopg.Connection]:
+        """A connection in a transaction of its own, for reading.
+
+        Raises:
+            StoreUnreachable
+        """
+        try:
+            with self._pool.connection() as connection:
+                yield connection
+        except _UNREACHABLE as error:
+            raise StoreUnreachable(f"the results database cannot be reached: {reason(error)}") from error
+
+    def _do(self, work: Callable[[psycopg.Connection], T]) -> T:
+        for attempt in Retrying(
+            retry=retry_if_exception_type(StoreUnreachable),
+            wait=wait_random_exponential(multiplier=0.2, max=5),
+            stop=stop_after_delay(self._patience),
+            reraise=True,
+        ):
+            with attempt, self.connection() as connection:
+                return work(connection)
+        raise AssertionError("unreachable: tenacity re-raises")
+
+    @contextmanager
+    def _held_lock(self, name: str, *, shared: bool, wait: bool) -> Iterator[psycopg.Connection | None]:
+        """An advisory lock on a connection of its own, so that it ends with the process; None: somebody has it."""
+        kind = "_shared" if shared else ""
+        try:
+            connection = psycopg.connect(self.url, autocommit=True, connect_timeout=10, application_name="vod-migrate")
+        except psycopg.OperationalError as error:
+            raise StoreUnreachable(f"the results database cannot be reached: {reason(error)}") from error
+        with connection:
+            function = f"pg_advisory_lock{kind}" if wait else f"pg_try_advisory_lock{kind}"
+            row = connection.execute(
+                f"select {function}(hashtextextended(%s, 0))".encode(),
+                (name,),
+            ).fetchone()
+            yield connection if wait or (row and row[0]) else None
+
+    # Runs
+
+    def prepare_run(self, run: Run, *, spec_digest: str, prefixes: Sequence[str], whole: bool) -> tuple[Run, bool]:
+        """Stores a run and its scans; returns the one that is stored, and whether it had ended before and now works again.
+
+        A run of the same origin keeps its first row: an Airflow retry goes on, a cleared run lists again.
+        """
+
+        def work(connection: psycopg.Connection) -> tuple[str, bool]:
+            _QUERIES.insert_run(
+                connection,
+                run_id=run.run_id,
+                account=run.account,
+                migration=run.migration,
+                bucket=run.bucket,
+                mode=run.mode.value,
+                options=Jsonb(run.options.stored()),
+                spec=Jsonb(run.spec.resolved()),
+                spec_digest=spec_digest,
+                local_date=run.local_date,
+                origin=run.origin,
+                dag_id=run.dag_id,
+                dag_run_id=run.dag_run_id,
+                task_group=run.task_group,
+            )
+            run_id = run.run_id
+            if run.dag_id is not None:
+                run_id = _QUERIES.run_of_origin(
+                    connection, dag_id=run.dag_id, dag_run_id=run.dag_run_id, task_group=run.task_group
+                )
+            stored = Run.from_row(_QUERIES.get_run(connection, run_id=run_id))
+            again = stored.state != "running"
+            if again:
+                _QUERIES.reopen_run(connection, run_id=run_id)
+                _QUERIES.rescan(connection, run_id=run_id)
+            if stored.run_id == run.run_id:
+                for position, prefix in enumerate(prefixes):
+                    _QUERIES.open_scan(connection, run_id=run_id, prefix=prefix, position=position, whole=whole)
+            return run_id, again
+
+        run_id, again = self._do(work)
+        return self.run(run_id), again
+
+    def run(self, run_id: str) -> Run:
+        """One run.
+
+        Raises:
+            KeyError: there is no such run.
+        """
+        row = self._do(lambda c: _QUERIES.get_run(c, run_id=run_id))
+        if row is None:
+            raise KeyError(run_id)
+        return Run.from_row(row)
+
+    def latest_run(self, account: str | None, migration: str) -> Run | None:
+        """The newest run of a migration, of any account where None."""
+        run_id = self._do(lambda c: _QUERIES.latest_run_id(c, account=account, migration=migration))
+        return None if run_id is None else self.run(run_id)
+
+    def runs(self, *, migration: str | None = None, most: int = 20) -> list[Run]:
+        """The newest runs, newest first."""
+        rows = self._do(lambda c: list(_QUERIES.list_run_ids(c, migration=migration, most=most)))
+        return [self.run(row[0]) for row in rows]
+
+    @contextmanager
+    def presence(self, run_id: str) -> Iterator[None]:
+        """While this is held the run counts as alive; it ends with the process, however that ends."""
+        with self._held_lock(f"run:{run_id}", shared=True, wait=True):
+            yield
+
+    def reopen_run(self, run_id: str) -> None:
+        """A task of a finished run works again (cleared by itself)."""
+        self._do(lambda c: _QUERIES.reopen_run(c, run_id=run_id))
+
+    def stop_run(self, run_id: str, *, code: str, message: str) -> None:
+        """Tells every worker of the run to stop; the first reason stays."""
+        self._do(lambda c: _QUERIES.stop_run(c, run_id=run_id, code=code, message=message))
+
+    def finish_run(self, run_id: str, *, state: str, summary: dict[str, Any]) -> None:
+        """Writes the run's verdict."""
+        self._do(lambda c: _QUERIES.finish_run(c, run_id=run_id, state=state, summary=Jsonb(summary)))
+
+    def queue_failed(self, run: Run, *, prefixes: Sequence[str] | None) -> int:
+        """Mode failed: failed results become this run's work. Returns how many."""
+        return int(
+            self._do(
+                lambda c: _QUERIES.queue_failed(
+                    c,
+                    account=run.account,
+                    migration=run.migration,
+                    run_id=run.run_id,
+                    prefixes=None if prefixes is None else list(prefixes),
+                    since=run.options.modified_since,
+                    most=run.options.limit or 2**62,
+                )
+            )
+        )
+
+    def adopt_pending(self, run: Run) -> int:
+        """Takes over what earlier runs of this migration left pending. Returns how many."""
+        return int(
+            self._do(
+                lambda c: _QUERIES.adopt_pending(c, account=run.account, migration=run.migration, run_id=run.run_id)
+            )
+        )
+
+    # Scans
+
+    @contextmanager
+    def scan_lock(self, run: Run, scan: Scan, *, wait: bool) -> Iterator[bool]:
+        """Scans of one (bucket, prefix) exclude each other; False where another one runs and wait is off."""
+        name = f"scan:{run.account}/{run.bucket}/{scan.prefix}"
+        with self._held_lock(name, shared=False, wait=wait) as held:
+            yield held is not None
+
+    def open_scans(self, run_id: str) -> list[Scan]:
+        """What is left to list, in order."""
+        return [Scan.from_row(row) for row in self._do(lambda c: list(_QUERIES.open_scans(c, run_id=run_id)))]
+
+    def scan(self, scan_id: int) -> Scan | None:
+        """Where an open scan stands; None when it is closed."""
+        row = self._do(lambda c: _QUERIES.get_scan(c, scan_id=scan_id))
+        return None if row is None else Scan.from_row(row)
+
+    def retry_failed_scans(self, run_id: str) -> None:
+        """Reopens the prefixes that could not be listed, each at its cursor."""
+        self._do(lambda c: _QUERIES.retry_failed_scans(c, run_id=run_id))
+
+    def merge_page(self, run: Run, scan: Scan, listing: Listing) -> Scan:
+        """One page of a listing becomes results, and the cursor moves, in one transaction. Returns the scan after it."""
+
+        def work(connection: psycopg.Connection) -> Scan:
+            queued_before = _QUERIES.queued_by_scans(connection, run_id=run.run_id) if run.options.limit else 0
+            fates: dict[str, int] = {}
+            rest = list(listing.selected)
+            while rest:
+                room = len(rest)
+                if run.options.limit is not None:
+                    room = run.options.limit - int(queued_before) - fates.get("queued", 0)
+                    if room <= 0:
+                        break
+                part, rest = rest[:room], rest[room:]
+                merged = _QUERIES.merge_page(
+                    connection,
+                    account=run.account,
+                    bucket=run.bucket,
+                    migration=run.migration,
+                    run_id=run.run_id,
+                    mode=run.mode.value,
+                    retry_failed=run.spec.register_.retry_failed,
+                    keys=[found.key for found in part],
+                    sizes=[found.size for found in part],
+                    etags=[found.etag for found in part],
+                    modified=[found.last_modified for found in part],
+                    classes=[found.storage_class for found in part],
+                )
+                for fate, count in merged:
+                    fates[fate] = fates.get(fate, 0) + count
+            if scan.whole:
+                _QUERIES.note_missing(
+                    connection,
+                    scan_id=scan.scan_id,
+                    account=run.account,
+                    bucket=run.bucket,
+                    migration=run.migration,
+                    first=scan.prefix,
+                    after=scan.last_key or "",
+                    until=listing.last_key if listing.cursor else scan.prefix + _LAST_CHARACTER,
+                    listed=list(listing.keys),
+                )
+            after = scan.after(listing, fates, over_limit=len(rest))
+            _QUERIES.save_scan(
+                connection,
+                scan_id=scan.scan_id,
+                cursor=after.cursor,
+                last_key=after.last_key,
+                pages=after.pages,
+                listed=after.listed,
+                counts=Jsonb(after.counts),
+                left_out=Jsonb(after.left_out),
+            )
+            return after
+
+        return self._do(work)
+
+    def close_scan(self, scan: Scan, *, state: str, code: str | None = None, error: str | None = None) -> None:
+        """Ends a scan. Only one that listed its whole prefix marks results as gone."""
+
+        def work(connection: psycopg.Connection) -> None:
+            if state == "complete" and scan.whole:
+                gone = _QUERIES.mark_gone(connection, scan_id=scan.scan_id)
+                counts = {**scan.counts, "gone": scan.counts.get("gone", 0) + gone}
+                _QUERIES.save_scan(
+                    connection,
+                    scan_id=scan.scan_id,
+                    cursor=scan.cursor,
+                    last_key=scan.last_key,
+                    pages=scan.pages,
+                    listed=scan.listed,
+                    counts=Jsonb(counts),
+                    left_out=Jsonb(scan.left_out),
+                )
+            if state != "failed":
+                _QUERIES.forget_missing(connection, scan_id=scan.scan_id)
+            _QUERIES.close_scan(connection, scan_id=scan.scan_id, state=state, error_code=code, error=error)
+
+        self._do(work)
+
+    def scan_errors(self, run_id: str) -> list[tuple[str, str, str]]:
+        """(prefix, code, message) of every prefix that could not be listed."""
+        return self._do(lambda c: list(_QUERIES.scan_errors(c, run_id=run_id)))
+
+    # Claims
+
+    def take_place(self, run_id: str, *, slot: str, worker: str) -> uuid.UUID:
+        """A worker enters the run and frees what a predecessor in the same slot still held. Returns its token."""
+        token = uuid.uuid4()
+
+        def work(connection: psycopg.Connection) -> None:
+            _QUERIES.insert_claim(connection, token=token, run_id=run_id, slot=slot, worker=worker, lease=LEASE_SECONDS)
+            _QUERIES.release_slot(connection, run_id=run_id, slot=slot, token=token)
+
+        self._do(work)
+        return token
+
+    def renew(self, token: uuid.UUID) -> bool:
+        """Renews a claim's lease; False when somebody took the worker's place."""
+        return self._do(lambda c: _QUERIES.renew_claim(c, token=token, lease=LEASE_SECONDS)) is not None
+
+    def leave(self, run_id: str, token: uuid.UUID, *, in_flight: Sequence[int] = ()) -> None:
+        """Lets go of everything a worker holds; what is in flight is marked as of unknown outcome."""
+        self._do(lambda c: _QUERIES.release_claim(c, run_id=run_id, token=token, in_flight=list(in_flight)))
+
+    def release(self, token: uuid.UUID, result_ids: Sequence[int]) -> None:
+        """Gives some results back unsent."""
+        self._do(lambda c: _QUERIES.release_results(c, token=token, result_ids=list(result_ids)))
+
+    def claim(self, run_id: str, token: uuid.UUID, *, most: int, alone: bool = False) -> list[Work]:
+        """Up to `most` pending results, held until recorded, released, or the lease runs out."""
+        rows = self._do(lambda c: list(_QUERIES.claim_results(c, run_id=run_id, token=token, most=most, alone=alone)))
+        return sorted((Work.from_row(row) for row in rows), key=lambda work: work.result_id)
+
+    def work_left(self, run_id: str) -> tuple[int, bool, bool]:
+        """(open scans, whether results are left to send, whether some are left to be tried alone)."""
+        row = self._do(lambda c: _QUERIES.work_left(c, run_id=run_id))
+        return int(row[0]), bool(row[1]), bool(row[2])
+
+    # Recording
+
+    def record_call(
+        self, run_id: str, token: uuid.UUID, call: CallRecord, settlements: Sequence[Settlement] = ()
+    ) -> int:
+        """A call and what it meant for each object, in one commit. Returns how many objects it settled (others: late)."""
+        settled = self._do(
+            lambda c: _QUERIES.record_call(
+                c,
+                run_id=run_id,
+                token=token,
+                call_id=call.call_id,
+                worker=call.worker,
+                started_at=call.started_at,
+                seconds=call.seconds,
+                answer=call.answer,
+                http_status=call.http_status,
+                code=call.code,
+                message=_storable(call.message),
+                request_id=_storable(call.request_id),
+                files=call.files,
+                result_ids=[s.result_id for s in settlements],
+                outcomes=[s.outcome for s in settlements],
+                states=[s.state for s in settlements],
+                media_ids=[s.media_id for s in settlements],
+                codes=[s.code for s in settlements],
+                messages=[_storable(s.message) for s in settlements],
+                descriptions=[None if s.description is None else Jsonb(s.description) for s in settlements],
+            )
+        )
+        return int(settled)
+
+    def record_failures(self, run_id: str, token: uuid.UUID, failures: Sequence[Settlement]) -> None:
+        """Objects that cannot be sent as they are, or that were refused standing alone."""
+        self._do(
+            lambda c: _QUERIES.record_failures(
+                c,
+                run_id=run_id,
+                token=token,
+                result_ids=[failure.result_id for failure in failures],
+                codes=[failure.code for failure in failures],
+                messages=[_storable(failure.message) for failure in failures],
+                request_ids=[failure.request_id for failure in failures],
+            )
+        )
+
+    def mark_unsure(self, token: uuid.UUID, result_ids: Sequence[int]) -> None:
+        """A call that failed on its way may have had an effect on these."""
+        self._do(lambda c: _QUERIES.mark_unsure(c, token=token, result_ids=list(result_ids)))
+
+    def settle_alone(self, run_id: str) -> None:
+        """A run stopped by its threshold: what was refused once is failed."""
+        self._do(lambda c: _QUERIES.settle_alone(c, run_id=run_id))
+
+    # Numbers
+
+    def outcome_counts(self, run_id: str) -> dict[str, int]:
+        """How many outcomes of each kind the run has."""
+        return dict(self._do(lambda c: list(_QUERIES.outcome_counts(c, run_id=run_id))))
+
+    def alone_left(self, run_id: str) -> int:
+        """How many objects were refused once and wait for their second try."""
+        return int(self._do(lambda c: _QUERIES.alone_left(c, run_id=run_id)))
+
+    def any_registered(self, run_id: str) -> bool:
+        """Whether any call of the run succeeded, so its settings are right."""
+        return bool(self._do(lambda c: _QUERIES.any_registered(c, run_id=run_id)))
+
+    def counts(self, run_id: str) -> Counts:
+        """The numbers of a run, from its outcomes and scans."""
+
+        def work(connection: psycopg.Connection) -> Counts:
+            connection.execute("set transaction isolation level repeatable read read only")
+            return Counts.from_rows(
+                outcomes=dict(_QUERIES.outcome_counts(connection, run_id=run_id)),
+                calls=dict(_QUERIES.call_counts(connection, run_id=run_id)),
+                pending=_QUERIES.pending_counts(connection, run_id=run_id),
+                scans=list(_QUERIES.scan_counts(connection, run_id=run_id)),
+            )
+
+        return self._do(work)
+
+    # Quota
+
+    def keep_quota(self, account: str, api: str, rate: float) -> float:
+        """Makes the account's row if there is none. Returns the rate that it says."""
+        stored = self._do(lambda c: _QUERIES.keep_quota(c, account=account, api=api, rate=rate))
+        return rate if stored is None else float(stored[0])
+
+    def set_quota(self, account: str, api: str, rate: float) -> None:
+        """Changes the account's pace, for everybody, at once."""
+        self._do(lambda c: _QUERIES.set_quota(c, account=account, api=api, rate=rate))
+
+    def keep_cap(self, account: str, api: str, scope: str, rate: float) -> None:
+        """A pace of a migration's or a run's own, passed before the account's."""
+        self._do(lambda c: _QUERIES.keep_cap(c, account=account, api=api, scope=scope, rate=rate))
+
+    def drop_cap(self, account: str, api: str, scope: str) -> None:
+        """A run's own pace ends with it."""
+        self._do(lambda c: _QUERIES.drop_cap(c, account=account, api=api, scope=scope))
+
+    def quotas(self, *, recovery: float) -> list[tuple[str, str, str, float, float]]:
+        """(account, api, scope, rate, share in force now) of every pace."""
+        return self._do(lambda c: list(_QUERIES.list_quotas(c, recovery=recovery)))
+
+    def reserve_slot(
+        self, account: str, api: str, scope: str, *, ahead: float, recovery: float
+    ) -> tuple[float, float] | None:
+        """(seconds until the slot, seconds between slots); None when slots are reserved further ahead than allowed."""
+        row = self._do(
+            lambda c: _QUERIES.reserve_slot(c, account=account, api=api, scope=scope, ahead=ahead, recovery=recovery)
+        )
+        return None if row is None else (float(row[0]) - float(row[1]), float(row[1]))
+
+    def slow_down(self, account: str, api: str, *, cut: float, lowest: float, pause: float, recovery: float) -> None:
+        """The service throttled: the account's row slows down for everyone, at most once a second."""
+        with suppress(StoreUnreachable):
+            self._do(
+                lambda c: _QUERIES.slow_down(
+                    c, account=account, api=api, cut=cut, lowest=lowest, pause=pause, recovery=recovery
+                )
+            )
+
+    def now(self) -> dt.datetime:
+        """The database's clock."""
+        row = self._do(lambda c: c.execute("select clock_timestamp()").fetchone())
+        assert row is not None  # noqa: S101 - a constant query
+        return row[0]  # type: ignore[no-any-return]
+
+
+def _storable(text: str | None) -> str | None:
+    # Postgres has no NUL in text; a service message is foreign input.
+    return None if text is None else text.replace("\x00", "\ufffd")
