@@ -97,7 +97,7 @@ class QuotaRow(Protocol):
     def reserve_slot(
         self, account: str, api: str, scope: str, *, ahead: float, recovery: float
     ) -> tuple[float, float] | None:
-        """(seconds until the slot, seconds between slots), or None when too far ahead."""
+        """(the slot on the monotonic clock, seconds between slots), or None when too far ahead."""
         ...
 
     def slow_down(self, account: str, api: str, *, cut: float, lowest: float, pause: float, recovery: float) -> None:
@@ -131,9 +131,9 @@ class AccountPace:
                 # Slots are taken for the next two seconds; come back, not all at once, while some are left.
                 self._clock.sleep(random.uniform(0.25, 0.75) * AHEAD_SECONDS)  # noqa: S311 - spreading, not secrecy
                 continue
-            due = self._clock.now() + slot[0]
-            if slot[0] > 0:
-                self._clock.sleep(slot[0])
+            due = slot[0]
+            if (wait := due - self._clock.now()) > 0:
+                self._clock.sleep(wait)
             if self._clock.now() - due <= LATE_SECONDS:
                 return
 

@@ -79,6 +79,7 @@ class Worker:
         self._halt = threading.Event()
         self._clock = StopClock(self._halt)
         self._breaker = Breaker(self._clock)
+        self._answered = threading.Event()
         self._queue: queue.Queue[Batch] = queue.Queue()
         self._batcher = Batcher(max_request_bytes=run.spec.register_.max_request_bytes)
         self._lock = threading.Lock()
@@ -100,7 +101,10 @@ class Worker:
         """
         with self._store.presence(self._run.run_id):
             self._token = self._store.take_place(self._run.run_id, slot=self._slot, worker=self._name)
-            threads = [threading.Thread(target=self._send, daemon=True) for _ in range(self._threads)]
+            threads = [
+                threading.Thread(target=self._send, kwargs={"first": number == 0}, daemon=True)
+                for number in range(self._threads)
+            ]
             threads.append(threading.Thread(target=self._renew, daemon=True))
             for thread in threads:
                 thread.start()
@@ -238,8 +242,13 @@ class Worker:
 
     # The sending side: many threads
 
-    def _send(self) -> None:
+    def _send(self, *, first: bool) -> None:
         registrar = self._registrar()
+        # The first call sets up what all share (the SDK's session and TLS context); were the others already waiting behind
+        # it, they would leave in one bunch, and the service would throttle it.
+        while not first and not self._answered.wait(IDLE_SECONDS):
+            if self._halt.is_set():
+                return
         while not self._halt.is_set():
             try:
                 batch = self._queue.get(timeout=IDLE_SECONDS)
@@ -256,6 +265,7 @@ class Worker:
                 log.debug("a sending thread failed", exc_info=True)
                 self._failed_with(error)
             finally:
+                self._answered.set()
                 with self._lock:
                     self._outstanding -= 1
 

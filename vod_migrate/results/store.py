@@ -7,9 +7,10 @@ whose answer was lost is simply done again. Times are the database's own, so tha
 from __future__ import annotations
 
 import datetime as dt
+import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -30,6 +31,8 @@ T = TypeVar("T")
 LEASE_SECONDS = 90.0
 """How long a claim holds without being renewed; renewed every third of it."""
 
+PACING_CONNECTIONS = 4
+
 _QUERIES = aiosql.from_path(Path(__file__).parent / "queries.sql", "psycopg", mandatory_parameters=False)
 _LAST_CHARACTER = "\U0010ffff"
 _UNREACHABLE = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout)
@@ -38,8 +41,15 @@ _UNREACHABLE = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout)
 class Store:
     """Results, runs, scans, claims, calls and quotas in one Postgres database."""
 
-    def __init__(self, pool: ConnectionPool[psycopg.Connection], url: str, patience: float) -> None:
+    def __init__(
+        self,
+        pool: ConnectionPool[psycopg.Connection],
+        pacing: ConnectionPool[psycopg.Connection],
+        url: str,
+        patience: float,
+    ) -> None:
         self._pool = pool
+        self._pacing = pacing
         self.url = url
         self._patience = patience
         self.queries: Any = _QUERIES
@@ -53,16 +63,12 @@ class Store:
         """
         plain = plain_url(url, origin="the results database URL")
         check_schema(plain)
-        pool: ConnectionPool[psycopg.Connection] = ConnectionPool(
+        return cls(
+            _pool(plain, connections),
+            _pool(plain, PACING_CONNECTIONS, autocommit=True, configure=_without_flush),
             plain,
-            min_size=1,
-            max_size=connections,
-            timeout=10.0,
-            kwargs={"connect_timeout": 10, "application_name": "vod-migrate"},
-            check=ConnectionPool.check_connection,
-            open=True,
+            patience,
         )
-        return cls(pool, plain, patience)
 
     def __enter__(self) -> Self:
         return self
@@ -73,28 +79,26 @@ class Store:
     def close(self) -> None:
         """Gives the connections back."""
         self._pool.close(timeout=2.0)
+        self._pacing.close(timeout=2.0)
 
-    @contextmanager
-    def connection(self) -> Iterator[psycopg.Connection]:
+    def connection(self) -> AbstractContextManager[psycopg.Connection]:
         """A connection in a transaction of its own, for reading.
 
         Raises:
             StoreUnreachable
         """
-        try:
-            with self._pool.connection() as connection:
-                yield connection
-        except _UNREACHABLE as error:
-            raise StoreUnreachable(f"the results database cannot be reached: {reason(error)}") from error
+        return _borrowed(self._pool)
 
-    def _do(self, work: Callable[[psycopg.Connection], T]) -> T:
+    def _do(
+        self, work: Callable[[psycopg.Connection], T], *, pool: ConnectionPool[psycopg.Connection] | None = None
+    ) -> T:
         for attempt in Retrying(
             retry=retry_if_exception_type(StoreUnreachable),
             wait=wait_random_exponential(multiplier=0.2, max=5),
             stop=stop_after_delay(self._patience),
             reraise=True,
         ):
-            with attempt, self.connection() as connection:
+            with attempt, _borrowed(pool or self._pool) as connection:
                 return work(connection)
         raise AssertionError("unreachable: tenacity re-raises")
 
@@ -469,11 +473,17 @@ class Store:
     def reserve_slot(
         self, account: str, api: str, scope: str, *, ahead: float, recovery: float
     ) -> tuple[float, float] | None:
-        """(seconds until the slot, seconds between slots); None when slots are reserved further ahead than allowed."""
-        row = self._do(
-            lambda c: _QUERIES.reserve_slot(c, account=account, api=api, scope=scope, ahead=ahead, recovery=recovery)
-        )
-        return None if row is None else (float(row[0]) - float(row[1]), float(row[1]))
+        """(the slot on this process's monotonic clock, seconds between slots); None when too far ahead."""
+
+        def work(connection: psycopg.Connection) -> tuple[float, float] | None:
+            row = _QUERIES.reserve_slot(
+                connection, account=account, api=api, scope=scope, ahead=ahead, recovery=recovery
+            )
+            # Read off here, where the answer has just come: waiting for anything else would make the slot look later.
+            now = time.monotonic()
+            return None if row is None else (now + float(row[0]) - float(row[1]), float(row[1]))
+
+        return self._do(work, pool=self._pacing)
 
     def slow_down(self, account: str, api: str, *, cut: float, lowest: float, pause: float, recovery: float) -> None:
         """The service throttled: the account's row slows down for everyone, at most once a second."""
@@ -481,7 +491,8 @@ class Store:
             self._do(
                 lambda c: _QUERIES.slow_down(
                     c, account=account, api=api, cut=cut, lowest=lowest, pause=pause, recovery=recovery
-                )
+                ),
+                pool=self._pacing,
             )
 
     def now(self) -> dt.datetime:
@@ -489,6 +500,34 @@ class Store:
         row = self._do(lambda c: c.execute("select clock_timestamp()").fetchone())
         assert row is not None  # noqa: S101 - a constant query
         return row[0]  # type: ignore[no-any-return]
+
+
+def _pool(url: str, connections: int, **options: Any) -> ConnectionPool[psycopg.Connection]:
+    autocommit = options.pop("autocommit", False)
+    return ConnectionPool(
+        url,
+        min_size=1,
+        max_size=connections,
+        timeout=10.0,
+        kwargs={"connect_timeout": 10, "application_name": "vod-migrate", "autocommit": autocommit},
+        check=ConnectionPool.check_connection,
+        open=True,
+        **options,
+    )
+
+
+def _without_flush(connection: psycopg.Connection) -> None:
+    # A quota row that forgets its last moments in a crash costs nothing; waiting for the disk 50 times a second would.
+    connection.execute("set synchronous_commit to off")
+
+
+@contextmanager
+def _borrowed(pool: ConnectionPool[psycopg.Connection]) -> Iterator[psycopg.Connection]:
+    try:
+        with pool.connection() as connection:
+            yield connection
+    except _UNREACHABLE as error:
+        raise StoreUnreachable(f"the results database cannot be reached: {reason(error)}") from error
 
 
 def _storable(text: str | None) -> str | None:
