@@ -24,7 +24,9 @@ def copied(root: Path) -> list[str]:
 
 
 def test_the_base_image_is_the_airflow_and_python_of_the_lock(root: Path) -> None:
-    base = re.search(r"^FROM apache/airflow:slim-([\d.]+)-python([\d.]+)$", (root / "Dockerfile").read_text(), re.M)
+    base = re.search(
+        r"^FROM apache/airflow:slim-([\d.]+)-python([\d.]+)$", (root / "Dockerfile").read_text(), re.MULTILINE
+    )
     locked = re.search(r"^apache-airflow==([\d.]+) ", (root / "requirements.txt").read_text(), re.MULTILINE)
     assert base is not None
     assert locked is not None

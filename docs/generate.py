@@ -1,0 +1,202 @@
+"""Writes the pages that follow from the code: docs/settings.md and docs/cli.md. Run it with `make docs`."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from vod_migrate import errors
+from vod_migrate.airflow.provider import CONNECTION_FIELDS
+from vod_migrate.connection import _ENVIRONMENT as CONNECTION_VARIABLES
+from vod_migrate.spec import MEDIA_EXTENSIONS, Migration, RunOptions
+
+FOLDER = Path(__file__).parent
+WRITTEN_BY = "<!-- Written by `make docs` from the code; edit the descriptions there. -->"
+
+KEY_FIELDS = {
+    "access_key_id": "The RAM user's AccessKey ID (the form's login).",
+    "access_key_secret": "Its secret (the form's password).",
+}
+
+OTHER_VARIABLES = {
+    "VOD_MIGRATE_DATABASE_URL": "The results database, `postgresql://user:password@host:5432/vod_migrate`. "
+    "Empty: by hand an embedded Postgres, inside Airflow an error.",
+    "VOD_MIGRATE_HOME": "Folder of the embedded Postgres. Default `~/.local/share/vod-migrate`.",
+    "VOD_MIGRATE_REPORTS": "Inside Airflow: folder of the reports. Default `vod_reports` in `AIRFLOW_HOME`.",
+    "VOD_MIGRATE_SANDBOX_URL": "The running sandbox that `vod-migrate sandbox fault`, `counters`, `truth` … speak to.",
+    "ALIBABA_CLOUD_ECS_METADATA_DISABLED": "`true` keeps the provider `default` from asking the ECS metadata service, "
+    "which answers on ECS only.",
+}
+
+EXIT_CODES = {
+    0: "success",
+    1: "a bug: please report it",
+    2: "bad input: a migration file, an option, a setting, a bucket that does not exist",
+    3: "denied: credentials, RAM policy, or the account itself",
+    4: "unreachable: OSS, VOD or the database did not answer; try again",
+    5: "the failure threshold was passed; the rest stays pending",
+    6: "ended with objects left: refused, or listed from a source that could not be trusted",
+    130: "interrupted; the next run goes on where this one stopped",
+}
+
+
+def settings_page() -> str:
+    """Every setting of a migration file, a run, a connection and the environment, as Markdown."""
+    return "\n".join(
+        [
+            WRITTEN_BY,
+            "# Settings",
+            "",
+            "Unknown settings are refused by name, everywhere. Bold ones are required.",
+            "",
+            "## Migration file",
+            "",
+            *_sections(Migration),
+            "## Run options",
+            "",
+            "The trigger form in Airflow, `vod-migrate run` and `dag_run.conf` take the same ones.",
+            "",
+            *_table(RunOptions.model_json_schema()),
+            "",
+            "## Connection",
+            "",
+            "In Airflow the form of the connection type ApsaraVideo VOD; by hand the variables. Empty counts as not given.",
+            "",
+            *_connection_table(),
+            "",
+            "## Other environment variables",
+            "",
+            "| variable | meaning |",
+            "|---|---|",
+            *(f"| `{name}` | {meaning} |" for name, meaning in OTHER_VARIABLES.items()),
+            "",
+        ]
+    )
+
+
+def cli_page() -> str:
+    """The help of every command and the exit codes, as Markdown.
+
+    Raises:
+        subprocess.CalledProcessError: Typer cannot load the application.
+    """
+    words = [sys.executable, "-m", "typer", "vod_migrate.cli", "utils", "docs"]
+    words += ["--name", "vod-migrate", "--title", "The command line"]
+    plain = {**os.environ, "COLUMNS": "100", "NO_COLOR": "1"}
+    commands = subprocess.run(words, check=True, capture_output=True, text=True, cwd=FOLDER.parent, env=plain).stdout
+    return "\n".join(
+        [
+            WRITTEN_BY,
+            commands.strip(),
+            "",
+            "## Exit codes",
+            "",
+            "| code | meaning | errors |",
+            "|---|---|---|",
+            *(f"| {code} | {meaning} | {', '.join(_errors_with(code))} |" for code, meaning in EXIT_CODES.items()),
+            "",
+        ]
+    )
+
+
+def _errors_with(code: int) -> list[str]:
+    if code in (0, 1):
+        return []
+    return [
+        f"`{name}`"
+        for name in errors.__all__
+        if getattr(getattr(errors, name), "exit_code", None) == code and not getattr(errors, name).__subclasses__()
+    ]
+
+
+def _sections(model: type[BaseModel]) -> Iterator[str]:
+    schema = model.model_json_schema(by_alias=True)
+    nested = {name: part for name, part in schema["properties"].items() if _reference(part)}
+    top = {name: part for name, part in schema["properties"].items() if name not in nested}
+    yield from _table({**schema, "properties": top})
+    yield ""
+    for name, part in nested.items():
+        section = schema["$defs"][str(_reference(part))]
+        yield f"### `{name}`"
+        yield ""
+        yield f"{section['description']}{' Required.' if name in schema['required'] else ''}"
+        yield ""
+        yield from _table(section)
+        yield ""
+
+
+def _reference(part: dict[str, Any]) -> str | None:
+    target = part.get("$ref")
+    return None if target is None else str(target).rpartition("/")[2]
+
+
+def _cell(text: str) -> str:
+    # Entities stand for themselves inside backticks.
+    parts = [part if index % 2 else part.replace("<", "&lt;") for index, part in enumerate(text.split("`"))]
+    return "`".join(parts).replace("|", "\\|")
+
+
+def _table(schema: dict[str, Any]) -> Iterator[str]:
+    yield "| setting | values | default | meaning |"
+    yield "|---|---|---|---|"
+    for name, part in schema["properties"].items():
+        required = name in schema.get("required", [])
+        shown = f"**`{name}`**" if required else f"`{name}`"
+        yield f"| {shown} | {_values(part, schema)} | {'' if required else _default(part)} | {_cell(part.get('description', ''))} |"
+
+
+def _values(part: dict[str, Any], schema: dict[str, Any]) -> str:
+    if name := _reference(part):
+        part = schema["$defs"][name]
+    if "anyOf" in part:
+        return " or ".join(_values(choice, schema) for choice in part["anyOf"] if choice.get("type") != "null")
+    if "enum" in part:
+        return ", ".join(f"`{value}`" for value in part["enum"])
+    if part["type"] == "array":
+        return "list of text"
+    word = {"string": "text", "integer": "whole number", "number": "number"}[part["type"]]
+    word = {"date": "date", "date-time": "time"}.get(part.get("format", ""), word)
+    bounds = [
+        f"{sign} {part[key]:g}"
+        for key, sign in (("exclusiveMinimum", "&gt;"), ("minimum", "≥"), ("maximum", "≤"))
+        if key in part
+    ]
+    return " ".join([word, ", ".join(bounds)]).strip()
+
+
+def _default(part: dict[str, Any]) -> str:
+    value = part.get("default")
+    if value is None:
+        return "none"
+    if value == list(MEDIA_EXTENSIONS):
+        return f"the {len(value)} that VOD takes"
+    return f"`{json.dumps(value, ensure_ascii=False) if isinstance(value, list) else value}`"
+
+
+def _connection_table() -> Iterator[str]:
+    yield "| field | variable | meaning |"
+    yield "|---|---|---|"
+    for name, variable in CONNECTION_VARIABLES.items():
+        meaning = KEY_FIELDS.get(name) or CONNECTION_FIELDS[name]["description"]
+        choices = [
+            f"`{choice}`" for choice in CONNECTION_FIELDS.get(name, {}).get("schema", {}).get("enum", []) if choice
+        ]
+        yield f"| `{name}` | `{variable}` | {_cell(meaning)}{' One of ' + ', '.join(choices) + '.' if choices else ''} |"
+
+
+def main() -> None:
+    """Writes both pages."""
+    for name, page in (("settings.md", settings_page()), ("cli.md", cli_page())):
+        (FOLDER / name).write_text(page, encoding="utf-8")
+        print(f"wrote docs/{name}")
+
+
+if __name__ == "__main__":
+    main()
