@@ -11,7 +11,7 @@ import random
 from bisect import bisect_left, bisect_right
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import date, timedelta
 from typing import Final
 
 from vod_migrate.sandbox.objects import names
@@ -20,8 +20,9 @@ from vod_migrate.sandbox.settings import DatasetConfig
 
 BLOCK_KEYS: Final = 1_000
 _REMEMBERED_BLOCKS: Final = 32
-_EPOCH: Final = datetime(2024, 1, 1, tzinfo=UTC)
-_SPAN_S: Final = 600 * 86_400
+_EPOCH: Final = date(2024, 1, 1)
+_SPAN_DAYS: Final = 600
+_TYPICAL_SIZES: Final = 512
 _HLS_SEGMENTS: Final = (8, 60)
 _MARKER_SHARE: Final = 0.1
 _EMPTY_SHARE: Final = 0.004
@@ -44,6 +45,8 @@ class Dataset:
         self._long = config.long_keys if config.long_keys is not None else min(0.002 * dirt, 1)
         self._hls = config.hls if config.hls is not None else min(0.05 * dirt, 1)
         self._archived = config.archived if config.archived is not None else min(0.02 * dirt, 1)
+        size, rng = config.size, random.Random(config.seed)  # noqa: S311 - repeatable on purpose
+        self._sizes = [size.median * rng.lognormvariate(0, size.sigma) for _ in range(_TYPICAL_SIZES)]
         total = 0.0
         self._dirt: list[tuple[float, names.Maker]] = []
         for share, maker in names.DIRT:
@@ -53,7 +56,7 @@ class Dataset:
     def folder(self, number: int) -> str:
         """The folder of a block, `/` included: no other block's keys begin with it."""
         config = self.config
-        day = f"{self._day(number).date().isoformat()}/" if config.dates else ""
+        day = f"{self._day(number).isoformat()}/" if config.dates else ""
         suffix = names.FOLDERS[(number * 7 + config.seed) % len(names.FOLDERS)] if config.dirt else ""
         return f"{config.prefix}{day}{number:0{self._width}d}{suffix}/"
 
@@ -111,12 +114,11 @@ class Dataset:
         number = self._last_not_above(key)
         return number if number >= 0 and key.startswith(self.folder(number)) else None
 
-    def _day(self, number: int) -> datetime:
+    def _day(self, number: int) -> date:
         dates = self.config.dates
         if dates is None:
-            return _EPOCH + timedelta(seconds=_SPAN_S * number / self.blocks)
-        first = datetime.combine(dates.start, datetime.min.time(), UTC)
-        return first + timedelta(days=number * dates.days // self.blocks)
+            return _EPOCH + timedelta(days=_SPAN_DAYS * number // self.blocks)
+        return dates.start + timedelta(days=number * dates.days // self.blocks)
 
     def _block(self, number: int) -> tuple[list[str], list[Entry]]:
         known = self._memory.get(number)
@@ -141,7 +143,7 @@ class Dataset:
         made.extend(self._hls_folders(rng, folder, count - len(made)))
         made.extend(self._files(rng, folder, count - len(made)))
         made.sort()
-        return [self._entry(rng, key, size, number) for key, size in made]
+        return self._entries(rng, made, number)
 
     def _hls_folders(self, rng: random.Random, folder: str, room: int) -> list[tuple[str, int]]:
         made: list[tuple[str, int]] = []
@@ -154,9 +156,10 @@ class Dataset:
         return made
 
     def _files(self, rng: random.Random, folder: str, count: int) -> list[tuple[str, int]]:
-        draw, size, dirt = rng.random, self.config.size, self._dirt
+        draw, sizes, dirt = rng.random, self._sizes, self._dirt
         clean = names.usual if self.config.dirt else names.plain
         dirty, long_share, empty = dirt[-1][0], self._long, _EMPTY_SHARE * self.config.dirt
+        maximum, choices = self.config.size.maximum, len(sizes)
         made: list[tuple[str, int]] = []
         for serial in range(count):
             luck = draw()
@@ -166,22 +169,30 @@ class Dataset:
                 name = next(maker for limit, maker in dirt if luck < limit)(rng, serial)
             if long_share and draw() < long_share:
                 name = names.long_name(rng, serial, folder)
-            bytes_ = 0 if empty and draw() < empty else int(size.median * rng.lognormvariate(0, size.sigma)) + 1
-            made.append((folder + name, min(bytes_, size.maximum)))
+            # One of a few typical sizes, moved by up to 10 %: drawing from the distribution itself takes longer than
+            # everything else about a key.
+            size = 0 if empty and draw() < empty else int(sizes[int(draw() * choices)] * (0.9 + 0.2 * draw())) + 1
+            made.append((folder + name, min(size, maximum)))
         return made
 
-    def _entry(self, rng: random.Random, key: str, size: int, number: int) -> Entry:
-        config, storage_class = self.config, "Standard"
-        marker = key.endswith("/")
-        if self._archived and rng.random() < self._archived and not marker:
-            storage_class = "ColdArchive" if size % 4 == 0 else "Archive"
-        elif config.dirt and size % 1_000 < 1_000 * _INFREQUENT_SHARE * config.dirt and not marker:
-            storage_class = "IA"
-        missing = bool(config.missing) and not marker and rng.random() < config.missing
-        modified = config.last_modified or self._day(number) + timedelta(seconds=rng.randrange(86_400))
-        return Entry(
-            key, size, f"{rng.getrandbits(128):032X}", storage_class, f"{modified:%Y-%m-%dT%H:%M:%S}.000Z", missing
-        )
+    def _entries(self, rng: random.Random, made: list[tuple[str, int]], number: int) -> list[Entry]:
+        config, draw, archived = self.config, rng.random, self._archived
+        infrequent = 1_000 * _INFREQUENT_SHARE * config.dirt
+        day = self._day(number).isoformat()
+        fixed = f"{config.last_modified:%Y-%m-%dT%H:%M:%S}.000Z" if config.last_modified else None
+        entries: list[Entry] = []
+        for key, size in made:
+            marker = key[-1] == "/"
+            storage_class = "Standard"
+            if archived and draw() < archived and not marker:
+                storage_class = "ColdArchive" if size % 4 == 0 else "Archive"
+            elif size % 1_000 < infrequent and not marker:
+                storage_class = "IA"
+            missing = bool(config.missing) and draw() < config.missing and not marker
+            minute = int(draw() * 1_440)
+            modified = fixed or f"{day}T{minute // 60:02d}:{minute % 60:02d}:{size % 60:02d}.000Z"
+            entries.append(Entry(key, size, f"{rng.getrandbits(128):032X}", storage_class, modified, missing))
+        return entries
 
 
 def no_rollup(_: str) -> None:

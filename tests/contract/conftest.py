@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import oss2
+import pytest
+from alibabacloud_vod20170321 import models
+from alibabacloud_vod20170321.client import Client
+from sdk_clients import Register, url_of, v4_bucket, vod_client
+
+from vod_migrate.sandbox.testing import Sandbox, sandbox
+
+__all__ = ["sandbox"]
+
+
+@pytest.fixture(autouse=True)
+def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    # The VOD SDK takes proxies from the environment and ignores NO_PROXY.
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("ALIBABA_CLOUD_ECS_METADATA_DISABLED", "true")
+
+
+@pytest.fixture
+def bucket(sandbox: Sandbox) -> oss2.Bucket:
+    return v4_bucket(sandbox)
+
+
+@pytest.fixture
+def vod(sandbox: Sandbox) -> Client:
+    return vod_client(sandbox)
+
+
+@pytest.fixture
+def register(vod: Client) -> Register:
+    """Registers items (dicts), keys (strings) or a raw JSON text; returns the SDK's response body."""
+
+    def call(*items: Any, raw: str | None = None, **request: Any) -> Any:
+        metadatas = [{"FileURL": url_of(item), "Title": "t"} if isinstance(item, str) else item for item in items]
+        text = json.dumps(metadatas) if raw is None else raw
+        return vod.register_media(models.RegisterMediaRequest(register_metadatas=text, **request)).body
+
+    return call

@@ -1,0 +1,41 @@
+"""The real SDKs, pointed at a sandbox."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import quote
+
+import oss2
+from alibabacloud_tea_openapi.utils_models import Config
+from alibabacloud_vod20170321.client import Client
+
+from vod_migrate.sandbox.testing import Sandbox
+
+BUCKET = "media-archive"
+Register = Callable[..., Any]
+HOST = f"{BUCKET}.oss-cn-shanghai.aliyuncs.com"
+
+
+def url_of(key: str, host: str = HOST) -> str:
+    return f"https://{host}/{quote(key, safe='/~')}"
+
+
+def v4_bucket(sandbox: Sandbox, name: str = BUCKET, **credentials: str) -> oss2.Bucket:
+    provider = oss2.credentials.StaticCredentialsProvider(
+        credentials.get("access_key_id", sandbox.access_key_id),
+        credentials.get("access_key_secret", sandbox.access_key_secret),
+        credentials.get("token", ""),
+    )
+    return oss2.Bucket(oss2.ProviderAuthV4(provider), sandbox.endpoint, name, region=sandbox.region)
+
+
+def vod_client(sandbox: Sandbox, **config: Any) -> Client:
+    defaults = {
+        "endpoint": sandbox.host,
+        "protocol": "HTTP",
+        "region_id": sandbox.region,
+        "access_key_id": sandbox.access_key_id,
+        "access_key_secret": sandbox.access_key_secret,
+    }
+    return Client(Config(**{**defaults, **config}))
