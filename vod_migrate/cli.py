@@ -168,14 +168,14 @@ def quota(
     as_json: JsonOption = False,
 ) -> None:
     """Show or change the pace that all workers of an account share."""
-    from vod_migrate.register.quota import API, RECOVERY_PER_SECOND  # noqa: PLC0415 - needs the store
+    from vod_migrate.register.quota import API  # noqa: PLC0415 - needs the store
 
     if calls_per_second is not None and account is None:
         raise BadOption("name the account whose pace is to change")
     with _store() as store:
         if account is not None and calls_per_second is not None:
             store.set_quota(account, API, calls_per_second)
-        rows = [row for row in store.quotas(recovery=RECOVERY_PER_SECOND) if account in (None, row[0])]
+        rows = [row for row in store.quotas() if account in (None, row[0])]
     for name, api, scope, rate, share in rows:
         if as_json:
             fields = {"account": name, "api": api, "scope": scope, "calls_per_second": rate, "share": round(share, 3)}

@@ -361,25 +361,22 @@ on conflict (account, api, scope) do update set rate = excluded.rate;
 delete from quotas where account = :account and api = :api and scope = :scope;
 
 -- name: list_quotas
--- Every pace in force.
-select account, api, scope, rate, least(1, factor + :recovery * extract(epoch from clock_timestamp() - cut_at))
-from quotas order by account, api, scope;
+-- Every pace, and the share of it in force.
+select account, api, scope, rate, vod_migrate_share(factor, cut_at) from quotas order by account, api, scope;
 
 -- name: reserve_slot^
--- The next send time, in seconds from now; no row when it is reserved further ahead than allowed. See register/quota.py.
+-- The next send time, in seconds from now, and the interval after it; no row when slots are reserved further ahead than
+-- allowed. See register/quota.py.
 update quotas q
-set next_at = greatest(q.next_at, clock_timestamp())
-      + make_interval(secs => 1 / (q.rate * least(1, q.factor
-          + :recovery * least(1e6, extract(epoch from clock_timestamp() - q.cut_at)))))
+set next_at = greatest(q.next_at, clock_timestamp()) + make_interval(secs => 1 / (q.rate * vod_migrate_share(q.factor, q.cut_at)))
 where q.account = :account and q.api = :api and q.scope = :scope
   and q.next_at <= clock_timestamp() + make_interval(secs => :ahead)
 returning extract(epoch from q.next_at - clock_timestamp())::float8,
-          1 / (q.rate * least(1, q.factor + :recovery * least(1e6, extract(epoch from clock_timestamp() - q.cut_at))))::float8;
+          1 / (q.rate * vod_migrate_share(q.factor, q.cut_at));
 
 -- name: slow_down!
--- The service throttled: everybody on the account slows down, at most once a second.
+-- The service throttled a call: everybody on the account slows down a little, once for each such call.
 update quotas
-set factor = greatest(:lowest, least(1, factor + :recovery * least(1e6, extract(epoch from clock_timestamp() - cut_at))) * :cut),
-    cut_at = clock_timestamp(),
+set factor = greatest(:lowest, vod_migrate_share(factor, cut_at) * :cut), cut_at = clock_timestamp(),
     next_at = greatest(next_at, clock_timestamp() + make_interval(secs => :pause))
-where account = :account and api = :api and scope = '' and cut_at < clock_timestamp() - interval '1 second';
+where account = :account and api = :api and scope = '';

@@ -466,32 +466,26 @@ class Store:
         """A run's own pace ends with it."""
         self._do(lambda c: _QUERIES.drop_cap(c, account=account, api=api, scope=scope))
 
-    def quotas(self, *, recovery: float) -> list[tuple[str, str, str, float, float]]:
+    def quotas(self) -> list[tuple[str, str, str, float, float]]:
         """(account, api, scope, rate, share in force now) of every pace."""
-        return self._do(lambda c: list(_QUERIES.list_quotas(c, recovery=recovery)))
+        return self._do(lambda c: list(_QUERIES.list_quotas(c)))
 
-    def reserve_slot(
-        self, account: str, api: str, scope: str, *, ahead: float, recovery: float
-    ) -> tuple[float, float] | None:
+    def reserve_slot(self, account: str, api: str, scope: str, *, ahead: float) -> tuple[float, float] | None:
         """(the slot on this process's monotonic clock, seconds between slots); None when too far ahead."""
 
         def work(connection: psycopg.Connection) -> tuple[float, float] | None:
-            row = _QUERIES.reserve_slot(
-                connection, account=account, api=api, scope=scope, ahead=ahead, recovery=recovery
-            )
+            row = _QUERIES.reserve_slot(connection, account=account, api=api, scope=scope, ahead=ahead)
             # Read off here, where the answer has just come: waiting for anything else would make the slot look later.
             now = time.monotonic()
             return None if row is None else (now + float(row[0]) - float(row[1]), float(row[1]))
 
         return self._do(work, pool=self._pacing)
 
-    def slow_down(self, account: str, api: str, *, cut: float, lowest: float, pause: float, recovery: float) -> None:
-        """The service throttled: the account's row slows down for everyone, at most once a second."""
+    def slow_down(self, account: str, api: str, *, cut: float, lowest: float, pause: float) -> None:
+        """The service throttled a call: the account's row slows down for everyone."""
         with suppress(StoreUnreachable):
             self._do(
-                lambda c: _QUERIES.slow_down(
-                    c, account=account, api=api, cut=cut, lowest=lowest, pause=pause, recovery=recovery
-                ),
+                lambda c: _QUERIES.slow_down(c, account=account, api=api, cut=cut, lowest=lowest, pause=pause),
                 pool=self._pacing,
             )
 

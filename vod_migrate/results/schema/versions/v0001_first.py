@@ -157,6 +157,16 @@ STATEMENTS = (
       primary key (account, api, scope)
     )
     """,
+    # The share of the rate in force now: slow to grow at first, so that a full account is probed seldom; then faster, so
+    # that a burst of somebody else's is forgotten within 40 s. register/quota.py has the same in Python, and a test holds
+    # the two together.
+    """
+    create function vod_migrate_share(factor double precision, cut_at timestamptz) returns double precision
+    language sql volatile as $$
+      select least(1, factor + 0.004 * seconds + 0.0005 * seconds * seconds)
+      from (select least(3600, greatest(0, extract(epoch from clock_timestamp() - cut_at)))::double precision) as since (seconds)
+    $$
+    """,
 )
 
 TABLES = ("gone_candidates", "outcomes", "calls", "claims", "results", "scans", "runs", "quotas")
@@ -170,5 +180,6 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Drops everything."""
+    op.execute("drop function vod_migrate_share")
     for table in TABLES:
         op.execute(f"drop table {table}")

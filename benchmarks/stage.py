@@ -1,0 +1,104 @@
+"""What every benchmark needs: a sandbox, a results database, and workers, each a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+from urllib.request import Request, urlopen
+
+import yaml
+
+CLEAN = ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "PYTHONDONTWRITEBYTECODE")
+
+
+class Stage:
+    """A folder, the environment of its processes, and the processes themselves."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.environment = {name: value for name, value in os.environ.items() if name not in CLEAN}
+        self.environment |= {"ALIBABA_CLOUD_ECS_METADATA_DISABLED": "true", "VOD_MIGRATE_HOME": str(folder)}
+        self.processes: list[subprocess.Popen[str]] = []
+        self.sandbox_url = ""
+
+    def sandbox(self, config: dict[str, Any]) -> None:
+        """Starts a sandbox and points the environment at it."""
+        file, ready = self.folder / "sandbox.yaml", self.folder / "ready.json"
+        file.write_text(yaml.safe_dump(config), encoding="utf-8")
+        self.start("sandbox", "serve", "--config", str(file), "--ready-file", str(ready))
+        for _ in range(200):
+            if ready.exists():
+                break
+            time.sleep(0.05)
+        told = json.loads(ready.read_text(encoding="utf-8"))
+        self.environment |= told["environment"]
+        self.sandbox_url = told["environment"]["VOD_MIGRATE_SANDBOX_URL"]
+
+    def database(self) -> str:
+        """Starts the embedded Postgres, kept by this process."""
+        from vod_migrate.results.database import embedded_url  # noqa: PLC0415 - after the environment is clean
+
+        url = embedded_url(self.folder / "postgres")
+        self.environment["VOD_MIGRATE_DATABASE_URL"] = url
+        return url
+
+    def migration(self, name: str, **content: Any) -> Path:
+        """Writes a migration file."""
+        file = self.folder / f"{name}.yaml"
+        file.write_text(yaml.safe_dump({"name": name, **content}), encoding="utf-8")
+        return file
+
+    def start(self, *arguments: str, **options: Any) -> subprocess.Popen[str]:
+        """Starts a vod-migrate process in its own process group."""
+        process = subprocess.Popen(
+            [sys.executable, "-m", "vod_migrate.cli", *arguments],
+            env=self.environment,
+            stdout=options.get("stdout", subprocess.DEVNULL),
+            stderr=options.get("stderr", subprocess.DEVNULL),
+            text=True,
+            start_new_session=True,
+        )
+        self.processes.append(process)
+        return process
+
+    def control(self, method: str, path: str, body: Any = None) -> Any:
+        """Asks the sandbox's control API."""
+        content = None if body is None else json.dumps(body).encode()
+        request = Request(f"{self.sandbox_url}/_sandbox/{path}", data=content, method=method)  # noqa: S310 - loopback
+        request.add_header("Content-Type", "application/json")
+        with urlopen(request, timeout=60) as answer:  # noqa: S310 - loopback
+            text = answer.read().decode()
+        return json.loads(text) if text else None
+
+    def stop(self) -> None:
+        """Ends every process that is still there."""
+        for process in reversed(self.processes):
+            if process.poll() is None:
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGTERM)
+        for process in self.processes:
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+@contextmanager
+def stage() -> Iterator[Stage]:
+    """A stage in a temporary folder; nothing stays behind."""
+    with tempfile.TemporaryDirectory(prefix="vod-bench-") as folder:
+        Path(folder).chmod(0o755)
+        play = Stage(Path(folder))
+        try:
+            yield play
+        finally:
+            play.stop()
