@@ -6,7 +6,7 @@ import contextlib
 import json
 import re
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal
 from urllib.parse import unquote
 
 from vod_migrate.sandbox.accounts import Account
@@ -71,11 +71,11 @@ _WORKFLOW: Final = re.compile(r"[0-9a-f]{32}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _File:
-    """One file of a call and the object it means: None when there is none, or when it fails for another reason."""
+    """One file of a call. `key` is the object it registers, None for none; `fate` is what a fault makes of the reply."""
 
     metadata: Metadata
     key: str | None
-    omitted: bool = False
+    fate: Literal["fail", "omit"] | None = None
 
 
 def register_media(world: World, account: Account, parameters: Parameters) -> tuple[dict[str, Any], int]:
@@ -91,9 +91,9 @@ def register_media(world: World, account: Account, parameters: Parameters) -> tu
     failed: list[str] = []
     for file in files:
         row = None if file.key is None else _register(world, account, bucket, file.metadata, file.key, options, now)
-        if file.omitted:
+        if file.fate == "omit":
             continue
-        if row is None:
+        if row is None or file.fate == "fail":
             failed.append(file.metadata.file_url)
         else:
             registered.append(row)
@@ -143,17 +143,17 @@ def _examine(world: World, account: Account, bucket: Bucket, metadata: Metadata)
     candidates = _candidates(settings.url_encoding, metadata.path)
     key = next((key for key in candidates if _visible(account, bucket, key)), None)
     subject = key or next(iter(candidates), metadata.path)
-    fault = world.faults.for_file("RegisterMedia", account.uid, subject)
-    if fault is not None:
-        fate, registers = fault
-        return _File(metadata=metadata, key=key if registers else None, omitted=fate == "omit")
     if _extension(subject) not in EXTENSIONS:
         if settings.bad_extension == "refuse":
             raise VodError("InvalidFileURL.Extension", 400, f"{metadata.file_url} has no valid file extension.")
         key = None
     elif key is None and settings.missing_file == "refuse":
         raise VodError("InvalidFileURL.NotFound", 404, f"{metadata.file_url} does not exist.")
-    return _File(metadata=metadata, key=key)
+    fault = world.faults.for_file("RegisterMedia", account.uid, subject)
+    if fault is None:
+        return _File(metadata=metadata, key=key)
+    fate, registers = fault
+    return _File(metadata=metadata, key=key if registers else None, fate=fate)
 
 
 def _candidates(encoding: str, path: str) -> list[str]:
