@@ -1,0 +1,188 @@
+"""Our explanation of a failure and of an object left out: the API gives none, or one that leads nowhere.
+
+What the codes mean is read from the vendor's pages (RegisterMedia 2025-12, common error codes, QPS limits 2024-10);
+where the vendor says nothing, the text says "check" instead of naming one cause.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["Diagnosis", "diagnose", "diagnose_left_out"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Diagnosis:
+    """What a code means and what to do about it; each a sentence or two.
+
+    checks: what to look at, the likeliest first, where one code has several causes.
+    """
+
+    code: str
+    meaning: str
+    fix: str
+    checks: tuple[str, ...] = ()
+
+
+def diagnose(code: str) -> Diagnosis:
+    """Explains a failure's code: the service's own, or ours in snake_case; an unknown one gets a general answer.
+
+    A code with a suffix (`Throttling.User`) is explained by its longest known beginning (`Throttling`).
+    """
+    beginning = code
+    while beginning:
+        if beginning in _FAILURES:
+            meaning, fix, checks = _FAILURES[beginning]
+            return Diagnosis(code=code, meaning=meaning, fix=fix, checks=checks)
+        beginning = beginning.rpartition(".")[0]
+    return Diagnosis(
+        code=code,
+        meaning="VOD answered with a code that has no explanation here yet.",
+        fix="Read the message, look the code up in Alibaba Cloud's Error Center, or give the RequestId to its support.",
+    )
+
+
+def diagnose_left_out(reason: str) -> Diagnosis:
+    """Explains why objects were left out: one of the named reasons of the selection; an unknown one gets a general line."""
+    meaning, fix = _LEFT_OUT.get(
+        reason, ("Left out by the migration's selection.", "Look at select in the migration file.")
+    )
+    return Diagnosis(code=reason, meaning=meaning, fix=fix)
+
+
+_AGAIN = "Nothing is wrong with the file: run the migration again with mode failed."
+_CREDENTIALS = (
+    "The service does not accept the AccessKey, its secret or its token.",
+    "Correct the credentials of the connection, then run with mode failed.",
+)
+
+_FAILURES: dict[str, tuple[str, str, tuple[str, ...]]] = {
+    "file_refused": (
+        "VOD put the file on its list of failed files twice, the second time when it was sent alone. It gives no reason.",
+        "Go through the checks with one of the sample keys, correct the cause, then run with mode failed.",
+        (
+            "The object still exists under exactly this key: it may have been deleted or renamed since it was listed.",
+            (
+                "The bucket has been added to VOD (console: Configuration Management > Media Management > Storage), "
+                "in the region of the connection."
+            ),
+            "The key ends in an extension that VOD takes, and the content is what the extension says.",
+            "VOD may read the object: no bucket policy or ACL denies it to VOD's service role.",
+            "The object is not archived: restore Archive and ColdArchive objects first.",
+            "Keys with unusual characters: if only those fail, try register.url_encoding: raw.",
+        ),
+    ),
+    "no_answer": (
+        "VOD's replies named the file neither as registered nor as failed, five times.",
+        (
+            "Run with mode failed: a file that was registered meanwhile keeps its MediaId. If it stays, give the RequestId "
+            "to Alibaba Cloud's support."
+        ),
+        (),
+    ),
+    "url_too_long": (
+        (
+            "The file's URL is longer than the 1,024 bytes that RegisterMedia takes. Each Chinese character of a key "
+            "takes 9 bytes of it when percent-encoded."
+        ),
+        "Give the object a shorter key, or try register.url_encoding: raw, then run with mode failed.",
+        (),
+    ),
+    "title_empty": (
+        "The title template gives an empty title for this key, and RegisterMedia needs one.",
+        "Change describe.title, for example to {{ name }}, then run with mode failed.",
+        (),
+    ),
+    "RequestRefused": (
+        "VOD refused a call that carried only this file.",
+        "Read the message; correct the description or the key, then run with mode failed.",
+        (),
+    ),
+    "InvalidParameter": (
+        "VOD refuses one of the values that were sent for this file; the message names it.",
+        "Correct what describe and register make of this key, then run with mode failed.",
+        (
+            "The title: at most 128 bytes, no emoji.",
+            "The template group or workflow ID exists in the region of the connection.",
+            "The URL: the bucket's public endpoint, at most 1,024 bytes encoded.",
+        ),
+    ),
+    "MissingParameter": (
+        "VOD misses a value that it requires; the message names it.",
+        "Correct what describe makes of this key, then run with mode failed.",
+        (),
+    ),
+    "Throttling": (
+        "The account's quota was used up: RegisterMedia takes 50 calls a second for all users of an account together.",
+        f"{_AGAIN} If it happens often, other programs use the same quota: lower the account's calls_per_second.",
+        (),
+    ),
+    "Forbidden": (
+        "VOD denies the action to these credentials.",
+        (
+            "Allow vod:RegisterMedia on all resources (*) in the RAM policy; AliyunVODUploadAuth does not contain it. "
+            "Then run with mode failed."
+        ),
+        (),
+    ),
+    "NoPermission": (
+        "The RAM user or role lacks a permission; the message names it.",
+        "Allow vod:RegisterMedia on all resources (*) in the RAM policy, then run with mode failed.",
+        (),
+    ),
+    "OperationDenied": (
+        "VOD is not activated for this account in this region.",
+        "Activate ApsaraVideo VOD in the console, and check the connection's region. Then run with mode failed.",
+        (),
+    ),
+    "OperationDenied.Suspended": (
+        "VOD is suspended for this account because of an overdue payment.",
+        "Settle the payment, then run with mode failed.",
+        (),
+    ),
+    "InvalidAccessKeyId": (*_CREDENTIALS, ()),
+    "InvalidSecurityToken": (*_CREDENTIALS, ()),
+    "SignatureDoesNotMatch": (*_CREDENTIALS, ()),
+    "InvalidTimeStamp": (
+        "The clock of the machine that sent the call is wrong.",
+        "Set the clock (NTP), then run with mode failed.",
+        (),
+    ),
+    "InternalError": ("VOD had an internal error.", _AGAIN, ()),
+    "ServiceUnavailable": ("VOD was not available.", _AGAIN, ()),
+    "ServiceUnAvailable": ("VOD was not available.", _AGAIN, ()),
+    "NetworkTrouble": ("VOD could not be reached, or did not answer in time.", _AGAIN, ()),
+    "ServiceTrouble": ("VOD answered with a server error.", _AGAIN, ()),
+    "BrokenReply": (
+        "Something that is not VOD answered, such as a proxy.",
+        "Check the way to the VOD endpoint (proxy settings), then run with mode failed.",
+        (),
+    ),
+}
+
+_LEFT_OUT: dict[str, tuple[str, str]] = {
+    "extension": (
+        "The key's extension is not among those that this migration takes.",
+        "Add it to select.extensions if VOD takes such files.",
+    ),
+    "no_extension": (
+        "The key has no extension, and VOD refuses such files.",
+        "Give the object a key that ends in its format, such as .mp4.",
+    ),
+    "folder_marker": ("An entry that only stands for a folder: its key ends with a slash.", "Nothing to do."),
+    "empty": ("The object has 0 bytes.", "Upload it again if it should hold a film or a sound."),
+    "too_small": ("Smaller than select.min_size.", "Lower select.min_size if it should be registered."),
+    "too_large": ("Larger than select.max_size.", "Raise select.max_size if it should be registered."),
+    "archived": (
+        "An archived object: VOD cannot read it as it is.",
+        "Restore it or change its storage class, then run again.",
+    ),
+    "storage_class": (
+        "Its storage class is not among those that this migration takes.",
+        "Add the class to select.storage_classes.",
+    ),
+    "not_modified_since": (
+        "Not modified since the time given for this run.",
+        "Run without modified_since to take it.",
+    ),
+}
