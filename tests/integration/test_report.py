@@ -1,0 +1,354 @@
+"""A report is read from a real Postgres, from rows as the engine writes them."""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg.types.json import Jsonb
+
+from vod_migrate.errors import BadOption, BadSetting
+from vod_migrate.report import load_report, render_text, write_report
+from vod_migrate.report.tables import ENCODING, FAILURE_COLUMNS, MAPPING_COLUMNS, unguarded, write_mapping
+from vod_migrate.results.database import embedded_url
+from vod_migrate.results.store import Store
+from vod_migrate.spec import parse_migration
+
+BEGIN = dt.datetime(2026, 11, 21, 17, 0, tzinfo=dt.UTC)  # 01:00 in Shanghai
+
+HOSTILE_KEYS = (
+    "films/<script>alert(1)</script>.mp4",
+    "=cmd|' /C calc'!A0.mp4",
+    "@sum(1+1).mp4",
+    "'=already quoted.mp4",
+    "films/line\nbreak.mp4",
+    "\rreturn.mp4",
+    "films/\u202egpj.4pm.mp4",
+    "films/\x1b[31mred.mp4",
+    'films/"quotes", commas; and semicolons.mp4',
+    "films/采访 第一集 🎬.mp4",
+)
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return embedded_url(tmp_path_factory.mktemp("reports") / "postgres")
+
+
+@pytest.fixture
+def store(database: str) -> Iterator[Store]:
+    with psycopg.connect(database) as connection:
+        connection.execute("truncate runs, scans, results, claims, calls, outcomes, gone_candidates, quotas")
+    with Store.open(database, connections=2) as opened:
+        yield opened
+
+
+class Night:
+    """Rows of one run, written by SQL as the engine would; every object and call is a row of its own."""
+
+    def __init__(self, store: Store, run_id: str = "run-1", *, begin: dt.datetime = BEGIN, **facts: Any) -> None:
+        self.url, self.run_id, self.begin = store.url, run_id, begin
+        spec = parse_migration(
+            {
+                "name": "interviews",
+                "source": {"bucket": "media-archive", "prefixes": ["films/"]},
+                "register": {"template_group_id": "VOD_NO_TRANSCODE", "calls_per_second": 20},
+            },
+            origin="test",
+        )
+        row = {"mode": "new", "options": {}, "state": "succeeded", "stop_code": None, "stop_message": None} | facts
+        self.execute(
+            """insert into runs (run_id, account, migration, bucket, mode, options, spec, spec_digest, origin, state,
+                                 stop_code, stop_message, created_at, finished_at)
+               values (%s, 'default', 'interviews', 'media-archive', %s, %s, %s, %s, 'cli', %s, %s, %s, %s, %s)""",
+            (
+                run_id, row["mode"], Jsonb(row["options"]), Jsonb(spec.resolved()), spec.digest(), row["state"],
+                row["stop_code"], row["stop_message"], begin,
+                None if row["state"] == "running" else begin + dt.timedelta(seconds=120),
+            ),
+        )  # fmt: skip
+
+    def execute(self, query: str, values: tuple[Any, ...]) -> Any:
+        with psycopg.connect(self.url) as connection:
+            cursor = connection.execute(query.encode(), values)
+            row = cursor.fetchone() if cursor.description else None
+            return row[0] if row else None
+
+    def scan(self, prefix: str = "films/", *, state: str = "complete", listed: int = 0, **facts: Any) -> None:
+        self.execute(
+            """insert into scans (run_id, prefix, position, state, whole, pages, listed, counts, left_out, error_code, error,
+                                  started_at, finished_at)
+               values (%s, %s, (select count(*) from scans), %s, true, 1, %s, %s, %s, %s, %s, %s, %s)""",
+            (
+                self.run_id, prefix, state, listed, Jsonb(facts.get("counts", {})), Jsonb(facts.get("left_out", {})),
+                facts.get("error_code"), facts.get("error"), self.begin, self.begin + dt.timedelta(seconds=3),
+            ),
+        )  # fmt: skip
+
+    def call(self, second: float = 0, *, answer: str = "ok", times: int = 1, request_id: str | None = "REQ-1") -> str:
+        return str(
+            self.execute(
+                """with made as (
+                     insert into calls (call_id, run_id, worker, api, started_at, seconds, answer, message, request_id, files)
+                     select gen_random_uuid(), %s, 'host:1', 'RegisterMedia', %s, 0.1, %s, null, %s, 10
+                     from generate_series(1, %s) returning call_id
+                   ) select call_id from made limit 1""",
+                (self.run_id, self.begin + dt.timedelta(seconds=second), answer, request_id, times),
+            )
+        )
+
+    def settled(self, key: str, outcome: str = "registered", *, code: str | None = None, **facts: Any) -> int:
+        state = facts.get("state", "failed" if outcome == "failed" else "registered")
+        media_id = facts.get("media_id", f"media-{abs(hash(key))}" if state == "registered" else None)
+        return int(
+            self.execute(
+                """with result as (
+                     insert into results (account, bucket, key, migration, size, etag, last_modified, storage_class, state,
+                                          media_id, new_register, code, message, request_id, attempts, settled_run,
+                                          description, registered_at)
+                     values ('default', 'media-archive', %s, 'interviews', 1048576, 'ABC', %s, 'Standard', %s, %s, %s, %s,
+                             %s, %s, 2, %s, %s, %s)
+                     returning result_id
+                   ) insert into outcomes (result_id, call_id, run_id, outcome, code)
+                     select result_id, %s, %s, %s, %s from result returning result_id""",
+                (
+                    key, BEGIN, state, media_id, outcome == "registered" if media_id else None, code,
+                    facts.get("message"), facts.get("request_id"), facts.get("settled_run", self.run_id),
+                    Jsonb({"title": facts.get("title", key)}), BEGIN if media_id else None,
+                    facts.get("call_id"), self.run_id, outcome, code,
+                ),
+            )
+        )  # fmt: skip
+
+
+def rows(path: Path) -> list[list[str]]:
+    with path.open(encoding=ENCODING, newline="") as file:
+        return list(csv.reader(file))
+
+
+def test_a_report_groups_failures_by_code_with_share_samples_and_what_to_do(store: Store) -> None:
+    night = Night(store)
+    for number in range(7):
+        night.settled(f"films/refused-{number}.mp4", "failed", code="file_refused", request_id=f"REQ-{number}")
+    night.settled("films/long.mp4", "failed", code="url_too_long", message="1,100 bytes")
+    night.settled("films/odd.mp4", "failed", code="Weird.Code", message="?")
+    night.settled("films/none.mp4", "failed")
+    report = load_report(store, "run-1")
+    assert [(group.code, group.count, round(group.share, 2)) for group in report.failures] == [
+        ("file_refused", 7, 0.7),
+        ("Weird.Code", 1, 0.1),
+        ("no_code", 1, 0.1),
+        ("url_too_long", 1, 0.1),
+    ]
+    refused = report.failures[0]
+    assert [sample.request_id for sample in refused.samples] == ["REQ-0", "REQ-1", "REQ-2", "REQ-3", "REQ-4"]
+    assert "added to VOD" in " ".join(refused.diagnosis.checks)
+    assert report.failures[3].samples[0].message == "1,100 bytes"
+    assert report.counts.failed == sum(group.count for group in report.failures) == 10
+
+
+def test_a_report_of_an_older_run_keeps_its_numbers_when_a_later_run_registered_what_had_failed(store: Store) -> None:
+    night = Night(store)
+    call = night.call(request_id="REQ-OLD")
+    night.settled(
+        "films/a.mp4",
+        "failed",
+        code="file_refused",
+        call_id=call,
+        state="registered",
+        settled_run="run-2",
+        request_id="REQ-NEW",
+    )
+    report = load_report(store, "run-1")
+    assert report.counts.failed == 1
+    assert report.counts.registered == 0
+    assert report.failures[0].samples[0].request_id == "REQ-OLD"
+
+
+def test_outcomes_that_are_not_the_end_of_an_object_are_no_failures(store: Store) -> None:
+    night = Night(store)
+    for outcome in ("retry", "unknown", "late", "superseded"):
+        night.settled(f"films/{outcome}.mp4", outcome, code="file_refused", state="pending")
+    night.settled("films/fine.mp4")
+    report = load_report(store, "run-1")
+    assert report.failures == ()
+    assert report.settled == report.counts.registered == 1
+
+
+def test_codes_too_rare_for_a_group_are_still_counted_and_pointed_to(store: Store) -> None:
+    night = Night(store)
+    for number in range(52):
+        night.settled(f"films/{number}.mp4", "failed", code=f"Code{number:02}")
+    report = load_report(store, "run-1")
+    assert (len(report.failures), report.failed_otherwise) == (50, 2)
+    assert "2 with rarer codes" in render_text(report)
+
+
+def test_the_pace_counts_every_call_once_and_names_each_limit(store: Store) -> None:
+    night = Night(store, options={"calls_per_second": 12.0})
+    night.execute("insert into quotas (account, api, rate) values ('default', 'RegisterMedia', 47)", ())
+    night.call(0.0, times=40)
+    night.call(0.5, times=5, answer="throttled")
+    night.call(2.2, times=30)
+    night.call(2.4, answer="refused")
+    night.call(2.5, answer="transient", times=2)
+    report = load_report(store, "run-1")
+    assert [(p.offset, p.accepted, p.throttled, p.other) for p in report.pace.points] == [
+        (0, 40, 5, 0),
+        (1, 0, 0, 0),
+        (2, 30, 0, 3),
+    ]
+    assert (report.calls.ok, report.calls.throttled, report.calls.refused, report.calls.transient) == (70, 5, 1, 2)
+    assert report.calls.total == report.counts.calls == 78
+    assert (report.pace.account_rate, report.pace.cap, report.pace.documented) == (47, 12, 50)
+
+
+def test_left_out_reasons_and_prefixes_are_summed_and_explained(store: Store) -> None:
+    night = Night(store, state="failed")
+    night.scan("a/", listed=30, left_out={"extension": 20, "empty": 1})
+    night.scan("b/", listed=5, left_out={"extension": 1, "some_new_reason": 4})
+    night.scan("c/", state="failed", error_code="SourceDenied", error="no oss:ListObjects on media-archive")
+    report = load_report(store, "run-1")
+    assert [(left.reason, left.count) for left in report.left_out] == [
+        ("extension", 21),
+        ("some_new_reason", 4),
+        ("empty", 1),
+    ]
+    assert all(left.diagnosis.meaning for left in report.left_out)
+    assert [scan.prefix for scan in report.scans] == ["a/", "b/", "c/"]
+    assert report.sentence.startswith("1 of 3 prefixes could not be listed")
+    assert "no oss:ListObjects" in render_text(report)
+
+
+def test_the_previous_run_is_the_one_of_this_migration_before_this_one(store: Store) -> None:
+    for number in range(3):
+        night = Night(store, f"run-{number}", begin=BEGIN + dt.timedelta(days=number))
+        for file in range(number + 1):
+            night.settled(f"films/{number}-{file}.mp4")
+    previous = load_report(store, "run-1").previous
+    assert previous is not None
+    assert (previous.run_id, previous.counts.registered, previous.seconds) == ("run-0", 1, 120)
+    assert load_report(store, "run-0").previous is None
+
+
+@pytest.mark.parametrize(
+    ("facts", "listed", "says"),
+    [
+        ({}, 0, "Nothing to do: no object was found under the prefixes."),
+        ({}, 5, "Nothing to do: none of the 5 listed objects is new."),
+        ({"mode": "failed"}, 0, "Nothing to do: this migration had no failed objects."),
+        ({"state": "interrupted"}, 5, "Interrupted after 2 min: no object registered."),
+        ({"state": "stopped", "stop_code": "denied"}, 5, "Stopped after 2 min: no object registered."),
+    ],
+)
+def test_a_run_without_a_single_call_is_told_in_one_sentence(
+    store: Store, facts: dict[str, Any], listed: int, says: str
+) -> None:
+    night = Night(store, **facts)
+    if facts.get("mode") != "failed":
+        night.scan(listed=listed)
+    report = load_report(store, "run-1")
+    assert report.sentence == says
+    assert report.pace.points == ()
+
+
+def test_a_run_that_nobody_knows_is_refused_with_the_way_to_find_one(store: Store) -> None:
+    with pytest.raises(BadOption, match="vod-migrate status"):
+        load_report(store, "run-nobody")
+
+
+def test_the_tables_of_an_empty_run_are_their_header_alone(store: Store, tmp_path: Path) -> None:
+    Night(store)
+    files = write_report(store, "run-1", tmp_path)
+    assert rows(files.failures_csv) == [list(FAILURE_COLUMNS)]
+    assert rows(files.mapping_csv) == [list(MAPPING_COLUMNS)]
+
+
+def test_hostile_keys_come_back_from_the_tables_exactly_and_no_cell_starts_a_formula(
+    store: Store, tmp_path: Path
+) -> None:
+    night = Night(store)
+    for key in HOSTILE_KEYS:
+        night.settled(key, title=key)
+        night.settled(f"{key}.failed", "failed", code="=code", message=key)
+    files = write_report(store, "run-1", tmp_path)
+    failed, mapped = rows(files.failures_csv)[1:], rows(files.mapping_csv)[1:]
+    assert {unguarded(row[1]) for row in mapped} == set(HOSTILE_KEYS)
+    assert {unguarded(row[4]) for row in mapped} == set(HOSTILE_KEYS)
+    assert {unguarded(row[1]) for row in failed} == {f"{key}.failed" for key in HOSTILE_KEYS}
+    assert {unguarded(row[3]) for row in failed} == set(HOSTILE_KEYS)
+    assert not [cell for row in failed + mapped for cell in row if cell[:1] in tuple("=+-@\t\r\n")]
+    assert files.mapping_csv.read_bytes().startswith(b"\xef\xbb\xbf")
+
+
+def test_the_mapping_names_the_media_of_each_object_of_the_run_or_of_the_whole_migration(
+    store: Store, tmp_path: Path
+) -> None:
+    Night(store, "run-0", begin=BEGIN - dt.timedelta(days=1)).settled("films/old.mp4", media_id="M0")
+    night = Night(store)
+    night.settled("films/b.mp4", media_id="M2", title="b")
+    night.settled("films/a.mp4", "already_registered", media_id="M1", title="a")
+    night.settled("films/c.mp4", "failed", code="file_refused")
+    files = write_report(store, "run-1", tmp_path)
+    assert rows(files.mapping_csv)[1:] == [
+        [
+            "media-archive", "films/a.mp4", "M1", "false", "a", "1048576", "ABC", "Standard", "2026-11-21T17:00:00Z", "run-1",
+        ],
+        [
+            "media-archive", "films/b.mp4", "M2", "true", "b", "1048576", "ABC", "Standard", "2026-11-21T17:00:00Z", "run-1",
+        ],
+    ]  # fmt: skip
+    with (tmp_path / "all.csv").open("w", encoding=ENCODING, newline="") as file:
+        assert write_mapping(store, "run-1", file, scope="migration") == 3
+
+
+def test_neither_page_nor_text_lets_hostile_keys_through(store: Store, tmp_path: Path) -> None:
+    night = Night(store, state="stopped", stop_code="x", stop_message="</script><script>alert(2)</script>\x1b[2J")
+    for key in HOSTILE_KEYS:
+        night.settled(key, "failed", code=f"code {key}"[:60], message=key)
+    files = write_report(store, "run-1", tmp_path)
+    page = files.html.read_text(encoding="utf-8")
+    assert "<script>alert" not in page
+    assert "&lt;script&gt;alert(1)" in page
+    for steering in ("\x1b", "\r", "\u202e"):
+        assert steering not in page
+        assert steering not in files.text
+    assert all(len(line) <= 100 for line in files.text.splitlines())
+
+
+def test_files_appear_whole_under_names_that_any_run_id_can_have(store: Store, tmp_path: Path) -> None:
+    run_id = "scheduled__2026-11-21T17:00:00+00:00/../x"
+    Night(store, run_id)
+    first = write_report(store, run_id, tmp_path / "new" / "folder")
+    again = write_report(store, run_id, tmp_path / "new" / "folder")
+    assert first == again
+    assert sorted(path.name for path in (tmp_path / "new" / "folder").iterdir()) == sorted(
+        path.name for path in (first.html, first.failures_csv, first.mapping_csv)
+    )
+
+
+def test_a_folder_that_cannot_be_written_is_named(store: Store, tmp_path: Path) -> None:
+    Night(store)
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(BadSetting, match="cannot be written to"):
+        write_report(store, "run-1", tmp_path / "file")
+
+
+def test_the_json_face_holds_only_json_and_agrees_with_the_counts(store: Store) -> None:
+    night = Night(store)
+    night.scan(listed=3, left_out={"extension": 1})
+    night.call()
+    night.settled("films/a.mp4")
+    night.settled("films/b.mp4", "failed", code="InvalidParameter", message="title")
+    report = load_report(store, "run-1")
+    again = json.loads(json.dumps(report.as_json()))
+    assert again["counts"] == report.counts.as_json()
+    assert again["run"]["started"] == "2026-11-21T17:00:00+00:00"
+    assert again["failures"][0]["diagnosis"]["code"] == "InvalidParameter"
+    assert again["calls"]["total"] == 1

@@ -1,0 +1,234 @@
+"""What there is to say about a run, as values; the faces (text, html, tables, JSON) only show it.
+
+Every number of a report comes from the outcomes, calls and scans tagged with the run, never from the state of a result, which
+a later run may have changed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+from dataclasses import dataclass
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from vod_migrate.diagnose import Diagnosis
+from vod_migrate.report.pace import PacePoint
+from vod_migrate.results.rows import Counts
+
+__all__ = [
+    "Calls",
+    "FailureGroup",
+    "LeftOut",
+    "Pace",
+    "PreviousRun",
+    "Report",
+    "RunFacts",
+    "Sample",
+    "ScanFacts",
+    "Setting",
+]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Setting:
+    """An option of the run or a setting of its migration: a dotted name and its value as text."""
+
+    name: str
+    value: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunFacts:
+    """The run: who, what, when. seconds: wall time from its start to its end, or to now while it runs."""
+
+    run_id: str
+    migration: str
+    bucket: str
+    account: str
+    mode: str
+    state: str
+    stop_code: str | None
+    stop_message: str | None
+    local_date: dt.date | None
+    origin: str
+    dag_id: str | None
+    dag_run_id: str | None
+    started: dt.datetime
+    finished: dt.datetime | None
+    seconds: float
+    timezone: str
+    options: tuple[Setting, ...]
+    settings: tuple[Setting, ...]
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The migration's time zone, in which every face shows its times."""
+        return ZoneInfo(self.timezone)
+
+    @property
+    def running(self) -> bool:
+        """Whether the run has no verdict yet."""
+        return self.state == "running"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Calls:
+    """RegisterMedia calls of the run by how they were answered; files: how many they carried, repeats included."""
+
+    ok: int = 0
+    throttled: int = 0
+    refused: int = 0
+    transient: int = 0
+    stopped: int = 0
+    files: int = 0
+
+    @property
+    def total(self) -> int:
+        """All calls that were sent."""
+        return self.ok + self.throttled + self.refused + self.transient + self.stopped
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pace:
+    """Calls per second over time, of this run alone.
+
+    account_rate: the pace that all workers of the account keep together, None where none is set yet; cap: the lower pace of this
+    migration or run; documented: the vendor's limit for the account. width: seconds that each point stands for.
+    """
+
+    begin: dt.datetime | None
+    width: int
+    points: tuple[PacePoint, ...]
+    account_rate: float | None
+    cap: float | None
+    documented: float
+
+    @property
+    def peak(self) -> float:
+        """The highest rate of accepted calls among the points."""
+        return max((point.accepted for point in self.points), default=0.0)
+
+    @property
+    def average(self) -> float:
+        """Accepted calls per second from the first call to the last."""
+        if not self.points:
+            return 0.0
+        return sum(point.accepted for point in self.points) / len(self.points)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sample:
+    """One failed object: its key, the service's message and the RequestId of the call, where there were any."""
+
+    key: str
+    message: str
+    request_id: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FailureGroup:
+    """The failures with one code; share: of all failures of the run, 0 to 1; samples: up to five."""
+
+    diagnosis: Diagnosis
+    count: int
+    share: float
+    samples: tuple[Sample, ...]
+
+    @property
+    def code(self) -> str:
+        """The service's code, or ours in snake_case."""
+        return self.diagnosis.code
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LeftOut:
+    """Objects that the selection left out for one reason."""
+
+    diagnosis: Diagnosis
+    count: int
+
+    @property
+    def reason(self) -> str:
+        """The named reason."""
+        return self.diagnosis.code
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ScanFacts:
+    """The listing of one prefix. state: open, complete, limited (by the run's limit) or failed; seconds: None before it began."""
+
+    prefix: str
+    state: str
+    pages: int
+    listed: int
+    error_code: str | None
+    error: str | None
+    seconds: float | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PreviousRun:
+    """The run of the same migration before this one, for comparison."""
+
+    run_id: str
+    state: str
+    started: dt.datetime
+    seconds: float | None
+    counts: Counts
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Report:
+    """Everything a face shows. sentence: what happened, in one; scans: the first of `prefixes` many."""
+
+    run: RunFacts
+    sentence: str
+    counts: Counts
+    calls: Calls
+    pace: Pace
+    failures: tuple[FailureGroup, ...]
+    left_out: tuple[LeftOut, ...]
+    scans: tuple[ScanFacts, ...]
+    prefixes: int
+    prefixes_failed: int
+    previous: PreviousRun | None
+
+    @property
+    def settled(self) -> int:
+        """Objects that have an end in this run: registered, already registered or failed."""
+        return self.counts.registered + self.counts.already_registered + self.counts.failed
+
+    @property
+    def failed_otherwise(self) -> int:
+        """Failures with codes too rare for a group of their own; the failures table has them."""
+        return self.counts.failed - sum(group.count for group in self.failures)
+
+    @property
+    def objects_per_second(self) -> float:
+        """Settled objects by the wall time of the run."""
+        return self.settled / self.run.seconds if self.run.seconds > 0 else 0.0
+
+    def as_json(self) -> dict[str, Any]:
+        """The report as JSON types: times in ISO 8601 with offset, rates in calls per second; the names are the fields' own."""
+        plain: dict[str, Any] = _plain(self)
+        plain["counts"] = self.counts.as_json()
+        if self.previous is not None:
+            plain["previous"]["counts"] = self.previous.counts.as_json()
+        plain["calls"]["total"] = self.calls.total
+        plain["objects_per_second"] = round(self.objects_per_second, 3)
+        return plain
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, tuple):
+        return [_plain(part) for part in value]
+    if isinstance(value, dict):
+        return {str(name): _plain(part) for name, part in value.items()}
+    if isinstance(value, dt.datetime | dt.date):
+        return value.isoformat()
+    if isinstance(value, float):
+        return round(value, 3)
+    return value

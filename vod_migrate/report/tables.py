@@ -1,0 +1,121 @@
+"""The tables for other programs: failures, and the mapping of objects to MediaIds, as CSV.
+
+Rows are streamed with a server-side cursor, so memory stays flat however long a table is. The files begin with a byte order mark, by
+which Excel knows UTF-8, and no cell can start a formula in a spreadsheet: see `guarded`.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Literal, TextIO
+
+import psycopg
+
+from vod_migrate.diagnose import diagnose
+from vod_migrate.report.load import QUERIES
+from vod_migrate.results.store import Store
+
+__all__ = [
+    "ENCODING",
+    "FAILURE_COLUMNS",
+    "MAPPING_COLUMNS",
+    "MappingScope",
+    "guarded",
+    "unguarded",
+    "write_failures",
+    "write_mapping",
+]
+
+ENCODING = "utf-8-sig"
+
+FAILURE_COLUMNS = (
+    "bucket",
+    "key",
+    "code",
+    "message",
+    "meaning",
+    "fix",
+    "request_id",
+    "attempts",
+    "size",
+    "storage_class",
+    "last_modified",
+)
+MAPPING_COLUMNS = (
+    "bucket",
+    "key",
+    "media_id",
+    "new_register",
+    "title",
+    "size",
+    "etag",
+    "storage_class",
+    "registered_at",
+    "run_id",
+)
+
+MappingScope = Literal["run", "migration"]
+
+_ROWS_A_FETCH = 5_000
+# What spreadsheets take for the start of a formula, the full-width forms of Chinese input included, after any guards.
+_STARTERS = "=+-@\t\r\n\uff1d\uff0b\uff0d\uff20"
+_SUSPECT = frozenset(f"'{_STARTERS}")
+_FORMULA = re.compile(f"'*[{re.escape(_STARTERS)}]")
+
+
+def guarded(cell: str) -> str:
+    """The cell with a leading apostrophe where a spreadsheet would take it for a formula; `unguarded` gives it back exactly."""
+    return "'" + cell if cell[:1] in _SUSPECT and _FORMULA.match(cell) else cell
+
+
+def unguarded(cell: str) -> str:
+    """The cell as it was before `guarded`: without one leading apostrophe, if a formula's first character follows it."""
+    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
+
+
+def write_failures(store: Store, run_id: str, file: TextIO) -> int:
+    """Writes the failures of a run as CSV, in the order of bucket and key. Returns the number of rows.
+
+    file: opened with `encoding=ENCODING, newline=""`.
+    """
+
+    def cells(row: tuple[Any, ...]) -> Sequence[Any]:
+        bucket, key, code, message, request_id, attempts, size, storage_class, last_modified = row
+        told = diagnose(code)
+        return (
+            bucket, key, code, message, told.meaning, told.fix, request_id, attempts, size, storage_class, last_modified,
+        )  # fmt: skip
+
+    return _write(file, FAILURE_COLUMNS, map(cells, _rows(store, QUERIES.failure_rows.sql, run_id)))
+
+
+def write_mapping(store: Store, run_id: str, file: TextIO, *, scope: MappingScope = "run") -> int:
+    """Writes object → MediaId as CSV, in the order of bucket and key. Returns the number of rows.
+
+    scope: what this run registered or found registered, or all that its migration has registered so far; the column run_id names the
+    run that did it. file: opened with `encoding=ENCODING, newline=""`.
+    """
+    query = QUERIES.mapping_of_run if scope == "run" else QUERIES.mapping_of_migration
+    return _write(file, MAPPING_COLUMNS, _rows(store, query.sql, run_id))
+
+
+def _rows(store: Store, query: str, run_id: str) -> Iterator[tuple[Any, ...]]:
+    with store.connection() as connection, psycopg.ServerCursor(connection, "report_rows") as cursor:
+        # All rows will be read: without this, Postgres plans for the first tenth of them.
+        connection.execute("set local cursor_tuple_fraction = 1")
+        cursor.itersize = _ROWS_A_FETCH
+        cursor.execute(query.encode(), {"run_id": run_id})
+        yield from cursor
+
+
+def _write(file: TextIO, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> int:
+    # Every text is quoted: a cell that a spreadsheet splits at ';' must not begin a formula in the middle.
+    writer = csv.writer(file, quoting=csv.QUOTE_NONNUMERIC)
+    writer.writerow(columns)
+    count = 0
+    for row in rows:
+        writer.writerow([guarded(cell) if type(cell) is str else cell for cell in row])
+        count += 1
+    return count
