@@ -36,8 +36,8 @@ lint: $(STAMP)  ## Check style, types and the direction of imports
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(STAMP)  ## Measure: every script in benchmarks/
-	@for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(BIN)/python "$$script"; done
+bench: $(STAMP)  ## Measure: every benchmark in benchmarks/
+	@for script in $$(grep -l '__main__' benchmarks/*.py); do echo "== $$script"; $(BIN)/python "$$script"; done
 
 docs: $(STAMP)  ## Write the generated pages: the settings reference and the CLI help
 	@$(BIN)/python docs/generate.py

@@ -11,6 +11,10 @@ import pytest
 import yaml
 from compose_places import interpolated
 
+from vod_migrate.sandbox.testing import sandbox
+
+__all__ = ["sandbox"]
+
 # Importing Airflow writes a configuration file, which must not be the one of whoever runs the tests.
 os.environ.setdefault("AIRFLOW_HOME", tempfile.mkdtemp(prefix="vod-airflow-"))
 
