@@ -103,6 +103,7 @@ def test_a_file_describes_a_whole_sandbox(tmp_path: Path) -> None:
         ("settings: {latency: 5}", "settings.latency: Extra inputs are not permitted"),
         ("buckets: [{name: a, generate: {count: -1}}]", "buckets.0.generate.count"),
         ("a: [", "is not YAML"),
+        ("buckets: [{name: a_b}]", "buckets.0.name"),
     ],
 )
 def test_a_bad_file_is_one_message_that_names_the_field(tmp_path: Path, text: str, words: str) -> None:
@@ -113,6 +114,22 @@ def test_a_bad_file_is_one_message_that_names_the_field(tmp_path: Path, text: st
     assert words in result.output
     assert str(config) in result.output
     assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("buckets: [{name: abc, account: '9'}]", "There is no account '9'"),
+        ("accounts: [{uid: '1'}, {uid: '2'}]", "Access key LTAI-sandbox is account 1's"),
+        ("accounts: [{uid: '1', categories: [{name: n, parent: 7}]}]", "category 7 does not exist"),
+    ],
+)
+def test_a_file_that_contradicts_itself_is_refused(tmp_path: Path, text: str, words: str) -> None:
+    config = tmp_path / "sandbox.yaml"
+    config.write_text(text)
+    result = CliRunner().invoke(sandbox_app, ["serve", "--config", str(config)])
+    assert result.exit_code == 2
+    assert words in result.output
 
 
 def test_a_port_that_is_taken_is_said_so() -> None:
@@ -198,7 +215,9 @@ def test_the_fixture_starts_and_stops_in_50_ms() -> None:
 def test_the_sandbox_imports_nothing_else_of_the_package() -> None:
     source = Path(sys.modules["vod_migrate.sandbox"].__file__ or "").parent
     imports = re.findall(
-        r"^\s*(?:from|import) (vod_migrate[\w.]*)", "\n".join(path.read_text() for path in source.rglob("*.py")), re.MULTILINE
+        r"^\s*(?:from|import) (vod_migrate[\w.]*)",
+        "\n".join(path.read_text() for path in source.rglob("*.py")),
+        re.MULTILINE,
     )
     assert imports
     assert {name for name in imports if not name.startswith("vod_migrate.sandbox")} == set()

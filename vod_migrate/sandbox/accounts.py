@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
+from vod_migrate.sandbox.errors import BadRequest
 from vod_migrate.sandbox.quota import SlidingSecond
 from vod_migrate.sandbox.settings import AccountConfig, CredentialConfig
 from vod_migrate.sandbox.vod.categories import Categories
@@ -52,7 +53,14 @@ class Accounts:
             self.add(config)
 
     def add(self, config: AccountConfig) -> Account:
-        """Add an account, or change one: its media library, categories and templates are kept."""
+        """Add an account, or change one: its media library, categories and templates are kept.
+
+        Raises `BadRequest` when one of its access keys is another account's.
+        """
+        for credential in config.credentials:
+            owner = self._callers.get(credential.access_key_id)
+            if owner is not None and owner.account.uid != config.uid:
+                raise BadRequest(f"Access key {credential.access_key_id} is account {owner.account.uid}'s.", status=409)
         account = self._accounts.get(config.uid)
         if account is None:
             account = self._accounts[config.uid] = Account(config)

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from vod_migrate.sandbox.control import explain
 from vod_migrate.sandbox.environment import client_environment
+from vod_migrate.sandbox.errors import BadRequest
 from vod_migrate.sandbox.server import SandboxServer
 from vod_migrate.sandbox.settings import BucketConfig, DatasetConfig, SandboxConfig
 
@@ -66,7 +67,10 @@ async def _serve(config: SandboxConfig, *, port: int, ready_file: Path | None, a
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stopped.set)
-    server = SandboxServer(config)
+    try:
+        server = SandboxServer(config)
+    except BadRequest as error:
+        raise ConfigError(str(error)) from None
     try:
         bound = await server.start(port)
     except OSError as error:

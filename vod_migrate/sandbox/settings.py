@@ -150,7 +150,7 @@ class DatasetConfig(Strict):
 class BucketConfig(Strict):
     """A bucket; by default the first account's, in its first region, and added to VOD."""
 
-    name: str = DEFAULT_BUCKET
+    name: str = Field(default=DEFAULT_BUCKET, pattern=r"^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$")
     account: str | None = None
     region: str | None = None
     in_vod: bool = True

@@ -29,6 +29,10 @@ _EMPTY_SHARE: Final = 0.004
 _INFREQUENT_SHARE: Final = 0.05
 _PATTERN_BYTES: Final = 65_536
 
+# Made once: a key takes a microsecond or two, and writing a time out would be a third of it.
+_TIMES: Final = [f"T{minute // 60:02d}:{minute % 60:02d}:{minute * 7 % 60:02d}.000Z" for minute in range(1_440)]
+_ENTRY: Final = Entry._make
+
 Rollup = Callable[[str], str | None]
 
 
@@ -176,22 +180,23 @@ class Dataset:
         return made
 
     def _entries(self, rng: random.Random, made: list[tuple[str, int]], number: int) -> list[Entry]:
-        config, draw, archived = self.config, rng.random, self._archived
+        config, draw, archived, hidden = self.config, rng.random, self._archived, self.config.missing
         infrequent = 1_000 * _INFREQUENT_SHARE * config.dirt
         day = self._day(number).isoformat()
         fixed = f"{config.last_modified:%Y-%m-%dT%H:%M:%S}.000Z" if config.last_modified else None
+        etags = rng.randbytes(16 * len(made)).hex().upper()
         entries: list[Entry] = []
-        for key, size in made:
+        for place, (key, size) in enumerate(made):
             marker = key[-1] == "/"
             storage_class = "Standard"
             if archived and draw() < archived and not marker:
                 storage_class = "ColdArchive" if size % 4 == 0 else "Archive"
             elif size % 1_000 < infrequent and not marker:
                 storage_class = "IA"
-            missing = bool(config.missing) and draw() < config.missing and not marker
-            minute = int(draw() * 1_440)
-            modified = fixed or f"{day}T{minute // 60:02d}:{minute % 60:02d}:{size % 60:02d}.000Z"
-            entries.append(Entry(key, size, f"{rng.getrandbits(128):032X}", storage_class, modified, missing))
+            missing = hidden > 0 and draw() < hidden and not marker
+            etag = etags[place * 32 : place * 32 + 32]
+            modified = fixed or f"{day}{_TIMES[int(draw() * len(_TIMES))]}"
+            entries.append(_ENTRY((key, size, etag, storage_class, modified, missing)))
         return entries
 
 
