@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from airflow.sdk import DAG, BaseOperator, CronDataIntervalTimetable, TaskGroup, TriggerRule
+from airflow.sdk import DAG, BaseOperator, CronDataIntervalTimetable, TaskGroup, TriggerRule, XComArg
 
 from vod_migrate.airflow.form import trigger_form
 from vod_migrate.airflow.operators import DiscoverOperator, PrepareOperator, RegisterOperator, ReportOperator
 from vod_migrate.airflow.page import migration_page
 from vod_migrate.spec import Migration
 
-__all__ = ["migration_dag", "migration_group"]
+__all__ = ["MigrationGroup", "migration_dag", "migration_group"]
 
 FIRST_DATE = dt.date(2020, 1, 1)
 """How far back a backfill may go where the file does not say."""
@@ -31,6 +31,18 @@ _RETRYING: dict[str, Any] = {
     "retry_exponential_backoff": 2.0,
     "max_retry_delay": dt.timedelta(minutes=10),
 }
+
+
+class MigrationGroup(TaskGroup):
+    """The tasks of one migration inside another DAG."""
+
+    @property
+    def summary(self) -> XComArg:
+        """The run's summary, for a task after the group: what `vod-migrate run --json` prints, as a dict."""
+        report = self.children[f"{self.group_id}.report"]
+        if not isinstance(report, ReportOperator):
+            raise TypeError(f"{report.node_id} is no report: the group was changed")
+        return report.output
 
 
 def migration_dag(migration: Migration, origin: str) -> DAG:
@@ -56,18 +68,19 @@ def migration_dag(migration: Migration, origin: str) -> DAG:
 
 def migration_group(
     migration: Migration, *, group_id: str | None = None, options: Mapping[str, Any] | None = None
-) -> TaskGroup:
+) -> MigrationGroup:
     """The tasks of a migration as one TaskGroup; call it inside a DAG of your own. It fails where the run is no success.
 
     group_id: default `vod_<name>`; one DAG may hold several groups.
     options: the run's options (`mode`, `date`, …), templated; the DAG's own params and schedule are left alone.
         `{{ date }}` in prefixes is the local date of the data interval's start, where the DAG has one.
 
-    The summary is the XCom of `<group_id>.report`.
+    Hand `.summary` to a task of your own; it is the XCom of `<group_id>.report`.
     """
     name = group_id or f"vod_{migration.name}".replace(".", "_")
     tooltip = f"Registers {migration.source.bucket}"
-    with TaskGroup(group_id=name, default_args=_RETRYING, tooltip=tooltip) as group:  # type: ignore[arg-type]  # attrs converter
+    group = MigrationGroup(group_id=name, default_args=_RETRYING, tooltip=tooltip)  # type: ignore[arg-type]  # attrs converter
+    with group:
         _tasks(migration, group=group, options=options or {})
     return group
 

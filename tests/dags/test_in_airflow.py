@@ -1,0 +1,308 @@
+"""Whole runs in a real Airflow (scheduler, DAG processor, API server, LocalExecutor) against the sandbox, on Postgres.
+
+One Airflow serves all of these tests; each has a migration and a bucket of its own.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from vod_migrate.airflow.demo.local import LocalAirflow, airflow_environment, local_airflow
+from vod_migrate.airflow.demo.postgres import local_postgres
+from vod_migrate.airflow.demo.rest import ApiFailed
+from vod_migrate.results.database import upgrade_schema
+from vod_migrate.results.store import Store
+from vod_migrate.sandbox.testing import Sandbox
+
+FIRST_NIGHT = dt.date(2026, 3, 5)  # the clocks of Los Angeles change on the 8th
+NIGHTS = 7
+IN_FLIGHT = 32 * 10  # threads of a worker times files of a call
+RUN_SECONDS = 120.0
+HERE = Path(__file__).resolve()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """The running parts, and what the tests ask of them."""
+
+    airflow: LocalAirflow
+    sandbox: Sandbox
+    store: Store
+    folder: Path
+
+    def start(self, name: str, run_id: str, **conf: Any) -> None:
+        dag_id = f"vod_backfill__{name}"
+        self.airflow.api.unpause(dag_id)
+        self.airflow.api.trigger(dag_id, run_id, conf)
+
+    def end(self, name: str, run_id: str) -> str:
+        return self.airflow.api.wait(f"vod_backfill__{name}", run_id, seconds=RUN_SECONDS)
+
+    def run(self, name: str, run_id: str, **conf: Any) -> str:
+        self.start(name, run_id, **conf)
+        return self.end(name, run_id)
+
+    def summary(self, name: str, run_id: str) -> dict[str, Any]:
+        found = self.airflow.api.xcom(f"vod_backfill__{name}", run_id, "report")
+        assert isinstance(found, dict)
+        return found
+
+    def tasks(self, name: str, run_id: str) -> dict[str, str]:
+        return self.airflow.api.task_states(f"vod_backfill__{name}", run_id)
+
+    def log(self, name: str, run_id: str, task: str) -> str:
+        return self.airflow.api.log_text(f"vod_backfill__{name}", run_id, task)
+
+    def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
+        with self.store.connection() as connection:
+            return connection.execute(query.encode(), values).fetchall()
+
+    def registered(self, bucket: str) -> dict[str, str]:
+        rows = self.rows("select key, media_id from results where bucket = %s and state = 'registered'", bucket)
+        return dict(rows)
+
+    def failed(self, bucket: str) -> set[str]:
+        return {key for (key,) in self.rows("select key from results where bucket = %s and state = 'failed'", bucket)}
+
+    def truth(self, bucket: str) -> dict[str, str]:
+        return {key: one.media_id for key, one in self.sandbox.truth(bucket).items()}
+
+    def missing(self, bucket: str) -> set[str]:
+        return {key for key, one in self.sandbox.expected(bucket).items() if one.missing}
+
+    def files_sent(self) -> int:
+        return int(self.sandbox.counters().get("RegisterMedia", {}).get("files", 0))
+
+    def set_state(self, name: str, run_id: str, task: str, state: str) -> None:
+        path = f"/dags/vod_backfill__{name}/dagRuns/{run_id}/taskInstances/{task}"
+        self.airflow.api.patch(path, {"new_state": state})
+
+    def clear(self, name: str, run_id: str, tasks: list[str], **more: Any) -> None:
+        content = {"dry_run": False, "only_failed": False, "dag_run_id": run_id, "task_ids": tasks, **more}
+        self.airflow.api.post(f"/dags/vod_backfill__{name}/clearTaskInstances", content)
+
+    def assert_nothing_is_held(self, bucket: str) -> None:
+        held = "select count(*) from results where bucket = %s and (state = 'pending' or claim_token is not null)"
+        assert self.rows(held, bucket) == [(0,)]
+
+
+def until(what: str, reached: Callable[[], bool], *, seconds: float = 60.0) -> None:
+    end = time.monotonic() + seconds
+    while not reached():
+        assert time.monotonic() < end, f"not within {seconds:.0f} s: {what}"
+        time.sleep(0.2)
+
+
+def write_migration(
+    folder: Path,
+    name: str,
+    *,
+    prefix: str = "",
+    schedule: str | None = None,
+    timezone: str = "Asia/Shanghai",
+    stop: dict[str, Any] | None = None,
+    **register: Any,
+) -> None:
+    content = {
+        "name": name,
+        "connection": "vod_sandbox",
+        "source": {"bucket": name.replace("_", "-"), "prefixes": [prefix]},
+        "register": {"template_group_id": "VOD_NO_TRANSCODE", **register},
+        "schedule": schedule,
+        "timezone": timezone,
+        "stop": stop or {},
+    }
+    (folder / f"{name}.yaml").write_text(json.dumps(content))
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    folder = tmp_path_factory.mktemp("stage")
+    dags = folder / "dags"
+    shutil.copytree(HERE.parents[2] / "dags", dags, ignore=shutil.ignore_patterns("__pycache__"))
+    migrations = dags / "migrations"
+    write_migration(migrations, "whole")
+    write_migration(migrations, "hopeless", stop={"min_outcomes": 50})
+    write_migration(migrations, "killed", calls_per_second=15)
+    write_migration(migrations, "cleared", calls_per_second=15, workers=2)
+    write_migration(migrations, "early_nights", prefix="in/{{ date }}/", schedule="30 0 * * *")
+    write_migration(
+        migrations, "late_nights", prefix="in/{{ date }}/", schedule="0 9 * * *", timezone="America/Los_Angeles"
+    )
+    (migrations / "broken.yaml").write_text("name: broken\nsource: {}\n")
+    with ExitStack() as stack:
+        sandbox = stack.enter_context(Sandbox.start(latency_ms=30))
+        postgres = stack.enter_context(local_postgres(folder / "postgres", ("airflow", "vod_migrate")))
+        upgrade_schema(postgres.url("vod_migrate"))
+        environment = airflow_environment(
+            folder, dags=dags, database=postgres.url("airflow", driver="+psycopg2"), parallelism=8
+        )
+        extra = {"region": sandbox.region, "oss_endpoint": sandbox.endpoint, "vod_endpoint": sandbox.endpoint}
+        login = {"conn_type": "aliyun_vod", "login": sandbox.access_key_id, "password": sandbox.access_key_secret}
+        socket = quote(postgres.socket, safe="")
+        environment |= {
+            "AIRFLOW_CONN_VOD_SANDBOX": json.dumps({**login, "extra": extra}),
+            "AIRFLOW_CONN_VOD_MIGRATE_DB": f"postgresql://{postgres.user}@/vod_migrate?host={socket}",
+            "VOD_MIGRATE_REPORTS": str(folder / "reports"),
+        }
+        airflow = stack.enter_context(local_airflow(folder, environment))
+        store = stack.enter_context(Store.open(postgres.url("vod_migrate")))
+        yield Stage(airflow=airflow, sandbox=sandbox, store=store, folder=folder)
+
+
+def test_a_broken_file_shows_as_an_import_error_beside_the_other_dags(stage: Stage) -> None:
+    api = stage.airflow.api
+    until("the broken file is reported", lambda: api.get("/importErrors")["total_entries"] > 0)
+
+    [error] = api.get("/importErrors")["import_errors"]
+    assert "broken.yaml" in error["stack_trace"]
+    until("the other DAGs are listed", lambda: api.find("/dags/vod_backfill__whole") is not None)
+
+
+def test_a_whole_run_agrees_with_the_truth_and_the_next_ones_send_only_what_is_left(stage: Stage) -> None:
+    stage.sandbox.add_bucket("whole")
+    stage.sandbox.generate("whole", 600, missing=0.03, long_keys=0)
+
+    assert stage.run("whole", "first") == "success"
+
+    summary = stage.summary("whole", "first")
+    missing = stage.missing("whole") & stage.failed("whole")
+    assert summary["state"] == "succeeded"
+    assert missing == stage.failed("whole") != set()
+    assert stage.registered("whole") == stage.truth("whole") != {}
+    assert summary["counts"]["registered"] == len(stage.truth("whole"))
+    assert summary["counts"]["failed"] == len(missing)
+    assert (stage.folder / "reports" / f"{summary['run_id']}.html").is_file()
+
+    # Nothing new: no call.
+    before = stage.files_sent()
+    assert stage.run("whole", "unchanged") == "success"
+    assert stage.files_sent() == before
+
+    # Mode failed: only what failed, and a file that has come back is registered.
+    back = min(missing)
+    stage.sandbox.put("whole", back)
+    assert stage.run("whole", "rerun", mode="failed") == "success"
+    assert stage.files_sent() - before <= 2 * len(missing)
+    assert stage.summary("whole", "rerun")["counts"]["registered"] == 1
+    assert back in stage.registered("whole")
+    assert stage.registered("whole") == stage.truth("whole")
+
+
+def test_an_unknown_option_is_refused_by_name_and_nothing_else_runs(stage: Stage) -> None:
+    assert stage.run("whole", "unknown", prefixs=["a/"]) == "failed"
+
+    assert stage.tasks("whole", "unknown") == {
+        "prepare": "failed",
+        "discover": "upstream_failed",
+        "register_1": "upstream_failed",
+        "report": "failed",
+    }
+    said = stage.log("whole", "unknown", "prepare")
+    assert "prefixs: unknown setting; did you mean 'prefixes'?" in said
+    assert "no run was prepared" in stage.log("whole", "unknown", "report")
+
+
+def test_a_bad_value_is_refused_by_the_form_itself(stage: Stage) -> None:
+    with pytest.raises(ApiFailed, match="400"):
+        stage.airflow.api.trigger("vod_backfill__whole", "bad", {"mode": "again"})
+
+
+def test_a_run_beyond_its_failure_threshold_fails_visibly_with_its_report_written(stage: Stage) -> None:
+    stage.sandbox.add_bucket("hopeless")
+    stage.sandbox.generate("hopeless", 400, missing=0.9, dirt=0)
+
+    assert stage.run("hopeless", "run") == "failed"
+
+    summary = stage.summary("hopeless", "run")
+    assert summary["state"] == "stopped"
+    assert stage.tasks("hopeless", "run")["report"] == "failed"
+    assert "stop.failure_share" in stage.log("hopeless", "run", "report")
+    assert (stage.folder / "reports" / f"{summary['run_id']}.html").is_file()
+
+
+def test_a_register_task_marked_failed_or_cleared_at_work_leaves_nothing_held_and_nothing_lost(stage: Stage) -> None:
+    for name in ("killed", "cleared"):
+        stage.sandbox.add_bucket(name)
+        stage.sandbox.generate(name, 3000, dirt=0)
+        stage.start(name, "run")
+    until("both are at work", lambda: all(len(stage.truth(name)) > 300 for name in ("killed", "cleared")))
+
+    stage.set_state("killed", "run", "register_1", "failed")
+    stage.clear("cleared", "run", ["register_1"])
+
+    # The cleared one goes on by itself; the failed one ends with an honest report, and goes on once it is cleared.
+    assert stage.end("killed", "run") == "failed"
+    summary = stage.summary("killed", "run")
+    assert summary["state"] == "interrupted"
+    assert 0 < summary["counts"]["registered"] < 3000
+    stage.clear("killed", "run", ["register_1"], include_downstream=True)
+    for name in ("killed", "cleared"):
+        until(f"{name} works again", lambda name=name: stage.tasks(name, "run")["register_1"] != "failed")
+        assert stage.end(name, "run") == "success"
+        assert stage.summary(name, "run")["state"] == "succeeded"
+        assert len(stage.truth(name)) == 3000
+        assert stage.registered(name) == stage.truth(name)
+        stage.assert_nothing_is_held(name)
+        repeated = sum(one.registrations - 1 for one in stage.sandbox.truth(name).values())
+        assert repeated <= IN_FLIGHT
+
+
+@pytest.mark.parametrize("name", ["early_nights", "late_nights"])
+def test_a_backfill_over_past_nights_registers_exactly_their_days(stage: Stage, name: str) -> None:
+    bucket = name.replace("_", "-")
+    stage.sandbox.add_bucket(bucket)
+    before, after = FIRST_NIGHT - dt.timedelta(days=2), FIRST_NIGHT + dt.timedelta(days=NIGHTS)
+    stage.sandbox.generate(
+        bucket, 220, prefix="in/", dirt=0, dates={"from": before.isoformat(), "days": (after - before).days + 2}
+    )
+    nights = [FIRST_NIGHT + dt.timedelta(days=number) for number in range(NIGHTS)]
+    stage.airflow.api.unpause(f"vod_backfill__{name}")
+
+    backfill(stage, name, nights)
+
+    asked = tuple(f"in/{night}/" for night in nights)
+    wanted = {key for key in stage.sandbox.expected(bucket) if key.startswith(asked)}
+    assert wanted
+    assert set(stage.truth(bucket)) == wanted
+    assert stage.registered(bucket) == stage.truth(bucket)
+    dates = "select local_date from runs where migration = %s and dag_run_id like 'backfill%%' order by 1"
+    assert [date for (date,) in stage.rows(dates, name)] == nights
+
+
+def backfill(stage: Stage, name: str, nights: list[dt.date]) -> None:
+    """Airflow's own command, with whole local days; waits until all its runs have ended well."""
+    dag_id = f"vod_backfill__{name}"
+    zone = "+08:00" if name == "early_nights" else "-08:00"
+    last = "-07:00" if name == "late_nights" else zone
+    window = ["--from-date", f"{nights[0]}T00:00:00{zone}", "--to-date", f"{nights[-1]}T23:59:59{last}"]
+    stage.airflow.command("backfill", "create", "--dag-id", dag_id, *window, "--max-active-runs", "7")
+
+    def states() -> list[str]:
+        found = stage.airflow.api.get(f"/dags/{dag_id}/dagRuns", run_type="backfill", limit=50)["dag_runs"]
+        return [run["state"] for run in found]
+
+    until("every night ended", lambda: states() == ["success"] * NIGHTS or "failed" in states(), seconds=RUN_SECONDS)
+    assert states() == ["success"] * NIGHTS
+
+
+def test_the_example_group_runs_inside_a_dag_of_its_own(stage: Stage) -> None:
+    for number in range(12):
+        stage.sandbox.put("media-archive", f"interviews/{number}.mp4")
+    stage.airflow.api.unpause("vod_example_group")
+    stage.airflow.api.trigger("vod_example_group", "run")
+
+    assert stage.airflow.api.wait("vod_example_group", "run", seconds=RUN_SECONDS) == "success"
+    assert stage.airflow.api.xcom("vod_example_group", "run", "announce") == "12 registered, 0 failed"
+    assert stage.airflow.api.xcom("vod_example_group", "run", "check_bucket")
