@@ -73,7 +73,7 @@ _FAILURES: dict[str, tuple[str, str, tuple[str, ...]]] = {
         ),
     ),
     "no_answer": (
-        "VOD's replies named the file neither as registered nor as failed, five times.",
+        "VOD's replies gave no clear answer about the file, five times: they named it in neither list, or contradicted themselves.",
         (
             "Run with mode failed: a file that was registered meanwhile keeps its MediaId. If it stays, give the RequestId "
             "to Alibaba Cloud's support."
@@ -88,9 +88,9 @@ _FAILURES: dict[str, tuple[str, str, tuple[str, ...]]] = {
         "Give the object a shorter key, or try register.url_encoding: raw, then run with mode failed.",
         (),
     ),
-    "title_empty": (
-        "The title template gives an empty title for this key, and RegisterMedia needs one.",
-        "Change describe.title, for example to {{ name }}, then run with mode failed.",
+    "title_template": (
+        "The title template cannot be filled in for this key; the message says why.",
+        "Correct describe.title, for example to {{ stem }}, then run with mode failed.",
         (),
     ),
     "RequestRefused": (
@@ -151,13 +151,6 @@ _FAILURES: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "InternalError": ("VOD had an internal error.", _AGAIN, ()),
     "ServiceUnavailable": ("VOD was not available.", _AGAIN, ()),
     "ServiceUnAvailable": ("VOD was not available.", _AGAIN, ()),
-    "NetworkTrouble": ("VOD could not be reached, or did not answer in time.", _AGAIN, ()),
-    "ServiceTrouble": ("VOD answered with a server error.", _AGAIN, ()),
-    "BrokenReply": (
-        "Something that is not VOD answered, such as a proxy.",
-        "Check the way to the VOD endpoint (proxy settings), then run with mode failed.",
-        (),
-    ),
 }
 
 _LEFT_OUT: dict[str, tuple[str, str]] = {
@@ -181,6 +174,11 @@ _LEFT_OUT: dict[str, tuple[str, str]] = {
         "Its storage class is not among those that this migration takes.",
         "Add the class to select.storage_classes.",
     ),
+    "unstorable_key": (
+        "The key is not text: it holds a NUL, or bytes that are not UTF-8.",
+        "Give the object another key.",
+    ),
+    "limit": ("Found after this run had reached its limit.", "Run again, or without a limit, to take it."),
     "not_modified_since": (
         "Not modified since the time given for this run.",
         "Run without modified_since to take it.",
