@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,6 @@ from psycopg.types.json import Jsonb
 from vod_migrate.errors import BadOption, BadSetting
 from vod_migrate.report import load_report, render_text, write_report
 from vod_migrate.report.tables import ENCODING, FAILURE_COLUMNS, MAPPING_COLUMNS, unguarded, write_mapping
-from vod_migrate.results.database import embedded_url
 from vod_migrate.results.store import Store
 from vod_migrate.spec import parse_migration
 
@@ -34,19 +32,6 @@ HOSTILE_KEYS = (
     'films/"quotes", commas; and semicolons.mp4',
     "films/采访 第一集 🎬.mp4",
 )
-
-
-@pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return embedded_url(tmp_path_factory.mktemp("reports") / "postgres")
-
-
-@pytest.fixture
-def store(database: str) -> Iterator[Store]:
-    with psycopg.connect(database) as connection:
-        connection.execute("truncate runs, scans, results, claims, calls, outcomes, gone_candidates, quotas")
-    with Store.open(database, connections=2) as opened:
-        yield opened
 
 
 class Night:
@@ -120,7 +105,7 @@ class Night:
                 (
                     key, BEGIN, state, media_id, outcome == "registered" if media_id else None, code,
                     facts.get("message"), facts.get("request_id"), facts.get("settled_run", self.run_id),
-                    Jsonb({"title": facts.get("title", key)}), BEGIN if media_id else None,
+                    Jsonb({"Title": facts.get("title", key)}), BEGIN if media_id else None,
                     facts.get("call_id"), self.run_id, outcome, code,
                 ),
             )
@@ -306,6 +291,24 @@ def test_the_mapping_names_the_media_of_each_object_of_the_run_or_of_the_whole_m
     ]  # fmt: skip
     with (tmp_path / "all.csv").open("w", encoding=ENCODING, newline="") as file:
         assert write_mapping(store, "run-1", file, scope="migration") == 3
+
+
+def test_the_report_of_a_real_run_agrees_with_what_the_sandbox_registered(rig: Any, tmp_path: Path) -> None:
+    rig.sandbox.add_bucket("media-archive")
+    for key in ("films/a.mp4", "films/采访.mov", "films/notes.txt"):
+        rig.sandbox.put("media-archive", key)
+    summary = rig.run()
+    report = load_report(rig.store, summary.run_id)
+    files = write_report(rig.store, summary.run_id, tmp_path)
+    assert report.counts == summary.counts
+    assert report.sentence.startswith("2 objects registered in ")
+    assert [left.reason for left in report.left_out] == ["extension"]
+    mapped = [dict(zip(MAPPING_COLUMNS, row, strict=True)) for row in rows(files.mapping_csv)[1:]]
+    truth = rig.sandbox.truth("media-archive")
+    assert {row["key"]: row["media_id"] for row in mapped} == {key: item.media_id for key, item in truth.items()}
+    assert [row["title"] for row in mapped] == ["a", "采访"]
+    assert {row["run_id"] for row in mapped} == {summary.run_id}
+    assert sum(point.accepted for point in report.pace.points) == report.calls.ok == 1
 
 
 def test_neither_page_nor_text_lets_hostile_keys_through(store: Store, tmp_path: Path) -> None:

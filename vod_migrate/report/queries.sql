@@ -78,7 +78,7 @@ order by r.bucket, r.key;
 
 -- name: mapping_of_run
 -- Object and MediaId for what this run registered or found registered. Read with a server-side cursor.
-select r.bucket, r.key, r.media_id, r.new_register::text, r.description ->> 'title', r.size, r.etag, r.storage_class,
+select r.bucket, r.key, r.media_id, r.new_register::text, r.description ->> 'Title', r.size, r.etag, r.storage_class,
        to_char(r.registered_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), r.settled_run
 from results r
 where r.media_id is not null and r.result_id in (
@@ -88,7 +88,7 @@ order by r.bucket, r.key;
 
 -- name: mapping_of_migration
 -- Object and MediaId for everything that the run's migration has registered so far. Read with a server-side cursor.
-select r.bucket, r.key, r.media_id, r.new_register::text, r.description ->> 'title', r.size, r.etag, r.storage_class,
+select r.bucket, r.key, r.media_id, r.new_register::text, r.description ->> 'Title', r.size, r.etag, r.storage_class,
        to_char(r.registered_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), r.settled_run
 from runs
 join results r on r.account = runs.account and r.migration = runs.migration
