@@ -16,6 +16,7 @@ from jinja2 import StrictUndefined, TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from vod_migrate import errors
+from vod_migrate.clock import StopClock
 from vod_migrate.connection import Connection
 from vod_migrate.describe import Describer
 from vod_migrate.discover.selection import Selection
@@ -247,7 +248,7 @@ def _discoverer(store: Store, connection: Connection, run: Run, stop: threading.
 
     def pages(scan: Scan) -> Iterator[ListedPage]:
         bucket = open_bucket(connection, run.bucket)
-        return list_pages(bucket, scan.prefix, cursor=scan.cursor, after=scan.last_key)
+        return list_pages(bucket, scan.prefix, cursor=scan.cursor, after=scan.last_key, sleep=StopClock(stop).sleep)
 
     return Discoverer(
         store=store,

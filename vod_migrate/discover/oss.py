@@ -7,7 +7,8 @@ short listing: a listing that lies would mark living objects as gone.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
@@ -92,16 +93,23 @@ def open_bucket(connection: Connection, name: str) -> FastBucket:
 
 
 def list_pages(
-    bucket: FastBucket, prefix: str, *, cursor: str | None = None, after: str | None = None
+    bucket: FastBucket,
+    prefix: str,
+    *,
+    cursor: str | None = None,
+    after: str | None = None,
+    sleep: Callable[[float], None] = time.sleep,
 ) -> Iterator[ListedPage]:
-    """The pages of a prefix, from a cursor on. after: the last key before the cursor, to check the order against.
+    """The pages of a prefix, from a cursor on.
+
+    after: the last key before the cursor, to check the order against; sleep: waits between tries.
 
     Raises:
         SourceUnavailable: after its retries; SourceDenied, BucketMissing, ListingBroken: at once.
     """
     last = after
     while True:
-        page = _page(bucket, prefix, cursor)
+        page = _page(bucket, prefix, cursor, sleep)
         if page.cursor is not None and page.cursor == cursor:
             raise ListingBroken(f"OSS repeated a page of {prefix!r}: its next token is the one just used")
         last = _check(page, prefix, last)
@@ -111,11 +119,12 @@ def list_pages(
         cursor = page.cursor
 
 
-def _page(bucket: FastBucket, prefix: str, cursor: str | None) -> ListedPage:
+def _page(bucket: FastBucket, prefix: str, cursor: str | None, sleep: Callable[[float], None]) -> ListedPage:
     for attempt in Retrying(
         retry=retry_if_exception_type(SourceUnavailable),
         wait=wait_random_exponential(multiplier=0.5, max=30),
         stop=stop_after_attempt(_TRIES),
+        sleep=sleep,
         reraise=True,
     ):
         with attempt:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from vod_migrate.register.quota import Clock
+from vod_migrate.clock import Clock
 
 __all__ = ["Breaker"]
 

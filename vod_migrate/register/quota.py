@@ -13,15 +13,14 @@ seconds.
 from __future__ import annotations
 
 import random
-import threading
-import time
 from dataclasses import dataclass
 from typing import Protocol
 
-from vod_migrate.errors import Interrupted, QuotaConflict
+from vod_migrate.clock import Clock
+from vod_migrate.errors import QuotaConflict
 from vod_migrate.spec import ACCOUNT_CALLS_PER_SECOND
 
-__all__ = ["API", "AccountPace", "Clock", "Slot", "StopClock", "next_slot", "share_in_force"]
+__all__ = ["API", "AccountPace", "Slot", "agree_on_pace", "next_slot", "share_in_force"]
 
 API = "RegisterMedia"
 AHEAD_SECONDS = 2.0
@@ -59,38 +58,6 @@ def share_in_force(*, share: float, seconds_since_cut: float) -> float:
     """
     seconds = min(3600.0, max(0.0, seconds_since_cut))
     return min(1.0, share + 0.004 * seconds + 0.0005 * seconds * seconds)
-
-
-class Clock(Protocol):
-    """Time as a worker sees it."""
-
-    def now(self) -> float:
-        """Seconds on a clock that only goes forward."""
-        ...
-
-    def sleep(self, seconds: float) -> None:
-        """Waits.
-
-        Raises:
-            Interrupted: the worker is to stop.
-        """
-        ...
-
-
-class StopClock:
-    """Real time that ends early: sleeping raises Interrupted as soon as `stop` is set."""
-
-    def __init__(self, stop: threading.Event) -> None:
-        self._stop = stop
-
-    def now(self) -> float:
-        """Seconds of the monotonic clock."""
-        return time.monotonic()
-
-    def sleep(self, seconds: float) -> None:
-        """Waits, or raises Interrupted."""
-        if self._stop.wait(max(0.0, seconds)):
-            raise Interrupted("the worker was told to stop", code="interrupted")
 
 
 class QuotaRow(Protocol):

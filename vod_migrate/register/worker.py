@@ -17,6 +17,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 
+from vod_migrate.clock import StopClock
 from vod_migrate.describe import Describer, Refusal
 from vod_migrate.errors import (
     AccountStopped,
@@ -31,7 +32,7 @@ from vod_migrate.media import Batch, Entry, Reply
 from vod_migrate.register.batching import Batcher
 from vod_migrate.register.breaker import Breaker
 from vod_migrate.register.client import Registrar
-from vod_migrate.register.quota import AccountPace, StopClock
+from vod_migrate.register.quota import AccountPace
 from vod_migrate.register.wrappers import Guarded, Limited, Recorded, Retried, Split
 from vod_migrate.results.rows import Run, Settlement, Work
 from vod_migrate.results.store import LEASE_SECONDS, Store

@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_random_exponential
 
+from vod_migrate.clock import Clock
 from vod_migrate.errors import (
     AccountStopped,
     AllRefused,
@@ -30,7 +31,7 @@ from vod_migrate.media import Batch, Entry, Outcome, Reply, Verdict
 from vod_migrate.register.batching import metadata
 from vod_migrate.register.breaker import Breaker
 from vod_migrate.register.client import Registrar
-from vod_migrate.register.quota import AccountPace, Clock
+from vod_migrate.register.quota import AccountPace
 from vod_migrate.results.rows import CallRecord, Settlement
 from vod_migrate.results.store import Store
 

@@ -80,6 +80,11 @@ update scans set state = :state, error_code = :error_code, error = :error, finis
                  started_at = coalesce(started_at, now())
 where scan_id = :scan_id;
 
+-- name: lock_merge$
+-- Pages of one bucket are merged one after the other: two migrations that find the same new object at the same moment must
+-- agree on its owner, and the second must see it to count it.
+select pg_advisory_xact_lock(hashtextextended('merge:' || :account || '/' || :bucket, 0))::text;
+
 -- name: merge_page
 -- A page of selected objects meets the results: what is new is queued, what is known meets its fate. One row per fate.
 -- A run nobody is present in gives up its advisory lock at once, so its pending rows are free to adopt.

@@ -250,6 +250,7 @@ class Store:
         """One page of a listing becomes results, and the cursor moves, in one transaction. Returns the scan after it."""
 
         def work(connection: psycopg.Connection) -> Scan:
+            _QUERIES.lock_merge(connection, account=run.account, bucket=run.bucket)
             queued_before = _QUERIES.queued_by_scans(connection, run_id=run.run_id) if run.options.limit else 0
             fates: dict[str, int] = {}
             rest = list(listing.selected)
