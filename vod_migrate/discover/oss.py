@@ -35,6 +35,9 @@ _DENIED = {
     "SecurityTokenExpired",
     "InvalidSecurityToken",
 }
+_FORBIDDEN = 403
+_TOO_MANY_REQUESTS = 429
+_SERVER_ERROR = 500
 _COLUMNS = ("Key", "LastModified", "ETag", "Size", "StorageClass")
 
 
@@ -55,8 +58,18 @@ class FastBucket(oss2.Bucket):  # type: ignore[misc]
             return oss2.Bucket._parse_result(resp, parse_func, klass)  # noqa: SLF001 - the documented seam
         result = klass(resp)
         root = etree.fromstring(resp.read(), etree.XMLParser(resolve_entities=False, huge_tree=True))
+        if root.tag != "ListBucketResult":
+            # A log-in page of a proxy is well-formed, too, and would read as an empty bucket.
+            raise SourceUnavailable(
+                f"the answer to a listing is <{root.tag}>, not <ListBucketResult>: check the OSS endpoint, and whether a "
+                "proxy stands between"
+            )
+        truncated = root.findtext("IsTruncated")
+        if truncated not in ("true", "false"):
+            raise ListingBroken(f"OSS does not say whether a listing goes on: IsTruncated is {truncated!r}")
         encoded = root.findtext("EncodingType") == "url"
-        result.is_truncated = root.findtext("IsTruncated") == "true"
+        result.is_truncated = truncated == "true"
+        result.prefix = _decoded(root.findtext("Prefix"), encoded=encoded)
         # The token is opaque and never URL-encoded, whatever the encoding type.
         result.next_continuation_token = root.findtext("NextContinuationToken") or ""
         result.object_list = _rows(root, encoded=encoded)
@@ -72,7 +85,14 @@ def _rows(root: Any, *, encoded: bool) -> list[tuple[str, str, str, int, str]]:
     keys, modified, etags, sizes, classes = columns
     if encoded:
         keys = [unquote(key, errors="surrogateescape") for key in keys]
-    return list(zip(keys, modified, etags, map(int, sizes), classes, strict=True))
+    try:
+        return list(zip(keys, modified, etags, map(int, sizes), classes, strict=True))
+    except ValueError as error:
+        raise ListingBroken(f"OSS listed an object without a size in bytes: {error}") from error
+
+
+def _decoded(text: str | None, *, encoded: bool) -> str | None:
+    return unquote(text, errors="surrogateescape") if text and encoded else text
 
 
 class _Credentials(oss2.credentials.CredentialsProvider):  # type: ignore[misc]
@@ -141,8 +161,13 @@ def _ask(bucket: FastBucket, prefix: str, cursor: str | None) -> ListedPage:
         raise SourceUnavailable(
             f"OSS answered a listing of {prefix!r} with something that is no XML: {error}"
         ) from error
+    except OSError as error:
+        # oss2 wraps what goes wrong until the headers are there, not a connection that breaks within the page.
+        raise SourceUnavailable(f"the page of {prefix!r} from OSS broke off ({_cut(str(error))})") from error
     if result.is_truncated and not result.next_continuation_token:
         raise ListingBroken(f"OSS says that the listing of {prefix!r} goes on, but names no next page")
+    if result.prefix is not None and result.prefix != prefix:
+        raise ListingBroken(f"OSS was asked for the prefix {prefix!r} and answered for {result.prefix!r}")
     name = bucket.bucket_name
     return ListedPage(
         objects=tuple(
@@ -151,13 +176,20 @@ def _ask(bucket: FastBucket, prefix: str, cursor: str | None) -> ListedPage:
                 key=key,
                 size=size,
                 etag=etag.strip('"'),
-                last_modified=dt.datetime.fromisoformat(modified),
+                last_modified=_moment(modified, key),
                 storage_class=storage_class,
             )
             for key, modified, etag, size, storage_class in result.object_list
         ),
         cursor=result.next_continuation_token if result.is_truncated else None,
     )
+
+
+def _moment(text: str, key: str) -> dt.datetime:
+    try:
+        return dt.datetime.fromisoformat(text)
+    except ValueError as error:
+        raise ListingBroken(f"OSS listed {key!r} with no readable LastModified: {error}") from error
 
 
 def _check(page: ListedPage, prefix: str, last: str | None) -> str | None:
@@ -180,21 +212,25 @@ def listing_error(error: oss2.exceptions.OssError, bucket: str) -> SourceError:
     """What an oss2 exception means for a listing."""
     code = error.code or ""
     told = f"{code or type(error).__name__}: {error.message or error.details or error}".strip()
-    if isinstance(error, oss2.exceptions.RequestError) or error.status >= 500 or error.status <= 0:  # noqa: PLR2004 - HTTP
+    passing = error.status >= _SERVER_ERROR or error.status == _TOO_MANY_REQUESTS or error.status <= 0
+    if isinstance(error, oss2.exceptions.RequestError) or passing:
         return SourceUnavailable(f"OSS does not answer for bucket {bucket!r} ({_short(error)})")
     if code == "NoSuchBucket":
         return BucketMissing(
             f"bucket {bucket!r} does not exist at this endpoint: check `source.bucket` and the connection's region and endpoint"
         )
-    if code in _DENIED:
+    if code == "RequestTimeTooSkewed":
+        return SourceDenied(f"OSS refuses the request's time ({told}): set this machine's clock, e.g. with NTP")
+    if code in _DENIED or error.status == _FORBIDDEN:
         return SourceDenied(
             f"OSS refuses to list bucket {bucket!r} ({told}): check the AccessKey and allow oss:ListObjects on the bucket"
         )
-    if code == "RequestTimeTooSkewed":
-        return SourceDenied(f"OSS refuses the request's time ({told}): set this machine's clock, e.g. with NTP")
     return SourceError(f"OSS refuses to list bucket {bucket!r} ({told})")
 
 
 def _short(error: oss2.exceptions.OssError) -> str:
-    text = str(getattr(error, "exception", None) or error.message or error)
+    return _cut(str(getattr(error, "exception", None) or error.message or error))
+
+
+def _cut(text: str) -> str:
     return text if len(text) <= 200 else text[:200] + "…"  # noqa: PLR2004 - readable length
