@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import pytest
 from airflow.cli.cli_parser import get_parser
 from airflow.configuration import conf
+from command_lines import parse_command, script_commands
 
 Services = dict[str, dict[str, Any]]
 
@@ -21,12 +21,6 @@ def airflow_command(words: list[str]) -> None:
         get_parser().parse_args(words)
     except SystemExit as refused:
         pytest.fail(f"airflow {' '.join(words)} is refused ({refused.code})")
-
-
-def script_commands(text: str, program: str) -> list[list[str]]:
-    """The command lines of a shell script that begin with the program."""
-    joined = text.replace("\\\n", " ")
-    return [shlex.split(line) for line in joined.splitlines() if line.startswith(f"{program} ")]
 
 
 def test_every_command_is_one_that_airflow_has(airflow_services: Services) -> None:
@@ -64,6 +58,13 @@ def test_the_init_script_calls_commands_that_airflow_has(root: Path) -> None:
     assert [command[1:3] for command in commands] == [["db", "migrate"], ["users", "create"]]
     for command in commands:
         airflow_command(command[1:])
+
+
+def test_the_init_script_prepares_the_results_database_too(root: Path) -> None:
+    commands = script_commands((root / "deploy/init.sh").read_text(), "vod-migrate")
+    assert commands == [["vod-migrate", "db", "upgrade"]]
+    for command in commands:
+        parse_command(command[1:])
 
 
 def test_every_setting_is_one_that_airflow_or_a_provider_knows(airflow_services: Services) -> None:
