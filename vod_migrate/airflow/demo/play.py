@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 import yaml
 
 from vod_migrate.airflow.demo.comparing import Agreement, Expected, SandboxControl, compare
@@ -57,7 +58,7 @@ def play(wanted: Play, teller: Teller) -> bool:
     with ExitStack() as stack:
         folder = stack.enter_context(fresh_folder(wanted.folder))
         migration = load_migration(copy_dags(wanted.dags, folder / "dags"))
-        ready = stack.enter_context(_sandbox(folder, wanted.objects, migration))
+        sandbox, ready = stack.enter_context(_sandbox(folder, wanted.objects, migration))
         control = SandboxControl(ready["endpoint"])
         stack.callback(control.close)
         teller.step(
@@ -70,23 +71,35 @@ def play(wanted: Play, teller: Teller) -> bool:
         teller.step("Airflow starts (API server, scheduler, DAG processor); this takes about 20 s")
         airflow = stack.enter_context(local_airflow(folder, environment, triggerer=wanted.stay))
         teller.step(f"Airflow: {airflow.api.base_url}")
-        airflow.api.unpause(migration.dag_id)
-        airflow.api.trigger(migration.dag_id, RUN_ID, note="started by the demo over the REST API")
-        teller.step(f"DAG {migration.dag_id} is unpaused and triggered over the REST API")
-        expected = control.expected(
-            migration.source.bucket, migration.select.extensions, _storage_address(migration, ready["environment"])
-        )
-        state = _watch(airflow, migration.dag_id, control, expected, teller)
-        agreed = _conclude(airflow, migration, control, expected, postgres, teller, state)
-        if wanted.stay:
-            _stay(airflow, teller)
+        with _blaming(sandbox, *airflow.children):
+            expected = control.expected(
+                migration.source.bucket, migration.select.extensions, _storage_address(migration, ready["environment"])
+            )
+            airflow.api.unpause(migration.dag_id)
+            airflow.api.trigger(migration.dag_id, RUN_ID, note="started by the demo over the REST API")
+            teller.step(f"DAG {migration.dag_id} is unpaused and triggered over the REST API")
+            state = _watch(airflow, migration.dag_id, control, expected, teller)
+            agreed = _conclude(airflow, migration, control, expected, postgres, teller, state)
+            if wanted.stay:
+                _stay(airflow, teller)
         teller.step("Stopping everything")
     teller.step("Done; nothing is left running." if agreed else "Done, but not as it must be: see above.")
     return agreed
 
 
 @contextmanager
-def _sandbox(folder: Path, objects: int, migration: Migration) -> Iterator[dict[str, Any]]:
+def _blaming(*children: Child) -> Iterator[None]:
+    """What does not answer because its process has ended is explained by the end of its log."""
+    try:
+        yield
+    except (ApiFailed, httpx.HTTPError) as error:
+        for child in children:
+            child.check()
+        raise ApiFailed(f"no answer: {error}") from error
+
+
+@contextmanager
+def _sandbox(folder: Path, objects: int, migration: Migration) -> Iterator[tuple[Child, dict[str, Any]]]:
     config, ready_file, log = folder / "sandbox.yaml", folder / "sandbox.json", folder / "sandbox.log"
     bucket = {"name": migration.source.bucket, "generate": {"count": objects, "missing": _MISSING_SHARE}}
     settings = {"latency_ms": _LATENCY_MILLISECONDS, "latency_shape": "lognormal"}
@@ -101,7 +114,7 @@ def _sandbox(folder: Path, objects: int, migration: Migration) -> Iterator[dict[
             if time.monotonic() > until:
                 raise ChildFailed(f"the sandbox does not answer after {_SANDBOX_SECONDS:.0f} s. {log_tail(log)}")
             time.sleep(0.1)
-        yield json.loads(ready_file.read_text())
+        yield child, json.loads(ready_file.read_text())
     finally:
         stop_all([child])
 

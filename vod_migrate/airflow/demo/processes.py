@@ -15,7 +15,8 @@ import psutil  # type: ignore[import-untyped]
 
 __all__ = ["Child", "ChildFailed", "free_port", "log_tail", "run_to_end", "stop_all"]
 
-_GRACE_SECONDS = 12.0
+_GRACE_SECONDS = 6.0
+"""A scheduler with tasks at work would wait for their end; after this they are told to stop too."""
 _POLL_SECONDS = 0.1
 
 
@@ -71,7 +72,7 @@ def stop_all(children: Sequence[Child], *, grace: float = _GRACE_SECONDS) -> Non
     for child in children:
         child.send(signal.SIGTERM)
     _wait(children, grace)
-    for number, patience in ((signal.SIGTERM, 2.0), (signal.SIGKILL, 5.0)):
+    for number, patience in ((signal.SIGTERM, 4.0), (signal.SIGKILL, 5.0)):
         left = [process for child in children for process in child.members()]
         if not left:
             break

@@ -16,7 +16,7 @@ _ABSENT = 404
 
 
 class ApiFailed(Exception):
-    """Airflow refused a request or did not answer in time."""
+    """Airflow refused a request, or what was waited for did not happen in time."""
 
 
 class AirflowApi:
