@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from jinja2 import StrictUndefined, TemplateError
+from jinja2 import StrictUndefined, UndefinedError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from vod_migrate import errors
@@ -117,8 +117,6 @@ def prepare(
     run, _ = store.prepare_run(asked, spec_digest=migration.digest(), prefixes=prefixes, whole=whole)
     if run.mode is Mode.FAILED:
         store.queue_failed(run, prefixes=run.options.prefixes)
-    elif whole and run.options.prefixes is None and run.options.date is None:
-        store.adopt_pending(run)
     return run
 
 
@@ -275,14 +273,18 @@ def _prefixes(
     for prefix in options.prefixes or migration.source.prefixes:
         try:
             rendered.append(environment.from_string(prefix).render(facts))
-        except TemplateError as error:
-            hint = (
-                "give the run a date (--date YYYY-MM-DD, or `date` in the trigger form), or start it by its schedule or a backfill"
-                if "undefined" in str(error)
-                else "correct the template"
-            )
-            raise BadOption(f"prefix {prefix!r} cannot be made: {error}; {hint}") from error
+        except Exception as error:
+            raise BadOption(f"prefix {prefix!r} cannot be made: {error}; {_fix_of_prefix(error)}") from error
     return _disjoint(rendered)
+
+
+def _fix_of_prefix(error: Exception) -> str:
+    text = str(error)
+    if not (isinstance(error, UndefinedError) and text.endswith("is undefined")):
+        return "correct the template"
+    if "interval_" in text:
+        return "start the run by its schedule or a backfill, which give it an interval"
+    return "give the run a date (--date YYYY-MM-DD, or `date` in the trigger form), or start it by its schedule or a backfill"
 
 
 def _disjoint(prefixes: list[str]) -> list[str]:

@@ -371,7 +371,7 @@ def test_a_worker_waits_for_what_a_living_sibling_holds(rig: Any, sandbox: Sandb
     rig.discover(run)
     sibling = rig.store.take_place(run.run_id, slot="two", worker="alive")
     rig.store.claim(run.run_id, sibling, most=5)
-    threading.Timer(1.0, rig.store.leave, args=(run.run_id, sibling)).start()
+    threading.Timer(1.0, rig.store.leave, args=(sibling,)).start()
     rig.register(run, slot="one")
     assert len(sandbox.truth(BUCKET)) == 25
 

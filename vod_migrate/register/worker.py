@@ -42,6 +42,8 @@ __all__ = ["Worker"]
 log = logging.getLogger(__name__)
 
 CLAIM_OBJECTS = 500
+ADOPTED_OBJECTS = 20_000
+"""Left by earlier runs and taken over in one go: 40 s of sending at the full quota, less than a second of updating."""
 IDLE_SECONDS = 0.25
 PARTIAL_SECONDS = 5.0
 """How long a batch that is not full waits for more objects while discovery still runs."""
@@ -133,7 +135,7 @@ class Worker:
         with self._lock:
             in_flight = [result_id for ids in self._in_flight.values() for result_id in ids]
         try:
-            self._store.leave(self._run.run_id, self._token, in_flight=in_flight)
+            self._store.leave(self._token, in_flight=in_flight)
         except StoreUnreachable:
             log.warning("the claims of %s could not be released; their lease ends in %g s", self._name, LEASE_SECONDS)
 
@@ -153,7 +155,9 @@ class Worker:
                 return
 
     def _done(self) -> bool:
-        """What to do when nothing is claimable: wait, flush, take over, try alone; True when nothing is left."""
+        """What to do when nothing is claimable: adopt, wait, flush, take over, try alone; True when nothing is left."""
+        if self._run.adopts and self._store.adopt_pending(self._run, most=ADOPTED_OBJECTS):
+            return False
         open_scans, waiting, alone = self._store.work_left(self._run.run_id)
         now = time.monotonic()
         self._idle_since = self._idle_since or now

@@ -9,7 +9,7 @@ on conflict (dag_id, dag_run_id, task_group) do nothing;
 -- name: get_run^
 -- One run.
 select run_id, account, migration, bucket, mode, options, spec, local_date, origin, dag_id, dag_run_id, task_group,
-       state, stop_code, stop_message, created_at, finished_at
+       state, stop_code, stop_message, created_at, finished_at, summary
 from runs where run_id = :run_id;
 
 -- name: run_of_origin$
@@ -102,7 +102,8 @@ with listed as (
       when r.state = 'gone' then
         case when r.state_before_gone = 'registered' and :mode <> 'all' then 'returned' else 'queued' end
       when r.queued_run = :run_id then 'adopted'
-      when r.queued_run is null or pg_try_advisory_xact_lock(hashtextextended('run:' || r.queued_run, 0)) then 'queued'
+      when pg_try_advisory_xact_lock(hashtextextended('run:' || r.queued_run, 0)) then
+        case when :adopts then 'adopted' else 'queued' end
       else 'queued_elsewhere'
     end as fate
   from listed l join results r on r.account = :account and r.bucket = :bucket and r.key = l.key
@@ -169,21 +170,33 @@ with chosen as (
 ) select count(*) from queued;
 
 -- name: adopt_pending$
--- What earlier runs of this migration left pending, and that nobody works on any more, goes on in this one.
+-- What an earlier run of this migration left pending, and that nobody works on any more, goes on in this one: a part at a
+-- time, because rewriting tens of millions of rows at once would hold up the night.
 with idle as materialized (
-  select waiting.queued_run
-  from (select distinct queued_run from results
-        where account = :account and migration = :migration and state = 'pending'
-          and queued_run is distinct from :run_id) waiting
-  where waiting.queued_run is null
-     or pg_try_advisory_xact_lock(hashtextextended('run:' || waiting.queued_run, 0))
+  select run_id from runs
+  where account = :account and migration = :migration and run_id <> :run_id
+    and exists (select 1 from results where queued_run = runs.run_id and state = 'pending')
+    and pg_try_advisory_xact_lock(hashtextextended('run:' || runs.run_id, 0))
+  order by created_at limit 1
+), chosen as (
+  select r.result_id from idle join results r on r.queued_run = idle.run_id and r.state = 'pending'
+  order by r.result_id limit :most for update of r skip locked
 ), adopted as (
   update results r set queued_run = :run_id, claim_token = null, alone = false, updated_at = now()
-  from idle
-  where r.account = :account and r.migration = :migration and r.state = 'pending'
-    and r.queued_run is not distinct from idle.queued_run
-  returning 1
+  from chosen c where r.result_id = c.result_id returning 1
 ) select count(*) from adopted;
+
+-- name: waiting_counts^
+-- What earlier runs of this migration left, and this one has not adopted yet: to be sent, and of unknown outcome.
+select coalesce(sum(n.to_send), 0), coalesce(sum(n.unsure), 0)
+from runs
+cross join lateral (
+  select count(*) filter (where not r.unsure) as to_send, count(*) filter (where r.unsure) as unsure
+  from results r where r.queued_run = runs.run_id and r.state = 'pending'
+) n
+where runs.account = :account and runs.migration = :migration and runs.run_id <> :run_id
+  and exists (select 1 from results where queued_run = runs.run_id and state = 'pending')
+  and pg_try_advisory_xact_lock(hashtextextended('run:' || runs.run_id, 0));
 
 -- name: insert_claim!
 -- A worker takes its place in the run.
@@ -194,7 +207,7 @@ values (:token, :run_id, :slot, :worker, now() + make_interval(secs => :lease));
 -- A retried task frees what its predecessor in the same place still holds.
 with gone as (delete from claims where run_id = :run_id and slot = :slot and token <> :token returning token)
 update results r set claim_token = null, unsure = true
-from gone g where r.queued_run = :run_id and r.state = 'pending' and r.claim_token = g.token;
+from gone g where r.claim_token = g.token and r.state = 'pending';
 
 -- name: renew_claim$
 -- The worker still works; null means that somebody took its place.
@@ -204,7 +217,7 @@ update claims set expires_at = now() + make_interval(secs => :lease) where token
 -- A worker lets go of everything it holds but what is in flight, whose outcome is not known.
 with mine as (delete from claims where token = :token)
 update results r set claim_token = null, unsure = r.unsure or r.result_id = any(:in_flight::bigint[])
-where r.queued_run = :run_id and r.state = 'pending' and r.claim_token = :token;
+where r.claim_token = :token and r.state = 'pending';
 
 -- name: release_results!
 -- Some of a worker's results go back to the others.

@@ -35,6 +35,14 @@ class Run:
     stop_message: str | None = None
     created_at: dt.datetime | None = None
     finished_at: dt.datetime | None = None
+    summary: Mapping[str, Any] | None = None
+
+    @property
+    def adopts(self) -> bool:
+        """Whether the run goes on with what earlier runs left: it lists all that the migration's file says."""
+        chosen = self.options
+        narrowed = (chosen.limit, chosen.prefixes, chosen.modified_since, chosen.date)
+        return self.mode is not Mode.FAILED and all(option is None for option in narrowed)
 
     @classmethod
     def from_row(cls, row: Sequence[Any]) -> Self:
@@ -57,6 +65,7 @@ class Run:
             stop_message=row[14],
             created_at=row[15],
             finished_at=row[16],
+            summary=row[17],
         )
 
 

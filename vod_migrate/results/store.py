@@ -216,11 +216,13 @@ class Store:
             )
         )
 
-    def adopt_pending(self, run: Run) -> int:
-        """Takes over what earlier runs of this migration left pending. Returns how many."""
+    def adopt_pending(self, run: Run, *, most: int) -> int:
+        """Takes over part of what earlier runs of this migration left pending. Returns how many; 0: nothing is left."""
         return int(
             self._do(
-                lambda c: _QUERIES.adopt_pending(c, account=run.account, migration=run.migration, run_id=run.run_id)
+                lambda c: _QUERIES.adopt_pending(
+                    c, account=run.account, migration=run.migration, run_id=run.run_id, most=most
+                )
             )
         )
 
@@ -269,6 +271,7 @@ class Store:
                     run_id=run.run_id,
                     mode=run.mode.value,
                     retry_failed=run.spec.register_.retry_failed,
+                    adopts=run.adopts,
                     keys=[found.key for found in part],
                     sizes=[found.size for found in part],
                     etags=[found.etag for found in part],
@@ -348,9 +351,9 @@ class Store:
         """Renews a claim's lease; False when somebody took the worker's place."""
         return self._do(lambda c: _QUERIES.renew_claim(c, token=token, lease=LEASE_SECONDS)) is not None
 
-    def leave(self, run_id: str, token: uuid.UUID, *, in_flight: Sequence[int] = ()) -> None:
+    def leave(self, token: uuid.UUID, *, in_flight: Sequence[int] = ()) -> None:
         """Lets go of everything a worker holds; what is in flight is marked as of unknown outcome."""
-        self._do(lambda c: _QUERIES.release_claim(c, run_id=run_id, token=token, in_flight=list(in_flight)))
+        self._do(lambda c: _QUERIES.release_claim(c, token=token, in_flight=list(in_flight)))
 
     def release(self, token: uuid.UUID, result_ids: Sequence[int]) -> None:
         """Gives some results back unsent."""
@@ -435,14 +438,15 @@ class Store:
         return bool(self._do(lambda c: _QUERIES.any_registered(c, run_id=run_id)))
 
     def counts(self, run_id: str) -> Counts:
-        """The numbers of a run, from its outcomes and scans."""
+        """The numbers of a run, from its outcomes and scans; what it had left, as it was when it ended."""
 
         def work(connection: psycopg.Connection) -> Counts:
-            connection.execute("set transaction isolation level repeatable read read only")
+            connection.execute("set transaction isolation level repeatable read")
+            run = Run.from_row(_QUERIES.get_run(connection, run_id=run_id))
             return Counts.from_rows(
                 outcomes=dict(_QUERIES.outcome_counts(connection, run_id=run_id)),
                 calls=dict(_QUERIES.call_counts(connection, run_id=run_id)),
-                pending=_QUERIES.pending_counts(connection, run_id=run_id),
+                pending=_left(connection, run),
                 scans=list(_QUERIES.scan_counts(connection, run_id=run_id)),
             )
 
@@ -495,6 +499,18 @@ class Store:
         row = self._do(lambda c: c.execute("select clock_timestamp()").fetchone())
         assert row is not None  # noqa: S101 - a constant query
         return row[0]  # type: ignore[no-any-return]
+
+
+def _left(connection: psycopg.Connection, run: Run) -> tuple[int, int]:
+    if run.summary is not None:
+        # Later runs have gone on with it since; this run's report must not change for that.
+        counts = run.summary["counts"]
+        return counts["pending"], counts["unknown"]
+    own = _QUERIES.pending_counts(connection, run_id=run.run_id)
+    if not run.adopts:
+        return own[0], own[1]
+    waiting = _QUERIES.waiting_counts(connection, account=run.account, migration=run.migration, run_id=run.run_id)
+    return own[0] + int(waiting[0]), own[1] + int(waiting[1])
 
 
 def _pool(url: str, connections: int, **options: Any) -> ConnectionPool[psycopg.Connection]:

@@ -95,6 +95,7 @@ STATEMENTS = (
     # Only the work list is indexed by run, so the index stays as small as the backlog.
     "create index results_pending on results (queued_run, alone, result_id) where state = 'pending'",
     "create index results_by_state on results (account, migration, state, result_id) where state in ('failed', 'pending')",
+    "create index results_claimed on results (claim_token) where claim_token is not null",
     "create index results_by_media on results (media_id) where media_id is not null",
     """
     create table claims (
