@@ -83,9 +83,16 @@ class VodHook(BaseHook):
 
     def get_bucket(self, name: str) -> oss2.Bucket:
         """A client for one bucket, on the connection's OSS endpoint."""
+        import oss2  # noqa: PLC0415 - slow SDK import
+
         from vod_migrate.discover.oss import open_bucket  # noqa: PLC0415 - slow SDK import
 
-        return open_bucket(self.connection, name)
+        connection = self.connection
+        # Not the bucket that we list with: its pages are plain tuples for speed, which nobody expects of oss2.
+        ours = open_bucket(connection, name)
+        return oss2.Bucket(
+            ours.auth, connection.oss_endpoint, name, connect_timeout=ours.timeout, region=connection.region
+        )
 
     def register_media(
         self,
