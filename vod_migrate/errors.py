@@ -98,6 +98,9 @@ class BadMigrationFile(BadInput):
         self.problems = problems
         super().__init__(f"{path}: " + "; ".join(problems))
 
+    def __reduce__(self) -> tuple[type[BadMigrationFile], tuple[str, list[str]]]:
+        return type(self), (self.path, self.problems)
+
 
 class BadOption(BadInput):
     """An option of a run (command line, trigger form) cannot be used."""

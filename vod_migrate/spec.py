@@ -19,7 +19,7 @@ from zoneinfo import ZoneInfo, available_timezones
 import yaml
 from jinja2 import TemplateSyntaxError, meta
 from jinja2.sandbox import SandboxedEnvironment
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from vod_migrate.errors import BadMigrationFile, BadOption
 
@@ -76,14 +76,52 @@ TEMPLATE_FACTS = ("key", "bucket", "name", "stem", "extension", "folder", "folde
 ACCOUNT_CALLS_PER_SECOND = 47.0
 """The account's own pace: 94 % of the documented 50 calls/s, which 20 ms of network jitter still fits into."""
 
+STORAGE_CLASSES = ("Standard", "IA", "Archive", "ColdArchive", "DeepColdArchive")
+"""What OSS calls its storage classes in a listing (storage classes overview page)."""
+
+PREFIX_FACTS = ("date", "interval_start", "interval_end")
+"""What a prefix may use about its run."""
+
 _DATE_PLACE = re.compile(r"\{\{\s*(date|interval_start|interval_end)\b")
 _NAME = r"^[a-z0-9][a-z0-9_.-]{0,99}$"
 _BUCKET = r"^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$"
 _CRON_FIELDS = 5
+_NUMBER = re.compile(r"[+-]?\d+(\.\d*)?")
+
+
+def _no_number(value: Any) -> Any:
+    # 20240101 would be taken for the seconds since 1970.
+    if isinstance(value, int | float) or (isinstance(value, str) and _NUMBER.fullmatch(value.strip())):
+        raise ValueError("is a number and no date: write it as YYYY-MM-DD")
+    return value
+
+
+_Date = Annotated[dt.date, BeforeValidator(_no_number)]
+_Moment = Annotated[dt.datetime, BeforeValidator(_no_number)]
+
+
+def _check_template(template: str, known: tuple[str, ...], owner: str) -> None:
+    environment = SandboxedEnvironment()
+    try:
+        used = meta.find_undeclared_variables(environment.parse(template))
+    except TemplateSyntaxError as error:
+        raise ValueError(f"is no Jinja2 template: {error.message} (line {error.lineno})") from None
+    for name in sorted(used - set(known)):
+        near = difflib.get_close_matches(name, known, 1)
+        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
+        raise ValueError(f"uses {name!r}, which no {owner} has; {hint}")
 
 
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_yes_or_no(cls, value: Any) -> Any:
+        # YAML reads yes, no, on and off as booleans, which would pass for 1 and 0.
+        if isinstance(value, bool):
+            raise ValueError("is yes or no, which no setting takes: write the value, in quotes if it is a word")  # noqa: TRY004 - pydantic collects it
+        return value
 
 
 class Source(_Part):
@@ -97,6 +135,13 @@ class Source(_Part):
             description="Key prefixes to list; `{{ date }}` is the local date of the interval's start. [''] is the whole bucket.",
         ),
     ] = ("",)
+
+    @field_validator("prefixes")
+    @classmethod
+    def _readable_prefixes(cls, prefixes: tuple[str, ...]) -> tuple[str, ...]:
+        for prefix in prefixes:
+            _check_template(prefix, PREFIX_FACTS, "run")
+        return prefixes
 
     @property
     def dated(self) -> bool:
@@ -135,6 +180,14 @@ class Select(_Part):
                 raise ValueError(f"VOD takes no {extension!r} files: {hint}")
         return cleaned
 
+    @field_validator("storage_classes")
+    @classmethod
+    def _known_classes(cls, classes: tuple[str, ...]) -> tuple[str, ...]:
+        for name in classes:
+            if name not in STORAGE_CLASSES:
+                raise ValueError(f"OSS has no storage class {name!r}; known: {', '.join(STORAGE_CLASSES)}")
+        return classes
+
     @model_validator(mode="after")
     def _sizes_in_order(self) -> Select:
         if self.max_size is not None and self.max_size < self.min_size:
@@ -157,15 +210,7 @@ class Describe(_Part):
     @field_validator("title")
     @classmethod
     def _readable_template(cls, title: str) -> str:
-        environment = SandboxedEnvironment()
-        try:
-            used = meta.find_undeclared_variables(environment.parse(title))
-        except TemplateSyntaxError as error:
-            raise ValueError(f"is no Jinja2 template: {error.message} (line {error.lineno})") from None
-        for name in sorted(used - set(TEMPLATE_FACTS)):
-            near = difflib.get_close_matches(name, TEMPLATE_FACTS, 1)
-            hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(TEMPLATE_FACTS)}"
-            raise ValueError(f"uses {name!r}, which no object has; {hint}")
+        _check_template(title, TEMPLATE_FACTS, "object")
         return title
 
 
@@ -253,7 +298,7 @@ class Migration(_Part):
     schedule: Annotated[str | None, Field(description="Cron expression in `timezone`; null means by hand only.")] = None
     timezone: Annotated[str, Field(description="IANA time zone of schedule and dates.")] = "Asia/Shanghai"
     start_date: Annotated[
-        dt.date | None, Field(description="First local date that a backfill may cover; null: 2020-01-01.")
+        _Date | None, Field(description="First local date that a backfill may cover; null: 2020-01-01.")
     ] = None
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, populate_by_name=True)
@@ -316,15 +361,38 @@ class RunOptions(_Part):
     ] = None
     limit: Annotated[int | None, Field(ge=1, description="Send at most this many objects.")] = None
     modified_since: Annotated[
-        dt.datetime | None,
+        _Moment | None,
         Field(description="Only objects modified at or after this time; without an offset, the migration's time zone."),
     ] = None
-    date: Annotated[dt.date | None, Field(description="The value of `{{ date }}` in prefixes, YYYY-MM-DD.")] = None
+    date: Annotated[_Date | None, Field(description="The value of `{{ date }}` in prefixes, YYYY-MM-DD.")] = None
     calls_per_second: Annotated[float | None, Field(gt=0, le=1000, description="A lower pace for this run.")] = None
+
+    @field_validator("prefixes")
+    @classmethod
+    def _readable_prefixes(cls, prefixes: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        for prefix in prefixes or ():
+            _check_template(prefix, PREFIX_FACTS, "run")
+        return prefixes
 
     def stored(self) -> dict[str, Any]:
         """The options that differ from the defaults, as JSON types."""
         return self.model_dump(mode="json", exclude_defaults=True)
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML as usual, but a setting that is written twice is refused: the first would be dropped without a word."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """The mapping of a node whose keys are all different."""
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value != "<<":
+                if key.value in seen:
+                    raise yaml.constructor.ConstructorError(
+                        None, None, f"{key.value!r} is written twice: keep one", key.start_mark
+                    )
+                seen.add(key.value)
+        return super().construct_mapping(node, deep)
 
 
 def load_migration(path: Path) -> Migration:
@@ -334,13 +402,16 @@ def load_migration(path: Path) -> Migration:
         BadMigrationFile: naming each field, its value and the fix.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506 - a SafeLoader
     except OSError as error:
         raise BadMigrationFile(str(path), [f"cannot be read: {error.strerror or error}"]) from error
     except UnicodeDecodeError as error:
         raise BadMigrationFile(str(path), [f"is not UTF-8 (byte {error.start}): save it as UTF-8"]) from error
     except yaml.YAMLError as error:
         raise BadMigrationFile(str(path), [f"is not YAML: {' '.join(str(error).split())}"]) from error
+    except (ValueError, RecursionError) as error:
+        # What YAML takes for a date may be none (2024-02-30).
+        raise BadMigrationFile(str(path), [f"holds a value that cannot be read: {error}"]) from error
     if not isinstance(content, dict):
         raise BadMigrationFile(str(path), ["must be a mapping that begins with `name:`"])
     return parse_migration(content, origin=str(path))
@@ -371,9 +442,24 @@ def parse_options(content: Mapping[str, Any]) -> RunOptions:
         raise BadOption("; ".join(_problems(error, RunOptions))) from None
 
 
+_WORDING = {
+    "tuple_type": "must be a list, e.g. [a, b]",
+    "model_type": "must be a mapping of settings",
+    "date_from_datetime_inexact": "must be a date without a time: write it as YYYY-MM-DD",
+    "date_from_datetime_parsing": "must be a date: write it as YYYY-MM-DD",
+    "datetime_from_date_parsing": "must be a time: write it as YYYY-MM-DD or YYYY-MM-DDTHH:MM",
+}
+"""pydantic's own words where they speak of Python."""
+
+
 def _problems(error: ValidationError, model: type[BaseModel]) -> list[str]:
     problems = []
-    for detail in error.errors(include_url=False):
+    details = error.errors(include_url=False)
+    above = {detail["loc"][:depth] for detail in details for depth in range(len(detail["loc"]))}
+    for detail in details:
+        if detail["type"] == "too_short" and detail["loc"] in above:
+            # A list whose every value is bad is not empty: the values are the problem.
+            continue
         where = ".".join(str(part) for part in detail["loc"]) or "the file"
         if detail["type"] == "extra_forbidden":
             known = _field_names(model, detail["loc"][:-1])
@@ -383,7 +469,7 @@ def _problems(error: ValidationError, model: type[BaseModel]) -> list[str]:
         elif detail["type"] == "missing":
             problems.append(f"{where}: is required and missing")
         else:
-            message = detail["msg"].removeprefix("Value error, ")
+            message = _WORDING.get(detail["type"]) or detail["msg"].removeprefix("Value error, ")
             shown = "" if isinstance(detail["input"], dict) else f" (got {detail['input']!r})"
             problems.append(f"{where}: {message}{shown}")
     return problems
