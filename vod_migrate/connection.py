@@ -21,6 +21,7 @@ __all__ = ["Connection", "CredentialSource", "Keys", "connection_from_environmen
 PROVIDERS = ("default", "ecs_ram_role", "ram_role_arn", "oidc_role_arn", "credentials_uri")
 """The providers of alibabacloud-credentials that a connection may name besides keys of its own."""
 
+_ROLE_PROVIDER = "ram_role_arn"
 DEFAULT_ACCOUNT = "default"
 _REGION = re.compile(r"[a-z]{2}-[a-z0-9-]{2,30}")
 _ENVIRONMENT = {
@@ -48,11 +49,15 @@ class Keys:
 
 @dataclass(frozen=True, kw_only=True)
 class CredentialSource:
-    """Keys that are given, or the provider that hands them out and renews them."""
+    """Keys that are given, or the provider that hands them out and renews them.
+
+    base: the keys that a provider assumes its role with.
+    """
 
     keys: Keys | None = None
     provider: str = ""
     role_arn: str = ""
+    base: Keys | None = None
 
     @cached_property
     def client(self) -> Any:
@@ -77,6 +82,16 @@ class CredentialSource:
                 )
             if self.provider == "default":
                 return Client()
+            if self.base is not None:
+                return Client(
+                    Config(
+                        type=self.provider,
+                        role_arn=self.role_arn,
+                        access_key_id=self.base.access_key_id,
+                        access_key_secret=self.base.access_key_secret,
+                        security_token=self.base.security_token or None,
+                    )
+                )
             return Client(Config(type=self.provider, role_arn=self.role_arn or None))
         except Exception as error:
             raise BadSetting(f"credential provider {self.provider or 'keys'!r} cannot be used: {error}") from error
@@ -177,12 +192,16 @@ def _credentials(given: Mapping[str, str], *, origin: str, name_of: Any) -> Cred
         raise BadSetting(
             f"{name_of('credential_provider')} is {provider!r} in {origin}: choose one of {', '.join(PROVIDERS)}"
         )
-    if identifier and secret:
-        keys = Keys(access_key_id=identifier, access_key_secret=secret, security_token=given.get("security_token", ""))
-        return CredentialSource(keys=keys)
-    if identifier or secret:
+    if bool(identifier) != bool(secret):
         missing = "access_key_secret" if identifier else "access_key_id"
         raise BadSetting(f"{name_of(missing)} is missing in {origin}: an AccessKey needs both halves")
+    keys = None
+    if identifier and secret:
+        keys = Keys(access_key_id=identifier, access_key_secret=secret, security_token=given.get("security_token", ""))
+    if provider == _ROLE_PROVIDER:
+        return _assumed_role(keys, given.get("role_arn", ""), origin=origin, name_of=name_of)
+    if keys is not None:
+        return CredentialSource(keys=keys)
     if provider:
         return CredentialSource(provider=provider, role_arn=given.get("role_arn", ""))
     raise BadSetting(
@@ -191,10 +210,35 @@ def _credentials(given: Mapping[str, str], *, origin: str, name_of: Any) -> Cred
     )
 
 
+def _assumed_role(keys: Keys | None, role_arn: str, *, origin: str, name_of: Any) -> CredentialSource:
+    if not role_arn:
+        raise BadSetting(f"{name_of('role_arn')} is missing in {origin}: {_ROLE_PROVIDER} needs the role to assume")
+    if keys is None:
+        raise BadSetting(
+            f"{name_of('access_key_id')} and {name_of('access_key_secret')} are missing in {origin}: "
+            f"{_ROLE_PROVIDER} assumes its role with an AccessKey"
+        )
+    return CredentialSource(provider=_ROLE_PROVIDER, role_arn=role_arn, base=keys)
+
+
 def _endpoint(value: str, name: str, origin: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/") or parts.query:
-        raise BadSetting(f"{name} is {value!r} in {origin}: write it with scheme and host only, e.g. https://{value}")
+    try:
+        parts = urlsplit(value)
+        port = parts.port
+    except ValueError as error:
+        raise BadSetting(f"{name} is {value!r} in {origin}, which is no address: {error}") from None
+    host = parts.hostname or ""
+    if "@" in parts.netloc:
+        raise BadSetting(
+            f"{name} has a user name in {origin}: credentials have fields of their own, write scheme and host"
+        )
+    if parts.scheme not in ("http", "https") or not host or parts.path.strip("/") or parts.query or parts.fragment:
+        bare = host or value.partition("://")[2].partition("/")[0] or value.partition("/")[0]
+        raise BadSetting(f"{name} is {value!r} in {origin}: write it with scheme and host only, e.g. https://{bare}")
+    if any(character.isspace() for character in parts.netloc) or port == 0:
+        raise BadSetting(
+            f"{name} is {value!r} in {origin}, which is no address: write it like https://host or https://host:port"
+        )
     return f"{parts.scheme}://{parts.netloc}"
 
 

@@ -69,7 +69,7 @@ class Describer:
             bucket=found.bucket,
             key=found.key,
             file_url=url,
-            description=Description(title=_title(title, found.key)),
+            description=Description(title=_title(title, found)),
             attempts=attempts,
             no_answers=no_answers,
         )
@@ -117,15 +117,19 @@ def cut_to_bytes(text: str, limit: int) -> str:
     return cut
 
 
-def _title(rendered: str, key: str) -> str:
-    text = cut_to_bytes(_plain(rendered), TITLE_BYTES).strip()
-    if text:
-        return text
+def _title(rendered: str, found: MediaObject) -> str:
+    # A template may come out empty, as `{{ folder }}` does for an object at the top of its bucket.
+    for wording in (rendered, facts(found)["stem"]):
+        text = cut_to_bytes(_plain(wording).strip(), TITLE_BYTES).strip()
+        if text:
+            return text
     # A name of emoji only still needs a title: its code points are one that a person can look up.
-    name = key.rpartition("/")[2]
+    name = found.key.rpartition("/")[2] or found.key
     return cut_to_bytes(" ".join(f"U+{ord(character):04X}" for character in name), TITLE_BYTES).strip()
 
 
 def _plain(text: str) -> str:
-    spaced = "".join(" " if unicodedata.category(character) in ("Cc", "Zl", "Zp") else character for character in text)
+    spaced = "".join(
+        " " if unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") else character for character in text
+    )
     return without_emoji(spaced)
