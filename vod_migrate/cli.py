@@ -24,6 +24,7 @@ from vod_migrate.errors import BadOption, VodMigrateError
 from vod_migrate.progress import shown_progress
 from vod_migrate.sandbox.cli import sandbox_app
 from vod_migrate.spec import Mode, RunOptions, load_migration, parse_options
+from vod_migrate.stopping import StopSignal
 
 __all__ = ["app", "main"]
 
@@ -287,17 +288,18 @@ def _store() -> Iterator[Any]:
 
 @contextmanager
 def _stop_on_signals() -> Iterator[threading.Event]:
-    stop = threading.Event()
+    asked = StopSignal()
 
     def on_signal(_number: int, _frame: object) -> None:
-        if stop.is_set():
+        if asked.event.is_set():
             os._exit(130)
-        stop.set()
-        _say("stopping: what is not sent stays pending; once more to stop at once")
+        asked.ask()
+        # Straight to the descriptor: the handler may have interrupted a write to the stream above it.
+        os.write(2, b"stopping: what is not sent stays pending; once more to stop at once\n")
 
     before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield stop
+        yield asked.event
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

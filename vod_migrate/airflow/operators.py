@@ -18,9 +18,9 @@ from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from vod_migrate.airflow.hook import VodHook, open_results
-from vod_migrate.airflow.stopping import StopSignal
 from vod_migrate.errors import Interrupted, Retryable, VodMigrateError
 from vod_migrate.spec import Migration, parse_migration, parse_options
+from vod_migrate.stopping import StopSignal
 
 if TYPE_CHECKING:
     import threading

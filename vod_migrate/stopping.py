@@ -1,6 +1,6 @@
-"""How Airflow's SIGTERM reaches the engine's stop event without a deadlock.
+"""How a signal reaches the engine's stop event without a deadlock.
 
-Airflow calls `on_kill` inside the signal handler, on the main thread. `threading.Event.set` takes a lock that the same
+Python runs a signal's handler on the main thread, and Airflow calls `on_kill` inside one. `threading.Event.set` takes a lock that the same
 thread may be holding at that moment (inside `wait`), and would then wait for itself. `SimpleQueue.put` is reentrant by
 contract, so the handler only puts, and a thread of its own sets the event.
 """
