@@ -93,3 +93,9 @@ def test_no_task_outlives_the_time_after_which_redis_hands_it_out_again(airflow_
     seconds = int(environment["AIRFLOW__CELERY_BROKER_TRANSPORT_OPTIONS__VISIBILITY_TIMEOUT"])
     largest_archive = 100_000_000
     assert seconds > 2 * largest_archive / 10 / 47
+
+
+def test_the_sandbox_profile_starts_with_options_that_the_sandbox_has(services: Services) -> None:
+    line = services["sandbox"]["command"][2]
+    assert line.startswith("exec vod-migrate ")
+    parse_command(line.split()[2:])

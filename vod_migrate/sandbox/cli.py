@@ -12,12 +12,17 @@ import typer
 
 from vod_migrate.sandbox import client, serving
 from vod_migrate.sandbox.environment import URL_VARIABLE
+from vod_migrate.sandbox.server import LOOPBACK
 
 sandbox_app = typer.Typer(
     help="A local OSS and VOD for rehearsals: no cloud account, the real protocols.", invoke_without_command=True
 )
 
-Port = Annotated[int, typer.Option(help="Port on 127.0.0.1; 0 takes a free one.", min=0, max=65_535)]
+Host = Annotated[
+    str,
+    typer.Option(help="Address to listen on; its keys are published, so other than loopback only in a closed network."),
+]
+Port = Annotated[int, typer.Option(help="Port; 0 takes a free one.", min=0, max=65_535)]
 Config = Annotated[Path | None, typer.Option(help="YAML file with accounts, buckets, settings and faults.")]
 Objects = Annotated[int | None, typer.Option(help="Generate that many objects in the bucket.", min=0)]
 BucketName = Annotated[str | None, typer.Option(help="The bucket to generate them in; default: the first.")]
@@ -32,6 +37,7 @@ AccountUid = Annotated[str | None, typer.Option("--account", help="The account's
 @sandbox_app.callback()
 def start(
     context: typer.Context,
+    host: Host = LOOPBACK,
     port: Port = 0,
     config: Config = None,
     objects: Objects = None,
@@ -42,11 +48,12 @@ def start(
 ) -> None:
     """A local OSS and VOD for rehearsals. Without a command it serves."""
     if context.invoked_subcommand is None:
-        serve(port, config, objects, bucket, seed, ready_file, as_json)
+        serve(host, port, config, objects, bucket, seed, ready_file, as_json)
 
 
 @sandbox_app.command()
 def serve(
+    host: Host = LOOPBACK,
     port: Port = 0,
     config: Config = None,
     objects: Objects = None,
@@ -58,7 +65,7 @@ def serve(
     """Serve until Ctrl-C or SIGTERM; print how a client finds the sandbox."""
     with _plain_errors():
         chosen = serving.with_objects(serving.read_config(config), bucket=bucket, objects=objects, seed=seed)
-        serving.serve(chosen, port=port, ready_file=ready_file, as_json=as_json)
+        serving.serve(chosen, host=host, port=port, ready_file=ready_file, as_json=as_json)
 
 
 @sandbox_app.command()

@@ -27,13 +27,14 @@ _log = logging.getLogger(__name__)
 # The request line may hold a whole batch: 57,983 bytes was the longest legal one measured.
 _MAX_LINE_BYTES: Final = 140_000
 _CHUNKS_BETWEEN_TURNS: Final = 16
+LOOPBACK: Final = "127.0.0.1"
 _SHUTDOWN_S: Final = 0.2
 _SIGMA: Final = 0.5
 _HTML: Final = "<html><head><title>{0}</title></head><body><center><h1>{0}</h1></center><hr></body></html>"
 
 
 class SandboxServer:
-    """A world behind a port on 127.0.0.1. Use it from one event loop."""
+    """A world behind a port. Use it from one event loop."""
 
     def __init__(self, config: SandboxConfig) -> None:
         self.world = World(config)
@@ -42,7 +43,7 @@ class SandboxServer:
         self._control = Control(self.world)
         self._runner: web.ServerRunner | None = None
 
-    async def start(self, port: int = 0) -> int:
+    async def start(self, port: int = 0, *, host: str = LOOPBACK) -> int:
         """Listen; returns the port, a free one for 0. Raises `OSError` when it is taken."""
         server = web.Server(
             self._handle, access_log=None, max_line_size=_MAX_LINE_BYTES, max_field_size=_MAX_LINE_BYTES,
@@ -51,7 +52,7 @@ class SandboxServer:
         runner = web.ServerRunner(server, shutdown_timeout=_SHUTDOWN_S)
         await runner.setup()
         try:
-            await web.TCPSite(runner, "127.0.0.1", port, backlog=512).start()
+            await web.TCPSite(runner, host, port, backlog=512).start()
         except OSError:
             await runner.cleanup()
             raise

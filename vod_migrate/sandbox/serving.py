@@ -17,8 +17,10 @@ from pydantic import ValidationError
 from vod_migrate.sandbox.control import explain
 from vod_migrate.sandbox.environment import client_environment
 from vod_migrate.sandbox.errors import BadRequest
-from vod_migrate.sandbox.server import SandboxServer
+from vod_migrate.sandbox.server import LOOPBACK, SandboxServer
 from vod_migrate.sandbox.settings import BucketConfig, DatasetConfig, SandboxConfig
+
+ANY_ADDRESS = "0.0.0.0"  # noqa: S104 - compared, not bound
 
 
 class ConfigError(Exception):
@@ -57,12 +59,12 @@ def with_objects(config: SandboxConfig, *, bucket: str | None, objects: int | No
     return config.model_copy(update={"buckets": [chosen.model_copy(update={"generate": generate}), *others]})
 
 
-def serve(config: SandboxConfig, *, port: int, ready_file: Path | None, as_json: bool) -> None:
+def serve(config: SandboxConfig, *, host: str, port: int, ready_file: Path | None, as_json: bool) -> None:
     """Serve until SIGTERM or SIGINT. Raises `ConfigError` when the port is taken."""
-    asyncio.run(_serve(config, port=port, ready_file=ready_file, as_json=as_json))
+    asyncio.run(_serve(config, host=host, port=port, ready_file=ready_file, as_json=as_json))
 
 
-async def _serve(config: SandboxConfig, *, port: int, ready_file: Path | None, as_json: bool) -> None:
+async def _serve(config: SandboxConfig, *, host: str, port: int, ready_file: Path | None, as_json: bool) -> None:
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
@@ -72,12 +74,14 @@ async def _serve(config: SandboxConfig, *, port: int, ready_file: Path | None, a
     except BadRequest as error:
         raise ConfigError(str(error)) from None
     try:
-        bound = await server.start(port)
+        bound = await server.start(port, host=host)
     except OSError as error:
         raise ConfigError(
             f"Port {port} cannot be used: {error.strerror}. Choose another, or 0 for a free one."
         ) from None
-    ready = describe(f"http://127.0.0.1:{bound}", config)
+    # The SDKs need an address, and every address also answers on loopback.
+    shown = LOOPBACK if host == ANY_ADDRESS else host
+    ready = describe(f"http://{shown}:{bound}", config)
     if ready_file is not None:
         _write(ready_file, json.dumps(ready) + "\n")
     typer.echo(json.dumps(ready) if as_json else _words(ready))
