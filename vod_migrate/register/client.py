@@ -89,4 +89,7 @@ def _body(response: Any) -> Mapping[str, Any]:
     body = response.body.to_map() if response.body is not None else (getattr(response, "_map", None) or {}).get("body")
     if not isinstance(body, Mapping):
         raise BrokenReply("VOD answered 200 with a body that is no RegisterMedia answer", http_status=200)
+    if not body.get("RegisteredMediaList") and body.get("FailedFileURLs") is None:
+        # The SDK adds an empty list where the answer had none; nobody's attempt may be spent on `{}`.
+        return {name: value for name, value in body.items() if name != "RegisteredMediaList"}
     return body

@@ -30,6 +30,8 @@ LATE_SECONDS = 0.2
 CUT = 0.97
 """What one throttled call leaves of the share in force."""
 LOWEST = 0.1
+MOST_PAUSE_SECONDS = 60.0
+"""The service's word for how long to wait counts up to here: a broken header must not stop an account for years."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -110,7 +112,11 @@ class AccountPace:
 
     def throttled(self, *, retry_after: float | None) -> None:
         """Tells the account's row that the service refused a call."""
-        self._rows.slow_down(self._account, API, cut=CUT, lowest=LOWEST, pause=retry_after or 0.0)
+        self._rows.slow_down(self._account, API, cut=CUT, lowest=LOWEST, pause=_pause(retry_after))
+
+
+def _pause(retry_after: float | None) -> float:
+    return min(MOST_PAUSE_SECONDS, max(0.0, retry_after or 0.0))
 
 
 def agree_on_pace(rows: QuotaRow, *, account: str, configured: float | None) -> float:

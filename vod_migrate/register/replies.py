@@ -7,6 +7,7 @@ A contradiction (in both lists, or a URL that fits two entries) is unknown: it i
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -34,6 +35,9 @@ _CREDENTIAL_CODES = ("InvalidAccessKeyId", "SignatureDoesNotMatch", "IncompleteS
 _TOO_MANY_REQUESTS = 429
 _SERVER_ERROR = 500
 _JSON_TROUBLE = "parse the value as json"
+_MEDIA_ID = re.compile(r"[!-~]{1,128}")
+_NO_CODE = ("", "None")
+"""What the SDK makes of an error body without a Code."""
 
 
 def read_reply(fields: Mapping[str, Any], batch: Batch) -> Reply:
@@ -58,7 +62,7 @@ def read_reply(fields: Mapping[str, Any], batch: Batch) -> Reply:
             clashes.add(outcome.result_id)
     request_id = fields.get("RequestId")
     return Reply(
-        request_id=request_id if isinstance(request_id, str) else None,
+        request_id=_short(request_id) if isinstance(request_id, str) else None,
         outcomes=tuple(_settled(entry, told, clashes) for entry in batch.entries),
     )
 
@@ -88,7 +92,7 @@ def _registered(listed: Any, finder: _Finder) -> Iterator[Outcome]:
             continue
         entry = finder.find(item.get("FileURL"))
         media_id = item.get("MediaId")
-        if entry is None or not isinstance(media_id, str) or not media_id.strip():
+        if entry is None or not isinstance(media_id, str) or not _MEDIA_ID.fullmatch(media_id):
             continue
         new = item.get("NewRegister")
         already = new is False or (isinstance(new, str) and new.lower() == "false")
@@ -112,18 +116,18 @@ def _failed(refused: Any, finder: _Finder) -> Iterator[Outcome]:
 
 
 def _flat(value: Any) -> Iterator[str]:
-    if isinstance(value, list):
-        for part in value:
-            yield from _flat(part)
-    elif isinstance(value, str):
-        text = value.strip()
-        if text.startswith("["):
-            try:
-                yield from _flat(json.loads(text))
-            except (ValueError, RecursionError):
-                return
-        elif text:
-            yield value
+    waiting = [value]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, list):
+            waiting.extend(reversed(part))
+        elif isinstance(part, str):
+            text = part.strip()
+            if text.startswith("["):
+                with contextlib.suppress(ValueError, RecursionError):
+                    waiting.append(json.loads(text))
+            elif text:
+                yield text
 
 
 class _Finder:
@@ -163,13 +167,16 @@ def classify(error: Exception) -> RegisterError:
     if code and isinstance(status, int):
         return _from_answer(error, code, status)
     text = _short(str(inner or error))
-    if _JSON_TROUBLE in text:
+    # The SDK stumbles over an error body that is no JSON object; what `requests` raises is an OSError.
+    stumbled = isinstance(inner, AttributeError | KeyError | TypeError | ValueError) and not isinstance(inner, OSError)
+    if _JSON_TROUBLE in text or stumbled:
         return BrokenReply(f"VOD's answer is not JSON, a proxy or gateway may stand between ({text})", code="not_json")
     return NetworkTrouble(f"VOD does not answer ({text})", code="no_connection")
 
 
 def _from_answer(error: Exception, code: str, status: int) -> RegisterError:
-    request_id = getattr(error, "request_id", None)
+    request_id = _short(str(getattr(error, "request_id", None) or "")) or None
+    code = _short(code)
     message = _short(str(getattr(error, "message", None) or error))
     told = f"{code}: {message}"
     if code.startswith("Throttling") or status == _TOO_MANY_REQUESTS:
@@ -180,6 +187,12 @@ def _from_answer(error: Exception, code: str, status: int) -> RegisterError:
             http_status=status,
             request_id=request_id,
             retry_after=pause / 1000 if isinstance(pause, int | float) else None,  # the SDK's unit: milliseconds
+        )
+    if code in _NO_CODE and status < _SERVER_ERROR:
+        return BrokenReply(
+            f"an answer with HTTP {status} and without a code is not VOD's, a proxy or gateway may stand between ({message})",
+            code="no_code",
+            http_status=status,
         )
     kind, advice = _kind(code, status)
     return kind(advice.format(told=told), code=code, http_status=status, request_id=request_id)
@@ -202,5 +215,6 @@ def _kind(code: str, status: int) -> tuple[type[RegisterError], str]:  # noqa: P
 
 
 def _short(text: str) -> str:
-    line = " ".join(text.split())
+    # Postgres stores neither NUL nor half a surrogate pair.
+    line = " ".join(text.encode(errors="replace").decode().replace("\x00", "\ufffd").split())
     return line if len(line) <= 300 else line[:300] + "…"  # noqa: PLR2004 - readable length

@@ -1,0 +1,28 @@
+"""Entries and batches as the worker makes them."""
+
+from __future__ import annotations
+
+from vod_migrate.describe import file_url
+from vod_migrate.media import Batch, Description, Entry
+
+HOST = "media-archive.oss-cn-shanghai.aliyuncs.com"
+
+
+def entry(number: int, key: str | None = None, *, title: str = "t", encoding: str = "percent", **more: int) -> Entry:
+    name = f"film {number}.mp4" if key is None else key
+    return Entry(
+        result_id=number,
+        bucket="media-archive",
+        key=name,
+        file_url=file_url(HOST, name, encoding=encoding),
+        description=Description(title=title),
+        **more,
+    )
+
+
+def batch(*entries: Entry) -> Batch:
+    return Batch(storage_address=HOST, entries=entries)
+
+
+def batch_of(count: int) -> Batch:
+    return batch(*(entry(number) for number in range(count)))
