@@ -1,0 +1,169 @@
+"""What a task says, and whether Airflow tries it again, when something a person set up is wrong."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import psycopg
+import pytest
+from airflow.sdk import DAG
+from airflow.sdk.exceptions import AirflowException, AirflowFailException
+
+from vod_migrate.airflow.dag import migration_dag, migration_group
+from vod_migrate.airflow.demo.postgres import LocalPostgres, local_postgres
+from vod_migrate.airflow.operators import PrepareOperator, reports_folder
+from vod_migrate.airflow.page import migration_page
+from vod_migrate.results.database import upgrade_schema
+from vod_migrate.results.store import Store
+from vod_migrate.spec import Migration, parse_migration
+
+CONTENT: dict[str, Any] = {
+    "name": "nights",
+    "connection": "vod_test",
+    "source": {"bucket": "media-archive", "prefixes": ["in/{{ date }}/"]},
+    "register": {"template_group_id": "VOD_NO_TRANSCODE"},
+    "schedule": "30 0 * * *",
+}
+ACCOUNT = {"conn_type": "aliyun_vod", "login": "a", "password": "b", "extra": {"region": "cn-shanghai"}}
+# 00:30 in Shanghai is the day before in UTC: what is registered must be the day in Shanghai.
+START = dt.datetime(2026, 3, 4, 16, 30, tzinfo=dt.UTC)
+
+
+@pytest.fixture(scope="module")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalPostgres]:
+    with local_postgres(tmp_path_factory.mktemp("operators") / "postgres", ("empty", "ready", "newer")) as running:
+        upgrade_schema(running.url("ready"))
+        upgrade_schema(running.url("newer"))
+        with psycopg.connect(running.url("newer")) as connection:
+            connection.execute("update vod_migrate_version set version_num = '9999'")
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def ready(postgres: LocalPostgres, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AIRFLOW_CONN_VOD_MIGRATE_DB", raising=False)
+    monkeypatch.setenv("VOD_MIGRATE_DATABASE_URL", postgres.url("ready"))
+    monkeypatch.setenv("AIRFLOW_CONN_VOD_TEST", json.dumps(ACCOUNT))
+
+
+def migration(**change: Any) -> Migration:
+    return parse_migration({**CONTENT, **change}, origin="a test")
+
+
+def prepare_operator(**change: Any) -> PrepareOperator:
+    task = migration_dag(migration(**change), "dags/migrations/nights.yaml").get_task("prepare")
+    assert isinstance(task, PrepareOperator)
+    return task
+
+
+def context(run_id: str, *, start: dt.datetime | None = START, conf: dict[str, Any] | None = None) -> Any:
+    end = start + dt.timedelta(days=1) if start else None
+    run = SimpleNamespace(
+        dag_id="vod_backfill__nights", run_id=run_id, conf=conf, data_interval_start=start, data_interval_end=end
+    )
+    return {"dag_run": run, "params": {}}
+
+
+def test_the_date_of_a_run_is_the_local_day_of_its_interval(postgres: LocalPostgres) -> None:
+    run_id = prepare_operator().execute(context("scheduled"))
+
+    with Store.open(postgres.url("ready")) as store:
+        assert store.run(run_id).local_date == dt.date(2026, 3, 5)
+
+
+def test_a_retry_of_prepare_finds_the_same_run() -> None:
+    assert prepare_operator().execute(context("again")) == prepare_operator().execute(context("again"))
+
+
+def test_a_date_given_by_hand_wins(postgres: LocalPostgres) -> None:
+    run_id = prepare_operator().execute(context("by-hand", start=None, conf={"date": "2026-01-02"}))
+
+    with Store.open(postgres.url("ready")) as store:
+        assert store.run(run_id).local_date == dt.date(2026, 1, 2)
+
+
+REFUSED: list[tuple[str, dict[str, str], dict[str, Any], str]] = [
+    ("no date for a dated prefix", {}, {"start": None}, "give the run a date"),
+    ("an unknown option", {}, {"conf": {"modee": "all"}}, "did you mean 'mode'"),
+    ("a time that is none", {}, {"conf": {"modified_since": "last week"}}, "modified_since"),
+    ("no account", {"AIRFLOW_CONN_VOD_TEST": ""}, {}, "the Airflow connection 'vod_test' does not exist"),
+    ("no results database named", {"VOD_MIGRATE_DATABASE_URL": ""}, {}, "no results database is named"),
+    ("a database of another kind", {"VOD_MIGRATE_DATABASE_URL": "mysql://u@h/d"}, {}, "must look like postgresql://"),
+    ("a database without schema", {"VOD_MIGRATE_DATABASE_URL": "empty"}, {}, "vod-migrate db upgrade"),
+    ("a database from the future", {"VOD_MIGRATE_DATABASE_URL": "newer"}, {}, "upgrade vod-migrate here"),
+]
+
+
+@pytest.mark.parametrize(
+    ("variables", "given", "said"), [case[1:] for case in REFUSED], ids=[case[0] for case in REFUSED]
+)
+def test_what_a_person_must_change_is_said_once_and_not_tried_again(
+    postgres: LocalPostgres,
+    monkeypatch: pytest.MonkeyPatch,
+    variables: dict[str, str],
+    given: dict[str, Any],
+    said: str,
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, postgres.url(value) if value in ("empty", "newer") else value)
+
+    with pytest.raises(AirflowFailException) as refused:
+        prepare_operator().execute(context("refused", **given))
+
+    assert said in str(refused.value)
+    assert refused.value.__suppress_context__
+    assert "\n" not in str(refused.value)
+
+
+def test_a_database_that_does_not_answer_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VOD_MIGRATE_DATABASE_URL", "postgresql://nobody:hidden@127.0.0.1:1/vod_migrate")
+
+    with pytest.raises(AirflowException, match="cannot be reached") as failed:
+        prepare_operator().execute(context("away"))
+
+    assert not isinstance(failed.value, AirflowFailException)
+    assert "hidden" not in str(failed.value)
+    assert prepare_operator().retries == 3
+
+
+def test_two_groups_in_one_dag_are_two_runs_with_their_own_options(postgres: LocalPostgres) -> None:
+    with DAG("own", schedule=None, start_date=START) as dag:
+        one = migration_group(migration(name="one"), options={"date": "2026-01-01"})
+        two = migration_group(migration(name="two"), group_id="second", options={"date": "2026-01-02"})
+        one >> two
+
+    assert {"vod_one.prepare", "vod_one.register_1", "second.prepare", "second.report"} <= set(dag.task_ids)
+    run_ids = [dag.get_task(task).execute(context("own")) for task in ("vod_one.prepare", "second.prepare")]
+    with Store.open(postgres.url("ready")) as store:
+        assert [store.run(run_id).local_date for run_id in run_ids] == [dt.date(2026, 1, 1), dt.date(2026, 1, 2)]
+
+
+def test_reports_go_where_they_are_told_to(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("VOD_MIGRATE_REPORTS", str(tmp_path / "named"))
+    assert reports_folder() == tmp_path / "named"
+
+    monkeypatch.delenv("VOD_MIGRATE_REPORTS")
+    monkeypatch.setenv("AIRFLOW_HOME", str(tmp_path))
+    assert reports_folder() == tmp_path / "vod_reports"
+
+
+def test_the_page_of_a_dag_says_what_its_file_says() -> None:
+    page = migration_page(
+        migration(describe={"title": "{{ stem }} | `x`"}, register={"workflow_id": "w1", "calls_per_second": 20}),
+        "dags/migrations/nights.yaml",
+    )
+
+    for said in (
+        "`in/{{ date }}/`",
+        "workflow `w1`",
+        "at most 20 calls",
+        "`30 0 * * *` in Asia/Shanghai",
+        "nights.yaml",
+    ):
+        assert said in page
+    assert r"`{{ stem }} \| 'x'`" in page
