@@ -120,7 +120,8 @@ class Connection:
     """One account as one set of credentials sees it.
 
     account: the name under which all workers share quota and results.
-    oss_endpoint, vod_endpoint: with scheme; any server that speaks the protocols.
+    oss_endpoint, vod_endpoint: with scheme; any server that speaks the protocols. An empty vod_endpoint is the SDK's own for
+    the region (several regions share one).
     calls_per_second: the account's pace, None for the default or what the quota row already says.
     """
 
@@ -178,9 +179,9 @@ def connection_from_fields(
         oss_endpoint=_endpoint(
             given.get("oss_endpoint") or f"https://oss-{region}.aliyuncs.com", name_of("oss_endpoint"), origin
         ),
-        vod_endpoint=_endpoint(
-            given.get("vod_endpoint") or f"https://vod.{region}.aliyuncs.com", name_of("vod_endpoint"), origin
-        ),
+        vod_endpoint=_endpoint(given["vod_endpoint"], name_of("vod_endpoint"), origin)
+        if "vod_endpoint" in given
+        else "",
         calls_per_second=_pace(given.get("calls_per_second"), name_of("calls_per_second"), origin),
     )
 

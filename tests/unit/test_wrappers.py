@@ -142,8 +142,8 @@ def test_what_is_no_refusal_is_never_split(error: RegisterError) -> None:
 def test_what_may_go_away_is_tried_until_it_does_with_pauses_within_30_seconds(error: RegisterError) -> None:
     clock = HandClock()
     service = Service(lambda _, number: error if number <= 12 else None)
-    reply = Retried(service, clock=clock, breaker=Breaker(clock)).register(batch_of(2))
-    assert [one.verdict for one in reply.outcomes] == [Verdict.REGISTERED] * 2
+    reply = Retried(service, clock=clock, breaker=Breaker(clock)).register(batch_of(1))
+    assert [one.verdict for one in reply.outcomes] == [Verdict.REGISTERED]
     assert len(clock.slept) == 12
     assert all(0 <= pause <= min(30, 0.5 * 2**place) for place, pause in enumerate(clock.slept))
 
@@ -182,12 +182,22 @@ def test_broken_replies_to_one_batch_while_others_are_answered_are_a_refusal_and
     assert failed == []
 
 
-def test_broken_replies_to_everybody_are_an_outage_and_nobodys_fault() -> None:
-    clock = HandClock(patience=20)
+def test_broken_replies_to_everybody_may_split_a_batch_but_are_no_files_fault() -> None:
+    clock = HandClock(patience=200)
     service = Service(lambda *_: BrokenReply("HTML 502"))
+    failed: list[Settlement] = []
     with pytest.raises(Interrupted):
-        Retried(service, clock=clock, breaker=Breaker(clock)).register(batch_of(10))
-    assert {len(sent) for sent in service.sent} == {10}
+        split(Retried(service, clock=clock, breaker=Breaker(clock)), failed).register(batch_of(10))
+    assert len(service.sent[0]) == 10
+    assert len(service.sent[-1]) == 1
+    assert failed == []
+
+
+def test_a_batch_that_a_gateway_turns_down_is_split_also_when_nothing_else_is_sent() -> None:
+    clock = HandClock()
+    service = Service(lambda sent, _: BrokenReply("HTML 414") if len(sent) > 3 else None)
+    reply = split(Retried(service, clock=clock, breaker=Breaker(clock)), []).register(batch_of(10))
+    assert {one.verdict for one in reply.outcomes} == {Verdict.REGISTERED}
 
 
 @pytest.mark.parametrize(

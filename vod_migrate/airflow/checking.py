@@ -20,7 +20,7 @@ def try_out(connection: Connection) -> tuple[bool, str]:
     A refusal for want of a permission still proves the AccessKey: registering needs neither `vod:GetCategories` nor
     `oss:ListBuckets`.
     """
-    vod_works, vod_said = _try("GetCategories", connection.vod_endpoint, lambda: _call_vod(connection))
+    vod_works, vod_said = _try("GetCategories", connection.vod_endpoint or "VOD", lambda: _call_vod(connection))
     oss_works, oss_said = _try("ListBuckets", connection.oss_endpoint, lambda: _call_oss(connection))
     return vod_works and oss_works, f"VOD: {vod_said}. OSS: {oss_said}. Account {connection.account!r}."
 

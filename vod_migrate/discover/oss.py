@@ -26,6 +26,7 @@ __all__ = ["FastBucket", "ListedPage", "list_pages", "open_bucket"]
 PAGE_KEYS = 1000
 """The most that ListObjectsV2 gives in one page (its reference page; the default is 100)."""
 
+MOST_EMPTY_PAGES = 100
 _TIMEOUTS = (5.0, 30.0)
 _TRIES = 8
 _DENIED = {
@@ -127,9 +128,12 @@ def list_pages(
     Raises:
         SourceUnavailable: after its retries; SourceDenied, BucketMissing, ListingBroken: at once.
     """
-    last = after
+    last, empty = after, 0
     while True:
         page = _page(bucket, prefix, cursor, sleep)
+        empty = 0 if page.objects else empty + 1
+        if empty > MOST_EMPTY_PAGES:
+            raise ListingBroken(f"OSS sends page after page of {prefix!r} without an object and without an end")
         if page.cursor is not None and page.cursor == cursor:
             raise ListingBroken(f"OSS repeated a page of {prefix!r}: its next token is the one just used")
         last = _check(page, prefix, last)

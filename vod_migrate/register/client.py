@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
+from alibabacloud_credentials.exceptions import CredentialException
 from Tea.exceptions import TeaException
 
 from vod_migrate.connection import Connection
-from vod_migrate.errors import BrokenReply
+from vod_migrate.errors import BrokenReply, NetworkTrouble
 from vod_migrate.media import Batch, Reply
 from vod_migrate.register.batching import as_json, metadata
 from vod_migrate.register.replies import classify, read_reply
@@ -37,15 +38,11 @@ def vod_client(connection: Connection) -> Any:
     from alibabacloud_tea_openapi.utils_models import Config  # noqa: PLC0415 - slow SDK import
     from alibabacloud_vod20170321.client import Client  # noqa: PLC0415 - slow SDK import
 
-    parts = urlsplit(connection.vod_endpoint)
-    return Client(
-        Config(
-            credential=connection.credentials.client,
-            region_id=connection.region,
-            endpoint=parts.netloc,
-            protocol=parts.scheme.upper(),
-        )
-    )
+    config = Config(credential=connection.credentials.client, region_id=connection.region, protocol="HTTPS")
+    if connection.vod_endpoint:
+        parts = urlsplit(connection.vod_endpoint)
+        config.endpoint, config.protocol = parts.netloc, parts.scheme.upper()
+    return Client(config)
 
 
 class RegisterMediaClient:
@@ -81,6 +78,11 @@ class RegisterMediaClient:
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             # The SDK's own parsing stumbles over bodies of other types.
             raise BrokenReply(f"VOD's answer cannot be read ({type(error).__name__}: {error})") from error
+        except CredentialException as error:
+            # Its provider worked when the run listed the bucket, so this is taken for a passing fault of it.
+            raise NetworkTrouble(
+                f"the credential provider gives no credentials ({error})", code="no_credentials"
+            ) from error
         return read_reply(_body(response), batch)
 
 

@@ -50,6 +50,8 @@ def read_reply(fields: Mapping[str, Any], batch: Batch) -> Reply:
     refused = fields.get("FailedFileURLs")
     if listed is None and refused is None:
         raise BrokenReply("VOD answered 200 without RegisteredMediaList and FailedFileURLs", http_status=200)
+    if not isinstance(listed, list | None) or not isinstance(refused, list | str | None):
+        raise BrokenReply("VOD answered 200 with lists of other types", http_status=200)
     told: dict[int, Outcome] = {}
     clashes: set[int] = set()
     finder = _Finder(batch)

@@ -43,6 +43,8 @@ MOST_NO_ANSWERS = 5
 """Replies without a word about an object before it counts as failed."""
 BROKEN_BEFORE_SPLIT = 3
 """Unreadable answers to one batch, while others are answered, before the batch itself is suspected."""
+BROKEN_ALONE_BEFORE_SPLIT = 8
+"""The same where nothing else is answered, so that it may as well be an outage."""
 FIRST_WAIT_SECONDS = 0.5
 LONGEST_WAIT_SECONDS = 30.0
 
@@ -186,7 +188,8 @@ class Retried:
     """Tries again what may go away by itself, with full jitter, until it does or the worker stops.
 
     Unreadable answers to one batch alone, while others are answered, are taken as a refusal of that batch: a request that
-    a gateway turns down (too long a URL, say) would otherwise come back for ever.
+    a gateway turns down (too long a URL, say) would otherwise come back for ever. Where no other call is there to be
+    answered, a batch is split after some more of them, which costs calls but fails nothing.
     """
 
     def __init__(self, inner: Registrar, *, clock: Clock, breaker: Breaker) -> None:
@@ -210,7 +213,8 @@ class Retried:
                     return self._inner.register(batch)
                 except BrokenReply as error:
                     broken += 1
-                    if broken < BROKEN_BEFORE_SPLIT or not self._breaker.answered_since(began):
+                    suspected = broken >= BROKEN_BEFORE_SPLIT and self._breaker.answered_since(began)
+                    if not suspected and (len(batch) == 1 or broken < BROKEN_ALONE_BEFORE_SPLIT):
                         raise
                     raise RequestRefused(str(error), code=error.code, http_status=error.http_status) from error
         raise AssertionError("unreachable: tenacity re-raises")

