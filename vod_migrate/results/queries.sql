@@ -91,27 +91,33 @@ select pg_advisory_xact_lock(hashtextextended('merge:' || :account || '/' || :bu
 with listed as (
   select * from unnest(:keys::text[], :sizes::bigint[], :etags::text[], :modified::timestamptz[], :classes::text[])
     as page (key, size, etag, last_modified, storage_class)
+), looked_up as (
+  -- One index probe a key, whatever the statistics of a table that has just begun to grow make the planner believe.
+  select l.*, r.result_id, r.migration, r.state, r.state_before_gone, r.nights, r.queued_run, r.etag as known_etag
+  from listed l left join lateral (
+    select * from results known
+    where known.account = :account and known.bucket = :bucket and known.key = l.key limit 1
+  ) r on true
 ), known as (
-  select r.result_id, r.state, l.size, l.etag, l.last_modified, l.storage_class,
+  select result_id, state, size, etag, last_modified, storage_class,
     case
-      when r.migration <> :migration then 'owned_elsewhere'
-      when r.state = 'registered' then
-        case when :mode = 'all' then 'queued' when r.etag <> l.etag then 'changed' else 'unchanged' end
-      when r.state = 'failed' then
-        case when :mode = 'all' or r.etag <> l.etag or r.nights < :retry_failed then 'queued' else 'failed_before' end
-      when r.state = 'gone' then
-        case when r.state_before_gone = 'registered' and :mode <> 'all' then 'returned' else 'queued' end
-      when r.queued_run = :run_id then 'adopted'
-      when pg_try_advisory_xact_lock(hashtextextended('run:' || r.queued_run, 0)) then
+      when migration <> :migration then 'owned_elsewhere'
+      when state = 'registered' then
+        case when :mode = 'all' then 'queued' when known_etag <> etag then 'changed' else 'unchanged' end
+      when state = 'failed' then
+        case when :mode = 'all' or known_etag <> etag or nights < :retry_failed then 'queued' else 'failed_before' end
+      when state = 'gone' then
+        case when state_before_gone = 'registered' and :mode <> 'all' then 'returned' else 'queued' end
+      when queued_run = :run_id then 'adopted'
+      when pg_try_advisory_xact_lock(hashtextextended('run:' || queued_run, 0)) then
         case when :adopts then 'adopted' else 'queued' end
       else 'queued_elsewhere'
     end as fate
-  from listed l join results r on r.account = :account and r.bucket = :bucket and r.key = l.key
+  from looked_up where result_id is not null
 ), inserted as (
   insert into results (account, bucket, key, migration, size, etag, last_modified, storage_class, queued_run)
   select :account, :bucket, l.key, :migration, l.size, l.etag, l.last_modified, l.storage_class, :run_id
-  from listed l
-  where not exists (select 1 from results r where r.account = :account and r.bucket = :bucket and r.key = l.key)
+  from looked_up l where l.result_id is null
   order by l.key
   on conflict (account, bucket, key) do nothing
   returning 1

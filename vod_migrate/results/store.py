@@ -64,7 +64,8 @@ class Store:
         plain = plain_url(url, origin="the results database URL")
         check_schema(plain)
         return cls(
-            _pool(plain, connections),
+            # Planned anew each time: a plan made while the tables were nearly empty would be kept while they grow.
+            _pool(plain, connections, prepare=False),
             _pool(plain, PACING_CONNECTIONS, autocommit=True, configure=_without_flush),
             plain,
             patience,
@@ -515,12 +516,18 @@ def _left(connection: psycopg.Connection, run: Run) -> tuple[int, int]:
 
 def _pool(url: str, connections: int, **options: Any) -> ConnectionPool[psycopg.Connection]:
     autocommit = options.pop("autocommit", False)
+    prepare = options.pop("prepare", True)
     return ConnectionPool(
         url,
         min_size=1,
         max_size=connections,
         timeout=10.0,
-        kwargs={"connect_timeout": 10, "application_name": "vod-migrate", "autocommit": autocommit},
+        kwargs={
+            "connect_timeout": 10,
+            "application_name": "vod-migrate",
+            "autocommit": autocommit,
+            "prepare_threshold": 5 if prepare else None,
+        },
         check=ConnectionPool.check_connection,
         open=True,
         **options,
