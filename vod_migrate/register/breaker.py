@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 
 from vod_migrate.clock import Clock
 
 __all__ = ["Breaker"]
+
+log = logging.getLogger(__name__)
 
 STREAK = 8
 """Failures in a row, over all threads of the worker, that mean an outage and not a bad call."""
@@ -48,13 +51,19 @@ class Breaker:
     def answered(self) -> None:
         """The service gave an answer of any kind."""
         with self._lock:
+            was_open = self.open
             self._streak = 0
             self._last_success = self._clock.now()
+        if was_open:
+            log.warning("VOD answers again; going on")
 
-    def failed(self) -> None:
+    def failed(self, error: Exception | None = None) -> None:
         """The service or the way to it failed."""
         with self._lock:
             self._streak += 1
+            opens = self._streak == STREAK
+        if opens:
+            log.warning("waiting for VOD, nothing is lost; asking every %g s: %s", _PROBE_GAP_SECONDS, error)
 
     def answered_since(self, moment: float) -> bool:
         """Whether another call was answered after a moment of the clock."""

@@ -174,8 +174,8 @@ class Guarded:
         self._breaker.admit()
         try:
             reply = self._inner.register(batch)
-        except Transient:
-            self._breaker.failed()
+        except Transient as error:
+            self._breaker.failed(error)
             raise
         except RegisterError:
             self._breaker.answered()
