@@ -20,7 +20,7 @@ from typing import Annotated, Any
 import typer
 
 from vod_migrate import __version__
-from vod_migrate.errors import BadOption, VodMigrateError
+from vod_migrate.errors import BadOption, Interrupted, Unfinished, VodMigrateError
 from vod_migrate.progress import shown_progress
 from vod_migrate.sandbox.cli import sandbox_app
 from vod_migrate.spec import Mode, RunOptions, load_migration, parse_options
@@ -38,6 +38,8 @@ app = typer.Typer(
 database_app = typer.Typer(help="The results database.", no_args_is_help=True)
 app.add_typer(database_app, name="db")
 app.add_typer(sandbox_app, name="sandbox")
+
+CLI_SLOT = "cli"
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one line of JSON for machines.")]
 RunArgument = Annotated[
@@ -79,28 +81,40 @@ def run(
     from vod_migrate.connection import connection_from_environment  # noqa: PLC0415 - slow SDK imports
 
     connection = connection_from_environment()
-    with _store() as store, _stop_on_signals() as stop:
-        started = engine.prepare(
-            store=store, connection=connection, migration=migration, options=options, origin=engine.Origin()
+    run_id = engine.new_run_id()
+    trouble: list[VodMigrateError] = []
+    # Present before the run can be seen, so that no other run takes it for a dead one's.
+    with _store() as store, _stop_on_signals() as stop, store.presence(run_id):
+        engine.prepare(
+            store=store,
+            connection=connection,
+            migration=migration,
+            options=options,
+            origin=engine.Origin(),
+            run_id=run_id,
         )
-        _say(f"run {started.run_id} of {migration.name!r} on bucket {migration.source.bucket!r}")
-        listing = threading.Thread(target=_discover, args=(store, connection, started.run_id, stop), daemon=True)
+        _say(f"run {run_id} of {migration.name!r} on bucket {migration.source.bucket!r}")
+        listing = threading.Thread(target=_discover, args=(store, connection, run_id, stop, trouble), daemon=True)
         listing.start()
-        with shown_progress(store, started.run_id, quiet=as_json and not sys.stderr.isatty()):
+        with shown_progress(store, run_id, quiet=as_json and not sys.stderr.isatty()):
             try:
-                engine.register(store=store, connection=connection, run_id=started.run_id, slot="cli", stop=stop)
+                engine.register(
+                    store=store, connection=connection, run_id=run_id, slot=CLI_SLOT, stop=stop, patience=0.0
+                )
             except VodMigrateError as error:
-                # What ended the run is in its row; the verdict below tells it once, with the numbers.
-                logging.getLogger(__name__).info("%s", error)
+                trouble.insert(0, error)
+            signalled = stop.is_set()
+            if trouble:
+                # What ended registering is no reason to go on listing.
                 stop.set()
-            finally:
-                listing.join(timeout=5.0 if stop.is_set() else None)
-        summary = engine.finish(store=store, run_id=started.run_id)
-        _print_report(store, started.run_id, report_dir, text=not as_json)
+            listing.join(timeout=5.0 if stop.is_set() else None)
+        summary = engine.finish(store=store, run_id=run_id)
+        _print_report(store, run_id, report_dir, text=not as_json)
         if as_json:
             typer.echo(json.dumps(summary.as_json(), ensure_ascii=False))
-    if summary.error is not None:
-        raise summary.error
+        why = _why(summary.error, trouble, stopped=signalled)
+    if why is not None:
+        raise why
 
 
 @app.command()
@@ -114,6 +128,8 @@ def work(
     from vod_migrate import engine  # noqa: PLC0415 - slow SDK imports
     from vod_migrate.connection import connection_from_environment  # noqa: PLC0415 - slow SDK imports
 
+    if slot == CLI_SLOT:
+        raise BadOption(f"--slot {CLI_SLOT}: that is the place of `vod-migrate run` itself; choose another name")
     connection = connection_from_environment()
     with _store() as store, _stop_on_signals() as stop:
         started = _find(store, run_id)
@@ -127,7 +143,7 @@ def status(
     of: Annotated[
         str | None, typer.Argument(metavar="RUN", help="A run's id, or a migration's name; all without it.")
     ] = None,
-    most: Annotated[int, typer.Option(help="How many runs, newest first.")] = 10,
+    most: Annotated[int, typer.Option(min=1, max=1000, help="How many runs, newest first.")] = 10,
     as_json: JsonOption = False,
 ) -> None:
     """Show the newest runs and their numbers."""
@@ -245,13 +261,22 @@ def _exit(code: int) -> None:
     os._exit(code)
 
 
-def _discover(store: Any, connection: Any, run_id: str, stop: threading.Event) -> None:
+def _discover(store: Any, connection: Any, run_id: str, stop: threading.Event, trouble: list[VodMigrateError]) -> None:
     from vod_migrate import engine  # noqa: PLC0415 - slow SDK imports
 
     try:
         engine.discover(store=store, connection=connection, run_id=run_id, stop=stop)
     except VodMigrateError as error:
-        logging.getLogger(__name__).warning("%s", error)
+        trouble.append(error)
+
+
+def _why(verdict: VodMigrateError | None, trouble: list[VodMigrateError], *, stopped: bool) -> VodMigrateError | None:
+    """What the process ends with: what is in the run's row, unless that only says that something is left."""
+    if not isinstance(verdict, Unfinished):
+        return verdict
+    if stopped:
+        return Interrupted(str(verdict))
+    return next((error for error in trouble if not isinstance(error, Interrupted)), verdict)
 
 
 def _print_report(store: Any, run_id: str, folder: Path | None, *, text: bool) -> None:
@@ -268,6 +293,8 @@ def _print_report(store: Any, run_id: str, folder: Path | None, *, text: bool) -
 
 
 def _find(store: Any, name: str) -> Any:
+    if not name.isprintable():
+        raise BadOption(f"{name!a} is no name of a run or a migration")
     try:
         return store.run(name)
     except KeyError:

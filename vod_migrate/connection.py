@@ -6,6 +6,7 @@ both refuse what cannot work before anything is sent.
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 from collections.abc import Mapping
@@ -69,6 +70,8 @@ class CredentialSource:
         from alibabacloud_credentials.client import Client  # noqa: PLC0415 - slow SDK import
         from alibabacloud_credentials.models import Config  # noqa: PLC0415 - slow SDK import
 
+        # Its logger prints whole tracebacks with the request in them: keys, tokens and signatures.
+        logging.getLogger("credentials").disabled = True
         try:
             if self.keys is not None:
                 kind = "sts" if self.keys.security_token else "access_key"
@@ -94,7 +97,9 @@ class CredentialSource:
                 )
             return Client(Config(type=self.provider, role_arn=self.role_arn or None))
         except Exception as error:
-            raise BadSetting(f"credential provider {self.provider or 'keys'!r} cannot be used: {error}") from error
+            raise BadSetting(
+                f"credential provider {self.provider or 'keys'!r} cannot be used ({_kind(error)})"
+            ) from error
 
     def current(self) -> Keys:
         """The keys in force now; may ask the provider.
@@ -107,7 +112,7 @@ class CredentialSource:
         try:
             given = self.client.get_credential()
         except Exception as error:
-            raise BadSetting(f"credential provider {self.provider!r} gives no credentials: {error}") from error
+            raise BadSetting(f"credential provider {self.provider!r} gives no credentials ({_kind(error)})") from error
         return Keys(
             access_key_id=given.access_key_id,
             access_key_secret=given.access_key_secret,
@@ -220,6 +225,11 @@ def _assumed_role(keys: Keys | None, role_arn: str, *, origin: str, name_of: Any
             f"{_ROLE_PROVIDER} assumes its role with an AccessKey"
         )
     return CredentialSource(provider=_ROLE_PROVIDER, role_arn=role_arn, base=keys)
+
+
+def _kind(error: Exception) -> str:
+    # A provider's message may repeat its request, and with it keys, tokens and signatures.
+    return type(error).__name__
 
 
 def _endpoint(value: str, name: str, origin: str) -> str:

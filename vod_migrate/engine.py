@@ -20,13 +20,26 @@ from vod_migrate.clock import StopClock
 from vod_migrate.connection import Connection
 from vod_migrate.describe import Describer
 from vod_migrate.discover.selection import Selection
-from vod_migrate.errors import BadOption, Interrupted, RegisterError, RunStopped, SourceError, VodMigrateError
+from vod_migrate.errors import (
+    BadInput,
+    BadOption,
+    BadSetting,
+    RegisterError,
+    RunStopped,
+    SourceError,
+    Unfinished,
+    VodMigrateError,
+)
 from vod_migrate.register.quota import API, agree_on_pace
 from vod_migrate.results.rows import Counts, Run, Scan
 from vod_migrate.results.store import Store
 from vod_migrate.spec import Migration, Mode, RunOptions
 
-__all__ = ["Origin", "Summary", "discover", "finish", "prepare", "register"]
+__all__ = ["Origin", "Summary", "discover", "finish", "new_run_id", "prepare", "register"]
+
+
+LISTING_PATIENCE_SECONDS = 900.0
+"""How long a register task leaves an unreachable source to the retries of its discover task, which lie within 10 minutes."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -80,10 +93,11 @@ def prepare(
     origin: Origin,
     date: dt.date | None = None,
     interval: tuple[dt.datetime, dt.datetime] | None = None,
+    run_id: str | None = None,
 ) -> Run:
     """Stores the run with its resolved file, and what it has to list or send.
 
-    date: local date of the data interval's start; `options.date` wins. interval: the data interval itself.
+    run_id: from `new_run_id`, for a caller that is present in the run before it is there to be seen. date: local date of the data interval's start; `options.date` wins. interval: the data interval itself.
 
     Raises:
         BadOption: a dated prefix without a date, or a pace above the migration's. QuotaConflict: see there.
@@ -98,10 +112,12 @@ def prepare(
         options = options.model_copy(update={"modified_since": options.modified_since.replace(tzinfo=migration.zone)})
     local_date = options.date or date
     listing = options.mode is not Mode.FAILED
-    prefixes = _prefixes(migration, options, local_date, interval) if listing else []
+    narrowed = options.prefixes is not None or (options.date is not None and migration.source.dated)
+    prefixes = _prefixes(migration, options, local_date, interval) if listing or narrowed else []
     asked = Run(
-        run_id=f"{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(4)}",
+        run_id=run_id or new_run_id(),
         account=connection.account,
+        region=connection.region,
         migration=migration.name,
         bucket=migration.source.bucket,
         mode=options.mode,
@@ -114,10 +130,15 @@ def prepare(
         task_group=(origin.task_group or "") if origin.kind == "airflow" else None,
     )
     whole = options.limit is None and options.modified_since is None
-    run, _ = store.prepare_run(asked, spec_digest=migration.digest(), prefixes=prefixes, whole=whole)
+    run = store.prepare_run(asked, spec_digest=migration.digest(), prefixes=prefixes if listing else [], whole=whole)
     if run.mode is Mode.FAILED:
-        store.queue_failed(run, prefixes=run.options.prefixes)
+        store.queue_failed(run, prefixes=prefixes if narrowed else None)
     return run
+
+
+def new_run_id() -> str:
+    """An id that sorts by time."""
+    return f"{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
 
 
 def discover(*, store: Store, connection: Connection, run_id: str, stop: threading.Event) -> None:
@@ -126,28 +147,38 @@ def discover(*, store: Store, connection: Connection, run_id: str, stop: threadi
     Raises:
         SourceError: a prefix could not be listed; the others were. Interrupted: `stop` was set.
     """
-    run = _working(store, run_id)
+    run = _working(store, connection, run_id)
     store.retry_failed_scans(run_id)
-    _discoverer(store, connection, run, stop).run()
+    _discoverer(store, connection, run, stop, patience=0.0).run()
 
 
-def register(*, store: Store, connection: Connection, run_id: str, slot: str, stop: threading.Event) -> None:
+def register(
+    *,
+    store: Store,
+    connection: Connection,
+    run_id: str,
+    slot: str,
+    stop: threading.Event,
+    patience: float = LISTING_PATIENCE_SECONDS,
+) -> None:
     """Sends the run's pending results until its scans are closed and nothing is left.
 
-    slot: this worker's place in the run, stable over its retries.
+    slot: this worker's place in the run, stable over its retries. patience: how long it waits for a source that cannot be
+    reached, and that no discover task is listing, before the run goes on without it.
 
     Raises:
+        BadSetting: the connection is another account's or region's than the run's.
         AccountStopped, AllRefused, ThresholdPassed: the run stops, the rest stays pending. Interrupted: `stop` was set.
     """
     from vod_migrate.register.client import RegisterMediaClient  # noqa: PLC0415 - slow SDK import
     from vod_migrate.register.worker import Worker  # noqa: PLC0415 - slow SDK import
 
-    run = _working(store, run_id)
+    run = _working(store, connection, run_id)
     if run.stop_code is not None:
         raise _stopped(run.stop_code, run.stop_message)
     agree_on_pace(store, account=connection.account, configured=connection.calls_per_second)
     rules = run.spec.register_
-    discoverer = _discoverer(store, connection, run, stop)
+    discoverer = _discoverer(store, connection, run, stop, patience=patience)
     Worker(
         store=store,
         run=run,
@@ -170,9 +201,9 @@ def finish(*, store: Store, run_id: str) -> Summary:
     counts = store.counts(run_id)
     error = _verdict(store, run, counts)
     state = "succeeded"
-    if isinstance(error, Interrupted):
+    if isinstance(error, Unfinished):
         state = "interrupted"
-    elif isinstance(error, SourceError):
+    elif isinstance(error, SourceError | BadInput):
         state = "failed"
     elif error is not None:
         state = "stopped"
@@ -198,9 +229,9 @@ def _verdict(store: Store, run: Run, counts: Counts) -> VodMigrateError | None:
         return _named(code, SourceError)(f"prefix {prefix!r}: {message}{more}")
     left = counts.pending + counts.unknown
     if store.open_scans(run.run_id):
-        return Interrupted(f"the listing did not end and {left:,} objects are left; the next run goes on with them")
+        return Unfinished(f"the listing did not end and {left:,} objects are left; the next run goes on with them")
     if left:
-        return Interrupted(f"{left:,} objects are left to send; the next run goes on with them")
+        return Unfinished(f"{left:,} objects are left to send; the next run goes on with them")
     return None
 
 
@@ -215,8 +246,16 @@ def _named(code: str | None, fallback: type[VodMigrateError]) -> type[VodMigrate
     return kind if isinstance(kind, type) and issubclass(kind, VodMigrateError) else fallback
 
 
-def _working(store: Store, run_id: str) -> Run:
+def _working(store: Store, connection: Connection, run_id: str) -> Run:
     run = store.run(run_id)
+    for what, ours, the_runs in (
+        ("account", connection.account, run.account),
+        ("region", connection.region, run.region),
+    ):
+        if ours != the_runs:
+            raise BadSetting(
+                f"run {run_id} belongs to {what} {the_runs!r}, but this connection names {ours!r}: use the run's own"
+            )
     if run.state == "running":
         return run
     # A single task of a finished run was cleared: the run works again.
@@ -240,11 +279,11 @@ def _keep_cap(store: Store, run: Run) -> str | None:
     return scope
 
 
-def _discoverer(store: Store, connection: Connection, run: Run, stop: threading.Event) -> Any:
+def _discoverer(store: Store, connection: Connection, run: Run, stop: threading.Event, *, patience: float) -> Any:
     from vod_migrate.discover.oss import ListedPage, list_pages, open_bucket  # noqa: PLC0415 - slow SDK import
     from vod_migrate.discover.scanning import Discoverer  # noqa: PLC0415 - slow SDK import
 
-    def pages(scan: Scan) -> Iterator[ListedPage]:
+    def pages(scan: Scan, stop: threading.Event) -> Iterator[ListedPage]:
         bucket = open_bucket(connection, run.bucket)
         return list_pages(bucket, scan.prefix, cursor=scan.cursor, after=scan.last_key, sleep=StopClock(stop).sleep)
 
@@ -254,6 +293,7 @@ def _discoverer(store: Store, connection: Connection, run: Run, stop: threading.
         selection=Selection(run.spec.select, modified_since=run.options.modified_since),
         pages=pages,
         stop=stop,
+        patience=patience,
     )
 
 

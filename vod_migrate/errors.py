@@ -31,6 +31,7 @@
     └── RunStopped                        6          the run ends early, the rest stays pending
         ├── ThresholdPassed               5
         ├── AllRefused                    6
+        ├── Unfinished                    6
         └── Interrupted                 130
 """
 
@@ -69,6 +70,7 @@ __all__ = [
     "ThresholdPassed",
     "Throttled",
     "Transient",
+    "Unfinished",
     "VodMigrateError",
 ]
 
@@ -259,6 +261,10 @@ class ThresholdPassed(RunStopped):
 
 class AllRefused(RunStopped):
     """Every single description was refused with one code: the fault is in the settings, not in the files."""
+
+
+class Unfinished(RunStopped):
+    """The run ended with objects left to send; the next run goes on with them."""
 
 
 class Interrupted(RunStopped):

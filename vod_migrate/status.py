@@ -20,6 +20,8 @@ def status_rows(store: Store, *, of: str | None = None, most: int = 10) -> list[
     Raises:
         BadOption: nothing has that name.
     """
+    if of is not None and not of.isprintable():
+        raise BadOption(f"{of!a} is no name of a run or a migration")
     runs = [run for run in (_by_id(store, of),) if run is not None] or store.runs(migration=of, most=most)
     if of is not None and not runs:
         raise BadOption(f"there is no run and no migration {of!r} in this database; see `vod-migrate status`")

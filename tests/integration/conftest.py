@@ -75,14 +75,14 @@ class Rig:
         source = {"bucket": BUCKET, **content.pop("source", {})}
         return parse_migration({"name": name, "source": source, "register": register, **content}, origin="test")
 
-    def prepare(self, migration: Migration | None = None, *, date: Any = None, **options: Any) -> Run:
+    def prepare(self, migration: Migration | None = None, *, local_date: Any = None, **options: Any) -> Run:
         return engine.prepare(
             store=self.store,
             connection=self.connection,
             migration=migration or self.migration(),
             options=parse_options(options),
             origin=engine.Origin(),
-            date=date,
+            date=local_date,
         )
 
     def discover(self, run: Run, stop: threading.Event | None = None) -> None:

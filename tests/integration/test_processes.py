@@ -122,16 +122,21 @@ def test_a_killed_run_loses_nothing_and_repeats_at_most_what_was_in_flight(
     assert calls <= 150 + in_flight
 
 
-def test_a_second_process_helps_a_run_and_takes_over_when_the_first_is_killed(shell: Shell, sandbox: Sandbox) -> None:
-    sandbox.generate(BUCKET, count=1_000, dirt=0)
-    killed = shell.start("run", str(shell.file()), "--json")
+def test_a_second_process_helps_a_run_under_the_same_quota(shell: Shell, sandbox: Sandbox, store: Store) -> None:
+    sandbox.generate(BUCKET, count=8_000, dirt=0)
+    first = shell.start("run", str(shell.file()), "--json")
     wait_for(lambda: len(sandbox.truth(BUCKET)) >= 50)
-    status = json.loads(shell.run("status", "--json").stdout)
-    os.killpg(killed.pid, signal.SIGKILL)
-    killed.communicate()
-    helper = shell.run("work", status["run_id"], "--slot", "cli")
+    run_id = json.loads(shell.run("status", "--json").stdout)["run_id"]
+    helper = shell.run("work", run_id, "--slot", "second")
     assert helper.returncode == 0, helper.stderr
-    assert len(sandbox.truth(BUCKET)) == 1_000
+    out, said = first.communicate(timeout=60)
+    assert (first.returncode, json.loads(out)["counts"]["registered"]) == (0, 8_000), said
+    with store.connection() as connection:
+        assert connection.execute("select count(distinct worker) from calls").fetchone() == (2,)
+    told = sandbox.counters()["RegisterMedia"]
+    assert (told["requests"] <= 808, told["most_accepted_in_a_second"] <= 50) == (True, True)
+    refused = shell.run("work", run_id, "--slot", "cli")
+    assert (refused.returncode, "choose another name" in refused.stderr) == (2, True)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -197,6 +202,16 @@ BAD = [
     ("a pace that is no number", {"VOD_MIGRATE_CALLS_PER_SECOND": "fast"}, None, 2, ["VOD_MIGRATE_CALLS_PER_SECOND"]),
     ("a bucket that does not exist", {}, {**MIGRATION, "source": {"bucket": "no-such-bucket"}}, 2, ["'no-such-bucket'"]),
     ("a database that is not there", {"VOD_MIGRATE_DATABASE_URL": WRONG}, None, 4, ["cannot be reached"]),
+    ("a database URL with a broken escape", {"VOD_MIGRATE_DATABASE_URL": "postgresql://u:s3cret%ZZ@127.0.0.1/x"}, None, 2,
+     ["VOD_MIGRATE_DATABASE_URL", "percent"]),
+    ("a database URL with a space", {"VOD_MIGRATE_DATABASE_URL": "postgresql://u:s3cret word@127.0.0.1:1/x"}, None, 2,
+     ["VOD_MIGRATE_DATABASE_URL", "percent"]),
+    ("a database URL with an unknown parameter", {"VOD_MIGRATE_DATABASE_URL": "postgresql://u:s3cret@h/x?sslmod=1"}, None, 2,
+     ["VOD_MIGRATE_DATABASE_URL"]),
+    ("a provider that has nothing", {
+        "ALIBABA_CLOUD_ACCESS_KEY_ID": None, "ALIBABA_CLOUD_ACCESS_KEY_SECRET": None,
+        "VOD_MIGRATE_CREDENTIALS": "credentials_uri", "ALIBABA_CLOUD_CREDENTIALS_URI": "http://127.0.0.1:1/?t=s3cret",
+    }, None, 2, ["credentials_uri"]),
     ("a database of another kind", {"VOD_MIGRATE_DATABASE_URL": "mysql://x/y"}, None, 2, ["VOD_MIGRATE_DATABASE_URL"]),
 ]  # fmt: skip
 

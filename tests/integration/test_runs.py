@@ -156,7 +156,7 @@ def test_a_dated_prefix_without_a_date_is_refused_and_with_one_lists_that_day(ri
         rig.prepare(dated)
     assert rig.rows("select * from runs") == []
     assert rig.run(dated, date="2026-03-02").counts.registered == 1
-    run = rig.prepare(dated, date=dt.date(2026, 3, 3))
+    run = rig.prepare(dated, local_date=dt.date(2026, 3, 3))
     rig.discover(run)
     rig.register(run)
     assert set(sandbox.truth(BUCKET)) == {"in/2026-03-02/x.mp4", "in/2026-03-03/x.mp4"}
@@ -398,7 +398,7 @@ def test_a_runs_own_pace_is_kept(rig: Any, sandbox: Sandbox) -> None:
     assert [row[2] for row in rig.store.quotas()] == [""], "the run's cap ended with it"
 
 
-def test_an_airflow_retry_finds_the_same_run_and_a_cleared_one_lists_again(rig: Any, sandbox: Sandbox) -> None:
+def test_an_airflow_retry_finds_the_same_run_and_a_cleared_dag_run_begins_a_new_one(rig: Any, sandbox: Sandbox) -> None:
     sandbox.put(BUCKET, "a.mp4")
     origin = engine.Origin(kind="airflow", dag_id="d", dag_run_id="r")
 
@@ -418,11 +418,13 @@ def test_an_airflow_retry_finds_the_same_run_and_a_cleared_one_lists_again(rig: 
     assert engine.finish(store=rig.store, run_id=run.run_id).state == "succeeded"
     sandbox.put(BUCKET, "b.mp4")
     again = prepare()
-    assert (again.run_id, again.state) == (run.run_id, "running")
+    assert (again.run_id != run.run_id, again.state) == (True, "running")
+    assert prepare().run_id == again.run_id
     rig.discover(again)
     rig.register(again)
-    summary = engine.finish(store=rig.store, run_id=run.run_id)
-    assert (summary.state, len(sandbox.truth(BUCKET))) == ("succeeded", 2)
+    summary = engine.finish(store=rig.store, run_id=again.run_id)
+    assert (summary.state, summary.counts.registered, summary.counts.unchanged) == ("succeeded", 1, 1)
+    assert rig.store.counts(run.run_id).registered == 1, "the first run's numbers stay its own"
 
 
 def test_mode_all_sends_everything_again_and_finds_it_registered(rig: Any, sandbox: Sandbox) -> None:

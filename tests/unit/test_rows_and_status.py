@@ -13,7 +13,7 @@ SCAN = Scan(scan_id=1, prefix="a/", whole=True)
 
 
 def listing(*keys: str, cursor: str | None = None, **left_out: int) -> Listing:
-    return Listing(keys=keys, selected=(), left_out=left_out, cursor=cursor)
+    return Listing(keys=keys, listed=len(keys), selected=(), left_out=left_out, cursor=cursor)
 
 
 def test_a_scan_adds_up_its_pages_and_keeps_the_last_key_over_an_empty_one() -> None:

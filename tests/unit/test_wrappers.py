@@ -74,11 +74,11 @@ def refusing(*bad: int, code: str = "InvalidParameter") -> Rule:
     return rule
 
 
-def split(service: Service, failed: list[Settlement], *, proven: bool = True) -> Split:
+def split(service: Service, failed: list[Settlement], *, proven: bool = True, elsewhere: bool = False) -> Split:
     def fail(settlements: Sequence[Settlement]) -> None:
         failed.extend(settlements)
 
-    return Split(service, fail=fail, proven=lambda: proven)
+    return Split(service, fail=fail, proven=lambda: proven, probe=lambda _: elsewhere)
 
 
 @pytest.mark.parametrize("bad", range(10))
@@ -110,6 +110,12 @@ def test_when_a_call_of_the_run_succeeded_before_every_refused_one_is_failed() -
     failed: list[Settlement] = []
     split(Service(refusing(0, 1, 2)), failed, proven=True).register(batch_of(3))
     assert [one.result_id for one in failed] == [0, 1, 2]
+
+
+def test_when_a_file_from_elsewhere_is_accepted_the_refused_ones_are_at_fault() -> None:
+    service, failed = Service(refusing(*range(10))), list[Settlement]()
+    split(service, failed, proven=False, elsewhere=True).register(batch_of(10))
+    assert len(failed) == 10
 
 
 def test_different_codes_are_faults_of_the_files_and_fail_each_with_its_own() -> None:
@@ -176,7 +182,7 @@ def test_broken_replies_to_one_batch_while_others_are_answered_are_a_refusal_and
 
     service, failed = Service(rule), list[Settlement]()
     retried = Retried(service, clock=clock, breaker=breaker)
-    reply = Split(retried, fail=failed.extend, proven=lambda: True).register(batch_of(10))
+    reply = Split(retried, fail=failed.extend, proven=lambda: True, probe=lambda _: False).register(batch_of(10))
     assert [len(sent) for sent in service.sent] == [10, 10, 10, 5, 5]
     assert {one.verdict for one in reply.outcomes} == {Verdict.REGISTERED}
     assert failed == []

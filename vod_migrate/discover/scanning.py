@@ -4,81 +4,113 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator
 
 from vod_migrate.discover.oss import ListedPage
-from vod_migrate.discover.selection import Selection
-from vod_migrate.errors import Interrupted, SourceError, SourceUnavailable
+from vod_migrate.discover.selection import Selection, storable
+from vod_migrate.errors import Interrupted, SourceUnavailable, StoreError, VodMigrateError
 from vod_migrate.results.rows import Listing, Run, Scan
-from vod_migrate.results.store import Store
+from vod_migrate.results.store import Presence, Store
 
 __all__ = ["Discoverer", "Pages"]
 
 log = logging.getLogger(__name__)
 
-Pages = Callable[[Scan], Iterator[ListedPage]]
-"""Lists a scan's prefix from its cursor on."""
+Pages = Callable[[Scan, threading.Event], Iterator[ListedPage]]
+"""Lists a scan's prefix from its cursor on; waits end when the event is set."""
 
 _LOCK_GLANCE_SECONDS = 1.0
+_LIFE_SECONDS = 30.0
 
 
 class Discoverer:
     """Lists the open scans of one run."""
 
-    def __init__(self, *, store: Store, run: Run, selection: Selection, pages: Pages, stop: threading.Event) -> None:
+    def __init__(
+        self,
+        *,
+        store: Store,
+        run: Run,
+        selection: Selection,
+        pages: Pages,
+        stop: threading.Event,
+        patience: float,
+    ) -> None:
+        """patience: seconds for which a worker that takes over leaves an unreachable source to a later try."""
         self._store = store
         self._run = run
         self._selection = selection
         self._pages = pages
         self._stop = stop
+        self._patience = patience
+        self._first_trouble: dict[int, float] = {}
+        self._next_life = 0.0
+        self._presence: Presence | None = None
 
     def run(self) -> None:
-        """Lists every open scan to its end; one that another run is listing is waited for.
+        """Lists every open scan to its end; what another run, or another discoverer, is listing is waited for.
 
         Raises:
-            SourceError: the first prefix that could not be listed, once the others are done.
+            SourceError, BadSetting: why the first prefix could not be listed, once the others are done.
             Interrupted: `stop` was set; each scan keeps its cursor.
         """
-        errors: list[SourceError] = []
+        errors: list[VodMigrateError] = []
         given_up: set[int] = set()
-        with self._store.presence(self._run.run_id):
+        with self._store.presence(self._run.run_id) as presence:
             while scans := [scan for scan in self._store.open_scans(self._run.run_id) if scan.scan_id not in given_up]:
                 progressed = False
-                for scan in scans:
-                    self._check()
-                    try:
-                        progressed |= self._scan(scan)
-                    except SourceError as error:
-                        errors.append(error)
-                        given_up.add(scan.scan_id)
-                        if not isinstance(error, SourceUnavailable):
-                            self._give_up(scan, error)
+                self._presence = presence
+                presence.keep()
+                with self._store.discovery_lock(self._run.run_id) as held:
+                    for scan in scans if held else ():
+                        try:
+                            progressed |= self._scan(scan, self._stop)
+                        except (Interrupted, StoreError):
+                            raise
+                        except VodMigrateError as error:
+                            errors.append(error)
+                            given_up.add(scan.scan_id)
+                            if not isinstance(error, SourceUnavailable):
+                                self._give_up(scan, error)
                 if not progressed:
+                    _check(self._stop)
                     self._stop.wait(_LOCK_GLANCE_SECONDS)
         if errors:
             raise errors[0]
 
-    def take_over(self) -> None:
-        """Lists what nobody lists: for a register worker without work. What cannot be listed now is given up."""
-        for scan in self._store.open_scans(self._run.run_id):
-            self._check()
-            try:
-                if self._scan(scan):
-                    log.info(
-                        "prefix %r was listed by a register worker, since no discover task was doing it", scan.prefix
-                    )
-            except SourceError as error:
-                log.warning("prefix %r cannot be listed: %s", scan.prefix, error)
-                self._give_up(scan, error)
+    def take_over(self, stop: threading.Event) -> None:
+        """Lists what nobody lists: for a register worker without work, where no discover task is there.
 
-    def _give_up(self, scan: Scan, error: SourceError) -> None:
+        A prefix that cannot be listed now is left to a later try, for as long as a discover task may still be retried.
+        """
+        with self._store.discovery_lock(self._run.run_id) as held:
+            if not held:
+                return
+            for scan in self._store.open_scans(self._run.run_id):
+                try:
+                    if self._scan(scan, stop):
+                        log.info(
+                            "prefix %r was listed by a register worker, since no discover task was there", scan.prefix
+                        )
+                except (Interrupted, StoreError):
+                    raise
+                except VodMigrateError as error:
+                    log.warning("prefix %r cannot be listed: %s", scan.prefix, error)
+                    first = self._first_trouble.setdefault(scan.scan_id, time.monotonic())
+                    patient = time.monotonic() - first < self._patience
+                    if not (isinstance(error, SourceUnavailable) and patient):
+                        self._give_up(scan, error)
+
+    def _give_up(self, scan: Scan, error: VodMigrateError) -> None:
         now = self._store.scan(scan.scan_id)
         if now is not None:
             self._store.close_scan(now, state="failed", code=type(error).__name__, error=str(error))
 
-    def _scan(self, found: Scan) -> bool:
-        """Lists one prefix; False when somebody else is listing it."""
-        with self._store.scan_lock(self._run, found, wait=False) as held:
+    def _scan(self, found: Scan, stop: threading.Event) -> bool:
+        """Lists one prefix; False when another run is listing it."""
+        _check(stop)
+        with self._store.scan_lock(self._run, found) as held:
             if not held:
                 return False
             # Read again under the lock: a predecessor may have moved the cursor, or ended the scan.
@@ -88,22 +120,33 @@ class Discoverer:
             if scan.pages and scan.cursor is None:
                 self._store.close_scan(scan, state="complete")
                 return True
-            for page in self._pages(scan):
-                self._check()
+            for page in self._pages(scan, stop):
+                _check(stop)
                 selected = self._selection.select(page.objects)
                 listing = Listing(
-                    keys=tuple(listed.key for listed in page.objects),
+                    keys=tuple(listed.key for listed in page.objects if storable(listed.key)),
+                    listed=len(page.objects),
                     selected=selected.kept,
                     left_out=selected.left_out,
                     cursor=page.cursor,
                 )
                 scan = self._store.merge_page(self._run, scan, listing)
+                self._show_life()
                 if scan.limited:
                     self._store.close_scan(scan, state="limited")
                     return True
             self._store.close_scan(scan, state="complete")
             return True
 
-    def _check(self) -> None:
-        if self._stop.is_set():
-            raise Interrupted("discovery was told to stop; it goes on at its cursor next time", code="interrupted")
+    def _show_life(self) -> None:
+        now = time.monotonic()
+        if now >= self._next_life:
+            self._next_life = now + _LIFE_SECONDS
+            self._store.show_life(self._run.run_id)
+            if self._presence is not None:
+                self._presence.keep()
+
+
+def _check(stop: threading.Event) -> None:
+    if stop.is_set():
+        raise Interrupted("discovery was told to stop; it goes on at its cursor next time", code="interrupted")

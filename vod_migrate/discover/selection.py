@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from vod_migrate.media import MediaObject
 from vod_migrate.spec import Select
 
-__all__ = ["REASONS", "Selected", "Selection"]
+__all__ = ["REASONS", "Selected", "Selection", "storable"]
 
 REASONS: dict[str, str] = {
     "folder_marker": "the key ends with '/': a folder, not a file",
@@ -60,7 +60,7 @@ class Selection:
 
     def reason(self, found: MediaObject) -> str | None:  # noqa: PLR0911 - one line a reason
         """Why an object is left out; None keeps it. The first reason that applies counts."""
-        if "\x00" in found.key or not _is_text(found.key):
+        if not storable(found.key):
             return "unstorable_key"
         if found.key.endswith("/"):
             return "folder_marker"
@@ -87,9 +87,10 @@ def extension_of(key: str) -> str:
     return extension.lower() if stem else ""
 
 
-def _is_text(key: str) -> bool:
+def storable(key: str) -> bool:
+    """Whether Postgres can hold a key: it is text without a NUL."""
     try:
         key.encode()
     except UnicodeEncodeError:
         return False
-    return True
+    return "\x00" not in key

@@ -81,7 +81,7 @@ class RegisterMediaClient:
         except CredentialException as error:
             # Its provider worked when the run listed the bucket, so this is taken for a passing fault of it.
             raise NetworkTrouble(
-                f"the credential provider gives no credentials ({error})", code="no_credentials"
+                f"the credential provider gives no credentials ({type(error).__name__})", code="no_credentials"
             ) from error
         return read_reply(_body(response), batch)
 

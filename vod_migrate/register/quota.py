@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from vod_migrate.clock import Clock
-from vod_migrate.errors import QuotaConflict
+from vod_migrate.errors import QuotaConflict, StoreError
 from vod_migrate.spec import ACCOUNT_CALLS_PER_SECOND
 
 __all__ = ["API", "AccountPace", "Slot", "agree_on_pace", "next_slot", "share_in_force"]
@@ -70,7 +70,11 @@ class QuotaRow(Protocol):
         ...
 
     def reserve_slot(self, account: str, api: str, scope: str, *, ahead: float) -> tuple[float, float] | None:
-        """(the slot on the monotonic clock, seconds between slots), or None when too far ahead."""
+        """(the slot on the monotonic clock, seconds between slots), or None when too far ahead.
+
+        Raises:
+            KeyError: there is no such pace.
+        """
         ...
 
     def slow_down(self, account: str, api: str, *, cut: float, lowest: float, pause: float) -> None:
@@ -99,7 +103,16 @@ class AccountPace:
 
     def _pass(self, scope: str) -> None:
         while True:
-            slot = self._rows.reserve_slot(self._account, API, scope, ahead=AHEAD_SECONDS)
+            try:
+                slot = self._rows.reserve_slot(self._account, API, scope, ahead=AHEAD_SECONDS)
+            except KeyError:
+                if scope:
+                    # A run's own pace ends with the run; the account's still holds.
+                    return
+                raise StoreError(
+                    f"the pace of account {self._account!r} is gone from the results database: set it with "
+                    f"`vod-migrate quota {self._account} --calls-per-second {ACCOUNT_CALLS_PER_SECOND:g}`"
+                ) from None
             if slot is None:
                 # Slots are taken for the next two seconds; come back, not all at once, while some are left.
                 self._clock.sleep(random.uniform(0.25, 0.75) * AHEAD_SECONDS)  # noqa: S311 - spreading, not secrecy

@@ -23,6 +23,7 @@ from vod_migrate.errors import (
     AccountStopped,
     AllRefused,
     Interrupted,
+    RequestRefused,
     RunStopped,
     StoreUnreachable,
     ThresholdPassed,
@@ -35,7 +36,7 @@ from vod_migrate.register.client import Registrar
 from vod_migrate.register.quota import AccountPace
 from vod_migrate.register.wrappers import Guarded, Limited, Recorded, Retried, Split
 from vod_migrate.results.rows import Run, Settlement, Work
-from vod_migrate.results.store import LEASE_SECONDS, Store
+from vod_migrate.results.store import LEASE_SECONDS, Presence, Store
 
 __all__ = ["Worker"]
 
@@ -52,6 +53,8 @@ TAKE_OVER_SECONDS = 10.0
 LETTING_GO_SECONDS = 2.5
 """Airflow sends SIGKILL five seconds after SIGTERM; this leaves time to release the claims."""
 CHECK_SECONDS = 1.0
+PRESENCE_SECONDS = 5.0
+PROBED_OBJECTS = 3
 
 
 class Worker:
@@ -67,7 +70,7 @@ class Worker:
         slot: str,
         stop: threading.Event,
         cap: str | None,
-        take_over: Callable[[], None],
+        take_over: Callable[[threading.Event], None],
     ) -> None:
         """slot: the worker's place in its run; cap: scope of a narrower pace; take_over: lists what nobody lists."""
         self._store = store
@@ -91,8 +94,12 @@ class Worker:
         self._failure: BaseException | None = None
         self._proven = False
         self._next_check = 0.0
+        self._next_place = 0.0
+        self._ended = False
         self._idle_since: float | None = None
         self._token = uuid.UUID(int=0)
+        self._presence: Presence | None = None
+        self._taking_over: threading.Thread | None = None
 
     def run(self) -> None:
         """Works until nothing is left.
@@ -102,7 +109,8 @@ class Worker:
             AccountStopped, AllRefused, ThresholdPassed: the run must stop; the rest stays pending.
             StoreUnreachable: the results database stayed away longer than its patience.
         """
-        with self._store.presence(self._run.run_id):
+        with self._store.presence(self._run.run_id) as presence:
+            self._presence = presence
             self._token = self._store.take_place(self._run.run_id, slot=self._slot, worker=self._name)
             threads = [
                 threading.Thread(target=self._send, kwargs={"first": number == 0}, daemon=True)
@@ -144,6 +152,8 @@ class Worker:
     def _feed(self) -> None:
         while True:
             self._check()
+            if self._ended:
+                return
             if self._queue.qsize() >= self._threads:
                 self._stop.wait(IDLE_SECONDS / 2)
                 continue
@@ -159,28 +169,58 @@ class Worker:
         if self._run.adopts and self._store.adopt_pending(self._run, most=ADOPTED_OBJECTS):
             return False
         open_scans, waiting, alone = self._store.work_left(self._run.run_id)
-        now = time.monotonic()
-        self._idle_since = self._idle_since or now
-        idle = now - self._idle_since
+        self._idle_since = self._idle_since or time.monotonic()
+        in_hand = self._busy() or len(self._batcher)
+        if waiting and not in_hand and self._store.release_lost(self._token):
+            return False
         if open_scans:
-            if idle >= PARTIAL_SECONDS:
-                self._put(self._batcher.flush())
-            if idle >= TAKE_OVER_SECONDS:
-                self._idle_since = None
-                self._take_over()
+            self._wait_for_discovery(time.monotonic() - self._idle_since)
         elif len(self._batcher):
             self._put(self._batcher.flush())
             return False
-        elif not waiting and not self._busy():
+        elif not waiting and not in_hand:
             if not alone:
                 return True
-            works = self._store.claim(self._run.run_id, self._token, most=self._threads, alone=True)
-            for entry in self._described(works):
-                self._put([Batch(storage_address=self._describer.storage_address, entries=(entry,))])
-            if works:
+            if self._try_alone():
                 return False
+        self._keep_place_now_and_then()
         self._stop.wait(IDLE_SECONDS)
         return False
+
+    def _wait_for_discovery(self, idle: float) -> None:
+        if idle >= PARTIAL_SECONDS:
+            self._put(self._batcher.flush())
+        if idle >= TAKE_OVER_SECONDS:
+            self._idle_since = None
+            self._list_what_nobody_lists()
+
+    def _try_alone(self) -> bool:
+        works = self._store.claim(self._run.run_id, self._token, most=self._threads, alone=True)
+        for entry in self._described(works):
+            self._put([Batch(storage_address=self._describer.storage_address, entries=(entry,))])
+        return bool(works)
+
+    def _keep_place_now_and_then(self) -> None:
+        # An idle worker may be waiting for what a lease that ran out unnoticed has given to others, or kept from itself.
+        now = time.monotonic()
+        if now >= self._next_place:
+            self._next_place = now + CHECK_SECONDS
+            self._keep_place()
+
+    def _list_what_nobody_lists(self) -> None:
+        if self._taking_over is None or not self._taking_over.is_alive():
+            self._taking_over = threading.Thread(target=self._take_over_quietly, daemon=True)
+            self._taking_over.start()
+
+    def _take_over_quietly(self) -> None:
+        try:
+            self._take_over(self._halt)
+        except Interrupted:
+            return
+        except VodMigrateError as error:
+            log.warning("listing in the discover task's place failed: %s", error)
+        except BaseException as error:  # noqa: BLE001 - handed to the feeding thread
+            self._failed_with(error)
 
     def _described(self, works: Sequence[Work]) -> list[Entry]:
         entries: list[Entry] = []
@@ -226,12 +266,18 @@ class Worker:
         stored = self._store.run(self._run.run_id)
         if stored.stop_code is not None:
             raise RunStopped(stored.stop_message or stored.stop_code, code=stored.stop_code)
-        self._check_threshold()
+        if stored.state == "succeeded":
+            # A sibling has seen the end of the work, and nothing was left.
+            self._ended = True
+            return
+        if stored.state != "running":
+            raise RunStopped(f"run {stored.run_id} was ended elsewhere ({stored.state})", code="ended")
+        self._check_threshold(stored)
         # Counting grows with the run; it must never take more than a twentieth of the time.
         self._next_check = time.monotonic() + max(CHECK_SECONDS, 20 * (time.monotonic() - now))
 
-    def _check_threshold(self) -> None:
-        told = self._store.outcome_counts(self._run.run_id)
+    def _check_threshold(self, stored: Run) -> None:
+        told = self._store.outcome_counts(stored)
         if not told.get("failed") and not told.get("retry"):
             return
         failed = told.get("failed", 0) + self._store.alone_left(self._run.run_id)
@@ -285,8 +331,42 @@ class Worker:
         pace = AccountPace(self._store, account=self._run.account, clock=self._clock, cap=self._cap)
         guarded = Guarded(Limited(recorded, pace), self._breaker)
         return Split(
-            Retried(guarded, clock=self._clock, breaker=self._breaker), fail=self._fail, proven=self._settings_proven
+            Retried(guarded, clock=self._clock, breaker=self._breaker),
+            fail=self._fail,
+            proven=self._settings_proven,
+            probe=self._probe,
         )
+
+    def _probe(self, registrar: Registrar) -> bool:
+        """Whether a file from the far end of the backlog is accepted, when all those in hand are refused."""
+        batch = self._last_in_hand()
+        if batch is not None:
+            tried = batch.entries[-PROBED_OBJECTS:]
+            accepted = next((entry for entry in tried if self._accepted(registrar, entry)), None)
+            rest = tuple(entry for entry in batch.entries if entry is not accepted)
+            self._put([Batch(storage_address=batch.storage_address, entries=rest)] if rest else [])
+            return accepted is not None
+        works = self._store.claim_last(self._run.run_id, self._token, most=PROBED_OBJECTS)
+        entries = self._described(works)
+        accepted = next((entry for entry in entries if self._accepted(registrar, entry)), None)
+        self._store.release(self._token, [entry.result_id for entry in entries if entry is not accepted])
+        return accepted is not None
+
+    def _last_in_hand(self) -> Batch | None:
+        with self._queue.mutex:
+            if not self._queue.queue:
+                return None
+            batch: Batch = self._queue.queue.pop()
+        with self._lock:
+            self._outstanding -= 1
+        return batch
+
+    def _accepted(self, registrar: Registrar, entry: Entry) -> bool:
+        try:
+            registrar.register(Batch(storage_address=self._describer.storage_address, entries=(entry,)))
+        except RequestRefused:
+            return False
+        return True
 
     def _settings_proven(self) -> bool:
         return self._proven or self._store.any_registered(self._run.run_id)
@@ -312,12 +392,21 @@ class Worker:
                 self._in_flight.pop(me, None)
 
     def _renew(self) -> None:
-        while not self._halt.wait(LEASE_SECONDS / 3):
+        renewed = time.monotonic()
+        while not self._halt.wait(PRESENCE_SECONDS):
             try:
-                if not self._store.renew(self._token):
-                    self._failed_with(Interrupted("another worker took this one's place", code="replaced"))
+                if self._presence is not None:
+                    self._presence.keep()
+                if time.monotonic() - renewed >= LEASE_SECONDS / 3:
+                    self._keep_place()
+                    self._store.show_life(self._run.run_id)
+                    renewed = time.monotonic()
             except VodMigrateError as error:
                 log.warning("the lease of %s could not be renewed: %s", self._name, error)
+
+    def _keep_place(self) -> None:
+        if not self._store.renew(self._token):
+            self._failed_with(Interrupted("another worker took this one's place", code="replaced"))
 
 
 class _Tracked:

@@ -236,9 +236,14 @@ class Split:
         *,
         fail: Callable[[Sequence[Settlement]], None],
         proven: Callable[[], bool],
+        probe: Callable[[Registrar], bool],
     ) -> None:
-        """fail: records entries that were refused standing alone; proven: whether any call of the run succeeded."""
+        """fail: records entries that were refused standing alone; proven: whether any call of the run succeeded.
+
+        probe: sends a few files from elsewhere in the backlog and says whether one was accepted.
+        """
         self._inner = inner
+        self._probe = probe
         self._fail = fail
         self._proven = proven
 
@@ -246,13 +251,14 @@ class Split:
         """Sends a batch and isolates what poisons it.
 
         Raises:
-            AllRefused: every entry was refused with one code, and no call of this run has succeeded.
+            AllRefused: every entry was refused with one code, no call of this run has succeeded, and files from elsewhere
+                in the backlog fare no better.
         """
         alone: list[tuple[Entry, RequestRefused]] = []
         outcomes = self._send(batch, alone)
         if alone:
             codes = {refusal.code for _, refusal in alone}
-            if len(alone) == len(batch) and len(codes) == 1 and not self._proven():
+            if len(alone) == len(batch) and len(codes) == 1 and not self._proven() and not self._probe(self._inner):
                 code = codes.pop()
                 raise AllRefused(
                     f"VOD refuses every single file with {code}, so the fault is in the settings and not in the files: "

@@ -18,6 +18,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from psycopg.conninfo import conninfo_to_dict
 
 from vod_migrate.errors import BadSetting, StoreNotMigrated, StoreTooNew, StoreUnreachable
 
@@ -60,7 +61,16 @@ def plain_url(url: str, *, origin: str) -> str:
         raise BadSetting(
             f"{origin} must look like postgresql://user:password@host:5432/vod_migrate, not {scheme!r}://…"
         )
-    return f"postgresql://{rest}"
+    plain = f"postgresql://{rest}"
+    try:
+        conninfo_to_dict(plain)
+    except psycopg.ProgrammingError:
+        # libpq repeats what it could not read, and that may be the password.
+        raise BadSetting(
+            f"{origin} cannot be read as a Postgres URL: percent-encode special characters in user and password, and check "
+            "the parameters after '?'"
+        ) from None
+    return plain
 
 
 def embedded_home() -> Path:

@@ -1,21 +1,37 @@
 -- name: insert_run!
--- A run begins; the same origin (an Airflow retry) keeps its first row.
-insert into runs (run_id, account, migration, bucket, mode, options, spec, spec_digest, local_date, origin,
-                  dag_id, dag_run_id, task_group, state)
-values (:run_id, :account, :migration, :bucket, :mode, :options, :spec, :spec_digest, :local_date, :origin,
-        :dag_id, :dag_run_id, :task_group, 'running')
-on conflict (dag_id, dag_run_id, task_group) do nothing;
+-- A run begins; two tasks that prepare the same one at once make one row.
+insert into runs (run_id, account, region, migration, bucket, mode, options, spec, spec_digest, local_date, origin,
+                  dag_id, dag_run_id, task_group, execution, state)
+values (:run_id, :account, :region, :migration, :bucket, :mode, :options, :spec, :spec_digest, :local_date, :origin,
+        :dag_id, :dag_run_id, :task_group, :execution, 'running')
+on conflict do nothing;
 
 -- name: get_run^
 -- One run.
 select run_id, account, migration, bucket, mode, options, spec, local_date, origin, dag_id, dag_run_id, task_group,
-       state, stop_code, stop_message, created_at, finished_at, summary
+       state, stop_code, stop_message, created_at, finished_at, summary, region, reopened_at
 from runs where run_id = :run_id;
 
--- name: run_of_origin$
--- The run that an Airflow DAG run prepared before.
-select run_id from runs
-where dag_id = :dag_id and dag_run_id = :dag_run_id and task_group = :task_group;
+-- name: run_of_origin^
+-- The newest run that an Airflow DAG run prepared: its id, execution and state.
+select run_id, execution, state from runs
+where dag_id = :dag_id and dag_run_id = :dag_run_id and task_group = :task_group
+order by execution desc limit 1;
+
+-- name: show_life!
+-- One of the run's tasks works.
+update runs set alive_at = now() where run_id = :run_id;
+
+-- name: close_dead_runs
+-- Runs of this migration that were killed are told as interrupted, and their own pace ends with them.
+with dead as (
+  update runs set state = 'interrupted', finished_at = now()
+  where account = :account and migration = :migration and run_id <> :run_id and state = 'running'
+    and vod_migrate_idle(run_id)
+  returning run_id, account
+)
+delete from quotas q using dead where q.account = dead.account and q.scope = 'run:' || dead.run_id
+returning q.scope;
 
 -- name: latest_run_id$
 -- The newest run of a migration.
@@ -30,15 +46,10 @@ where (:migration::text is null or migration = :migration)
 order by created_at desc limit :most;
 
 -- name: reopen_run!
--- A cleared run works again: its verdict is forgotten, its results are not.
-update runs set state = 'running', stop_code = null, stop_message = null, finished_at = null, summary = null
-where run_id = :run_id;
-
--- name: rescan!
--- A cleared run lists again from the start.
-update scans set state = 'open', cursor = null, last_key = null, pages = 0, listed = 0, counts = '{}', left_out = '{}',
-                 error_code = null, error = null, started_at = null, finished_at = null
-where run_id = :run_id;
+-- A single task of a finished run was cleared: its verdict is forgotten, its results are not.
+update runs set state = 'running', stop_code = null, stop_message = null, finished_at = null, summary = null,
+                alive_at = now(), reopened_at = now()
+where run_id = :run_id and state <> 'running';
 
 -- name: retry_failed_scans!
 -- A retried discovery takes up the prefixes that it could not list; each goes on at its cursor.
@@ -109,7 +120,7 @@ with listed as (
       when state = 'gone' then
         case when state_before_gone = 'registered' and :mode <> 'all' then 'returned' else 'queued' end
       when queued_run = :run_id then 'adopted'
-      when pg_try_advisory_xact_lock(hashtextextended('run:' || queued_run, 0)) then
+      when vod_migrate_idle(queued_run) then
         case when :adopts then 'adopted' else 'queued' end
       else 'queued_elsewhere'
     end as fate
@@ -181,14 +192,15 @@ with chosen as (
 with idle as materialized (
   select run_id from runs
   where account = :account and migration = :migration and run_id <> :run_id
+    and (:mode <> 'failed' or mode = 'failed')
     and exists (select 1 from results where queued_run = runs.run_id and state = 'pending')
-    and pg_try_advisory_xact_lock(hashtextextended('run:' || runs.run_id, 0))
+    and vod_migrate_idle(run_id)
   order by created_at limit 1
 ), chosen as (
   select r.result_id from idle join results r on r.queued_run = idle.run_id and r.state = 'pending'
   order by r.result_id limit :most for update of r skip locked
 ), adopted as (
-  update results r set queued_run = :run_id, claim_token = null, alone = false, updated_at = now()
+  update results r set queued_run = :run_id, claim_token = null, updated_at = now()
   from chosen c where r.result_id = c.result_id returning 1
 ) select count(*) from adopted;
 
@@ -201,13 +213,19 @@ cross join lateral (
   from results r where r.queued_run = runs.run_id and r.state = 'pending'
 ) n
 where runs.account = :account and runs.migration = :migration and runs.run_id <> :run_id
+  and (:mode <> 'failed' or runs.mode = 'failed')
   and exists (select 1 from results where queued_run = runs.run_id and state = 'pending')
-  and pg_try_advisory_xact_lock(hashtextextended('run:' || runs.run_id, 0));
+  and vod_migrate_idle(runs.run_id);
 
 -- name: insert_claim!
 -- A worker takes its place in the run.
 insert into claims (token, run_id, slot, worker, expires_at)
-values (:token, :run_id, :slot, :worker, now() + make_interval(secs => :lease));
+values (:token, :run_id, :slot, :worker, now() + make_interval(secs => :lease))
+on conflict (token) do nothing;
+
+-- name: forget_old_claims!
+-- Places of workers that died long ago.
+delete from claims where expires_at < now() - interval '1 day';
 
 -- name: release_slot!
 -- A retried task frees what its predecessor in the same place still holds.
@@ -231,16 +249,34 @@ update results set claim_token = null
 where result_id = any(:result_ids::bigint[]) and state = 'pending' and claim_token = :token;
 
 -- name: claim_results
--- The next pending results of a run that no living worker holds.
+-- The next pending results of a run that no living worker holds; none for a worker that has lost its place.
 with work as (
   select r.result_id from results r
   where r.queued_run = :run_id and r.state = 'pending' and r.alone = :alone
+    and r.claim_token is distinct from :token
+    and exists (select 1 from claims mine where mine.token = :token and mine.expires_at > now())
     and (r.claim_token is null
          or not exists (select 1 from claims c where c.token = r.claim_token and c.expires_at > now()))
   order by r.result_id limit :most for update of r skip locked
 )
 update results r set claim_token = :token from work w where r.result_id = w.result_id
 returning r.result_id, r.bucket, r.key, r.size, r.etag, r.last_modified, r.storage_class, r.attempts, r.no_answers;
+
+-- name: claim_last
+-- A few results from the far end of the backlog, to tell bad settings from bad files.
+with work as (
+  select r.result_id from results r
+  where r.queued_run = :run_id and r.state = 'pending' and not r.alone and r.claim_token is null
+  order by r.result_id desc limit :most for update of r skip locked
+)
+update results r set claim_token = :token from work w where r.result_id = w.result_id
+returning r.result_id, r.bucket, r.key, r.size, r.etag, r.last_modified, r.storage_class, r.attempts, r.no_answers;
+
+-- name: release_lost$
+-- Results under the worker's own token that it does not know of: the answer to its claim was lost on the way.
+with lost as (
+  update results set claim_token = null where claim_token = :token and state = 'pending' returning 1
+) select count(*) from lost;
 
 -- name: work_left^
 -- What keeps a run open: scans not closed, results to send, results to be tried alone.
@@ -330,6 +366,10 @@ where result_id = any(:result_ids::bigint[]) and state = 'pending' and claim_tok
 -- The numbers of a run.
 select outcome, count(*) from outcomes where run_id = :run_id group by outcome;
 
+-- name: outcome_counts_since
+-- The same since a moment, for a run whose task was cleared after its end.
+select outcome, count(*) from outcomes where run_id = :run_id and recorded_at >= :since group by outcome;
+
 -- name: alone_left$
 -- How many objects were refused once and wait for their second try.
 select count(*) from results where queued_run = :run_id and state = 'pending' and alone;
@@ -401,6 +441,10 @@ where q.account = :account and q.api = :api and q.scope = :scope
   and q.next_at <= clock_timestamp() + make_interval(secs => :ahead)
 returning extract(epoch from q.next_at - clock_timestamp())::float8,
           1 / (q.rate * vod_migrate_share(q.factor, q.cut_at));
+
+-- name: has_pace$
+-- Whether a pace exists at all.
+select exists (select 1 from quotas where account = :account and api = :api and scope = :scope);
 
 -- name: slow_down!
 -- The service throttled a call: everybody on the account slows down a little, once for each such call.

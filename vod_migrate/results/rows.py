@@ -36,13 +36,17 @@ class Run:
     created_at: dt.datetime | None = None
     finished_at: dt.datetime | None = None
     summary: Mapping[str, Any] | None = None
+    region: str = ""
+    reopened_at: dt.datetime | None = None
 
     @property
     def adopts(self) -> bool:
-        """Whether the run goes on with what earlier runs left: it lists all that the migration's file says."""
+        """Whether the run goes on with what earlier runs left: it is narrowed by no option.
+
+        A run of mode failed goes on only with what runs of that mode left.
+        """
         chosen = self.options
-        narrowed = (chosen.limit, chosen.prefixes, chosen.modified_since, chosen.date)
-        return self.mode is not Mode.FAILED and all(option is None for option in narrowed)
+        return all(option is None for option in (chosen.limit, chosen.prefixes, chosen.modified_since, chosen.date))
 
     @classmethod
     def from_row(cls, row: Sequence[Any]) -> Self:
@@ -66,14 +70,20 @@ class Run:
             created_at=row[15],
             finished_at=row[16],
             summary=row[17],
+            region=row[18],
+            reopened_at=row[19],
         )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Listing:
-    """One listed page after selection. keys: all that were listed; cursor: None on the last page."""
+    """One listed page after selection.
+
+    keys: all that were listed and that Postgres can hold; listed: how many objects there were; cursor: None on the last.
+    """
 
     keys: tuple[str, ...]
+    listed: int
     selected: tuple[MediaObject, ...]
     left_out: Mapping[str, int]
     cursor: str | None
@@ -122,7 +132,7 @@ class Scan:
             cursor=listing.cursor,
             last_key=listing.last_key or self.last_key,
             pages=self.pages + 1,
-            listed=self.listed + len(listing.keys),
+            listed=self.listed + listing.listed,
             counts=_added(self.counts, fates),
             left_out=_added(_added(self.left_out, listing.left_out), reasons),
             limited=over_limit > 0,

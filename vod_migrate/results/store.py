@@ -11,6 +11,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -24,7 +25,7 @@ from vod_migrate.errors import StoreUnreachable
 from vod_migrate.results.database import check_schema, plain_url, reason
 from vod_migrate.results.rows import CallRecord, Counts, Listing, Run, Scan, Settlement, Work
 
-__all__ = ["Store"]
+__all__ = ["Presence", "Store"]
 
 T = TypeVar("T")
 
@@ -93,45 +94,64 @@ class Store:
     def _do(
         self, work: Callable[[psycopg.Connection], T], *, pool: ConnectionPool[psycopg.Connection] | None = None
     ) -> T:
-        for attempt in Retrying(
+        def attempt() -> T:
+            with _borrowed(pool or self._pool) as connection:
+                return work(connection)
+
+        return self._patiently(attempt)
+
+    def _patiently(self, attempt: Callable[[], T]) -> T:
+        return Retrying(
             retry=retry_if_exception_type(StoreUnreachable),
             wait=wait_random_exponential(multiplier=0.2, max=5),
             stop=stop_after_delay(self._patience),
             reraise=True,
-        ):
-            with attempt, _borrowed(pool or self._pool) as connection:
-                return work(connection)
-        raise AssertionError("unreachable: tenacity re-raises")
+        )(attempt)
 
-    @contextmanager
-    def _held_lock(self, name: str, *, shared: bool, wait: bool) -> Iterator[psycopg.Connection | None]:
+    def _locked(self, name: str, *, shared: bool, wait: bool) -> psycopg.Connection | None:
         """An advisory lock on a connection of its own, so that it ends with the process; None: somebody has it."""
         kind = "_shared" if shared else ""
-        try:
-            connection = psycopg.connect(self.url, autocommit=True, connect_timeout=10, application_name="vod-migrate")
-        except psycopg.OperationalError as error:
-            raise StoreUnreachable(f"the results database cannot be reached: {reason(error)}") from error
-        with connection:
-            function = f"pg_advisory_lock{kind}" if wait else f"pg_try_advisory_lock{kind}"
-            row = connection.execute(
-                f"select {function}(hashtextextended(%s, 0))".encode(),
-                (name,),
-            ).fetchone()
-            yield connection if wait or (row and row[0]) else None
+        function = f"pg_advisory_lock{kind}" if wait else f"pg_try_advisory_lock{kind}"
+
+        def attempt() -> psycopg.Connection | None:
+            try:
+                connection = psycopg.connect(
+                    self.url, autocommit=True, connect_timeout=10, application_name="vod-migrate"
+                )
+                row = connection.execute(
+                    f"select {function}(hashtextextended(%s, 0))".encode(),
+                    (name,),
+                ).fetchone()
+            except psycopg.OperationalError as error:
+                raise StoreUnreachable(f"the results database cannot be reached: {reason(error)}") from error
+            if wait or (row and row[0]):
+                return connection
+            connection.close()
+            return None
+
+        return self._patiently(attempt)
 
     # Runs
 
-    def prepare_run(self, run: Run, *, spec_digest: str, prefixes: Sequence[str], whole: bool) -> tuple[Run, bool]:
-        """Stores a run and its scans; returns the one that is stored, and whether it had ended before and now works again.
+    def prepare_run(self, run: Run, *, spec_digest: str, prefixes: Sequence[str], whole: bool) -> Run:
+        """Stores a run and its scans; returns the one that is stored.
 
-        A run of the same origin keeps its first row: an Airflow retry goes on, a cleared run lists again.
+        A run of the same origin that still works keeps its row: an Airflow retry goes on. One that has ended stays as it
+        is, and a cleared DAG run begins a new one.
         """
 
-        def work(connection: psycopg.Connection) -> tuple[str, bool]:
+        def work(connection: psycopg.Connection) -> str:
+            execution = 1
+            if run.dag_id is not None:
+                before = _run_of_origin(connection, run)
+                if before is not None and before[2] == "running":
+                    return str(before[0])
+                execution = 1 if before is None else before[1] + 1
             _QUERIES.insert_run(
                 connection,
                 run_id=run.run_id,
                 account=run.account,
+                region=run.region,
                 migration=run.migration,
                 bucket=run.bucket,
                 mode=run.mode.value,
@@ -143,24 +163,16 @@ class Store:
                 dag_id=run.dag_id,
                 dag_run_id=run.dag_run_id,
                 task_group=run.task_group,
+                execution=execution,
             )
-            run_id = run.run_id
-            if run.dag_id is not None:
-                run_id = _QUERIES.run_of_origin(
-                    connection, dag_id=run.dag_id, dag_run_id=run.dag_run_id, task_group=run.task_group
-                )
-            stored = Run.from_row(_QUERIES.get_run(connection, run_id=run_id))
-            again = stored.state != "running"
-            if again:
-                _QUERIES.reopen_run(connection, run_id=run_id)
-                _QUERIES.rescan(connection, run_id=run_id)
-            if stored.run_id == run.run_id:
+            stored = run.run_id if run.dag_id is None else str(_run_of_origin(connection, run)[0])
+            if stored == run.run_id:
                 for position, prefix in enumerate(prefixes):
-                    _QUERIES.open_scan(connection, run_id=run_id, prefix=prefix, position=position, whole=whole)
-            return run_id, again
+                    _QUERIES.open_scan(connection, run_id=stored, prefix=prefix, position=position, whole=whole)
+            list(_QUERIES.close_dead_runs(connection, account=run.account, migration=run.migration, run_id=stored))
+            return stored
 
-        run_id, again = self._do(work)
-        return self.run(run_id), again
+        return self.run(self._do(work))
 
     def run(self, run_id: str) -> Run:
         """One run.
@@ -184,10 +196,18 @@ class Store:
         return [self.run(row[0]) for row in rows]
 
     @contextmanager
-    def presence(self, run_id: str) -> Iterator[None]:
+    def presence(self, run_id: str) -> Iterator[Presence]:
         """While this is held the run counts as alive; it ends with the process, however that ends."""
-        with self._held_lock(f"run:{run_id}", shared=True, wait=True):
-            yield
+        presence = Presence(lambda: self._locked(f"run:{run_id}", shared=True, wait=True))
+        try:
+            presence.keep()
+            yield presence
+        finally:
+            presence.end()
+
+    def show_life(self, run_id: str) -> None:
+        """One of the run's tasks works."""
+        self._do(lambda c: _QUERIES.show_life(c, run_id=run_id))
 
     def reopen_run(self, run_id: str) -> None:
         """A task of a finished run works again (cleared by itself)."""
@@ -222,7 +242,12 @@ class Store:
         return int(
             self._do(
                 lambda c: _QUERIES.adopt_pending(
-                    c, account=run.account, migration=run.migration, run_id=run.run_id, most=most
+                    c,
+                    account=run.account,
+                    migration=run.migration,
+                    run_id=run.run_id,
+                    mode=run.mode.value,
+                    most=most,
                 )
             )
         )
@@ -230,11 +255,25 @@ class Store:
     # Scans
 
     @contextmanager
-    def scan_lock(self, run: Run, scan: Scan, *, wait: bool) -> Iterator[bool]:
-        """Scans of one (bucket, prefix) exclude each other; False where another one runs and wait is off."""
-        name = f"scan:{run.account}/{run.bucket}/{scan.prefix}"
-        with self._held_lock(name, shared=False, wait=wait) as held:
-            yield held is not None
+    def scan_lock(self, run: Run, scan: Scan) -> Iterator[bool]:
+        """Scans of one (bucket, prefix) exclude each other; False where another one runs."""
+        with self._trying(f"scan:{run.account}/{run.bucket}/{scan.prefix}") as held:
+            yield held
+
+    @contextmanager
+    def discovery_lock(self, run_id: str) -> Iterator[bool]:
+        """One discoverer a run; False where another one works."""
+        with self._trying(f"discover:{run_id}") as held:
+            yield held
+
+    @contextmanager
+    def _trying(self, name: str) -> Iterator[bool]:
+        connection = self._locked(name, shared=False, wait=False)
+        try:
+            yield connection is not None
+        finally:
+            if connection is not None:
+                connection.close()
 
     def open_scans(self, run_id: str) -> list[Scan]:
         """What is left to list, in order."""
@@ -254,6 +293,10 @@ class Store:
 
         def work(connection: psycopg.Connection) -> Scan:
             _QUERIES.lock_merge(connection, account=run.account, bucket=run.bucket)
+            row = _QUERIES.get_scan(connection, scan_id=scan.scan_id)
+            if row is not None and (stored := Scan.from_row(row)).pages > scan.pages:
+                # This very page is merged; only the answer to its commit was lost.
+                return replace(stored, limited="limit" in stored.left_out)
             queued_before = _QUERIES.queued_by_scans(connection, run_id=run.run_id) if run.options.limit else 0
             fates: dict[str, int] = {}
             rest = list(listing.selected)
@@ -312,6 +355,8 @@ class Store:
         """Ends a scan. Only one that listed its whole prefix marks results as gone."""
 
         def work(connection: psycopg.Connection) -> None:
+            if _QUERIES.get_scan(connection, scan_id=scan.scan_id) is None:
+                return
             if state == "complete" and scan.whole:
                 gone = _QUERIES.mark_gone(connection, scan_id=scan.scan_id)
                 counts = {**scan.counts, "gone": scan.counts.get("gone", 0) + gone}
@@ -344,6 +389,7 @@ class Store:
         def work(connection: psycopg.Connection) -> None:
             _QUERIES.insert_claim(connection, token=token, run_id=run_id, slot=slot, worker=worker, lease=LEASE_SECONDS)
             _QUERIES.release_slot(connection, run_id=run_id, slot=slot, token=token)
+            _QUERIES.forget_old_claims(connection)
 
         self._do(work)
         return token
@@ -364,6 +410,15 @@ class Store:
         """Up to `most` pending results, held until recorded, released, or the lease runs out."""
         rows = self._do(lambda c: list(_QUERIES.claim_results(c, run_id=run_id, token=token, most=most, alone=alone)))
         return sorted((Work.from_row(row) for row in rows), key=lambda work: work.result_id)
+
+    def claim_last(self, run_id: str, token: uuid.UUID, *, most: int) -> list[Work]:
+        """A few results from the far end of the backlog."""
+        rows = self._do(lambda c: list(_QUERIES.claim_last(c, run_id=run_id, token=token, most=most)))
+        return [Work.from_row(row) for row in rows]
+
+    def release_lost(self, token: uuid.UUID) -> int:
+        """Gives back what is held under a token by a worker that knows of nothing it holds. Returns how many."""
+        return int(self._do(lambda c: _QUERIES.release_lost(c, token=token)))
 
     def work_left(self, run_id: str) -> tuple[int, bool, bool]:
         """(open scans, whether results are left to send, whether some are left to be tried alone)."""
@@ -426,9 +481,13 @@ class Store:
 
     # Numbers
 
-    def outcome_counts(self, run_id: str) -> dict[str, int]:
-        """How many outcomes of each kind the run has."""
-        return dict(self._do(lambda c: list(_QUERIES.outcome_counts(c, run_id=run_id))))
+    def outcome_counts(self, run: Run) -> dict[str, int]:
+        """How many outcomes of each kind the run has since it began, or since a task of it was cleared."""
+        if run.reopened_at == run.created_at:
+            return dict(self._do(lambda c: list(_QUERIES.outcome_counts(c, run_id=run.run_id))))
+        return dict(
+            self._do(lambda c: list(_QUERIES.outcome_counts_since(c, run_id=run.run_id, since=run.reopened_at)))
+        )
 
     def alone_left(self, run_id: str) -> int:
         """How many objects were refused once and wait for their second try."""
@@ -483,7 +542,11 @@ class Store:
             row = _QUERIES.reserve_slot(connection, account=account, api=api, scope=scope, ahead=ahead)
             # Read off here, where the answer has just come: waiting for anything else would make the slot look later.
             now = time.monotonic()
-            return None if row is None else (now + float(row[0]) - float(row[1]), float(row[1]))
+            if row is not None:
+                return now + float(row[0]) - float(row[1]), float(row[1])
+            if not _QUERIES.has_pace(connection, account=account, api=api, scope=scope):
+                raise KeyError(scope)
+            return None
 
         return self._do(work, pool=self._pacing)
 
@@ -502,6 +565,39 @@ class Store:
         return row[0]  # type: ignore[no-any-return]
 
 
+class Presence:
+    """A shared lock that says that somebody works on a run; a lost connection takes it along, so it is looked after."""
+
+    def __init__(self, lock: Callable[[], psycopg.Connection | None]) -> None:
+        self._lock = lock
+        self._connection: psycopg.Connection | None = None
+
+    def keep(self) -> None:
+        """Takes the lock, or takes it again when its connection is gone.
+
+        Raises:
+            StoreUnreachable
+        """
+        try:
+            if self._connection is not None:
+                self._connection.execute("select 1")
+                return
+        except psycopg.OperationalError:
+            self.end()
+        self._connection = self._lock()
+
+    def end(self) -> None:
+        """Gives the lock back."""
+        if self._connection is not None:
+            with suppress(psycopg.Error):
+                self._connection.close()
+            self._connection = None
+
+
+def _run_of_origin(connection: psycopg.Connection, run: Run) -> Any:
+    return _QUERIES.run_of_origin(connection, dag_id=run.dag_id, dag_run_id=run.dag_run_id, task_group=run.task_group)
+
+
 def _left(connection: psycopg.Connection, run: Run) -> tuple[int, int]:
     if run.summary is not None:
         # Later runs have gone on with it since; this run's report must not change for that.
@@ -510,7 +606,9 @@ def _left(connection: psycopg.Connection, run: Run) -> tuple[int, int]:
     own = _QUERIES.pending_counts(connection, run_id=run.run_id)
     if not run.adopts:
         return own[0], own[1]
-    waiting = _QUERIES.waiting_counts(connection, account=run.account, migration=run.migration, run_id=run.run_id)
+    waiting = _QUERIES.waiting_counts(
+        connection, account=run.account, migration=run.migration, run_id=run.run_id, mode=run.mode.value
+    )
     return own[0] + int(waiting[0]), own[1] + int(waiting[1])
 
 

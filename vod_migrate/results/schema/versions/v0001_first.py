@@ -17,6 +17,7 @@ STATEMENTS = (
     create table runs (
       run_id        text primary key,
       account       text not null,
+      region        text not null default '',
       migration     text not null,
       bucket        text not null,
       mode          text not null check (mode in ('new', 'failed', 'all')),
@@ -28,13 +29,16 @@ STATEMENTS = (
       dag_id        text,
       dag_run_id    text,
       task_group    text,
+      execution     integer not null default 1,  -- a cleared DAG run is a new run of the same origin
       state         text not null check (state in ('running', 'succeeded', 'failed', 'stopped', 'interrupted')),
       stop_code     text,                      -- why workers must stop, set by the one that found out
       stop_message  text,
       created_at    timestamptz not null default now(),
+      alive_at      timestamptz not null default now(),   -- last sign of life of one of its tasks
+      reopened_at   timestamptz not null default now(),   -- one of its tasks was cleared after its end
       finished_at   timestamptz,
       summary       jsonb,                     -- the counts as they were reported
-      unique (dag_id, dag_run_id, task_group)
+      unique (dag_id, dag_run_id, task_group, execution)
     )
     """,
     "create index runs_by_migration on runs (account, migration, created_at desc)",
@@ -158,6 +162,15 @@ STATEMENTS = (
       primary key (account, api, scope)
     )
     """,
+    # Whether nobody works on a run any more. By hand a run is one process, which holds the run's advisory lock as long as it
+    # lives; in Airflow there are gaps between its tasks and their retries (at most 10 minutes), so silence must last longer.
+    """
+    create function vod_migrate_idle(run text) returns boolean language sql volatile as $$
+      select coalesce((select state <> 'running' or origin = 'cli' or alive_at < now() - interval '15 minutes'
+                       from runs where run_id = run), true)
+         and pg_try_advisory_xact_lock(hashtextextended('run:' || run, 0))
+    $$
+    """,
     # The share of the rate in force now: slow to grow at first, so that a full account is probed seldom; then faster, so
     # that a burst of somebody else's is forgotten within 40 s. register/quota.py has the same in Python, and a test holds
     # the two together.
@@ -182,5 +195,6 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Drops everything."""
     op.execute("drop function vod_migrate_share")
+    op.execute("drop function vod_migrate_idle")
     for table in TABLES:
         op.execute(f"drop table {table}")
