@@ -188,6 +188,12 @@ class Store:
         with self._held_lock(f"run:{run_id}", shared=True, wait=True):
             yield
 
+    @contextmanager
+    def category_lock(self, account: str, path: str) -> Iterator[None]:
+        """While this is held nobody else of the account makes the category of that path."""
+        with self._held_lock(f"category:{account}/{path}", shared=False, wait=True):
+            yield
+
     def reopen_run(self, run_id: str) -> None:
         """A task of a finished run works again (cleared by itself)."""
         self._do(lambda c: _QUERIES.reopen_run(c, run_id=run_id))
