@@ -353,6 +353,7 @@ _WORDING = {
     "model_type": "must be a mapping of settings",
     "bool_type": "must be true or false",
     "string_type": "must be text",
+    "dict_type": "must be a mapping",
     "date_from_datetime_inexact": "must be a date without a time: write it as YYYY-MM-DD",
     "date_from_datetime_parsing": "must be a date: write it as YYYY-MM-DD",
     "datetime_from_date_parsing": "must be a time: write it as YYYY-MM-DD or YYYY-MM-DDTHH:MM",

@@ -308,7 +308,7 @@ def check_wording(template: str, known: Collection[str], groups: Collection[str]
     }
     for name in sorted(used - set(groups)):
         raise ValueError(
-            f"uses match.{name}, but neither describe.pattern nor the rule's match has a group {name!r}; "
+            f"uses match.{name}, but there is no group {name!r} in describe.pattern or the rule's match; "
             f"groups: {', '.join(groups) or 'none'}"
         )
 

@@ -116,25 +116,29 @@ class Categories:
     def _made(self, parent: int, path: tuple[str, ...]) -> int | Refusal:
         # Somebody else may have made it since we looked; VOD itself would make a second one of the same name.
         with self._store.category_lock(self._connection.account, "/".join(path)):
-            known = self._read(parent)
-            if path[-1] in known.ids:
-                return known.ids[path[-1]]
             try:
-                cate_id = self._add(path[-1], parent)
+                return _patiently(self._clock, lambda: self._read_or_add(parent, path))
             except RequestRefused as error:
                 return Refusal(
                     code="category_refused", message=f"VOD does not make the category {'/'.join(path)!r}: {error}"
                 )
-            log.info("category %r made: CateId %d", "/".join(path), cate_id)
-            self._children[parent] = _Children(ids={**known.ids, path[-1]: cate_id}, at=known.at)
-            return cate_id
+
+    def _read_or_add(self, parent: int, path: tuple[str, ...]) -> int:
+        # Read before each try: an AddCategory without an answer may have had its effect.
+        known = self._read(parent)
+        if path[-1] in known.ids:
+            return known.ids[path[-1]]
+        body = self._call_once(ADD_CATEGORY, {"cate_name": path[-1], "parent_id": parent})
+        cate_id = _whole((body.get("Category") or {}).get("CateId"), ADD_CATEGORY)
+        log.info("category %r made: CateId %d", "/".join(path), cate_id)
+        self._children[parent] = _Children(ids={**known.ids, path[-1]: cate_id}, at=known.at)
+        return cate_id
 
     def _read(self, parent: int) -> _Children:
         ids: dict[str, int] = {}
         for page in range(1, MOST_PAGES + 1):
-            body = self._call(
-                GET_CATEGORIES, cate_id=parent, page_no=page, page_size=PAGE_SIZE, sort_by="CreationTime:Asc"
-            )
+            asked = {"cate_id": parent, "page_no": page, "page_size": PAGE_SIZE, "sort_by": "CreationTime:Asc"}
+            body = self._page(asked)
             listed = ((body.get("SubCategories") or {}).get("Category")) or []
             for item in listed:
                 # Of two categories of one name the older one counts, on every worker.
@@ -144,12 +148,8 @@ class Categories:
         self._children[parent] = _Children(ids=ids, at=time.monotonic())
         return self._children[parent]
 
-    def _add(self, name: str, parent: int) -> int:
-        body = self._call(ADD_CATEGORY, cate_name=name, parent_id=parent)
-        return _whole((body.get("Category") or {}).get("CateId"), ADD_CATEGORY)
-
-    def _call(self, api: str, **fields: Any) -> Mapping[str, Any]:
-        return _patiently(self._clock, lambda: self._call_once(api, fields))
+    def _page(self, asked: Mapping[str, Any]) -> Mapping[str, Any]:
+        return _patiently(self._clock, lambda: self._call_once(GET_CATEGORIES, asked))
 
     def _call_once(self, api: str, fields: Mapping[str, Any]) -> Mapping[str, Any]:
         from alibabacloud_vod20170321 import models  # noqa: PLC0415 - slow SDK import
