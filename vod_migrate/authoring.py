@@ -22,11 +22,6 @@ ASSUMED_REGION = "cn-shanghai"
 authoring_app = typer.Typer()
 
 
-def on_a_terminal() -> bool:
-    """Whether there is somebody to ask."""
-    return sys.stdin.isatty()
-
-
 @authoring_app.command()
 def init(
     name: Annotated[str | None, typer.Option(help="The migration's name; asked for on a terminal.")] = None,
@@ -43,7 +38,7 @@ def init(
     """Write a first migration file, with a comment for each choice; never over another."""
     if template_group_id and workflow_id:
         raise BadOption("--template-group-id and --workflow-id: VOD would silently prefer the workflow; give one")
-    if on_a_terminal():
+    if sys.stdin.isatty():
         name = name or typer.prompt("Name of the migration")
         bucket = bucket or typer.prompt("OSS bucket")
         prefix = (

@@ -26,7 +26,7 @@ class Explained:
 
     def as_json(self) -> dict[str, Any]:
         """One line of `vod-migrate describe --json`."""
-        said: dict[str, Any] = {"key": self.key, "sent": isinstance(self.outcome, Sketch)}
+        said: dict[str, Any] = {"key": _text(self.key), "sent": isinstance(self.outcome, Sketch)}
         if self.left_out is not None:
             said["left_out"] = {"reason": self.left_out, "meaning": REASONS[self.left_out]}
         elif isinstance(self.outcome, Refusal):
@@ -86,6 +86,11 @@ def _metadata(key: str, sketch: Sketch) -> dict[str, Any]:
     return metadata(Entry(result_id=0, bucket="", key=key, file_url=sketch.file_url, description=sketch.description))
 
 
+def _text(key: str) -> str:
+    # A key from the command line may hold bytes that are no text.
+    return key.encode(errors="replace").decode()
+
+
 def _shown(value: Any) -> str:
-    # A key from the command line may hold bytes that are no text, and a line feed would break the column.
-    return str(value).encode(errors="replace").decode().replace("\n", "\\n")
+    # A line feed would break the column.
+    return _text(str(value)).replace("\n", "\\n")

@@ -352,7 +352,7 @@ _WORDING = {
     "tuple_type": "must be a list, e.g. [a, b]",
     "model_type": "must be a mapping of settings",
     "bool_type": "must be true or false",
-    "string_type": "must be text",
+    "string_type": "must be text: put it in quotes",
     "dict_type": "must be a mapping",
     "date_from_datetime_inexact": "must be a date without a time: write it as YYYY-MM-DD",
     "date_from_datetime_parsing": "must be a date: write it as YYYY-MM-DD",

@@ -183,6 +183,22 @@ def test_the_older_of_two_categories_of_one_name_counts(store: Store, connection
     assert categories(connection, store, create=False).find(("twice",)) == older
 
 
+@pytest.mark.parametrize("action", ["GetCategories", "AddCategory"])
+def test_missing_permission_for_categories_stops_the_run_names_the_fix_and_leaves_everything_pending(
+    rig: Any, sandbox: Sandbox, action: str
+) -> None:
+    for number in range(12):
+        sandbox.put(BUCKET, f"a/{number}.mp4")
+    sandbox._do(lambda world: world.accounts.first.config.deny.append(f"vod:{action}"))
+    rules = rig.migration(describe={"category": "{{ folder }}", "categories": "create"})
+    summary = rig.run(rules)
+    assert isinstance(summary.error, Denied)
+    assert f"allow vod:{action}" in str(summary.error)
+    assert (summary.counts.failed, summary.counts.pending) == (0, 12)
+    sandbox._do(lambda world: world.accounts.first.config.deny.clear())
+    assert rig.run(rules).counts.registered == 12
+
+
 def test_trouble_of_the_service_is_waited_out_and_fails_nothing(rig: Any, sandbox: Sandbox) -> None:
     sandbox.put(BUCKET, "a/b.mp4")
     for api in ("GetCategories", "AddCategory"):

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +95,7 @@ def test_describe_tells_a_person_the_same(file: str) -> None:
 
 def test_describe_shows_a_key_whose_bytes_are_no_text_as_left_out(file: str) -> None:
     assert "unstorable_key" in run("describe", file, "a\udcff.mp4")
+    assert lines("describe", file, "a\udcff.mp4")[0]["key"] == "a?.mp4"
 
 
 def test_the_schema_describes_every_setting_and_is_closed() -> None:
@@ -155,11 +160,14 @@ def test_init_refuses_what_would_not_load_and_leaves_nothing_behind(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_init_asks_on_a_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("vod_migrate.authoring.on_a_terminal", lambda: True)
-    result = CliRunner().invoke(app, ["init"], input="asked\nmedia-archive\nshows/\n\n", catch_exceptions=False)
-    assert result.exit_code == 0, result.output
+def test_init_asks_on_a_terminal(tmp_path: Path) -> None:
+    ours, theirs = pty.openpty()
+    words = [sys.executable, "-m", "vod_migrate.cli", "init"]
+    with subprocess.Popen(words, stdin=theirs, stdout=theirs, stderr=theirs, cwd=tmp_path) as process:
+        os.write(ours, b"asked\nmedia-archive\nshows/\n\n")
+        assert process.wait(60) == 0
+    os.close(theirs)
+    os.close(ours)
     written = load_migration(tmp_path / "asked.yaml")
     assert (written.source.prefixes, written.schedule) == (("shows/",), None)
 

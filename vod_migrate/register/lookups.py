@@ -137,7 +137,13 @@ class Categories:
     def _read(self, parent: int) -> _Children:
         ids: dict[str, int] = {}
         for page in range(1, MOST_PAGES + 1):
-            asked = {"cate_id": parent, "page_no": page, "page_size": PAGE_SIZE, "sort_by": "CreationTime:Asc"}
+            asked = {
+                "cate_id": parent,
+                "page_no": page,
+                "page_size": PAGE_SIZE,
+                "sort_by": "CreationTime:Asc",
+                "type": "default",
+            }
             body = self._page(asked)
             listed = ((body.get("SubCategories") or {}).get("Category")) or []
             for item in listed:
