@@ -118,23 +118,36 @@ def _errors_with(code: int) -> list[str]:
 
 def _sections(model: type[BaseModel]) -> Iterator[str]:
     schema = model.model_json_schema(by_alias=True)
-    nested = {name: part for name, part in schema["properties"].items() if _reference(part)}
-    top = {name: part for name, part in schema["properties"].items() if name not in nested}
-    yield from _table({**schema, "properties": top})
+    yield from _table(schema, "")
     yield ""
-    for name, part in nested.items():
-        section = schema["$defs"][str(_reference(part))]
-        yield f"### `{name}`"
-        yield ""
-        yield f"{section['description']}{' Required.' if name in schema['required'] else ''}"
-        yield ""
-        yield from _table(section)
-        yield ""
+    yield from _nested(schema, schema["$defs"], "")
 
 
-def _reference(part: dict[str, Any]) -> str | None:
-    target = part.get("$ref")
-    return None if target is None else str(target).rpartition("/")[2]
+def _nested(schema: dict[str, Any], known: dict[str, Any], above: str) -> Iterator[str]:
+    for name, part in schema["properties"].items():
+        target, listed = _target(part)
+        if target is None:
+            continue
+        section = known[target]
+        place = f"{above}{name}{'[]' if listed else ''}"
+        required = name in schema.get("required", [])
+        yield f"### `{place}`"
+        yield ""
+        yield f"{section['description']}{' Required.' if required else ''}"
+        yield ""
+        yield from _table({**section, "$defs": known}, f"{place}.")
+        yield ""
+        yield from _nested(section, known, f"{place}.")
+
+
+def _target(part: dict[str, Any]) -> tuple[str | None, bool]:
+    """The name of the part of a schema that a setting consists of, and whether it is a list of them."""
+    if "$ref" in part:
+        return str(part["$ref"]).rpartition("/")[2], False
+    if part.get("type") == "array" and "$ref" in part["items"]:
+        return str(part["items"]["$ref"]).rpartition("/")[2], True
+    choices = [_target(choice) for choice in part.get("anyOf", [])]
+    return next((choice for choice in choices if choice[0]), (None, False))
 
 
 def _cell(text: str) -> str:
@@ -143,25 +156,37 @@ def _cell(text: str) -> str:
     return "`".join(parts).replace("|", "\\|")
 
 
-def _table(schema: dict[str, Any]) -> Iterator[str]:
+def _table(schema: dict[str, Any], above: str = "") -> Iterator[str]:
     yield "| setting | values | default | meaning |"
     yield "|---|---|---|---|"
     for name, part in schema["properties"].items():
+        target, _ = _target(part)
+        if target is not None and not above and "enum" not in schema.get("$defs", {}).get(target, {}):
+            continue
         required = name in schema.get("required", [])
         shown = f"**`{name}`**" if required else f"`{name}`"
         yield f"| {shown} | {_values(part, schema)} | {'' if required else _default(part)} | {_cell(part.get('description', ''))} |"
 
 
-def _values(part: dict[str, Any], schema: dict[str, Any]) -> str:
-    if name := _reference(part):
-        part = schema["$defs"][name]
+def _values(part: dict[str, Any], schema: dict[str, Any]) -> str:  # noqa: PLR0911 - one line a kind
+    target, listed = _target(part)
+    if target is not None:
+        section = schema["$defs"][target]
+        if "enum" not in section:
+            return "list of settings, see below" if listed else "settings, see below"
+        part = section
     if "anyOf" in part:
         return " or ".join(_values(choice, schema) for choice in part["anyOf"] if choice.get("type") != "null")
     if "enum" in part:
         return ", ".join(f"`{value}`" for value in part["enum"])
+    if isinstance(part["type"], list):
+        return " or ".join(_values({"type": kind}, schema) for kind in part["type"])
     if part["type"] == "array":
         return "list of text"
-    word = {"string": "text", "integer": "whole number", "number": "number"}[part["type"]]
+    if part["type"] == "object":
+        derives = "derive" in part.get("properties", {})
+        return "`{derive: true}`" if derives else "mapping"
+    word = {"string": "text", "integer": "whole number", "number": "number", "boolean": "`true`, `false`"}[part["type"]]
     word = {"date": "date", "date-time": "time"}.get(part.get("format", ""), word)
     bounds = [
         f"{sign} {part[key]:g}"
@@ -173,8 +198,12 @@ def _values(part: dict[str, Any], schema: dict[str, Any]) -> str:
 
 def _default(part: dict[str, Any]) -> str:
     value = part.get("default")
-    if value is None:
+    if value is None or value == []:
         return "none"
+    if isinstance(value, dict):
+        return "see below"
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
     if value == list(MEDIA_EXTENSIONS):
         return f"the {len(value)} that VOD takes"
     return f"`{json.dumps(value, ensure_ascii=False) if isinstance(value, list) else value}`"

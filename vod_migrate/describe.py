@@ -1,35 +1,74 @@
-"""Key → description and FileURL, within the documented limits, counted in UTF-8 bytes.
+"""Object → description and FileURL, by the migration's templates and rules, within the documented limits.
 
-What cannot be described is a refusal with a code: a result of its own, and no call.
+A sketch is what follows from the object alone; a description also holds what had to be looked up (the number of a category,
+whether a cover exists). What cannot be described is a refusal with a code: a result of its own, and no call.
 """
 
 from __future__ import annotations
 
+import base64
 import datetime as dt
+import hashlib
 import re
-import unicodedata
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
-from urllib.parse import quote
+from typing import Any, Protocol
+from urllib.parse import quote, unquote
 
-from jinja2 import StrictUndefined
-from jinja2.sandbox import ImmutableSandboxedEnvironment
-
-from vod_migrate.media import Description, Entry, MediaObject
-from vod_migrate.spec import Migration
-
-__all__ = ["Describer", "Refusal", "cut_to_bytes", "file_url", "without_emoji"]
-
-TITLE_BYTES = 128
-URL_BYTES = 1024
-"""RegisterMedia page, 2025-12: titles up to 128 bytes, URLs up to 1,024 bytes."""
-
-# What VOD counts as emoji is not documented; these are the blocks that Unicode draws as pictures, with their joiners.
-_EMOJI = re.compile(
-    "[\U0001f000-\U0001faff\U000e0020-\U000e007f\u2300-\u23ff\u2600-\u27bf\u2b00-\u2bff"
-    "\ufe00-\ufe0f\u200d\u20e3\u3030\u303d\u3297\u3299]+"
+from vod_migrate.limits import (
+    DESCRIPTION_BYTES,
+    TITLE_BYTES,
+    URL_BYTES,
+    Note,
+    Unfit,
+    check_cate_id,
+    check_path,
+    check_reference,
+    check_url,
+    cut_to_bytes,
+    fit_tags,
+    fit_text,
+    plain,
+    without_emoji,
 )
+from vod_migrate.media import Description, Entry, MediaObject
+from vod_migrate.patterns import compile_pattern
+from vod_migrate.spec import Migration
+from vod_migrate.spec_describe import Rule
+from vod_migrate.templates import TemplateFailed, Wording
+
+__all__ = ["CODES", "Describer", "Lookups", "Refusal", "Sketch", "cut_to_bytes", "file_url", "without_emoji"]
+
+CODES = frozenset(
+    [
+        "url_too_long",
+        "title_template",
+        "title_empty",
+        "title_too_long",
+        "title_emoji",
+        "description_template",
+        "description_too_long",
+        "description_emoji",
+        "tags_template",
+        "tag_too_long",
+        "tag_emoji",
+        "too_many_tags",
+        "cover_url_template",
+        "bad_cover_url",
+        "cover_url_too_long",
+        "category_template",
+        "bad_category",
+        "category_too_deep",
+        "category_name_too_long",
+        "category_missing",
+        "category_refused",
+        "cate_id_template",
+        "bad_cate_id",
+        "reference_id_template",
+        "bad_reference_id",
+    ]
+)
+"""Every code that a refusal may have; each is explained in diagnose.py."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,19 +79,83 @@ class Refusal:
     message: str
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sketch:
+    """What follows from an object alone. category: names from the top; cover_key: the object that the cover is, if in the bucket."""
+
+    file_url: str
+    description: Description
+    category: tuple[str, ...] = ()
+    cover_key: str | None = None
+    rule: str | None = None
+    notes: tuple[Note, ...] = ()
+
+
+class Lookups(Protocol):
+    """What has to be asked for. Every method may wait for the network, and be called by several threads."""
+
+    def category(self, path: tuple[str, ...]) -> int | Refusal:
+        """The CateId of a path, or why there is none."""
+        ...
+
+    def exists(self, key: str) -> bool:
+        """Whether the migration's bucket holds an object."""
+        ...
+
+
 class Describer:
     """The description rules of one migration, for one storage address."""
 
-    def __init__(self, migration: Migration, *, storage_address: str) -> None:
+    def __init__(self, migration: Migration, *, storage_address: str, lookups: Lookups | None = None) -> None:
+        """lookups: needed where the rules name categories by path, or covers only if they exist."""
         self.storage_address = storage_address
         self._encoding = migration.register_.url_encoding
-        environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
-        self._title = environment.from_string(migration.describe.title)
+        self._rules = migration.describe
+        self._policies = self._rules.policies
+        self._lookups = lookups
+        self._pattern = compile_pattern(self._rules.pattern) if self._rules.pattern else None
+        top = self._rules.wordings()
+        self._top = _wordings(top)
+        self._cases = [_Case(rule, top) for rule in self._rules.rules]
+        texts = "".join(
+            text for part in (self._rules, *self._rules.rules) for given in part.wordings().values() for text in given
+        )
+        self._derives = "derived_id" in texts
+        self.waits = self._rules.cover_if_exists
+        """Whether each object costs a request, so that many should be described at once."""
 
     def describe(
-        self, found: MediaObject, *, result_id: int, attempts: int = 0, no_answers: int = 0
+        self,
+        found: MediaObject,
+        *,
+        result_id: int,
+        attempts: int = 0,
+        no_answers: int = 0,
+        row: Mapping[str, Any] | None = None,
     ) -> Entry | Refusal:
-        """An entry ready to send, or why there is none."""
+        """An entry ready to send, or why there is none. row: the object's columns in a manifest.
+
+        Raises:
+            What the lookups raise; the object is as it was.
+        """
+        sketch = self.sketch(found, row=row)
+        if isinstance(sketch, Refusal):
+            return sketch
+        described = self._looked_up(sketch)
+        if isinstance(described, Refusal):
+            return described
+        return Entry(
+            result_id=result_id,
+            bucket=found.bucket,
+            key=found.key,
+            file_url=sketch.file_url,
+            description=described,
+            attempts=attempts,
+            no_answers=no_answers,
+        )
+
+    def sketch(self, found: MediaObject, *, row: Mapping[str, Any] | None = None) -> Sketch | Refusal:
+        """What can be said about an object without asking anybody."""
         url = file_url(self.storage_address, found.key, encoding=self._encoding)
         length = len(url.encode())
         if length > URL_BYTES:
@@ -60,22 +163,202 @@ class Describer:
                 code="url_too_long",
                 message=f"the FileURL has {length} bytes, RegisterMedia takes {URL_BYTES}: rename the object to a shorter key",
             )
+        known = facts(found)
+        known["row"] = row or {}
+        known["match"] = _groups(self._pattern.match(found.key)) if self._pattern else {}
+        if self._derives:
+            known["derived_id"] = derived_id(found)
+        wordings, rule = self._top, None
+        for case in self._cases:
+            groups = case.groups(found.key)
+            if groups is not None:
+                wordings, rule = case.wordings, case.rule.called
+                known["match"] = {**known["match"], **groups}
+                break
         try:
-            title = self._title.render(facts(found))
-        except Exception as error:  # noqa: BLE001 - a person's template may raise anything
-            return Refusal(code="title_template", message=f"describe.title fails for this key: {error}")
-        return Entry(
-            result_id=result_id,
-            bucket=found.bucket,
-            key=found.key,
+            return _Filler(self, wordings, known).sketch(url, rule)
+        except Unfit as unfit:
+            return Refusal(code=unfit.code, message=str(unfit))
+
+    def _looked_up(self, sketch: Sketch) -> Description | Refusal:
+        described = sketch.description
+        changes: dict[str, Any] = {}
+        if sketch.category:
+            cate_id = self._lookup().category(sketch.category)
+            if isinstance(cate_id, int):
+                changes["cate_id"] = cate_id
+            elif self._policies.category == "fail":
+                return cate_id
+        if sketch.cover_key is not None and not self._lookup().exists(sketch.cover_key):
+            changes["cover_url"] = None
+        if not changes:
+            return described
+        fields = {name: getattr(described, name) for name in Description.__dataclass_fields__}
+        return Description(**{**fields, **changes})
+
+    def _lookup(self) -> Lookups:
+        if self._lookups is None:
+            raise AssertionError("categories by path and covers that may be missing need lookups")
+        return self._lookups
+
+
+class _Case:
+    """A rule, with the wordings that it has and those that it inherits."""
+
+    def __init__(self, rule: Rule, top: Mapping[str, tuple[str, ...]]) -> None:
+        self.rule = rule
+        own = rule.wordings()
+        if "category" in own or "cate_id" in own:
+            top = {name: texts for name, texts in top.items() if name not in ("category", "cate_id")}
+        self.wordings = _wordings({**top, **own})
+        self._pattern = compile_pattern(rule.match) if rule.match is not None else None
+
+    def groups(self, key: str) -> dict[str, str] | None:
+        """The named groups of the rule's match; None where the rule is not for this key."""
+        if self._pattern is None:
+            return {} if key.startswith(self.rule.prefix or "") else None
+        found = self._pattern.match(key)
+        return None if found is None else _groups(found)
+
+
+class _Filler:
+    """Fills in all wordings for one object."""
+
+    def __init__(self, describer: Describer, wordings: Mapping[str, list[Wording]], known: Mapping[str, Any]) -> None:
+        self._describer = describer
+        self._wordings = wordings
+        self._known = known
+        self._policies = describer._policies  # noqa: SLF001 - one class in two parts
+        self._notes: list[Note] = []
+
+    def sketch(self, url: str, rule: str | None) -> Sketch:
+        """The sketch; raises Unfit."""
+        description = self._one("description", self._policies.description)
+        described = None
+        if description:
+            described = fit_text(
+                "description", description, DESCRIPTION_BYTES, self._policies.description, self._notes, keep="\n"
+            )
+        cover_url, cover_key = self._cover()
+        path, cate_id = self._category()
+        return Sketch(
             file_url=url,
-            description=Description(title=_title(title, found)),
-            attempts=attempts,
-            no_answers=no_answers,
+            description=Description(
+                title=self._title(),
+                description=described,
+                tags=self._tags(),
+                cover_url=cover_url,
+                cate_id=cate_id,
+                reference_id=self._checked("reference_id", self._policies.reference_id, check_reference),
+            ),
+            category=path,
+            cover_key=cover_key,
+            rule=rule,
+            notes=tuple(self._notes),
         )
 
+    def _title(self) -> str:
+        policy = self._policies.title
+        rendered = self._one("title", policy)
+        title = fit_text("title", rendered, TITLE_BYTES, policy, self._notes)
+        if title:
+            return title
+        # A template may come out empty, as `{{ folder }}` does for an object at the top of its bucket.
+        if policy == "fail":
+            raise Unfit("title_empty", f"the title is empty for the key {self._known['key']!r}")
+        self._notes.append(Note(field="title", text="empty, so the file name stands for it"))
+        name = self._known["name"] or self._known["key"]
+        # A name of emoji only still needs a title: its code points are one that a person can look up.
+        points = " ".join(f"U+{ord(character):04X}" for character in name)
+        return (
+            fit_text("title", self._known["stem"], TITLE_BYTES, "cut", self._notes)
+            or cut_to_bytes(points, TITLE_BYTES).strip()
+        )
 
-def facts(found: MediaObject) -> Mapping[str, Any]:
+    def _tags(self) -> tuple[str, ...]:
+        texts = self._texts("tags", self._policies.tags)
+        return fit_tags(texts, self._policies.tags, self._notes) if texts else ()
+
+    def _cover(self) -> tuple[str | None, str | None]:
+        text = self._one("cover_url", self._policies.cover_url).strip()
+        if not text:
+            return None, None
+        address = self._describer.storage_address
+        key = None
+        if "://" not in text:
+            key = plain(text).lstrip("/")
+            text = file_url(address, key)
+        elif text.startswith((f"https://{address}/", f"http://{address}/")):
+            key = unquote(text.partition("://")[2].partition("/")[2])
+        problem = check_url(text)
+        looks = self._describer.waits
+        if problem is None and looks and not key:
+            problem = (
+                "bad_cover_url",
+                f"cover_if_exists looks in the migration's bucket only, and this is elsewhere: {text!r}",
+            )
+        if problem is not None:
+            self._left_out("cover_url", self._policies.cover_url, problem)
+            return None, None
+        return text, key if looks else None
+
+    def _category(self) -> tuple[tuple[str, ...], int | None]:
+        policy = self._policies.category
+        number = self._checked("cate_id", policy, check_cate_id)
+        text = plain(self._one("category", policy)).strip()
+        if number is not None or not text.strip("/"):
+            return (), None if number is None else int(number)
+        path = tuple(part.strip() for part in text.strip("/").split("/"))
+        problem = check_path(path)
+        if problem is not None:
+            self._left_out("category", policy, problem)
+            return (), None
+        return path, None
+
+    def _checked(self, field: str, policy: str, check: Callable[[str], tuple[str, str] | None]) -> str | None:
+        text = self._one(field, policy).strip()
+        if not text:
+            return None
+        problem = check(text)
+        if problem is not None:
+            self._left_out(field, policy, problem)
+            return None
+        return text
+
+    def _left_out(self, field: str, policy: str, problem: tuple[str, str]) -> None:
+        if policy == "fail":
+            raise Unfit(*problem)
+        self._notes.append(Note(field=field, text=f"dropped: {problem[1]}"))
+
+    def _one(self, field: str, policy: str) -> str:
+        return "".join(self._texts(field, policy))
+
+    def _texts(self, field: str, policy: str) -> list[str]:
+        wordings = self._wordings.get(field)
+        if not wordings:
+            return []
+        try:
+            return [wording.fill(self._known) for wording in wordings]
+        except TemplateFailed as error:
+            hint = ""
+            if "not among" in str(error) and not self._known["match"]:
+                hint = "; the key does not match describe.pattern"
+            problem = (f"{field}_template", f"describe.{field} fails for this key: {error}{hint}")
+            if policy != "drop":
+                raise Unfit(*problem) from error
+            self._left_out(field, policy, problem)
+            return []
+
+
+def _wordings(texts: Mapping[str, tuple[str, ...]]) -> dict[str, list[Wording]]:
+    return {field: [Wording(text) for text in given if text] for field, given in texts.items()}
+
+
+def _groups(found: re.Match[str] | None) -> dict[str, str]:
+    return {} if found is None else found.groupdict(default="")
+
+
+def facts(found: MediaObject) -> dict[str, Any]:
     """What a template may use about an object."""
     folder, _, name = found.key.rpartition("/")
     stem, dot, extension = name.rpartition(".")
@@ -92,44 +375,13 @@ def facts(found: MediaObject) -> Mapping[str, Any]:
     }
 
 
+def derived_id(found: MediaObject) -> str:
+    """A ReferenceId that follows from bucket and key: `vm-` and their SHA-256 in base 32, 55 characters."""
+    digest = hashlib.sha256(f"{found.bucket}/{found.key}".encode()).digest()
+    return "vm-" + base64.b32encode(digest).decode().rstrip("=").lower()
+
+
 def file_url(storage_address: str, key: str, *, encoding: str = "percent") -> str:
     """The public URL of an object. encoding: 'percent' encodes all but unreserved characters and '/', 'raw' nothing."""
     path = quote(key, safe="/~") if encoding == "percent" else key
     return f"https://{storage_address}/{path}"
-
-
-def without_emoji(text: str) -> str:
-    """The text without the characters that VOD does not take in a Title, Description or Tags."""
-    return _EMOJI.sub("", text)
-
-
-def cut_to_bytes(text: str, limit: int) -> str:
-    """The longest beginning of a text within a number of UTF-8 bytes, never ending inside a character."""
-    encoded = text.encode()
-    if len(encoded) <= limit:
-        return text
-    cut = encoded[:limit].decode(errors="ignore")
-    # A mark belongs to the letter before it: where the cut parts them, the letter goes too.
-    if unicodedata.combining(text[len(cut)]):
-        while cut and unicodedata.combining(cut[-1]):
-            cut = cut[:-1]
-        cut = cut[:-1]
-    return cut
-
-
-def _title(rendered: str, found: MediaObject) -> str:
-    # A template may come out empty, as `{{ folder }}` does for an object at the top of its bucket.
-    for wording in (rendered, facts(found)["stem"]):
-        text = cut_to_bytes(_plain(wording).strip(), TITLE_BYTES).strip()
-        if text:
-            return text
-    # A name of emoji only still needs a title: its code points are one that a person can look up.
-    name = found.key.rpartition("/")[2] or found.key
-    return cut_to_bytes(" ".join(f"U+{ord(character):04X}" for character in name), TITLE_BYTES).strip()
-
-
-def _plain(text: str) -> str:
-    spaced = "".join(
-        " " if unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") else character for character in text
-    )
-    return without_emoji(spaced)

@@ -56,6 +56,110 @@ _CREDENTIALS = (
     "Correct the credentials of the connection, then run with mode failed.",
 )
 
+_AFTERWARDS = "then run with mode failed. `vod-migrate describe FILE KEY` shows beforehand what a key comes to."
+
+
+def _template(field: str, example: str) -> tuple[str, str, tuple[str, ...]]:
+    return (
+        f"The template of {field} cannot be filled in for this key; the message says why.",
+        f"Correct describe.{field}, for example to {example}, {_AFTERWARDS}",
+        (
+            "A part that only some keys have: give it a default, {{ match.show | default('') }}.",
+            "describe.pattern matches from the beginning of the key; a key that it does not match has no groups.",
+            "Only some keys are like this: give them a rule of their own under describe.rules.",
+        ),
+    )
+
+
+def _over(what: str, limit: str, policy: str) -> tuple[str, str, tuple[str, ...]]:
+    return (
+        f"{what}; RegisterMedia takes {limit}, and the policy for it is to fail.",
+        f"Shorten the template, or set {policy}, {_AFTERWARDS}",
+        (),
+    )
+
+
+def _emoji(what: str, policy: str) -> tuple[str, str, tuple[str, ...]]:
+    return (
+        f"{what} holds emoji, which VOD does not take, and the policy for it is to fail.",
+        f"Take them out of the template's source, or set {policy}, {_AFTERWARDS}",
+        (),
+    )
+
+
+_DESCRIPTION: dict[str, tuple[str, str, tuple[str, ...]]] = {
+    "title_template": _template("title", "{{ stem }}"),
+    "title_empty": (
+        "The title template comes out empty for this key, and the policy for titles is to fail.",
+        f"Give it something that every key has, {{{{ stem }}}}, or set describe.policies.title: cut, {_AFTERWARDS}",
+        (),
+    ),
+    "title_too_long": _over("The title is too long", "128 bytes", "describe.policies.title: cut"),
+    "title_emoji": _emoji("The title", "describe.policies.title: cut"),
+    "description_template": _template("description", "{{ folders | join(' / ') }}"),
+    "description_too_long": _over(
+        "The description is too long", "1,024 bytes", "describe.policies.description: cut or drop"
+    ),
+    "description_emoji": _emoji("The description", "describe.policies.description: cut or drop"),
+    "tags_template": _template("tags", "['{{ folder }}']"),
+    "tag_too_long": _over("A tag is too long", "32 bytes for each", "describe.policies.tags: cut or drop"),
+    "tag_emoji": _emoji("A tag", "describe.policies.tags: cut or drop"),
+    "too_many_tags": _over("There are too many tags", "16", "describe.policies.tags: cut or drop"),
+    "cover_url_template": _template("cover_url", "covers/{{ stem }}.jpg"),
+    "bad_cover_url": (
+        "The cover_url template comes to something that is no http(s) URL, and the policy for it is to fail.",
+        f"Write a URL, or the key of a picture in the same bucket, or set describe.policies.cover_url: drop, {_AFTERWARDS}",
+        ("With cover_if_exists the cover must be in the migration's own bucket.",),
+    ),
+    "cover_url_too_long": _over("The cover's URL is too long", "1,024 bytes", "describe.policies.cover_url: drop"),
+    "category_template": _template("category", "Shows/{{ folder }}"),
+    "bad_category": (
+        "A level of the category's path is empty for this key.",
+        f"Give the empty part a default, or set describe.policies.category: drop, {_AFTERWARDS}",
+        (),
+    ),
+    "category_too_deep": (
+        "The category's path has more than the three levels that VOD has.",
+        f"Shorten describe.category; a slash within a value makes a level of its own: use replace('/', '-'), {_AFTERWARDS}",
+        (),
+    ),
+    "category_name_too_long": (
+        "A name in the category's path is longer than the 64 bytes that VOD takes.",
+        f"Shorten it in the template, {{{{ folder[:20] }}}}, or set describe.policies.category: drop, {_AFTERWARDS}",
+        (),
+    ),
+    "category_missing": (
+        "The category does not exist in VOD, and the migration may not make it.",
+        (
+            "Make it in the console (Configuration Management > Media Management > Categories), or set describe.categories: "
+            "create, then run with mode failed."
+        ),
+        (),
+    ),
+    "category_refused": (
+        "VOD does not make the category; the message has its words.",
+        "Use another path, or another parent: a category has 100 children at most. Then run with mode failed.",
+        (),
+    ),
+    "cate_id_template": _template("cate_id", "{{ row.cate_id }}"),
+    "bad_cate_id": (
+        "The cate_id template does not come to a whole number for this key.",
+        f"Correct describe.cate_id, or name the category by its path instead, {_AFTERWARDS}",
+        (),
+    ),
+    "InvalidCateId": (
+        "VOD does not know the CateId that was sent.",
+        "Correct describe.cate_id, or name the category by its path in describe.category, then run with mode failed.",
+        (),
+    ),
+    "reference_id_template": _template("reference_id", "{derive: true}"),
+    "bad_reference_id": (
+        "The ReferenceId is not 6 to 64 letters, digits, hyphens and underscores.",
+        f"Use `reference_id: {{derive: true}}`, or set describe.policies.reference_id: drop, {_AFTERWARDS}",
+        (),
+    ),
+}
+
 _FAILURES: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "file_refused": (
         "VOD put the file on its list of failed files twice, the second time when it was sent alone. It gives no reason.",
@@ -70,6 +174,7 @@ _FAILURES: dict[str, tuple[str, str, tuple[str, ...]]] = {
             "VOD may read the object: no bucket policy or ACL denies it to VOD's service role.",
             "The object is not archived: restore Archive and ColdArchive objects first.",
             "Keys with unusual characters: if only those fail, try register.url_encoding: raw.",
+            "The ReferenceId, if one is sent, belongs to no other media of the account: it must be unique.",
         ),
     ),
     "no_answer": (
@@ -88,11 +193,7 @@ _FAILURES: dict[str, tuple[str, str, tuple[str, ...]]] = {
         "Give the object a shorter key, or try register.url_encoding: raw, then run with mode failed.",
         (),
     ),
-    "title_template": (
-        "The title template cannot be filled in for this key; the message says why.",
-        "Correct describe.title, for example to {{ stem }}, then run with mode failed.",
-        (),
-    ),
+    **_DESCRIPTION,
     "RequestRefused": (
         "VOD refused a call that carried only this file.",
         "Read the message; correct the description or the key, then run with mode failed.",

@@ -171,6 +171,7 @@ def register(
         AccountStopped, AllRefused, ThresholdPassed: the run stops, the rest stays pending. Interrupted: `stop` was set.
     """
     from vod_migrate.register.client import RegisterMediaClient  # noqa: PLC0415 - slow SDK import
+    from vod_migrate.register.lookups import Asked, Categories, Covers  # noqa: PLC0415 - slow SDK import
     from vod_migrate.register.worker import Worker  # noqa: PLC0415 - slow SDK import
 
     run = _working(store, connection, run_id)
@@ -183,7 +184,16 @@ def register(
         store=store,
         run=run,
         client=RegisterMediaClient(connection, rules, connections=rules.threads),
-        describer=Describer(run.spec, storage_address=connection.storage_address(run.bucket)),
+        describer=Describer(
+            run.spec,
+            storage_address=connection.storage_address(run.bucket),
+            lookups=Asked(
+                categories=Categories(
+                    connection, store=store, create=run.spec.describe.categories == "create", stop=stop
+                ),
+                covers=Covers(connection, run.bucket, stop=stop),
+            ),
+        ),
         slot=slot,
         stop=stop,
         cap=_keep_cap(store, run),

@@ -13,17 +13,28 @@ import re
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, get_args
 from zoneinfo import ZoneInfo, available_timezones
 
 import yaml
-from jinja2 import TemplateSyntaxError, meta
-from jinja2.sandbox import SandboxedEnvironment
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from vod_migrate.errors import BadMigrationFile, BadOption
+from vod_migrate.spec_describe import Describe
+from vod_migrate.spec_part import Part, check_template
+from vod_migrate.spec_register import Register
 
-__all__ = ["MEDIA_EXTENSIONS", "Migration", "Mode", "RunOptions", "load_migration", "parse_migration", "parse_options"]
+__all__ = [
+    "MEDIA_EXTENSIONS",
+    "Describe",
+    "Migration",
+    "Mode",
+    "Register",
+    "RunOptions",
+    "load_migration",
+    "parse_migration",
+    "parse_options",
+]
 
 MEDIA_EXTENSIONS: tuple[str, ...] = (
     "mp4",
@@ -70,9 +81,6 @@ MEDIA_EXTENSIONS: tuple[str, ...] = (
 )
 """Video and audio formats that VOD takes (VOD upload overview and media-uploader pages, read 2026-11)."""
 
-TEMPLATE_FACTS = ("key", "bucket", "name", "stem", "extension", "folder", "folders", "size", "last_modified")
-"""What a template may use about an object."""
-
 ACCOUNT_CALLS_PER_SECOND = 47.0
 """The account's own pace: 94 % of the documented 50 calls/s, which 20 ms of network jitter still fits into."""
 
@@ -100,31 +108,7 @@ _Date = Annotated[dt.date, BeforeValidator(_no_number)]
 _Moment = Annotated[dt.datetime, BeforeValidator(_no_number)]
 
 
-def _check_template(template: str, known: tuple[str, ...], owner: str) -> None:
-    environment = SandboxedEnvironment()
-    try:
-        used = meta.find_undeclared_variables(environment.parse(template))
-    except TemplateSyntaxError as error:
-        raise ValueError(f"is no Jinja2 template: {error.message} (line {error.lineno})") from None
-    for name in sorted(used - set(known)):
-        near = difflib.get_close_matches(name, known, 1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
-        raise ValueError(f"uses {name!r}, which no {owner} has; {hint}")
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _no_yes_or_no(cls, value: Any) -> Any:
-        # YAML reads yes, no, on and off as booleans, which would pass for 1 and 0.
-        if isinstance(value, bool):
-            raise ValueError("is yes or no, which no setting takes: write the value, in quotes if it is a word")  # noqa: TRY004 - pydantic collects it
-        return value
-
-
-class Source(_Part):
+class Source(Part):
     """Where the objects are."""
 
     bucket: Annotated[str, Field(pattern=_BUCKET, description="The OSS bucket; it must have been added to VOD.")]
@@ -140,7 +124,7 @@ class Source(_Part):
     @classmethod
     def _readable_prefixes(cls, prefixes: tuple[str, ...]) -> tuple[str, ...]:
         for prefix in prefixes:
-            _check_template(prefix, PREFIX_FACTS, "run")
+            check_template(prefix, PREFIX_FACTS, "run")
         return prefixes
 
     @property
@@ -149,7 +133,7 @@ class Source(_Part):
         return any(_DATE_PLACE.search(prefix) for prefix in self.prefixes)
 
 
-class Select(_Part):
+class Select(Part):
     """Which of the listed objects are registered; each one left out is counted under a named reason."""
 
     extensions: Annotated[
@@ -195,85 +179,7 @@ class Select(_Part):
         return self
 
 
-class Describe(_Part):
-    """The RegisterMetadata of an object, made from its key."""
-
-    title: Annotated[
-        str,
-        Field(
-            min_length=1,
-            description="Jinja2 template of the Title: `key`, `name` (last part), `stem` (without extension), `extension`, "
-            "`folder`, `folders`, `bucket`, `size`, `last_modified`. Cut at 128 UTF-8 bytes.",
-        ),
-    ] = "{{ stem }}"
-
-    @field_validator("title")
-    @classmethod
-    def _readable_template(cls, title: str) -> str:
-        _check_template(title, TEMPLATE_FACTS, "object")
-        return title
-
-
-class Register(_Part):
-    """How the files are registered. Exactly one of template_group_id and workflow_id must be chosen."""
-
-    template_group_id: Annotated[
-        str | None,
-        Field(
-            min_length=1, max_length=64, description="`VOD_NO_TRANSCODE`, or the ID of a transcoding template group."
-        ),
-    ] = None
-    workflow_id: Annotated[str | None, Field(min_length=1, max_length=64, description="The ID of a VOD workflow.")] = (
-        None
-    )
-    calls_per_second: Annotated[
-        float | None,
-        Field(
-            gt=0,
-            le=1000,
-            description="A cap for this migration below the account's own pace, which the connection sets.",
-        ),
-    ] = None
-    url_encoding: Annotated[
-        Literal["percent", "raw"],
-        Field(
-            description="How the key stands in FileURL. The vendor does not say; `percent` is what its sibling APIs ask for."
-        ),
-    ] = "percent"
-    max_request_bytes: Annotated[
-        int,
-        Field(
-            ge=2048,
-            le=65536,
-            description="Upper bound of one call's encoded query; a call takes fewer than 10 files where ten would exceed it.",
-        ),
-    ] = 32768
-    workers: Annotated[
-        int, Field(ge=1, le=8, description="Register tasks a run; one saturates an account, more are for availability.")
-    ] = 1
-    threads: Annotated[int, Field(ge=1, le=128, description="Threads a worker.")] = 32
-    retry_failed: Annotated[
-        int,
-        Field(
-            ge=0, le=365, description="For how many nights mode `new` tries a failed object again; 0 leaves it alone."
-        ),
-    ] = 0
-
-    @model_validator(mode="after")
-    def _one_way_of_processing(self) -> Register:
-        if self.template_group_id is None and self.workflow_id is None:
-            raise ValueError(
-                "the choice of transcoding is missing: set template_group_id to VOD_NO_TRANSCODE or a template group's ID, or set workflow_id"
-            )
-        if self.template_group_id is not None and self.workflow_id is not None:
-            raise ValueError(
-                f"both template_group_id ({self.template_group_id}) and workflow_id ({self.workflow_id}) are given; "
-                "VOD would silently prefer the workflow, so keep exactly one"
-            )
-        return self
-
-
-class Stop(_Part):
+class Stop(Part):
     """When a run gives up because too much fails."""
 
     failure_share: Annotated[
@@ -282,7 +188,7 @@ class Stop(_Part):
     min_outcomes: Annotated[int, Field(ge=1, description="Outcomes needed before the share counts.")] = 500
 
 
-class Migration(_Part):
+class Migration(Part):
     """One migration file."""
 
     name: Annotated[str, Field(pattern=_NAME, description="The migration's name; its DAG is `vod_backfill__<name>`.")]
@@ -347,7 +253,7 @@ class Mode(StrEnum):
     ALL = "all"
 
 
-class RunOptions(_Part):
+class RunOptions(Part):
     """The options of one run; the trigger form and `vod-migrate run` offer exactly these."""
 
     mode: Annotated[
@@ -371,7 +277,7 @@ class RunOptions(_Part):
     @classmethod
     def _readable_prefixes(cls, prefixes: tuple[str, ...] | None) -> tuple[str, ...] | None:
         for prefix in prefixes or ():
-            _check_template(prefix, PREFIX_FACTS, "run")
+            check_template(prefix, PREFIX_FACTS, "run")
         return prefixes
 
     def stored(self) -> dict[str, Any]:
@@ -445,6 +351,9 @@ def parse_options(content: Mapping[str, Any]) -> RunOptions:
 _WORDING = {
     "tuple_type": "must be a list, e.g. [a, b]",
     "model_type": "must be a mapping of settings",
+    "bool_type": "must be true or false",
+    "string_type": "must be text: put it in quotes",
+    "dict_type": "must be a mapping",
     "date_from_datetime_inexact": "must be a date without a time: write it as YYYY-MM-DD",
     "date_from_datetime_parsing": "must be a date: write it as YYYY-MM-DD",
     "datetime_from_date_parsing": "must be a time: write it as YYYY-MM-DD or YYYY-MM-DDTHH:MM",
@@ -477,11 +386,16 @@ def _problems(error: ValidationError, model: type[BaseModel]) -> list[str]:
 
 def _field_names(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
     for part in location:
+        if isinstance(part, int):
+            continue
         for name, field in model.model_fields.items():
-            if (
-                part in (name, field.alias)
-                and isinstance(field.annotation, type)
-                and issubclass(field.annotation, BaseModel)
-            ):
-                model = field.annotation
+            if part in (name, field.alias) and (inner := _model_within(field.annotation)):
+                model = inner
+                break
     return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def _model_within(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for inner in get_args(annotation) if (found := _model_within(inner))), None)

@@ -13,7 +13,7 @@ __all__ = ["Batcher", "encoded_size", "metadata"]
 
 _ITEM_OVERHEAD = len(quote_plus(","))
 _CALL_OVERHEAD = 600
-"""Bytes of a call's query besides its entries: parameter names, brackets, the transcoding choice, user data."""
+"""Bytes of a call's query besides its entries and UserData: parameter names, brackets, the transcoding choice."""
 
 
 class Batcher:
@@ -22,8 +22,9 @@ class Batcher:
     Entries of different storage addresses never share a batch.
     """
 
-    def __init__(self, *, max_request_bytes: int, files_per_call: int = FILES_PER_CALL) -> None:
-        self._max_bytes = max_request_bytes - _CALL_OVERHEAD
+    def __init__(self, *, max_request_bytes: int, user_data: str = "", files_per_call: int = FILES_PER_CALL) -> None:
+        """user_data: what every call carries besides its entries."""
+        self._max_bytes = max_request_bytes - _CALL_OVERHEAD - len(quote_plus(user_data))
         self._files = files_per_call
         self._open: dict[str, list[Entry]] = {}
         self._bytes: dict[str, int] = {}

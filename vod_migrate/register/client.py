@@ -14,7 +14,7 @@ from vod_migrate.errors import BrokenReply, NetworkTrouble
 from vod_migrate.media import Batch, Reply
 from vod_migrate.register.batching import as_json, metadata
 from vod_migrate.register.replies import classify, read_reply
-from vod_migrate.spec import Register
+from vod_migrate.spec_register import Register
 
 __all__ = ["RegisterMediaClient", "Registrar", "vod_client"]
 
@@ -56,6 +56,7 @@ class RegisterMediaClient:
         self._client = vod_client(connection)
         self._request: Any = models.RegisterMediaRequest
         self._rules = rules
+        self._user_data = None if rules.user_data is None else rules.user_data.as_json()
         self._runtime = RuntimeOptions(
             connect_timeout=CONNECT_MILLISECONDS, read_timeout=READ_MILLISECONDS, max_idle_conns=connections
         )
@@ -70,6 +71,9 @@ class RegisterMediaClient:
             register_metadatas=as_json([metadata(entry) for entry in batch.entries]),
             template_group_id=self._rules.template_group_id,
             workflow_id=self._rules.workflow_id,
+            user_data=self._user_data,
+            enable_first_frame_cover=self._rules.enable_first_frame_cover,
+            generate_thumbnail=self._rules.generate_thumbnail,
         )
         try:
             response = self._client.register_media_with_options(request, self._runtime)

@@ -85,9 +85,10 @@ class QuotaRow(Protocol):
 class AccountPace:
     """Waits for the next send time of an account, through a narrower cap first where there is one."""
 
-    def __init__(self, rows: QuotaRow, *, account: str, clock: Clock, cap: str | None = None) -> None:
-        """cap: the scope of a migration's or a run's own pace."""
+    def __init__(self, rows: QuotaRow, *, account: str, clock: Clock, cap: str | None = None, api: str = API) -> None:
+        """cap: the scope of a migration's or a run's own pace; api: whose row, each API has its own."""
         self._rows = rows
+        self._api = api
         self._account = account
         self._clock = clock
         self._scopes = ("",) if cap is None else (cap, "")
@@ -104,7 +105,7 @@ class AccountPace:
     def _pass(self, scope: str) -> None:
         while True:
             try:
-                slot = self._rows.reserve_slot(self._account, API, scope, ahead=AHEAD_SECONDS)
+                slot = self._rows.reserve_slot(self._account, self._api, scope, ahead=AHEAD_SECONDS)
             except KeyError:
                 if scope:
                     # A run's own pace ends with the run; the account's still holds.
@@ -125,7 +126,7 @@ class AccountPace:
 
     def throttled(self, *, retry_after: float | None) -> None:
         """Tells the account's row that the service refused a call."""
-        self._rows.slow_down(self._account, API, cut=CUT, lowest=LOWEST, pause=_pause(retry_after))
+        self._rows.slow_down(self._account, self._api, cut=CUT, lowest=LOWEST, pause=_pause(retry_after))
 
 
 def _pause(retry_after: float | None) -> float:

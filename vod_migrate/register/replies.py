@@ -161,13 +161,13 @@ def _without_scheme(url: str) -> str:
     return url.partition("://")[2]
 
 
-def classify(error: Exception) -> RegisterError:
-    """What an exception of the SDK means. Secrets never stand in one; a proxy's page is cut short."""
+def classify(error: Exception, *, api: str = "RegisterMedia") -> RegisterError:
+    """What an exception of the SDK means. Secrets never stand in one; a proxy's page is cut short. api: what was called."""
     inner = getattr(error, "inner_exception", None)
     code = str(getattr(error, "code", None) or "")
     status = getattr(error, "status_code", None)
     if code and isinstance(status, int):
-        return _from_answer(error, code, status)
+        return _from_answer(error, code, status, api)
     text = _short(str(inner or error))
     # The SDK stumbles over an error body that is no JSON object; what `requests` raises is an OSError.
     stumbled = isinstance(inner, AttributeError | KeyError | TypeError | ValueError) and not isinstance(inner, OSError)
@@ -176,7 +176,7 @@ def classify(error: Exception) -> RegisterError:
     return NetworkTrouble(f"VOD does not answer ({text})", code="no_connection")
 
 
-def _from_answer(error: Exception, code: str, status: int) -> RegisterError:
+def _from_answer(error: Exception, code: str, status: int, api: str) -> RegisterError:
     request_id = _short(str(getattr(error, "request_id", None) or "")) or None
     code = _short(code)
     message = _short(str(getattr(error, "message", None) or error))
@@ -184,7 +184,7 @@ def _from_answer(error: Exception, code: str, status: int) -> RegisterError:
     if code.startswith("Throttling") or status == _TOO_MANY_REQUESTS:
         pause = getattr(error, "retry_after", None)
         return Throttled(
-            f"the account's RegisterMedia quota is used up ({told}); workers slow down, nothing is lost",
+            f"the account's {api} quota is used up ({told}); workers slow down, nothing is lost",
             code=code,
             http_status=status,
             request_id=request_id,
@@ -197,7 +197,7 @@ def _from_answer(error: Exception, code: str, status: int) -> RegisterError:
             http_status=status,
         )
     kind, advice = _kind(code, status)
-    return kind(advice.format(told=told), code=code, http_status=status, request_id=request_id)
+    return kind(advice.format(told=told, api=api), code=code, http_status=status, request_id=request_id)
 
 
 def _kind(code: str, status: int) -> tuple[type[RegisterError], str]:  # noqa: PLR0911 - one line a kind
@@ -210,7 +210,7 @@ def _kind(code: str, status: int) -> tuple[type[RegisterError], str]:  # noqa: P
     if code.startswith("OperationDenied"):
         return Suspended, "VOD is suspended or not activated for this account ({told}): see the console's billing page"
     if code.startswith(("Forbidden", "NoPermission", "AccessDenied")):
-        return Denied, "the credentials may not call RegisterMedia ({told}): allow vod:RegisterMedia in the RAM policy"
+        return Denied, "the credentials may not call {api} ({told}): allow vod:{api} in the RAM policy"
     if status >= _SERVER_ERROR or code.startswith(("InternalError", "ServiceUn")):
         return ServiceTrouble, "VOD is in trouble ({told})"
     return RequestRefused, "VOD refused the call ({told})"

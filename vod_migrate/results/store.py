@@ -209,6 +209,16 @@ class Store:
         """One of the run's tasks works."""
         self._do(lambda c: _QUERIES.show_life(c, run_id=run_id))
 
+    @contextmanager
+    def category_lock(self, account: str, path: str) -> Iterator[None]:
+        """While this is held nobody else of the account makes the category of that path."""
+        connection = self._locked(f"category:{account}/{path}", shared=False, wait=True)
+        try:
+            yield
+        finally:
+            if connection is not None:
+                connection.close()
+
     def reopen_run(self, run_id: str) -> None:
         """A task of a finished run works again (cleared by itself)."""
         self._do(lambda c: _QUERIES.reopen_run(c, run_id=run_id))

@@ -53,6 +53,8 @@ class Registered:
     template_group_id: str | None
     workflow_id: str | None
     user_data: str | None
+    enable_first_frame_cover: bool | None
+    generate_thumbnail: bool | None
     file_url: str
     registrations: int
     registered_at: float

@@ -16,6 +16,8 @@ class CallOptions:
     template_group_id: str | None = None
     workflow_id: str | None = None
     user_data: str | None = None
+    enable_first_frame_cover: bool | None = None
+    generate_thumbnail: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +108,8 @@ class Library:
                 "template_group_id": options.template_group_id,
                 "workflow_id": options.workflow_id,
                 "user_data": options.user_data,
+                "enable_first_frame_cover": options.enable_first_frame_cover,
+                "generate_thumbnail": options.generate_thumbnail,
                 "file_url": registration.file_url or canonical_url(address, key),
                 "registrations": registration.registrations,
                 "registered_at": registration.at,

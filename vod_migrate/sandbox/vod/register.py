@@ -111,8 +111,8 @@ def keys_of(parameters: Parameters) -> list[str]:
 
 def _options(account: Account, parameters: Parameters) -> CallOptions:
     group_id, workflow_id = parameters.get("TemplateGroupId", ""), parameters.get("WorkflowId", "")
-    boolean(parameters, "EnableFirstFrameCover")
-    boolean(parameters, "GenerateThumbnail")
+    cover = boolean(parameters, "EnableFirstFrameCover")
+    thumbnail = boolean(parameters, "GenerateThumbnail")
     user_data = parameters.get("UserData") or None
     if user_data is not None:
         check_user_data(user_data)
@@ -122,10 +122,17 @@ def _options(account: Account, parameters: Parameters) -> CallOptions:
             raise invalid("WorkflowId", "it must be 32 lower-case hex digits")
         if not account.templates.has_workflow(workflow_id):
             raise VodError("InvalidWorkflowId.NotFound", 404, f"The workflow {workflow_id} does not exist.")
-        return CallOptions(workflow_id=workflow_id, user_data=user_data)
+        return CallOptions(
+            workflow_id=workflow_id, user_data=user_data, enable_first_frame_cover=cover, generate_thumbnail=thumbnail
+        )
     if group_id and not account.templates.has_group(group_id):
         raise VodError("InvalidTemplateGroupId.NotFound", 404, f"The template group {group_id} does not exist.")
-    return CallOptions(template_group_id=group_id or None, user_data=user_data)
+    return CallOptions(
+        template_group_id=group_id or None,
+        user_data=user_data,
+        enable_first_frame_cover=cover,
+        generate_thumbnail=thumbnail,
+    )
 
 
 def _bucket(world: World, account: Account, metadata: Metadata) -> Bucket | None:

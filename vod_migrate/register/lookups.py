@@ -1,0 +1,268 @@
+"""What a description has to ask for: the number of a category, made where allowed, and whether a cover exists.
+
+Both are remembered for as long as the worker lives. What may go away by itself is waited out, as for RegisterMedia: no object
+fails because a service was away. AddCategory and GetCategories have quota rows of their own, shared by all workers.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import oss2
+from Tea.exceptions import TeaException
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_random_exponential
+
+from vod_migrate.clock import StopClock
+from vod_migrate.connection import Connection
+from vod_migrate.describe import Refusal
+from vod_migrate.discover.oss import open_bucket
+from vod_migrate.errors import BrokenReply, Denied, RequestRefused, Retryable, SourceUnavailable, Throttled
+from vod_migrate.register.client import CONNECT_MILLISECONDS, READ_MILLISECONDS, vod_client
+from vod_migrate.register.quota import AccountPace
+from vod_migrate.register.replies import classify
+from vod_migrate.results.store import Store
+
+__all__ = ["Asked", "Categories", "Covers"]
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+GET_CATEGORIES = "GetCategories"
+ADD_CATEGORY = "AddCategory"
+CALLS_PER_SECOND = {GET_CATEGORIES: 47.0, ADD_CATEGORY: 28.0}
+"""94 % of the documented 50 and 30 calls/s an account (QPS limits page, 2024-10)."""
+ROOT = -1
+"""The parent of the top categories (GetCategories page)."""
+PAGE_SIZE = 100
+MOST_PAGES = 100
+FRESH_SECONDS = 60.0
+"""A category that was missing is looked for again after this: a person may have made it meanwhile."""
+MOST_REMEMBERED = 200_000
+_NOT_FOUND = 404
+_FORBIDDEN = 403
+_TOO_MANY_REQUESTS = 429
+_SERVER_ERROR = 500
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """The lookups of a worker."""
+
+    categories: Categories
+    covers: Covers
+
+    def category(self, path: tuple[str, ...]) -> int | Refusal:
+        """The CateId of a path, or why there is none."""
+        return self.categories.find(path)
+
+    def exists(self, key: str) -> bool:
+        """Whether the migration's bucket holds an object."""
+        return self.covers.exists(key)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Children:
+    """What one category holds, by name, and when it was read (seconds, monotonic)."""
+
+    ids: Mapping[str, int]
+    at: float
+
+
+class Categories:
+    """Finds categories by path, and makes them once however many workers need them at the same moment."""
+
+    def __init__(self, connection: Connection, *, store: Store, create: bool, stop: threading.Event) -> None:
+        """create: whether a category that does not exist is made; stop: ends every waiting."""
+        self._connection = connection
+        self._store = store
+        self._create = create
+        self._clock = StopClock(stop)
+        self._children: dict[int, _Children] = {}
+        self._lock = threading.Lock()
+        self._paces: dict[str, AccountPace] = {}
+        self._client: Any = None
+
+    def find(self, path: tuple[str, ...]) -> int | Refusal:
+        """The CateId of a path.
+
+        Raises:
+            AccountStopped: the credentials may not call the API. Interrupted: told to stop. StoreUnreachable.
+        """
+        with self._lock:
+            parent = ROOT
+            for depth, name in enumerate(path, start=1):
+                found = self._child(parent, name)
+                if found is None:
+                    if not self._create:
+                        return _missing(path, depth)
+                    made = self._made(parent, path[:depth])
+                    if isinstance(made, Refusal):
+                        return made
+                    found = made
+                parent = found
+            return parent
+
+    def _child(self, parent: int, name: str) -> int | None:
+        known = self._children.get(parent)
+        if known is None or (name not in known.ids and time.monotonic() - known.at > FRESH_SECONDS):
+            known = self._read(parent)
+        return known.ids.get(name)
+
+    def _made(self, parent: int, path: tuple[str, ...]) -> int | Refusal:
+        # Somebody else may have made it since we looked; VOD itself would make a second one of the same name.
+        with self._store.category_lock(self._connection.account, "/".join(path)):
+            try:
+                return _patiently(self._clock, lambda: self._read_or_add(parent, path))
+            except RequestRefused as error:
+                return Refusal(
+                    code="category_refused", message=f"VOD does not make the category {'/'.join(path)!r}: {error}"
+                )
+
+    def _read_or_add(self, parent: int, path: tuple[str, ...]) -> int:
+        # Read before each try: an AddCategory without an answer may have had its effect.
+        known = self._read(parent)
+        if path[-1] in known.ids:
+            return known.ids[path[-1]]
+        body = self._call_once(ADD_CATEGORY, {"cate_name": path[-1], "parent_id": parent})
+        cate_id = _whole((body.get("Category") or {}).get("CateId"), ADD_CATEGORY)
+        log.info("category %r made: CateId %d", "/".join(path), cate_id)
+        self._children[parent] = _Children(ids={**known.ids, path[-1]: cate_id}, at=known.at)
+        return cate_id
+
+    def _read(self, parent: int) -> _Children:
+        ids: dict[str, int] = {}
+        for page in range(1, MOST_PAGES + 1):
+            asked = {
+                "cate_id": parent,
+                "page_no": page,
+                "page_size": PAGE_SIZE,
+                "sort_by": "CreationTime:Asc",
+                "type": "default",
+            }
+            body = self._page(asked)
+            listed = ((body.get("SubCategories") or {}).get("Category")) or []
+            for item in listed:
+                # Of two categories of one name the older one counts, on every worker.
+                ids.setdefault(str(item.get("CateName")), _whole(item.get("CateId"), GET_CATEGORIES))
+            if len(listed) < PAGE_SIZE:
+                break
+        self._children[parent] = _Children(ids=ids, at=time.monotonic())
+        return self._children[parent]
+
+    def _page(self, asked: Mapping[str, Any]) -> Mapping[str, Any]:
+        return _patiently(self._clock, lambda: self._call_once(GET_CATEGORIES, asked))
+
+    def _call_once(self, api: str, fields: Mapping[str, Any]) -> Mapping[str, Any]:
+        from alibabacloud_vod20170321 import models  # noqa: PLC0415 - slow SDK import
+        from darabonba.runtime import RuntimeOptions  # noqa: PLC0415 - slow SDK import
+
+        self._client = self._client or vod_client(self._connection)
+        runtime = RuntimeOptions(connect_timeout=CONNECT_MILLISECONDS, read_timeout=READ_MILLISECONDS)
+        send = {
+            GET_CATEGORIES: self._client.get_categories_with_options,
+            ADD_CATEGORY: self._client.add_category_with_options,
+        }[api]
+        pace = self._pace(api)
+        pace.wait()
+        try:
+            response = send(getattr(models, f"{api}Request")(**fields), runtime)
+        except TeaException as error:
+            known = classify(error, api=api)
+            if isinstance(known, Throttled):
+                pace.throttled(retry_after=known.retry_after)
+            raise known from error
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise BrokenReply(f"VOD's answer to {api} cannot be read ({type(error).__name__}: {error})") from error
+        if response.body is None:
+            raise BrokenReply(f"VOD answered {api} with something else", http_status=200)
+        body: Mapping[str, Any] = response.body.to_map()
+        return body
+
+    def _pace(self, api: str) -> AccountPace:
+        if api not in self._paces:
+            account = self._connection.account
+            self._store.keep_quota(account, api, CALLS_PER_SECOND[api])
+            self._paces[api] = AccountPace(self._store, account=account, clock=self._clock, api=api)
+        return self._paces[api]
+
+
+class Covers:
+    """Whether objects exist in one bucket: one HEAD each, remembered."""
+
+    def __init__(self, connection: Connection, bucket: str, *, stop: threading.Event) -> None:
+        """stop: ends every waiting."""
+        self._clock = StopClock(stop)
+        self._bucket = open_bucket(connection, bucket)
+        self._known: dict[str, bool] = {}
+
+    def exists(self, key: str) -> bool:
+        """Whether the bucket holds an object under that key.
+
+        Raises:
+            Denied: the credentials may not look. Interrupted: told to stop.
+        """
+        if key not in self._known:
+            if len(self._known) >= MOST_REMEMBERED:
+                self._known.clear()
+            self._known[key] = _patiently(self._clock, lambda: self._ask(key))
+        return self._known[key]
+
+    def _ask(self, key: str) -> bool:
+        try:
+            self._bucket.head_object(key)
+        except oss2.exceptions.RequestError as error:
+            raise SourceUnavailable(f"OSS does not answer about the cover {key!r} ({error})") from error
+        except oss2.exceptions.OssError as error:
+            if error.status == _NOT_FOUND:
+                return False
+            if error.status == _FORBIDDEN:
+                raise Denied(
+                    f"OSS does not let us look for the cover {key!r} in bucket {self._bucket.bucket_name!r}: allow "
+                    "oss:GetObject on the covers, or turn describe.cover_if_exists off",
+                    http_status=error.status,
+                ) from error
+            if error.status >= _SERVER_ERROR or error.status in (0, _TOO_MANY_REQUESTS):
+                raise SourceUnavailable(f"OSS does not answer about the cover {key!r} (HTTP {error.status})") from error
+            # A key that OSS does not take cannot be one of its objects.
+            return False
+        return True
+
+
+def _patiently(clock: StopClock, ask: Callable[[], T]) -> T:
+    retrying = Retrying(
+        retry=retry_if_exception_type(Retryable),
+        wait=wait_random_exponential(multiplier=0.5, max=30),
+        sleep=clock.sleep,
+        before_sleep=_log_retry,
+        reraise=True,
+    )
+    for attempt in retrying:
+        with attempt:
+            return ask()
+    raise AssertionError("unreachable: tenacity re-raises")
+
+
+def _log_retry(state: RetryCallState) -> None:
+    error = state.outcome.exception() if state.outcome else None
+    log.info("try %d failed: %s", state.attempt_number, error)
+
+
+def _whole(value: Any, api: str) -> int:
+    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+        return value
+    raise BrokenReply(f"VOD answered {api} with the CateId {value!r}", http_status=200)
+
+
+def _missing(path: tuple[str, ...], depth: int) -> Refusal:
+    known = "/".join(path[:depth])
+    return Refusal(
+        code="category_missing",
+        message=f"there is no category {known!r}"
+        + (f" (of {'/'.join(path)!r})" if depth < len(path) else "")
+        + "; make it in the console, or set describe.categories: create",
+    )
