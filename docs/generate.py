@@ -118,18 +118,32 @@ def _errors_with(code: int) -> list[str]:
 
 def _sections(model: type[BaseModel]) -> Iterator[str]:
     schema = model.model_json_schema(by_alias=True)
-    nested = {name: part for name, part in schema["properties"].items() if _reference(part)}
-    top = {name: part for name, part in schema["properties"].items() if name not in nested}
-    yield from _table({**schema, "properties": top})
+    yield from _level(schema, schema["$defs"], above="")
+
+
+def _level(schema: dict[str, Any], definitions: dict[str, Any], *, above: str) -> Iterator[str]:
+    """The settings of one part as a table, then a section for each part inside it."""
+    nested = {name: part for name, part in schema["properties"].items() if _model(part, definitions)}
+    plain = {name: part for name, part in schema["properties"].items() if name not in nested}
+    yield from _table({**schema, "properties": plain, "$defs": definitions})
     yield ""
     for name, part in nested.items():
-        section = schema["$defs"][str(_reference(part))]
-        yield f"### `{name}`"
+        section = _model(part, definitions)
+        required = name in schema.get("required", [])
+        yield f"{'####' if above else '###'} `{above}{name}`"
         yield ""
-        yield f"{section['description']}{' Required.' if name in schema['required'] else ''}"
+        yield f"{part.get('description') or section['description']}{' Required.' if required else ''}"
         yield ""
-        yield from _table(section)
-        yield ""
+        yield from _level(section, definitions, above=f"{above}{name}.")
+
+
+def _model(part: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
+    """The definition of the part that a setting holds; empty for a plain value."""
+    for choice in [part, *part.get("anyOf", [])]:
+        found = definitions.get(_reference(choice) or "", {})
+        if "properties" in found:
+            return dict(found)
+    return {}
 
 
 def _reference(part: dict[str, Any]) -> str | None:

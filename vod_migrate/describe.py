@@ -48,6 +48,8 @@ class Describer:
         self._encoding = migration.register_.url_encoding
         environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
         self._title = environment.from_string(migration.describe.title)
+        manifest = migration.source.manifest
+        self._title_column = None if manifest is None else manifest.columns.title
 
     def describe(
         self, found: MediaObject, *, result_id: int, attempts: int = 0, no_answers: int = 0
@@ -61,7 +63,7 @@ class Describer:
                 message=f"the FileURL has {length} bytes, RegisterMedia takes {URL_BYTES}: rename the object to a shorter key",
             )
         try:
-            title = self._title.render(facts(found))
+            title = self._from_row(found) or self._title.render(facts(found))
         except Exception as error:  # noqa: BLE001 - a person's template may raise anything
             return Refusal(code="title_template", message=f"describe.title fails for this key: {error}")
         return Entry(
@@ -73,6 +75,10 @@ class Describer:
             attempts=attempts,
             no_answers=no_answers,
         )
+
+    def _from_row(self, found: MediaObject) -> str:
+        value = None if self._title_column is None else found.row.get(self._title_column)
+        return "" if value is None else str(value).strip()
 
 
 def facts(found: MediaObject) -> Mapping[str, Any]:
@@ -88,7 +94,8 @@ def facts(found: MediaObject) -> Mapping[str, Any]:
         "folder": folder.rpartition("/")[2],
         "folders": folder.split("/") if folder else [],
         "size": found.size,
-        "last_modified": found.last_modified.astimezone(dt.UTC),
+        "last_modified": None if found.last_modified is None else found.last_modified.astimezone(dt.UTC),
+        "row": found.row,
     }
 
 

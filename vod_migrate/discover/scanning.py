@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
 
-from vod_migrate.discover.oss import ListedPage
 from vod_migrate.discover.selection import Selection
+from vod_migrate.discover.sources import Pages
 from vod_migrate.errors import Interrupted, SourceError, SourceUnavailable
 from vod_migrate.results.rows import Listing, Run, Scan
 from vod_migrate.results.store import Store
 
-__all__ = ["Discoverer", "Pages"]
+__all__ = ["Discoverer"]
 
 log = logging.getLogger(__name__)
-
-Pages = Callable[[Scan], Iterator[ListedPage]]
-"""Lists a scan's prefix from its cursor on."""
 
 _LOCK_GLANCE_SECONDS = 1.0
 
@@ -90,12 +86,15 @@ class Discoverer:
                 return True
             for page in self._pages(scan):
                 self._check()
-                selected = self._selection.select(page.objects)
+                selected = self._selection.select(page.objects, playlists=page.playlists)
                 listing = Listing(
                     keys=tuple(listed.key for listed in page.objects),
                     selected=selected.kept,
-                    left_out=selected.left_out,
+                    left_out={**page.left_out, **selected.left_out},
                     cursor=page.cursor,
+                    samples={**page.samples, **selected.samples},
+                    broken=page.broken,
+                    rows=page.rows,
                 )
                 scan = self._store.merge_page(self._run, scan, listing)
                 if scan.limited:

@@ -143,10 +143,11 @@ class FailureGroup:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LeftOut:
-    """Objects that the selection left out for one reason."""
+    """Objects that the selection left out for one reason; samples: up to five of their keys."""
 
     diagnosis: Diagnosis
     count: int
+    samples: tuple[str, ...] = ()
 
     @property
     def reason(self) -> str:

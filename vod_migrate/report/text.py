@@ -21,6 +21,7 @@ _LABEL = 20
 _NUMBER = 14
 _MOST_PREFIXES = 12
 _SAMPLES = 3  # the page shows more, the table all
+_LEFT_OUT_SAMPLES = 2
 _COLOURS = {"succeeded": "green", "failed": "red", "stopped": "yellow", "interrupted": "yellow", "running": "cyan"}
 
 Line = tuple[str, str]
@@ -153,6 +154,8 @@ def _left_out_lines(report: Report) -> Iterator[Line]:
     for left in report.left_out:
         begin = f"  {_padded(visible(left.reason), _LABEL)}{grouped(left.count):>{_NUMBER}}  "
         yield from _wrapped(left.diagnosis.meaning, first=begin)
+        for sample in left.samples[:_LEFT_OUT_SAMPLES]:
+            yield f"    e.g. {_cut(visible(sample), COLUMNS - 9)}", "dim"
 
 
 def _prefix_lines(report: Report) -> Iterator[Line]:
