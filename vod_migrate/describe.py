@@ -49,7 +49,7 @@ class Describer:
         environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
         self._title = environment.from_string(migration.describe.title)
         manifest = migration.source.manifest
-        self._title_column = None if manifest is None else manifest.columns.title
+        self._titled = manifest is not None and manifest.columns.title is not None
 
     def describe(
         self, found: MediaObject, *, result_id: int, attempts: int = 0, no_answers: int = 0
@@ -77,7 +77,8 @@ class Describer:
         )
 
     def _from_row(self, found: MediaObject) -> str:
-        value = None if self._title_column is None else found.row.get(self._title_column)
+        # A column that is named for a field stands in the row under the field's own name.
+        value = found.row.get("title") if self._titled else None
         return "" if value is None else str(value).strip()
 
 

@@ -76,6 +76,9 @@ class Rig:
         return parse_migration({"name": name, "source": source, "register": register, **content}, origin="test")
 
     def prepare(self, migration: Migration | None = None, *, date: Any = None, **options: Any) -> Run:
+        if isinstance(date, str):
+            # As a person gives it; a date by itself is the interval's.
+            options, date = {**options, "date": date}, None
         return engine.prepare(
             store=self.store,
             connection=self.connection,

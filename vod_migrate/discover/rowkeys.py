@@ -181,7 +181,8 @@ def _size(told: Any) -> int | None:
     if told is None or told == "":
         return None
     try:
-        size = int(told) if not isinstance(told, float | bool) or told == int(told) else -1
+        # True is an int to Python, and 1.5 would lose its half.
+        size = -1 if isinstance(told, bool) or (isinstance(told, float) and told != int(told)) else int(told)
     except (ValueError, TypeError, OverflowError):
         size = -1
     if not 0 <= size < 2**63:

@@ -96,11 +96,14 @@ class _Lines:
         self._source = source
         self._text = io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="")
         self.number = 0
+        self._ended = False
 
     def __iter__(self) -> _Lines:
         return self
 
     def __next__(self) -> str:
+        if self._ended:
+            raise StopIteration
         try:
             line = self._text.readline(_LONGEST_LINE)
         except BROKEN_GZIP as error:
@@ -111,6 +114,7 @@ class _Lines:
         if not line:
             # The wrapper would close a file that its context still holds.
             self._text.detach()
+            self._ended = True
             raise StopIteration
         if len(line) == _LONGEST_LINE:
             raise ManifestBroken(
