@@ -23,7 +23,7 @@ FIELDS = {
 
 
 def read(path: Path) -> tuple[int, int]:
-    """(objects, selected)"""
+    """How many objects a manifest holds, and how many of them are selected."""
     connection = connection_from_fields(FIELDS, origin="the benchmark")
     selection = Selection(Select())
     objects = selected = 0

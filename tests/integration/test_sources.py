@@ -22,6 +22,7 @@ from vod_migrate.connection import connection_from_environment
 from vod_migrate.discover.oss import list_pages, open_bucket
 from vod_migrate.errors import BadOption, ManifestBroken, SourceDenied
 from vod_migrate.media import MediaObject
+from vod_migrate.report.files import write_report
 from vod_migrate.report.load import load_report
 from vod_migrate.report.text import render_text
 from vod_migrate.sandbox.testing import Sandbox
@@ -304,6 +305,13 @@ def test_what_a_manifest_does_not_say_is_unknown_and_head_asks_for_it(rig: Rig, 
     assert rig.rows("select size, etag, last_modified, storage_class from results where key = 'a.mp4'") == [
         (None, None, None, None)
     ]
+    files = write_report(rig.store, blind.run_id, tmp_path)
+    (line,) = [line for line in files.mapping_csv.read_text("utf-8-sig").splitlines() if "a.mp4" in line]
+    assert "None" not in line
+    assert "The source" in files.text
+    assert "<h2>Source</h2>" in files.html.read_text("utf-8")
+    known = rig.run()
+    assert (known.counts.unchanged, known.counts.changed) == (1, 0)
 
 
 def test_a_manifest_never_marks_anything_as_gone(rig: Rig, tmp_path: Path) -> None:

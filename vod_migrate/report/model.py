@@ -67,6 +67,11 @@ class RunFacts:
         return ZoneInfo(self.timezone)
 
     @property
+    def listed(self) -> bool:
+        """Whether its objects came from listing prefixes, and not from a manifest or an inventory."""
+        return not any(setting.name.startswith(("source.manifest.", "source.inventory.")) for setting in self.settings)
+
+    @property
     def running(self) -> bool:
         """Whether the run has no verdict yet."""
         return self.state == "running"

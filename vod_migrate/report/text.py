@@ -162,12 +162,14 @@ def _prefix_lines(report: Report) -> Iterator[Line]:
     if not report.prefixes:
         return
     yield "", ""
-    yield f"{counted(report.prefixes, 'prefix', 'prefixes')} listed", "bold"
+    listed = f"{counted(report.prefixes, 'prefix', 'prefixes')} listed"
+    yield listed if report.run.listed else "The source", "bold"
+    unit = "objects" if report.run.listed else "rows"
     # What could not be listed is never cut off by the rest.
     scans = sorted(report.scans, key=lambda scan: scan.state != "failed")
     for scan in scans[:_MOST_PREFIXES]:
         name = _padded(visible(scan.prefix) or "(the whole bucket)", 52)
-        yield f"  {name} {scan.state:<9}{grouped(scan.listed):>{_NUMBER}} objects", "red" if scan.error else ""
+        yield f"  {name} {scan.state:<9}{grouped(scan.listed):>{_NUMBER}} {unit}", "red" if scan.error else ""
         if scan.error:
             yield from _wrapped(visible(scan.error), first="    ", style="red")
     if report.prefixes > _MOST_PREFIXES:
