@@ -235,8 +235,8 @@ class Worker:
         if not told.get("failed") and not told.get("retry"):
             return
         # A broken row of a manifest says nothing about VOD, and all of them are recorded before the first file is sent.
-        refused = told.get("failed", 0) - self._store.broken_rows(self._run.run_id)
-        failed = refused + self._store.alone_left(self._run.run_id)
+        broken = 0 if self._run.spec.source.listed else self._store.broken_rows(self._run.run_id)
+        failed = told.get("failed", 0) - broken + self._store.alone_left(self._run.run_id)
         total = failed + told.get("registered", 0) + told.get("already_registered", 0)
         rule = self._run.spec.stop
         if total >= rule.min_outcomes and failed > rule.failure_share * total:
