@@ -121,6 +121,8 @@ class Describer:
             text for part in (self._rules, *self._rules.rules) for given in part.wordings().values() for text in given
         )
         self._derives = "derived_id" in texts
+        manifest = migration.source.manifest
+        self._mapped = frozenset() if manifest is None else frozenset(manifest.columns.named())
         self.waits = self._rules.cover_if_exists
         """Whether each object costs a request, so that many should be described at once."""
 
@@ -133,7 +135,7 @@ class Describer:
         no_answers: int = 0,
         row: Mapping[str, Any] | None = None,
     ) -> Entry | Refusal:
-        """An entry ready to send, or why there is none. row: the object's columns in a manifest.
+        """An entry ready to send, or why there is none. row: columns of a manifest instead of the object's own.
 
         Raises:
             What the lookups raise; the object is as it was.
@@ -164,7 +166,7 @@ class Describer:
                 message=f"the FileURL has {length} bytes, RegisterMedia takes {URL_BYTES}: rename the object to a shorter key",
             )
         known = facts(found)
-        known["row"] = row or {}
+        known["row"] = found.row if row is None else row
         known["match"] = _groups(self._pattern.match(found.key)) if self._pattern else {}
         if self._derives:
             known["derived_id"] = derived_id(found)
@@ -304,7 +306,8 @@ class _Filler:
 
     def _category(self) -> tuple[tuple[str, ...], int | None]:
         policy = self._policies.category
-        number = self._checked("cate_id", policy, check_cate_id)
+        # A category that the manifest names wins over a number of the file.
+        number = None if self._told("category") else self._checked("cate_id", policy, check_cate_id)
         text = plain(self._one("category", policy)).strip()
         if number is not None or not text.strip("/"):
             return (), None if number is None else int(number)
@@ -333,7 +336,18 @@ class _Filler:
     def _one(self, field: str, policy: str) -> str:
         return "".join(self._texts(field, policy))
 
+    def _told(self, field: str) -> list[str]:
+        """What the manifest's column for a field says; nothing where there is none, or an empty one."""
+        if field not in self._describer._mapped:  # noqa: SLF001 - one class in two parts
+            return []
+        # A column that is named for a field stands in the row under the field's own name.
+        value = self._known["row"].get(field)
+        texts = [str(one) for one in (value if isinstance(value, list | tuple) else [value]) if one is not None]
+        return [text for text in texts if text.strip()]
+
     def _texts(self, field: str, policy: str) -> list[str]:
+        if told := self._told(field):
+            return told
         wordings = self._wordings.get(field)
         if not wordings:
             return []
@@ -371,7 +385,7 @@ def facts(found: MediaObject) -> dict[str, Any]:
         "folder": folder.rpartition("/")[2],
         "folders": folder.split("/") if folder else [],
         "size": found.size,
-        "last_modified": found.last_modified.astimezone(dt.UTC),
+        "last_modified": None if found.last_modified is None else found.last_modified.astimezone(dt.UTC),
     }
 
 

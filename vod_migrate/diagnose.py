@@ -254,7 +254,74 @@ _FAILURES: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "ServiceUnAvailable": ("VOD was not available.", _AGAIN, ()),
 }
 
+# Mode failed does not send these: only their manifest can mend them.
+_ROWS: dict[str, tuple[str, str]] = {
+    "row_no_key": ("A row of the manifest names no object.", "Fill in its key column, or delete the row."),
+    "row_unreadable": (
+        "A row of the manifest cannot be read; the message says where and why.",
+        "Correct the row in the manifest, and run again.",
+    ),
+    "row_encoding": (
+        "A row of the manifest has bytes or signs that are no text in the encoding it should have.",
+        "Save the manifest as UTF-8, or correct key_encoding, and run again.",
+    ),
+    "row_columns": (
+        "A row of the manifest has more or fewer cells than the header has columns.",
+        "Quote cells that hold commas or line breaks, and run again.",
+    ),
+    "row_other_bucket": (
+        "A row names an object of another bucket than the migration's.",
+        "Move the row to the manifest of a migration for that bucket.",
+    ),
+    "row_key": (
+        "A row's key is one that no object in OSS can have.",
+        "Correct the key in the manifest, and run again.",
+    ),
+    "row_value": (
+        "A row's size or time cannot be read.",
+        "Correct it in the manifest or leave the cell empty, and run again.",
+    ),
+    "row_no_object": (
+        "The manifest names an object that does not exist in the bucket.",
+        "Correct the key or upload the object, and run again.",
+    ),
+}
+_FAILURES |= {code: (meaning, fix, ()) for code, (meaning, fix) in _ROWS.items()}
+
 _LEFT_OUT: dict[str, tuple[str, str]] = {
+    **_ROWS,
+    "outside_prefixes": (
+        "The row's key begins with none of the prefixes that this run takes.",
+        "Run without prefixes, or correct source.prefixes.",
+    ),
+    "not_included": ("The key matches none of the patterns in select.include.", "Add a pattern that matches it."),
+    "excluded": ("The key matches a pattern in select.exclude.", "Narrow the pattern if it should be registered."),
+    "hls_segment": (
+        "A segment of an HLS stream: its folder holds a playlist (.m3u8), which is registered for all of them.",
+        "Nothing to do; select.hls: all takes segments, too.",
+    ),
+    "size_unknown": (
+        "The manifest does not say the object's size, and select.min_size or max_size asks for it.",
+        "Add a column size to the manifest, or set source.manifest.check: head.",
+    ),
+    "time_unknown": (
+        "The manifest does not say when the object was last modified, and the selection asks for it.",
+        "Add a column last_modified to the manifest, or set source.manifest.check: head.",
+    ),
+    "too_old": ("Last modified before select.modified_after.", "Move select.modified_after back to take it."),
+    "too_new": (
+        "Last modified at or after select.modified_before.",
+        "The run of a later interval takes it, or move select.modified_before.",
+    ),
+    "old_version": (
+        "A version of an object that is not the current one.",
+        "Nothing to do: VOD reads the current version.",
+    ),
+    "delete_marker": ("A deleted object that a versioned bucket remembers.", "Nothing to do."),
+    "duplicate": (
+        "A row about an object that another row of the same source named before.",
+        "Nothing to do: the first row counts.",
+    ),
     "extension": (
         "The key's extension is not among those that this migration takes.",
         "Add it to select.extensions if VOD takes such files.",

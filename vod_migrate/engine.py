@@ -8,16 +8,12 @@ from __future__ import annotations
 import datetime as dt
 import secrets
 import threading
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from jinja2 import StrictUndefined, UndefinedError
-from jinja2.sandbox import ImmutableSandboxedEnvironment
-
 from vod_migrate import errors
-from vod_migrate.clock import StopClock
 from vod_migrate.connection import Connection
+from vod_migrate.dates import interval_facts, render, settled
 from vod_migrate.describe import Describer
 from vod_migrate.discover.selection import Selection
 from vod_migrate.errors import (
@@ -31,7 +27,7 @@ from vod_migrate.errors import (
     VodMigrateError,
 )
 from vod_migrate.register.quota import API, agree_on_pace
-from vod_migrate.results.rows import Counts, Run, Scan
+from vod_migrate.results.rows import Counts, Run
 from vod_migrate.results.store import Store
 from vod_migrate.spec import Migration, Mode, RunOptions
 
@@ -100,7 +96,7 @@ def prepare(
     run_id: from `new_run_id`, for a caller that is present in the run before it is there to be seen. date: local date of the data interval's start; `options.date` wins. interval: the data interval itself.
 
     Raises:
-        BadOption: a dated prefix without a date, or a pace above the migration's. QuotaConflict: see there.
+        BadOption: a dated prefix, place or window without a date, or a pace above the migration's. QuotaConflict: see there.
     """
     agree_on_pace(store, account=connection.account, configured=connection.calls_per_second)
     cap = migration.register_.calls_per_second
@@ -114,6 +110,16 @@ def prepare(
     listing = options.mode is not Mode.FAILED
     narrowed = options.prefixes is not None or (options.date is not None and migration.source.dated)
     prefixes = _prefixes(migration, options, local_date, interval) if listing or narrowed else []
+    stored = settled(migration, date=local_date, given=options.date is not None, interval=interval, listing=listing)
+    if listing and not migration.source.listed:
+        # One scan reads the whole file; its rows are narrowed as they come.
+        if options.prefixes:
+            options = options.model_copy(update={"prefixes": tuple(prefixes)})
+        elif migration.source.inventory is not None:
+            within = stored.source.model_copy(update={"prefixes": tuple(prefixes)})
+            stored = stored.model_copy(update={"source": within})
+        kind = "manifest" if migration.source.manifest is not None else "inventory"
+        prefixes = [f"{kind} {stored.source.place}"]
     asked = Run(
         run_id=run_id or new_run_id(),
         account=connection.account,
@@ -122,14 +128,15 @@ def prepare(
         bucket=migration.source.bucket,
         mode=options.mode,
         options=options,
-        spec=migration,
+        spec=stored,
         local_date=local_date,
         origin=origin.kind,
         dag_id=origin.dag_id,
         dag_run_id=origin.dag_run_id,
         task_group=(origin.task_group or "") if origin.kind == "airflow" else None,
     )
-    whole = options.limit is None and options.modified_since is None
+    dated = options.modified_since is not None or migration.select.windowed
+    whole = migration.source.listed and options.limit is None and not dated
     run = store.prepare_run(asked, spec_digest=migration.digest(), prefixes=prefixes if listing else [], whole=whole)
     if run.mode is Mode.FAILED:
         store.queue_failed(run, prefixes=prefixes if narrowed else None)
@@ -236,7 +243,8 @@ def _verdict(store: Store, run: Run, counts: Counts) -> VodMigrateError | None:
     if broken:
         prefix, code, message = broken[0]
         more = f" ({len(broken)} prefixes could not be listed)" if len(broken) > 1 else ""
-        return _named(code, SourceError)(f"prefix {prefix!r}: {message}{more}")
+        told = f"prefix {prefix!r}: {message}{more}" if run.spec.source.listed else message
+        return _named(code, SourceError)(told)
     left = counts.pending + counts.unknown
     if store.open_scans(run.run_id):
         return Unfinished(f"the listing did not end and {left:,} objects are left; the next run goes on with them")
@@ -290,18 +298,16 @@ def _keep_cap(store: Store, run: Run) -> str | None:
 
 
 def _discoverer(store: Store, connection: Connection, run: Run, stop: threading.Event, *, patience: float) -> Any:
-    from vod_migrate.discover.oss import ListedPage, list_pages, open_bucket  # noqa: PLC0415 - slow SDK import
     from vod_migrate.discover.scanning import Discoverer  # noqa: PLC0415 - slow SDK import
+    from vod_migrate.discover.sources import source_pages  # noqa: PLC0415 - slow SDK import
 
-    def pages(scan: Scan, stop: threading.Event) -> Iterator[ListedPage]:
-        bucket = open_bucket(connection, run.bucket)
-        return list_pages(bucket, scan.prefix, cursor=scan.cursor, after=scan.last_key, sleep=StopClock(stop).sleep)
-
+    source = run.spec.source
+    narrowed = ("",) if source.listed else (run.options.prefixes or source.prefixes)
     return Discoverer(
         store=store,
         run=run,
-        selection=Selection(run.spec.select, modified_since=run.options.modified_since),
-        pages=pages,
+        selection=Selection(run.spec.select, modified_since=run.options.modified_since, prefixes=tuple(narrowed)),
+        pages=source_pages(connection, run),
         stop=stop,
         patience=patience,
     )
@@ -313,28 +319,9 @@ def _prefixes(
     date: dt.date | None,
     interval: tuple[dt.datetime, dt.datetime] | None,
 ) -> list[str]:
-    facts: dict[str, Any] = {}
-    if date is not None:
-        facts["date"] = date
-    if interval is not None and options.date is None:
-        facts["interval_start"], facts["interval_end"] = (moment.astimezone(migration.zone) for moment in interval)
-    environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
-    rendered = []
-    for prefix in options.prefixes or migration.source.prefixes:
-        try:
-            rendered.append(environment.from_string(prefix).render(facts))
-        except Exception as error:
-            raise BadOption(f"prefix {prefix!r} cannot be made: {error}; {_fix_of_prefix(error)}") from error
+    facts = interval_facts(migration, date, interval if options.date is None else None)
+    rendered = [render(prefix, facts, "prefix") for prefix in options.prefixes or migration.source.prefixes]
     return _disjoint(rendered)
-
-
-def _fix_of_prefix(error: Exception) -> str:
-    text = str(error)
-    if not (isinstance(error, UndefinedError) and text.endswith("is undefined")):
-        return "correct the template"
-    if "interval_" in text:
-        return "start the run by its schedule or a backfill, which give it an interval"
-    return "give the run a date (--date YYYY-MM-DD, or `date` in the trigger form), or start it by its schedule or a backfill"
 
 
 def _disjoint(prefixes: list[str]) -> list[str]:

@@ -12,10 +12,11 @@
     │   ├── StoreNotMigrated              2
     │   ├── StoreTooNew                   2
     │   └── QuotaConflict                 2
-    ├── SourceError                       4          listing OSS
+    ├── SourceError                       4          listing OSS, reading a manifest
     │   ├── SourceUnavailable             4   yes
     │   ├── SourceDenied                  3
     │   ├── BucketMissing                 2
+    │   ├── ManifestBroken                2          a manifest or inventory that cannot be used
     │   └── ListingBroken                 6          an answer that cannot be true
     ├── RegisterError                     6          one RegisterMedia call
     │   ├── Transient                     4   yes
@@ -52,6 +53,7 @@ __all__ = [
     "Interrupted",
     "InvalidCredentials",
     "ListingBroken",
+    "ManifestBroken",
     "NetworkTrouble",
     "QuotaConflict",
     "RegisterError",
@@ -158,6 +160,12 @@ class SourceDenied(SourceError):
 
 class BucketMissing(SourceError):
     """The bucket does not exist at this endpoint: check `source.bucket` and the connection's region."""
+
+    exit_code = 2
+
+
+class ManifestBroken(SourceError):
+    """A manifest or inventory is not there, or not what it says it is: names the file, the line or field, and the fix."""
 
     exit_code = 2
 

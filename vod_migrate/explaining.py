@@ -63,7 +63,7 @@ class Explained:
 def explain(
     migration: Migration, key: str, *, region: str, size: int | None = None, row: Mapping[str, str] | None = None
 ) -> Explained:
-    """What the migration makes of a key, of the given size and modified now.
+    """What the migration makes of a key, of the given size and modified inside the window.
 
     size: bytes; None is the smallest that the migration takes. row: columns of a manifest.
     """
@@ -75,7 +75,8 @@ def explain(
         last_modified=dt.datetime.now(dt.UTC),
         storage_class=migration.select.storage_classes[0],
     )
-    reason = Selection(migration.select).reason(found)
+    window: dict[str, Any] = {"modified_after": None, "modified_before": None}
+    reason = Selection(migration.select.model_copy(update=window)).reason(found)
     if reason is not None:
         return Explained(key=key, left_out=reason)
     describer = Describer(migration, storage_address=f"{found.bucket}.oss-{region}.aliyuncs.com")

@@ -2,6 +2,7 @@
 
 ==============  =====================================================  =======================
 MediaObject     a file in OSS, as listed                               discover → select
+BrokenRow       a row of a manifest that cannot be used                discover → record
 Description     its RegisterMetadata                                   describe → batch
 Entry           a pending result with its description and URL          batch → register
 Batch           up to 10 entries of one storage address                one RegisterMedia call
@@ -12,11 +13,13 @@ Reply           a call's RequestId and its outcomes, one per entry     register 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
-__all__ = ["Batch", "Description", "Entry", "MediaObject", "Outcome", "Reply", "Verdict"]
+__all__ = ["Batch", "BrokenRow", "Description", "Entry", "MediaObject", "Outcome", "Reply", "Verdict"]
 
 FILES_PER_CALL = 10
 """RegisterMedia takes up to 10 files a call (RegisterMedia page, 2025-12)."""
@@ -24,14 +27,30 @@ FILES_PER_CALL = 10
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MediaObject:
-    """A file in OSS: size in bytes, etag without quotes, last_modified with its time zone."""
+    """A file in OSS: size in bytes, etag without quotes, last_modified with its time zone; None: a manifest did not say.
+
+    row: what a manifest says about it besides, by column.
+    """
 
     bucket: str
     key: str
-    size: int
-    etag: str
-    last_modified: datetime
-    storage_class: str = "Standard"
+    size: int | None
+    etag: str | None
+    last_modified: datetime | None
+    storage_class: str | None = "Standard"
+    row: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BrokenRow:
+    """A row of a manifest or inventory that names an object and cannot be used: a failed result of its own.
+
+    key: as far as the row tells it; code: ours, beginning with row_; message: names the row, the value and the fix.
+    """
+
+    key: str
+    code: str
+    message: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -5,11 +5,9 @@ The models are the one source of the defaults, the JSON schema and the reference
 
 from __future__ import annotations
 
-import datetime as dt
 import difflib
 import hashlib
 import json
-import re
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
@@ -17,166 +15,45 @@ from typing import Annotated, Any, get_args
 from zoneinfo import ZoneInfo, available_timezones
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from vod_migrate.errors import BadMigrationFile, BadOption
 from vod_migrate.spec_describe import Describe
-from vod_migrate.spec_part import Part, check_template
+from vod_migrate.spec_part import PREFIX_FACTS, Date, Moment, Part, check_template
 from vod_migrate.spec_register import Register
+from vod_migrate.spec_source import (
+    MEDIA_EXTENSIONS,
+    OBJECT_COLUMNS,
+    STORAGE_CLASSES,
+    Inventory,
+    Manifest,
+    Select,
+    Source,
+)
 
 __all__ = [
     "MEDIA_EXTENSIONS",
+    "PREFIX_FACTS",
+    "STORAGE_CLASSES",
     "Describe",
+    "Inventory",
+    "Manifest",
     "Migration",
     "Mode",
     "Register",
     "RunOptions",
+    "Select",
+    "Source",
     "load_migration",
     "parse_migration",
     "parse_options",
 ]
 
-MEDIA_EXTENSIONS: tuple[str, ...] = (
-    "mp4",
-    "ts",
-    "3gp",
-    "mpg",
-    "mpeg",
-    "mpe",
-    "dat",
-    "vob",
-    "asf",
-    "avi",
-    "wmv",
-    "flv",
-    "f4v",
-    "rm",
-    "rmvb",
-    "mov",
-    "mkv",
-    "m3u8",
-    "dv",
-    "gif",
-    "m2t",
-    "m4v",
-    "mj2",
-    "mjpeg",
-    "mts",
-    "ogg",
-    "qt",
-    "swf",
-    "webm",
-    "mp3",
-    "wma",
-    "wav",
-    "aac",
-    "ra",
-    "m4a",
-    "flac",
-    "ape",
-    "ac3",
-    "amr",
-    "caf",
-    "acm",
-)
-"""Video and audio formats that VOD takes (VOD upload overview and media-uploader pages, read 2026-11)."""
-
 ACCOUNT_CALLS_PER_SECOND = 47.0
 """The account's own pace: 94 % of the documented 50 calls/s, which 20 ms of network jitter still fits into."""
 
-STORAGE_CLASSES = ("Standard", "IA", "Archive", "ColdArchive", "DeepColdArchive")
-"""What OSS calls its storage classes in a listing (storage classes overview page)."""
-
-PREFIX_FACTS = ("date", "interval_start", "interval_end")
-"""What a prefix may use about its run."""
-
-_DATE_PLACE = re.compile(r"\{\{\s*(date|interval_start|interval_end)\b")
 _NAME = r"^[a-z0-9][a-z0-9_.-]{0,99}$"
-_BUCKET = r"^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$"
 _CRON_FIELDS = 5
-_NUMBER = re.compile(r"[+-]?\d+(\.\d*)?")
-
-
-def _no_number(value: Any) -> Any:
-    # 20240101 would be taken for the seconds since 1970.
-    if isinstance(value, int | float) or (isinstance(value, str) and _NUMBER.fullmatch(value.strip())):
-        raise ValueError("is a number and no date: write it as YYYY-MM-DD")
-    return value
-
-
-_Date = Annotated[dt.date, BeforeValidator(_no_number)]
-_Moment = Annotated[dt.datetime, BeforeValidator(_no_number)]
-
-
-class Source(Part):
-    """Where the objects are."""
-
-    bucket: Annotated[str, Field(pattern=_BUCKET, description="The OSS bucket; it must have been added to VOD.")]
-    prefixes: Annotated[
-        tuple[str, ...],
-        Field(
-            min_length=1,
-            description="Key prefixes to list; `{{ date }}` is the local date of the interval's start. [''] is the whole bucket.",
-        ),
-    ] = ("",)
-
-    @field_validator("prefixes")
-    @classmethod
-    def _readable_prefixes(cls, prefixes: tuple[str, ...]) -> tuple[str, ...]:
-        for prefix in prefixes:
-            check_template(prefix, PREFIX_FACTS, "run")
-        return prefixes
-
-    @property
-    def dated(self) -> bool:
-        """Whether a prefix depends on the run's date."""
-        return any(_DATE_PLACE.search(prefix) for prefix in self.prefixes)
-
-
-class Select(Part):
-    """Which of the listed objects are registered; each one left out is counted under a named reason."""
-
-    extensions: Annotated[
-        tuple[str, ...],
-        Field(
-            min_length=1,
-            description="File extensions without the dot, case-insensitive; the default is all that VOD takes.",
-        ),
-    ] = MEDIA_EXTENSIONS
-    min_size: Annotated[int, Field(ge=0, description="Smallest size in bytes; 1 leaves empty objects out.")] = 1
-    max_size: Annotated[int | None, Field(ge=1, description="Largest size in bytes.")] = None
-    storage_classes: Annotated[
-        tuple[str, ...],
-        Field(
-            min_length=1,
-            description="Storage classes to take. Archived objects are left out by default: VOD cannot read them.",
-        ),
-    ] = ("Standard", "IA")
-
-    @field_validator("extensions")
-    @classmethod
-    def _known_extensions(cls, extensions: tuple[str, ...]) -> tuple[str, ...]:
-        cleaned = tuple(extension.lower().removeprefix(".") for extension in extensions)
-        for extension in cleaned:
-            if extension not in MEDIA_EXTENSIONS:
-                near = difflib.get_close_matches(extension, MEDIA_EXTENSIONS, 1)
-                hint = f"did you mean {near[0]!r}?" if near else "VOD would refuse such files; remove it."
-                raise ValueError(f"VOD takes no {extension!r} files: {hint}")
-        return cleaned
-
-    @field_validator("storage_classes")
-    @classmethod
-    def _known_classes(cls, classes: tuple[str, ...]) -> tuple[str, ...]:
-        for name in classes:
-            if name not in STORAGE_CLASSES:
-                raise ValueError(f"OSS has no storage class {name!r}; known: {', '.join(STORAGE_CLASSES)}")
-        return classes
-
-    @model_validator(mode="after")
-    def _sizes_in_order(self) -> Select:
-        if self.max_size is not None and self.max_size < self.min_size:
-            raise ValueError(f"max_size {self.max_size} is below min_size {self.min_size}, so no object could be taken")
-        return self
 
 
 class Stop(Part):
@@ -204,7 +81,7 @@ class Migration(Part):
     schedule: Annotated[str | None, Field(description="Cron expression in `timezone`; null means by hand only.")] = None
     timezone: Annotated[str, Field(description="IANA time zone of schedule and dates.")] = "Asia/Shanghai"
     start_date: Annotated[
-        _Date | None, Field(description="First local date that a backfill may cover; null: 2020-01-01.")
+        Date | None, Field(description="First local date that a backfill may cover; null: 2020-01-01.")
     ] = None
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, populate_by_name=True)
@@ -224,6 +101,14 @@ class Migration(Part):
         if schedule is not None and not schedule.startswith("@") and len(schedule.split()) != _CRON_FIELDS:
             raise ValueError(f"{schedule!r} is no cron expression: it has five fields, e.g. '0 1 * * *'")
         return schedule
+
+    @model_validator(mode="after")
+    def _columns_of_fields(self) -> Migration:
+        manifest = self.source.manifest
+        for name in manifest.columns.named() if manifest is not None else ():
+            if name not in (*Describe.model_fields, *OBJECT_COLUMNS):
+                raise ValueError(f"source.manifest.columns.{name} is given, but `describe` has no {name}: remove it")
+        return self
 
     @property
     def zone(self) -> ZoneInfo:
@@ -267,10 +152,10 @@ class RunOptions(Part):
     ] = None
     limit: Annotated[int | None, Field(ge=1, description="Send at most this many objects.")] = None
     modified_since: Annotated[
-        _Moment | None,
+        Moment | None,
         Field(description="Only objects modified at or after this time; without an offset, the migration's time zone."),
     ] = None
-    date: Annotated[_Date | None, Field(description="The value of `{{ date }}` in prefixes, YYYY-MM-DD.")] = None
+    date: Annotated[Date | None, Field(description="The value of `{{ date }}` in prefixes, YYYY-MM-DD.")] = None
     calls_per_second: Annotated[float | None, Field(gt=0, le=1000, description="A lower pace for this run.")] = None
 
     @field_validator("prefixes")
@@ -320,7 +205,22 @@ def load_migration(path: Path) -> Migration:
         raise BadMigrationFile(str(path), [f"holds a value that cannot be read: {error}"]) from error
     if not isinstance(content, dict):
         raise BadMigrationFile(str(path), ["must be a mapping that begins with `name:`"])
-    return parse_migration(content, origin=str(path))
+    return _beside(path, parse_migration(content, origin=str(path)))
+
+
+def _beside(path: Path, migration: Migration) -> Migration:
+    """The migration with a relative path to its manifest or inventory made absolute: workers start in other folders."""
+    source = migration.source
+    place = source.place
+    if not place or place.startswith("oss://") or Path(place).is_absolute():
+        return migration
+    absolute = str(path.absolute().parent / place)
+    moved: dict[str, Any] = {}
+    if source.manifest is not None:
+        moved["manifest"] = source.manifest.model_copy(update={"location": absolute})
+    elif source.inventory is not None:
+        moved["inventory"] = source.inventory.model_copy(update={"manifest": absolute})
+    return migration.model_copy(update={"source": source.model_copy(update=moved)})
 
 
 def parse_migration(content: Mapping[str, Any], *, origin: str) -> Migration:

@@ -2,15 +2,33 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import difflib
+import re
 from collections.abc import Collection, Mapping
-from typing import Any, get_args
+from typing import Annotated, Any, get_args
 
 from jinja2 import TemplateSyntaxError, meta
 from jinja2.sandbox import SandboxedEnvironment
-from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationInfo, field_validator
 
-__all__ = ["Part", "check_names", "check_template"]
+__all__ = ["PREFIX_FACTS", "Date", "Moment", "Part", "check_names", "check_template", "no_number"]
+
+PREFIX_FACTS = ("date", "interval_start", "interval_end")
+"""What a prefix or the place of a manifest may use about its run."""
+
+_NUMBER = re.compile(r"[+-]?\d+(\.\d*)?")
+
+
+def no_number(value: Any) -> Any:
+    """Refuses a number where a date is asked for: 20240101 would be taken for the seconds since 1970."""
+    if isinstance(value, int | float) or (isinstance(value, str) and _NUMBER.fullmatch(value.strip())):
+        raise ValueError("is a number and no date: write it as YYYY-MM-DD")
+    return value
+
+
+Date = Annotated[dt.date, BeforeValidator(no_number)]
+Moment = Annotated[dt.datetime, BeforeValidator(no_number)]
 
 
 class Part(BaseModel):
@@ -35,7 +53,7 @@ def _takes_booleans(model: type[BaseModel], name: str | None) -> bool:
 
 
 def check_template(template: str, known: Collection[str], owner: str) -> None:
-    """Whether a prefix's template can be read and uses only what its owner has.
+    """Whether the template of a prefix or a place can be read and uses only what its owner has.
 
     Raises:
         ValueError: what is wrong, with a did-you-mean.

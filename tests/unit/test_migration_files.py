@@ -43,6 +43,76 @@ MISTAKES = [
     ({"source": {"bucket": "abc", "prefixes": [7]}}, "source.prefixes.0", "7"),
     ({"source": {"bucket": "abc", "prefixes": ["{{ dat }}/"]}}, "source.prefixes", "did you mean 'date'"),
     ({"source": {"bucket": "abc", "prefixes": ["{{ date"]}}, "source.prefixes", "no Jinja2 template"),
+    ({"source": {"bucket": "abc", "manifest": "a.csv"}}, "source.manifest", "a.csv"),
+    ({"source": {"bucket": "abc", "manifest": {}}}, "source.manifest.location", "required"),
+    ({"source": {"bucket": "abc", "manifest": {"location": "a.txt"}}}, "source.manifest", "set `format`"),
+    (
+        {"source": {"bucket": "abc", "manifest": {"location": "s3://b/a.csv"}}},
+        "source.manifest.location",
+        "oss://BUCKET",
+    ),
+    ({"source": {"bucket": "abc", "manifest": {"location": "oss://abc"}}}, "source.manifest.location", "oss://BUCKET"),
+    (
+        {"source": {"bucket": "abc", "manifest": {"location": "{{ day }}.csv"}}},
+        "source.manifest.location",
+        "known: date",
+    ),
+    (
+        {"source": {"bucket": "abc", "manifest": {"location": "a.csv", "format": "xml"}}},
+        "source.manifest.format",
+        "'csv', 'jsonl' or 'parquet'",
+    ),
+    (
+        {"source": {"bucket": "abc", "manifest": {"location": "a.csv", "keycolumn": "k"}}},
+        "source.manifest.keycolumn",
+        "did you mean 'key_column'",
+    ),
+    (
+        {"source": {"bucket": "abc", "manifest": {"location": "a.csv", "columns": {"titel": "T"}}}},
+        "source.manifest.columns.titel",
+        "did you mean 'title'",
+    ),
+    (
+        {"source": {"bucket": "abc", "prefixes": ["a/"], "manifest": {"location": "a.csv"}}},
+        "source",
+        "both manifest and prefixes",
+    ),
+    (
+        {"source": {"bucket": "abc", "inventory": {"manifest": "m"}, "manifest": {"location": "a.csv"}}},
+        "source",
+        "both manifest and inventory",
+    ),
+    ({"source": {"bucket": "abc", "inventory": {}}}, "source.inventory.manifest", "required"),
+    (
+        {"source": {"bucket": "abc", "inventory": {"manifest": "oss://x-y/m", "bucket": "abc"}}},
+        "source.inventory",
+        "keep one",
+    ),
+    (
+        {"source": {"bucket": "abc", "inventory": {"manifest": "m", "buckets": "x"}}},
+        "source.inventory.buckets",
+        "did you",
+    ),
+    ({"select": {"include": "*.mp4"}}, "select.include", "must be a list"),
+    ({"select": {"include": [""]}}, "select.include", "is empty"),
+    ({"select": {"exclude": ["re:("]}}, "select.exclude", "no regular expression"),
+    ({"select": {"exclude": ["re:(a+)+"]}}, "select.exclude", "take forever"),
+    ({"select": {"excludes": ["a"]}}, "select.excludes", "did you mean 'exclude'"),
+    ({"select": {"hls": "segments"}}, "select.hls", "'playlists' or 'all'"),
+    ({"select": {"archived": "restore"}}, "select.archived", "'skip' or 'register'"),
+    ({"select": {"modified_after": 20240101}}, "select.modified_after", "YYYY-MM-DD"),
+    ({"select": {"modified_after": "yesterday"}}, "select.modified_after", "interval_start"),
+    ({"select": {"modified_before": "interval"}}, "select.modified_before", "interval_end"),
+    (
+        {"select": {"modified_after": "2024-05-02", "modified_before": "2024-05-01"}},
+        "select",
+        "is not before modified_before",
+    ),
+    (
+        {"select": {"modified_after": "interval_end", "modified_before": "interval_start"}},
+        "select",
+        "no object could be taken",
+    ),
     ({"select": {"extensions": ["m3u"]}}, "select.extensions", "did you mean 'm3u8'"),
     ({"select": {"extensions": ["exe!"]}}, "select.extensions", "remove it"),
     ({"select": {"extensions": []}}, "select.extensions", "at least 1"),
@@ -139,6 +209,15 @@ def test_yaml_anchors_and_merges_are_no_setting_written_twice(tmp_path: Path) ->
         "name: a\nsource: {bucket: abc}\nregister: &r {template_group_id: x, threads: 4}\n", encoding="utf-8"
     )
     assert load_migration(path).register_.threads == 4
+
+
+def test_a_relative_manifest_lies_beside_its_migration_file(tmp_path: Path) -> None:
+    path = tmp_path / "good.yaml"
+    for origin in ("manifest: {location: lists/a.csv}", "inventory: {manifest: lists/a.csv}"):
+        path.write_text(
+            f"name: a\nsource: {{bucket: abc, {origin}}}\nregister: {{template_group_id: x}}\n", encoding="utf-8"
+        )
+        assert load_migration(path).source.place == str(tmp_path / "lists/a.csv")
 
 
 def test_a_resolved_file_reads_back_as_the_same_migration_with_the_same_digest() -> None:

@@ -17,9 +17,9 @@ def listing(*keys: str, cursor: str | None = None, **left_out: int) -> Listing:
 
 
 def test_a_scan_adds_up_its_pages_and_keeps_the_last_key_over_an_empty_one() -> None:
-    first = SCAN.after(listing("a/1", "a/2", cursor="t", extension=1), {"queued": 1}, over_limit=0)
-    second = first.after(listing(cursor="u"), {}, over_limit=0)
-    last = second.after(listing("a/3", "a/4", extension=1, empty=1), {"queued": 1}, over_limit=0)
+    first = SCAN.after(listing("a/1", "a/2", cursor="t", extension=1), {"queued": 1}, over_limit=[])
+    second = first.after(listing(cursor="u"), {}, over_limit=[])
+    last = second.after(listing("a/3", "a/4", extension=1, empty=1), {"queued": 1}, over_limit=[])
     assert (first.cursor, first.last_key) == ("t", "a/2")
     assert (second.cursor, second.last_key, second.pages) == ("u", "a/2", 2)
     assert (last.cursor, last.last_key, last.pages, last.listed) == (None, "a/4", 3, 4)
@@ -29,7 +29,7 @@ def test_a_scan_adds_up_its_pages_and_keeps_the_last_key_over_an_empty_one() -> 
 
 
 def test_a_page_beyond_the_limit_ends_the_scan_and_counts_what_it_left_out() -> None:
-    cut = SCAN.after(listing("a/1", "a/2", cursor="t"), {"queued": 1}, over_limit=1)
+    cut = SCAN.after(listing("a/1", "a/2", cursor="t"), {"queued": 1}, over_limit=[f"x{n}" for n in range(1)])
     assert cut.limited
     assert cut.left_out == {"limit": 1}
 

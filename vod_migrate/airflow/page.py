@@ -10,7 +10,7 @@ __all__ = ["migration_page"]
 def migration_page(migration: Migration, origin: str) -> str:
     """The page in Markdown. origin: the migration's file."""
     rows = [
-        ("Source", _code(f"oss://{migration.source.bucket}/") + " " + _listed(migration.source.prefixes)),
+        ("Source", _code(f"oss://{migration.source.bucket}/") + " " + _origin(migration)),
         ("Taken", _taken(migration)),
         ("Title", _code(migration.describe.title)),
         ("Processing", _processing(migration)),
@@ -34,6 +34,15 @@ Any task may be cleared or marked failed at any time: nothing is lost, nothing i
 """
 
 
+def _origin(migration: Migration) -> str:
+    source = migration.source
+    if source.manifest is not None:
+        return f"from the manifest {_code(source.place)}"
+    if source.inventory is not None:
+        return f"from the inventory {_code(source.place)} {_listed(source.prefixes)}"
+    return _listed(source.prefixes)
+
+
 def _listed(prefixes: tuple[str, ...]) -> str:
     if prefixes == ("",):
         return "(the whole bucket)"
@@ -46,7 +55,13 @@ def _taken(migration: Migration) -> str:
         "every format that VOD takes" if select.extensions == MEDIA_EXTENSIONS else ", ".join(select.extensions)
     )
     sizes = f"from {select.min_size:,} bytes" + (f" to {select.max_size:,}" if select.max_size else "")
-    return f"{extensions}; {sizes}; {', '.join(select.storage_classes)}"
+    patterns = [
+        f"{word} {', '.join(_code(pattern) for pattern in given)}"
+        for word, given in (("only", select.include), ("without", select.exclude))
+        if given
+    ]
+    classes = ", ".join(select.storage_classes) + (" and archived" if select.archived == "register" else "")
+    return "; ".join([extensions, sizes, classes, *patterns])
 
 
 def _processing(migration: Migration) -> str:

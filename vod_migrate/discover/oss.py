@@ -9,7 +9,6 @@ from __future__ import annotations
 import datetime as dt
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
@@ -18,13 +17,12 @@ from lxml import etree
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from vod_migrate.connection import Connection, CredentialSource
+from vod_migrate.discover.hls import is_playlist
+from vod_migrate.discover.page import PAGE_KEYS, ListedPage
 from vod_migrate.errors import BucketMissing, ListingBroken, SourceDenied, SourceError, SourceUnavailable
 from vod_migrate.media import MediaObject
 
-__all__ = ["FastBucket", "ListedPage", "list_pages", "open_bucket"]
-
-PAGE_KEYS = 1000
-"""The most that ListObjectsV2 gives in one page (its reference page; the default is 100)."""
+__all__ = ["FastBucket", "ListedPage", "holds_playlist", "list_pages", "listing_error", "open_bucket"]
 
 MOST_EMPTY_PAGES = 100
 _TIMEOUTS = (5.0, 30.0)
@@ -40,14 +38,6 @@ _FORBIDDEN = 403
 _TOO_MANY_REQUESTS = 429
 _SERVER_ERROR = 500
 _COLUMNS = ("Key", "LastModified", "ETag", "Size", "StorageClass")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ListedPage:
-    """One page as OSS sent it. cursor: the token of the next page, None on the last."""
-
-    objects: tuple[MediaObject, ...]
-    cursor: str | None
 
 
 class FastBucket(oss2.Bucket):  # type: ignore[misc]
@@ -119,19 +109,22 @@ def list_pages(
     *,
     cursor: str | None = None,
     after: str | None = None,
+    delimiter: str = "",
     sleep: Callable[[float], None] = time.sleep,
 ) -> Iterator[ListedPage]:
     """The pages of a prefix, from a cursor on.
 
-    after: the last key before the cursor, to check the order against; sleep: waits between tries.
+    after: the last key before the cursor, to check the order against; delimiter: '/' leaves subfolders out;
+    sleep: waits between tries.
 
     Raises:
         SourceUnavailable: after its retries; SourceDenied, BucketMissing, ListingBroken: at once.
     """
     last, empty = after, 0
     while True:
-        page = _page(bucket, prefix, cursor, sleep)
-        empty = 0 if page.objects else empty + 1
+        page = _page(bucket, prefix, cursor, delimiter, sleep)
+        # One by folders has no objects where there are only folders.
+        empty = 0 if page.objects or delimiter else empty + 1
         if empty > MOST_EMPTY_PAGES:
             raise ListingBroken(f"OSS sends page after page of {prefix!r} without an object and without an end")
         if page.cursor is not None and page.cursor == cursor:
@@ -143,7 +136,19 @@ def list_pages(
         cursor = page.cursor
 
 
-def _page(bucket: FastBucket, prefix: str, cursor: str | None, sleep: Callable[[float], None]) -> ListedPage:
+def holds_playlist(bucket: FastBucket, folder: str, *, sleep: Callable[[float], None] = time.sleep) -> bool:
+    """Whether a folder itself, not one below it, holds an HLS playlist: one pass over it.
+
+    Raises:
+        The errors of list_pages.
+    """
+    pages = list_pages(bucket, folder, delimiter="/", sleep=sleep)
+    return any(is_playlist(found.key) for page in pages for found in page.objects)
+
+
+def _page(
+    bucket: FastBucket, prefix: str, cursor: str | None, delimiter: str, sleep: Callable[[float], None]
+) -> ListedPage:
     for attempt in Retrying(
         retry=retry_if_exception_type(SourceUnavailable),
         wait=wait_random_exponential(multiplier=0.5, max=30),
@@ -152,13 +157,15 @@ def _page(bucket: FastBucket, prefix: str, cursor: str | None, sleep: Callable[[
         reraise=True,
     ):
         with attempt:
-            return _ask(bucket, prefix, cursor)
+            return _ask(bucket, prefix, cursor, delimiter)
     raise AssertionError("unreachable: tenacity re-raises")
 
 
-def _ask(bucket: FastBucket, prefix: str, cursor: str | None) -> ListedPage:
+def _ask(bucket: FastBucket, prefix: str, cursor: str | None, delimiter: str) -> ListedPage:
     try:
-        result = bucket.list_objects_v2(prefix=prefix, continuation_token=cursor or "", max_keys=PAGE_KEYS)
+        result = bucket.list_objects_v2(
+            prefix=prefix, delimiter=delimiter, continuation_token=cursor or "", max_keys=PAGE_KEYS
+        )
     except oss2.exceptions.OssError as error:
         raise listing_error(error, bucket.bucket_name) from error
     except etree.XMLSyntaxError as error:

@@ -5,20 +5,16 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
 
-from vod_migrate.discover.oss import ListedPage
 from vod_migrate.discover.selection import Selection, storable
+from vod_migrate.discover.sources import Pages
 from vod_migrate.errors import Interrupted, SourceUnavailable, StoreError, VodMigrateError
 from vod_migrate.results.rows import Listing, Run, Scan
 from vod_migrate.results.store import Presence, Store
 
-__all__ = ["Discoverer", "Pages"]
+__all__ = ["Discoverer"]
 
 log = logging.getLogger(__name__)
-
-Pages = Callable[[Scan, threading.Event], Iterator[ListedPage]]
-"""Lists a scan's prefix from its cursor on; waits end when the event is set."""
 
 _LOCK_GLANCE_SECONDS = 1.0
 _LIFE_SECONDS = 30.0
@@ -122,13 +118,16 @@ class Discoverer:
                 return True
             for page in self._pages(scan, stop):
                 _check(stop)
-                selected = self._selection.select(page.objects)
+                selected = self._selection.select(page.objects, playlists=page.playlists)
                 listing = Listing(
                     keys=tuple(listed.key for listed in page.objects if storable(listed.key)),
-                    listed=len(page.objects),
+                    listed=len(page.objects) + len(page.broken) + page.rows,
                     selected=selected.kept,
-                    left_out=selected.left_out,
+                    left_out={**page.left_out, **selected.left_out},
                     cursor=page.cursor,
+                    samples={**page.samples, **selected.samples},
+                    broken=page.broken,
+                    rows=page.rows,
                 )
                 scan = self._store.merge_page(self._run, scan, listing)
                 self._show_life()

@@ -4,24 +4,49 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 
+from vod_migrate.discover.hls import folder_of, is_segment
+from vod_migrate.key_patterns import matcher
 from vod_migrate.media import MediaObject
 from vod_migrate.spec import Select
+from vod_migrate.spec_source import ARCHIVED_CLASSES
 
 __all__ = ["REASONS", "Selected", "Selection", "storable"]
 
+SAMPLES = 5
+"""Keys shown for a reason: enough to see what they have in common."""
+
 REASONS: dict[str, str] = {
     "folder_marker": "the key ends with '/': a folder, not a file",
+    "outside_prefixes": "a row whose key begins with none of the prefixes",
+    "not_included": "the key matches none of `select.include`",
+    "excluded": "the key matches one of `select.exclude`",
+    "hls_segment": "a segment in a folder with an HLS playlist; the playlist is registered",
     "no_extension": "the file name has no extension; VOD needs one",
     "extension": "the extension is not among `select.extensions`",
     "empty": "the object has no bytes",
     "too_small": "smaller than `select.min_size`",
     "too_large": "larger than `select.max_size`",
+    "size_unknown": "the manifest does not say its size, and `select` asks for one",
+    "time_unknown": "the manifest does not say when it was last modified, and that is asked for",
     "archived": "archived: VOD cannot read it until it is restored",
     "storage_class": "the storage class is not among `select.storage_classes`",
     "not_modified_since": "last modified before the run's `modified_since`",
+    "too_old": "last modified before `select.modified_after`",
+    "too_new": "last modified at or after `select.modified_before`",
+    "old_version": "a row of an inventory about a version that is not the current one",
+    "delete_marker": "a row of an inventory about a deleted object",
+    "duplicate": "a row about an object that the run had already",
+    "row_no_key": "a row without a key",
+    "row_unreadable": "a row that cannot be read",
+    "row_encoding": "a row with bytes or signs that are no text",
+    "row_columns": "a row with more or fewer cells than columns",
+    "row_other_bucket": "a row that names another bucket",
+    "row_key": "a row whose key no object can have",
+    "row_value": "a row with a size or time that is none",
+    "row_no_object": "a row whose object does not exist",
     "unstorable_key": "the key is not text (a NUL, or not UTF-8)",
     "limit": "found after the run's `limit` was reached",
 }
@@ -30,54 +55,103 @@ REASONS: dict[str, str] = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Selected:
-    """A page after selection: what is kept, in order, and how many were left out for which reason."""
+    """A page after selection: what is kept, in order, and how many were left out for which reason, with a few keys."""
 
     kept: tuple[MediaObject, ...]
     left_out: dict[str, int]
+    samples: dict[str, list[str]]
 
 
 class Selection:
-    """The rules of one run."""
+    """The rules of one run. prefixes: what keys must begin with, where the source does not see to it itself.
 
-    def __init__(self, rules: Select, *, modified_since: dt.datetime | None = None) -> None:
+    The window's edges in the rules must be times with an offset; `prepare` has resolved them.
+    """
+
+    def __init__(
+        self, rules: Select, *, modified_since: dt.datetime | None = None, prefixes: tuple[str, ...] = ("",)
+    ) -> None:
+        self._include = [matcher(pattern) for pattern in rules.include]
+        self._exclude = [matcher(pattern) for pattern in rules.exclude]
+        self._prefixes = prefixes
+        self._hls = rules.hls == "playlists"
         self._extensions = frozenset(rules.extensions)
-        self._classes = frozenset(rules.storage_classes)
+        archived = ARCHIVED_CLASSES if rules.archived == "register" else ()
+        self._classes = frozenset((*rules.storage_classes, *archived))
         self._min_size = rules.min_size
         self._max_size = rules.max_size
+        self._sized = rules.min_size > 1 or rules.max_size is not None
         self._modified_since = modified_since
+        self._after = _resolved(rules.modified_after)
+        self._before = _resolved(rules.modified_before)
+        self._timed = any(edge is not None for edge in (modified_since, self._after, self._before))
 
-    def select(self, objects: Iterable[MediaObject]) -> Selected:
-        """Divides a page."""
+    def select(self, objects: Iterable[MediaObject], *, playlists: Container[str] = frozenset()) -> Selected:
+        """Divides a page. playlists: the folders that hold an HLS playlist."""
         kept = []
         left_out: Counter[str] = Counter()
+        samples: dict[str, list[str]] = {}
         for found in objects:
-            reason = self.reason(found)
+            reason = self.reason(found, playlists=playlists)
             if reason is None:
                 kept.append(found)
-            else:
-                left_out[reason] += 1
-        return Selected(kept=tuple(kept), left_out=dict(left_out))
+                continue
+            left_out[reason] += 1
+            if left_out[reason] <= SAMPLES:
+                samples.setdefault(reason, []).append(_as_text(found.key))
+        return Selected(kept=tuple(kept), left_out=dict(left_out), samples=samples)
 
-    def reason(self, found: MediaObject) -> str | None:  # noqa: PLR0911 - one line a reason
+    def reason(self, found: MediaObject, *, playlists: Container[str] = frozenset()) -> str | None:
         """Why an object is left out; None keeps it. The first reason that applies counts."""
-        if not storable(found.key):
+        return self._of_key(found.key, playlists) or self._of_size(found.size) or self._of_rest(found)
+
+    def _of_key(self, key: str, playlists: Container[str]) -> str | None:  # noqa: PLR0911 - one line a reason
+        if not storable(key):
             return "unstorable_key"
-        if found.key.endswith("/"):
+        if key.endswith("/"):
             return "folder_marker"
-        extension = extension_of(found.key)
+        if not key.startswith(self._prefixes):
+            return "outside_prefixes"
+        if self._include and not any(fits(key) for fits in self._include):
+            return "not_included"
+        if any(fits(key) for fits in self._exclude):
+            return "excluded"
+        if self._hls and is_segment(key) and folder_of(key) in playlists:
+            return "hls_segment"
+        extension = extension_of(key)
         if not extension:
             return "no_extension"
-        if extension not in self._extensions:
-            return "extension"
-        if found.size < self._min_size:
-            return "empty" if found.size == 0 else "too_small"
-        if self._max_size is not None and found.size > self._max_size:
-            return "too_large"
-        if found.storage_class not in self._classes:
+        return None if extension in self._extensions else "extension"
+
+    def _of_size(self, size: int | None) -> str | None:
+        if size is None:
+            return "size_unknown" if self._sized else None
+        if size < self._min_size:
+            return "empty" if size == 0 else "too_small"
+        return "too_large" if self._max_size is not None and size > self._max_size else None
+
+    def _of_rest(self, found: MediaObject) -> str | None:
+        if found.storage_class is not None and found.storage_class not in self._classes:
             return "archived" if "Archive" in found.storage_class else "storage_class"
-        if self._modified_since is not None and found.last_modified < self._modified_since:
+        modified = found.last_modified
+        if modified is None:
+            return "time_unknown" if self._timed else None
+        if self._modified_since is not None and modified < self._modified_since:
             return "not_modified_since"
-        return None
+        if self._after is not None and modified < self._after:
+            return "too_old"
+        return "too_new" if self._before is not None and modified >= self._before else None
+
+
+def _resolved(edge: dt.datetime | str | None) -> dt.datetime | None:
+    if edge is None or (isinstance(edge, dt.datetime) and edge.tzinfo is not None):
+        return edge
+    raise ValueError(f"the edge {edge!r} of the window was not resolved when the run was prepared")
+
+
+def _as_text(key: str) -> str:
+    # JSON in Postgres takes neither a NUL nor half a character.
+    return key.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
 
 
 def extension_of(key: str) -> str:

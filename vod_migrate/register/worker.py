@@ -254,7 +254,11 @@ class Worker:
             if self._stop.is_set():
                 raise Interrupted("the worker was told to stop", code="interrupted")
             return self._describer.describe(
-                work.object, result_id=work.result_id, attempts=work.attempts, no_answers=work.no_answers
+                work.object,
+                result_id=work.result_id,
+                attempts=work.attempts,
+                no_answers=work.no_answers,
+                row=work.object.row,
             )
 
         if not self._describer.waits:
@@ -297,7 +301,9 @@ class Worker:
         told = self._store.outcome_counts(stored)
         if not told.get("failed") and not told.get("retry"):
             return
-        failed = told.get("failed", 0) + self._store.alone_left(self._run.run_id)
+        # A broken row of a manifest says nothing about VOD, and all of them are recorded before the first file is sent.
+        broken = 0 if self._run.spec.source.listed else self._store.broken_rows(stored)
+        failed = told.get("failed", 0) - broken + self._store.alone_left(self._run.run_id)
         total = failed + told.get("registered", 0) + told.get("already_registered", 0)
         rule = self._run.spec.stop
         if total >= rule.min_outcomes and failed > rule.failure_share * total:

@@ -26,7 +26,7 @@ from vod_migrate.report.model import (
 )
 from vod_migrate.report.pace import DOCUMENTED_CALLS_PER_SECOND, bucket_width, pace_points
 from vod_migrate.report.sentence import sentence
-from vod_migrate.results.rows import Counts
+from vod_migrate.results.rows import Counts, joined_samples
 from vod_migrate.results.store import Store
 from vod_migrate.spec import MEDIA_EXTENSIONS
 
@@ -59,6 +59,9 @@ def load_report(store: Store, run_id: str) -> Report:
         groups = list(QUERIES.failure_groups(connection, run_id=run_id, most=_MOST_CODES))
         samples = _samples(connection, run_id, [code for code, _ in groups])
         scans = tuple(_scans(connection, run_id))
+        left_samples: dict[str, list[str]] = {}
+        for (kept,) in QUERIES.left_out_samples(connection, run_id=run_id):
+            left_samples = joined_samples(left_samples, kept)
         prefixes, prefixes_failed = QUERIES.scan_totals(connection, run_id=run_id)
         before = QUERIES.previous_run(connection, run_id=run_id)
 
@@ -71,7 +74,7 @@ def load_report(store: Store, run_id: str) -> Report:
         pace=pace,
         failures=tuple(_groups(groups, samples, counts)),
         left_out=tuple(
-            LeftOut(diagnosis=diagnose_left_out(reason), count=count)
+            LeftOut(diagnosis=diagnose_left_out(reason), count=count, samples=tuple(left_samples.get(reason, ())))
             for reason, count in sorted(counts.left_out.items(), key=lambda item: (-item[1], item[0]))
         ),
         scans=scans,

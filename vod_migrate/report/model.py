@@ -67,6 +67,11 @@ class RunFacts:
         return ZoneInfo(self.timezone)
 
     @property
+    def listed(self) -> bool:
+        """Whether its objects came from listing prefixes, and not from a manifest or an inventory."""
+        return not any(setting.name.startswith(("source.manifest.", "source.inventory.")) for setting in self.settings)
+
+    @property
     def running(self) -> bool:
         """Whether the run has no verdict yet."""
         return self.state == "running"
@@ -143,10 +148,11 @@ class FailureGroup:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LeftOut:
-    """Objects that the selection left out for one reason."""
+    """Objects that the selection left out for one reason; samples: up to five of their keys."""
 
     diagnosis: Diagnosis
     count: int
+    samples: tuple[str, ...] = ()
 
     @property
     def reason(self) -> str:

@@ -54,6 +54,10 @@ join results r on r.result_id = o.result_id
 left join calls c on c.call_id = o.call_id
 order by failure, o.result_id;
 
+-- name: left_out_samples
+-- A few keys for each reason, by scan.
+select samples from scans where run_id = :run_id and samples <> '{}' order by position;
+
 -- name: scans_of_run
 -- The prefixes of the run and how far their listing came.
 select prefix, state, pages, listed, error_code, error, extract(epoch from coalesce(finished_at, now()) - started_at)::float8

@@ -18,7 +18,10 @@ def sentence(*, run: RunFacts, counts: Counts, prefixes: int, prefixes_failed: i
         which = (
             f"{grouped(prefixes_failed)} of {counted(prefixes, 'prefix', 'prefixes')}" if prefixes > 1 else "The prefix"
         )
-        return f"{which} could not be listed; {_settled(counts)} in {duration(run.seconds)}."
+        which = which if run.listed else "The source"
+        return (
+            f"{which} could not be {'listed' if run.listed else 'read'}; {_settled(counts)} in {duration(run.seconds)}."
+        )
     if waiting:
         return f"Ended with work left: {_settled(counts)}, {counted(waiting, 'object stays', 'objects stay')} pending."
     if not counts.settled:
@@ -52,7 +55,7 @@ def _nothing(run: RunFacts, counts: Counts) -> str:
     if run.mode == "failed":
         return "Nothing to do: this migration had no failed objects."
     if not counts.discovered:
-        return "Nothing to do: no object was found under the prefixes."
+        return f"Nothing to do: no object was found {'under the prefixes' if run.listed else 'in the source'}."
     left_out = sum(counts.left_out.values())
     if left_out == counts.discovered:
         return f"Nothing to do: all {counted(left_out, 'listed object')} were left out."

@@ -21,6 +21,7 @@ _LABEL = 20
 _NUMBER = 14
 _MOST_PREFIXES = 12
 _SAMPLES = 3  # the page shows more, the table all
+_LEFT_OUT_SAMPLES = 2
 _COLOURS = {"succeeded": "green", "failed": "red", "stopped": "yellow", "interrupted": "yellow", "running": "cyan"}
 
 Line = tuple[str, str]
@@ -153,18 +154,22 @@ def _left_out_lines(report: Report) -> Iterator[Line]:
     for left in report.left_out:
         begin = f"  {_padded(visible(left.reason), _LABEL)}{grouped(left.count):>{_NUMBER}}  "
         yield from _wrapped(left.diagnosis.meaning, first=begin)
+        for sample in left.samples[:_LEFT_OUT_SAMPLES]:
+            yield f"    e.g. {_cut(visible(sample), COLUMNS - 9)}", "dim"
 
 
 def _prefix_lines(report: Report) -> Iterator[Line]:
     if not report.prefixes:
         return
     yield "", ""
-    yield f"{counted(report.prefixes, 'prefix', 'prefixes')} listed", "bold"
+    listed = f"{counted(report.prefixes, 'prefix', 'prefixes')} listed"
+    yield listed if report.run.listed else "The source", "bold"
+    unit = "objects" if report.run.listed else "rows"
     # What could not be listed is never cut off by the rest.
     scans = sorted(report.scans, key=lambda scan: scan.state != "failed")
     for scan in scans[:_MOST_PREFIXES]:
         name = _padded(visible(scan.prefix) or "(the whole bucket)", 52)
-        yield f"  {name} {scan.state:<9}{grouped(scan.listed):>{_NUMBER}} objects", "red" if scan.error else ""
+        yield f"  {name} {scan.state:<9}{grouped(scan.listed):>{_NUMBER}} {unit}", "red" if scan.error else ""
         if scan.error:
             yield from _wrapped(visible(scan.error), first="    ", style="red")
     if report.prefixes > _MOST_PREFIXES:

@@ -63,7 +63,7 @@ on conflict (run_id, prefix) do nothing;
 
 -- name: open_scans
 -- What is left to list, in order.
-select scan_id, prefix, whole, cursor, last_key, pages, listed, counts, left_out
+select scan_id, prefix, whole, cursor, last_key, pages, listed, counts, left_out, samples
 from scans where run_id = :run_id and state = 'open' order by position;
 
 -- name: scan_state$
@@ -72,7 +72,7 @@ select state from scans where scan_id = :scan_id;
 
 -- name: get_scan^
 -- Where a scan stands, read under its lock.
-select scan_id, prefix, whole, cursor, last_key, pages, listed, counts, left_out
+select scan_id, prefix, whole, cursor, last_key, pages, listed, counts, left_out, samples
 from scans where scan_id = :scan_id and state = 'open';
 
 -- name: queued_by_scans$
@@ -82,7 +82,7 @@ select coalesce(sum((counts ->> 'queued')::bigint), 0) from scans where run_id =
 -- name: save_scan!
 -- A page is merged: the cursor moves in the same transaction.
 update scans set cursor = :cursor, last_key = :last_key, pages = :pages, listed = :listed, counts = :counts,
-                 left_out = :left_out, started_at = coalesce(started_at, now())
+                 left_out = :left_out, samples = :samples, started_at = coalesce(started_at, now())
 where scan_id = :scan_id;
 
 -- name: close_scan!
@@ -98,25 +98,30 @@ select pg_advisory_xact_lock(hashtextextended('merge:' || :account || '/' || :bu
 
 -- name: merge_page
 -- A page of selected objects meets the results: what is new is queued, what is known meets its fate. One row per fate.
+-- A manifest may name an object twice, and may not say its size, etag, time or class: null changes nothing that is known.
 -- A run nobody is present in gives up its advisory lock at once, so its pending rows are free to adopt.
 with listed as (
-  select * from unnest(:keys::text[], :sizes::bigint[], :etags::text[], :modified::timestamptz[], :classes::text[])
-    as page (key, size, etag, last_modified, storage_class)
+  select * from unnest(:keys::text[], :sizes::bigint[], :etags::text[], :modified::timestamptz[], :classes::text[],
+                       :attributes::jsonb[])
+    as page (key, size, etag, last_modified, storage_class, attributes)
 ), looked_up as (
   -- One index probe a key, whatever the statistics of a table that has just begun to grow make the planner believe.
-  select l.*, r.result_id, r.migration, r.state, r.state_before_gone, r.nights, r.queued_run, r.etag as known_etag
+  select l.*, r.result_id, r.migration, r.state, r.state_before_gone, r.nights, r.queued_run, r.settled_run,
+         r.code, r.etag as known_etag
   from listed l left join lateral (
     select * from results known
     where known.account = :account and known.bucket = :bucket and known.key = l.key limit 1
   ) r on true
 ), known as (
-  select result_id, state, size, etag, last_modified, storage_class,
+  select result_id, state, size, etag, last_modified, storage_class, attributes,
     case
       when migration <> :migration then 'owned_elsewhere'
+      when :once and settled_run = :run_id and not starts_with(coalesce(code, ''), 'row_') then 'duplicate'
       when state = 'registered' then
         case when :mode = 'all' then 'queued' when known_etag <> etag then 'changed' else 'unchanged' end
       when state = 'failed' then
-        case when :mode = 'all' or known_etag <> etag or nights < :retry_failed then 'queued' else 'failed_before' end
+        case when :mode = 'all' or known_etag <> etag or nights < :retry_failed
+                  or starts_with(coalesce(code, ''), 'row_') then 'queued' else 'failed_before' end
       when state = 'gone' then
         case when state_before_gone = 'registered' and :mode <> 'all' then 'returned' else 'queued' end
       when queued_run = :run_id then 'adopted'
@@ -126,8 +131,9 @@ with listed as (
     end as fate
   from looked_up where result_id is not null
 ), inserted as (
-  insert into results (account, bucket, key, migration, size, etag, last_modified, storage_class, queued_run)
-  select :account, :bucket, l.key, :migration, l.size, l.etag, l.last_modified, l.storage_class, :run_id
+  insert into results (account, bucket, key, migration, size, etag, last_modified, storage_class, attributes,
+                       queued_run)
+  select :account, :bucket, l.key, :migration, l.size, l.etag, l.last_modified, l.storage_class, l.attributes, :run_id
   from looked_up l where l.result_id is null
   order by l.key
   on conflict (account, bucket, key) do nothing
@@ -135,10 +141,16 @@ with listed as (
 ), requeued as (
   update results r
   set state = 'pending', state_before_gone = null, queued_run = :run_id, claim_token = null, alone = false,
-      unsure = false, attempts = 0, no_answers = 0, size = k.size, etag = k.etag, last_modified = k.last_modified,
-      storage_class = k.storage_class, updated_at = now(),
+      unsure = false, attempts = 0, no_answers = 0, size = coalesce(k.size, r.size), etag = coalesce(k.etag, r.etag),
+      last_modified = coalesce(k.last_modified, r.last_modified), storage_class = coalesce(k.storage_class, r.storage_class),
+      attributes = coalesce(k.attributes, r.attributes), updated_at = now(),
       nights = case when k.state = 'failed' and :mode = 'new' then r.nights + 1 else 0 end
   from known k where k.fate = 'queued' and r.result_id = k.result_id and r.state = k.state
+  returning 1
+), renewed as (
+  update results r set attributes = k.attributes
+  from known k where k.fate = 'adopted' and r.result_id = k.result_id and r.state = 'pending' and r.claim_token is null
+    and k.attributes is not null and r.attributes is distinct from k.attributes
   returning 1
 ), returned as (
   update results r set state = 'registered', state_before_gone = null, updated_at = now()
@@ -148,6 +160,28 @@ with listed as (
 select 'queued', (select count(*) from inserted) + (select count(*) from requeued)
 union all select 'unchanged', (select count(*) from returned)
 union all select fate, count(*) from known where fate not in ('queued', 'returned') group by fate;
+
+-- name: record_broken_rows
+-- Rows of a manifest that cannot be used are failed results of their own: never sent, and queued as soon as the row is right.
+-- A result that is more than such a row stays as it is. One row per code.
+with broken as (
+  select * from unnest(:keys::text[], :codes::text[], :messages::text[]) as b (key, code, message)
+), kept as (
+  insert into results (account, bucket, key, migration, state, code, message, settled_run)
+  select :account, :bucket, key, :migration, 'failed', code, message, :run_id from broken order by key
+  on conflict (account, bucket, key) do update
+  set code = excluded.code, message = excluded.message, request_id = null, settled_run = excluded.settled_run,
+      updated_at = now()
+  where results.migration = excluded.migration and results.state = 'failed' and starts_with(results.code, 'row_')
+  returning result_id, key, code
+), told as (
+  insert into outcomes (result_id, run_id, outcome, code)
+  select k.result_id, :run_id, 'failed', k.code from kept k
+  where not exists (
+    select 1 from outcomes o where o.run_id = :run_id and o.result_id = k.result_id and o.outcome = 'failed'
+  )
+)
+select b.code, count(*) from broken b where not exists (select 1 from kept k where k.key = b.key) group by b.code;
 
 -- name: note_missing!
 -- Results inside a listed stretch that the listing did not name; they become gone only if the whole prefix is listed.
@@ -173,10 +207,12 @@ with gone as (
 delete from gone_candidates where scan_id = :scan_id;
 
 -- name: queue_failed$
--- Mode failed: the migration's failed results become this run's work, without listing.
+-- Mode failed: the migration's failed results become this run's work, without listing. A broken row is none: only its
+-- manifest can mend it.
 with chosen as (
   select result_id from results
   where account = :account and migration = :migration and state = 'failed'
+    and not starts_with(coalesce(code, ''), 'row_')
     and (:prefixes::text[] is null or exists (select 1 from unnest(:prefixes::text[]) p where starts_with(key, p)))
     and (:since::timestamptz is null or last_modified >= :since)
   order by result_id limit :most for update
@@ -260,7 +296,8 @@ with work as (
   order by r.result_id limit :most for update of r skip locked
 )
 update results r set claim_token = :token from work w where r.result_id = w.result_id
-returning r.result_id, r.bucket, r.key, r.size, r.etag, r.last_modified, r.storage_class, r.attempts, r.no_answers;
+returning r.result_id, r.bucket, r.key, r.size, r.etag, r.last_modified, r.storage_class, r.attempts, r.no_answers,
+          r.attributes;
 
 -- name: claim_last
 -- A few results from the far end of the backlog, to tell bad settings from bad files.
@@ -270,7 +307,8 @@ with work as (
   order by r.result_id desc limit :most for update of r skip locked
 )
 update results r set claim_token = :token from work w where r.result_id = w.result_id
-returning r.result_id, r.bucket, r.key, r.size, r.etag, r.last_modified, r.storage_class, r.attempts, r.no_answers;
+returning r.result_id, r.bucket, r.key, r.size, r.etag, r.last_modified, r.storage_class, r.attempts, r.no_answers,
+          r.attributes;
 
 -- name: release_lost$
 -- Results under the worker's own token that it does not know of: the answer to its claim was lost on the way.
@@ -373,6 +411,11 @@ select outcome, count(*) from outcomes where run_id = :run_id and recorded_at >=
 -- name: alone_left$
 -- How many objects were refused once and wait for their second try.
 select count(*) from results where queued_run = :run_id and state = 'pending' and alone;
+
+-- name: broken_rows$
+-- Failures of a run since a moment that came from rows of its manifest, and say nothing about VOD.
+select count(*) from outcomes where run_id = :run_id and outcome = 'failed' and starts_with(code, 'row_')
+  and recorded_at >= :since;
 
 -- name: any_registered$
 -- Whether the run's settings have proven themselves: in this run, or in an earlier one of exactly the same file.

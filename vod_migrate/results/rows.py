@@ -8,10 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
-from vod_migrate.media import MediaObject
+from vod_migrate.media import BrokenRow, MediaObject
 from vod_migrate.spec import Migration, Mode, RunOptions
 
-__all__ = ["CallRecord", "Counts", "Listing", "Run", "Scan", "Settlement", "Work"]
+__all__ = ["SAMPLES", "CallRecord", "Counts", "Listing", "Run", "Scan", "Settlement", "Work", "joined_samples"]
+
+SAMPLES = 5
+"""Enough to see what the objects left out for one reason have in common."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -79,7 +82,9 @@ class Run:
 class Listing:
     """One listed page after selection.
 
-    keys: all that were listed and that Postgres can hold; listed: how many objects there were; cursor: None on the last.
+    keys: all that were listed and that Postgres can hold; listed: how many objects and rows there were; cursor: None on the
+    last. samples: up to SAMPLES keys (or rows) for each reason in left_out; broken: rows that are failed results of their own;
+    rows: how many rows named no object, or one that stands in keys already.
     """
 
     keys: tuple[str, ...]
@@ -87,6 +92,9 @@ class Listing:
     selected: tuple[MediaObject, ...]
     left_out: Mapping[str, int]
     cursor: str | None
+    samples: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    broken: tuple[BrokenRow, ...] = ()
+    rows: int = 0
 
     @property
     def last_key(self) -> str | None:
@@ -107,6 +115,7 @@ class Scan:
     listed: int = 0
     counts: Mapping[str, int] = field(default_factory=dict)
     left_out: Mapping[str, int] = field(default_factory=dict)
+    samples: Mapping[str, Sequence[str]] = field(default_factory=dict)
     limited: bool = False
 
     @classmethod
@@ -122,11 +131,15 @@ class Scan:
             listed=row[6],
             counts=row[7],
             left_out=row[8],
+            samples=row[9],
         )
 
-    def after(self, listing: Listing, fates: Mapping[str, int], *, over_limit: int) -> Scan:
-        """The scan once a page is merged. over_limit: objects that the run's limit left out."""
-        reasons = {"limit": over_limit} if over_limit else {}
+    def after(self, listing: Listing, fates: Mapping[str, int], *, over_limit: Sequence[str]) -> Scan:
+        """The scan once a page is merged. over_limit: keys that the run's limit left out."""
+        fates = dict(fates)
+        reasons = {"limit": len(over_limit)} if over_limit else {}
+        if again := fates.pop("duplicate", 0):
+            reasons["duplicate"] = again
         return replace(
             self,
             cursor=listing.cursor,
@@ -135,7 +148,8 @@ class Scan:
             listed=self.listed + listing.listed,
             counts=_added(self.counts, fates),
             left_out=_added(_added(self.left_out, listing.left_out), reasons),
-            limited=over_limit > 0,
+            samples=joined_samples(joined_samples(self.samples, listing.samples), {"limit": over_limit}),
+            limited=bool(over_limit),
         )
 
 
@@ -152,7 +166,13 @@ class Work:
     def from_row(cls, row: Sequence[Any]) -> Self:
         """From the query claim_results."""
         found = MediaObject(
-            bucket=row[1], key=row[2], size=row[3], etag=row[4], last_modified=row[5], storage_class=row[6]
+            bucket=row[1],
+            key=row[2],
+            size=row[3],
+            etag=row[4],
+            last_modified=row[5],
+            storage_class=row[6],
+            row=row[9] or {},
         )
         return cls(result_id=row[0], object=found, attempts=row[7], no_answers=row[8])
 
@@ -192,7 +212,7 @@ class Counts:
     """The numbers of a run.
 
     discovered: objects listed, = left out + owned elsewhere + changed + unchanged + failed before + queued elsewhere
-    + those that this run has to send. pending and unknown: not settled (to be sent; of unknown outcome).
+    + those that this run has to send + rows that failed by themselves. pending and unknown: not settled (to be sent; of unknown outcome).
     already_registered: VOD knew the file; unchanged: settled by an earlier run, so not sent.
     """
 
@@ -267,6 +287,12 @@ class Counts:
             "queued_elsewhere": self.queued_elsewhere,
             "left_out": dict(self.left_out),
         }
+
+
+def joined_samples(have: Mapping[str, Sequence[str]], more: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+    """Samples by reason, the first SAMPLES of each."""
+    joined = {reason: [*have.get(reason, ()), *more.get(reason, ())][:SAMPLES] for reason in sorted({*have, *more})}
+    return {reason: kept for reason, kept in joined.items() if kept}
 
 
 def _added(have: Mapping[str, int], more: Mapping[str, int]) -> dict[str, int]:

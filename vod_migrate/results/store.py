@@ -23,7 +23,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_r
 
 from vod_migrate.errors import StoreUnreachable
 from vod_migrate.results.database import check_schema, plain_url, reason
-from vod_migrate.results.rows import CallRecord, Counts, Listing, Run, Scan, Settlement, Work
+from vod_migrate.results.rows import CallRecord, Counts, Listing, Run, Scan, Settlement, Work, joined_samples
 
 __all__ = ["Presence", "Store"]
 
@@ -326,14 +326,17 @@ class Store:
                     mode=run.mode.value,
                     retry_failed=run.spec.register_.retry_failed,
                     adopts=run.adopts,
+                    once=not run.spec.source.listed,
                     keys=[found.key for found in part],
                     sizes=[found.size for found in part],
                     etags=[found.etag for found in part],
                     modified=[found.last_modified for found in part],
                     classes=[found.storage_class for found in part],
+                    attributes=[Jsonb(dict(found.row)) if found.row else None for found in part],
                 )
                 for fate, count in merged:
                     fates[fate] = fates.get(fate, 0) + count
+            counted = self._with_broken(connection, run, listing)
             if scan.whole:
                 _QUERIES.note_missing(
                     connection,
@@ -346,7 +349,7 @@ class Store:
                     until=listing.last_key if listing.cursor else scan.prefix + _LAST_CHARACTER,
                     listed=list(listing.keys),
                 )
-            after = scan.after(listing, fates, over_limit=len(rest))
+            after = scan.after(counted, fates, over_limit=[found.key for found in rest])
             _QUERIES.save_scan(
                 connection,
                 scan_id=scan.scan_id,
@@ -356,10 +359,32 @@ class Store:
                 listed=after.listed,
                 counts=Jsonb(after.counts),
                 left_out=Jsonb(after.left_out),
+                samples=Jsonb(after.samples),
             )
             return after
 
         return self._do(work)
+
+    def _with_broken(self, connection: psycopg.Connection, run: Run, listing: Listing) -> Listing:
+        """Records a page's broken rows; those that meet a result which is more than a broken row are left out instead."""
+        if not listing.broken:
+            return listing
+        spared = _QUERIES.record_broken_rows(
+            connection,
+            account=run.account,
+            bucket=run.bucket,
+            migration=run.migration,
+            run_id=run.run_id,
+            keys=[row.key for row in listing.broken],
+            codes=[row.code for row in listing.broken],
+            messages=[row.message for row in listing.broken],
+        )
+        left_out = dict(listing.left_out)
+        samples: dict[str, list[str]] = {}
+        for code, count in spared:
+            left_out[code] = left_out.get(code, 0) + count
+            samples[code] = [row.message for row in listing.broken if row.code == code]
+        return replace(listing, left_out=left_out, samples=joined_samples(listing.samples, samples))
 
     def close_scan(self, scan: Scan, *, state: str, code: str | None = None, error: str | None = None) -> None:
         """Ends a scan. Only one that listed its whole prefix marks results as gone."""
@@ -379,6 +404,7 @@ class Store:
                     listed=scan.listed,
                     counts=Jsonb(counts),
                     left_out=Jsonb(scan.left_out),
+                    samples=Jsonb(scan.samples),
                 )
             if state != "failed":
                 _QUERIES.forget_missing(connection, scan_id=scan.scan_id)
@@ -502,6 +528,10 @@ class Store:
     def alone_left(self, run_id: str) -> int:
         """How many objects were refused once and wait for their second try."""
         return int(self._do(lambda c: _QUERIES.alone_left(c, run_id=run_id)))
+
+    def broken_rows(self, run: Run) -> int:
+        """How many of the failures in `outcome_counts` are rows of the run's manifest."""
+        return int(self._do(lambda c: _QUERIES.broken_rows(c, run_id=run.run_id, since=run.reopened_at)))
 
     def any_registered(self, run_id: str) -> bool:
         """Whether any call with the run's very settings succeeded, in this run or before, so that they are right."""

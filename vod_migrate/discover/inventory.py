@@ -1,0 +1,217 @@
+"""Objects from an OSS bucket inventory: manifest.json, and gzip CSV files that are checked by their MD5 before use.
+
+What OSS writes (bucket inventory page): `fileSchema` names the columns, keys are URL-encoded, each entry of `files` has a name, a size
+and an MD5. Names differ between the page's versions (key or name, MD5checksum or MD5), so both are read.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from vod_migrate.connection import Connection
+from vod_migrate.discover.files import Place, SourceFile, fetched, place_of
+from vod_migrate.discover.hls import folder_of, is_playlist
+from vod_migrate.discover.page import ListedPage
+from vod_migrate.discover.rowkeys import KeylessRow, RowReader
+from vod_migrate.discover.rowpages import Told, no_change, row_pages
+from vod_migrate.discover.tables import Row, UnreadRow, read_csv
+from vod_migrate.errors import ManifestBroken
+from vod_migrate.spec import Inventory
+
+__all__ = ["inventory_pages"]
+
+_COLUMNS = {
+    "key": "Key",
+    "size": "Size",
+    "etag": "ETag",
+    "last_modified": "LastModifiedDate",
+    "storage_class": "StorageClass",
+}
+_MANIFEST_BYTES = 64 << 20
+_MD5_DIGITS = 32
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _DataFile:
+    name: str
+    size: int | None
+    md5: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Contents:
+    place: Place
+    version: str
+    schema: tuple[str, ...]
+    files: tuple[_DataFile, ...]
+    destination: str
+
+
+def inventory_pages(
+    connection: Connection,
+    bucket: str,
+    inventory: Inventory,
+    *,
+    cursor: str | None = None,
+    hls: bool = True,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Iterator[ListedPage]:
+    """The pages of an inventory, from a cursor on: file after file, only current versions. hls: as in manifest_pages.
+
+    Raises:
+        ManifestBroken: manifest.json or a data file is not what it must be; a wrong checksum names the file, the MD5
+            expected and the one found. SourceDenied, SourceUnavailable.
+    """
+    contents = _contents(connection, place_of(inventory.location), bucket, sleep)
+    numbers = no_change(cursor, contents.version, str(contents.place))
+    first, start = (numbers[0], numbers[1]) if numbers else (0, 0)
+    reader = RowReader(bucket=bucket, key_encoding=inventory.key_encoding, columns=_COLUMNS, keep=False)
+    playlists = frozenset(_playlist_folders(connection, contents, reader, sleep)) if hls else frozenset()
+    if not contents.files:
+        yield ListedPage(objects=(), cursor=None)
+    for number in range(first, len(contents.files)):
+        following = number + 1 < len(contents.files)
+        with _checked(connection, contents, contents.files[number], sleep) as source:
+            rows = islice(read_csv(source, header=contents.schema), start, None)
+            pages = row_pages(
+                (_told(row, reader, bucket, source.name) for row in rows),
+                start=start,
+                cursor_at=_cursors(contents.version, number),
+                last=lambda following=following: not following,  # type: ignore[misc] # bound at once
+            )
+            for page in pages:
+                yield replace(page, playlists=playlists)
+        start = 0
+
+
+def _cursors(version: str, number: int) -> Callable[[int], str]:
+    return lambda row: f"{version}@{number}:{row}"
+
+
+def _told(row: Row | UnreadRow, reader: RowReader, bucket: str, name: str) -> Told:
+    values = row.values
+    if isinstance(row, Row):
+        key = str(values["Key"])
+        if str(values.get("IsDeleteMarker", "")).lower() == "true":
+            return KeylessRow(code="delete_marker", message=key)
+        if str(values.get("IsLatest", "")).lower() == "false":
+            return KeylessRow(code="old_version", message=key)
+        if (other := values.get("Bucket", bucket)) != bucket:
+            row = Row(where=row.where, values={**values, "Key": f"oss://{other}/{key}"})
+    return reader.read(replace(row, where=f"{name}: {row.where}"))
+
+
+def _playlist_folders(
+    connection: Connection, contents: _Contents, reader: RowReader, sleep: Callable[[float], None]
+) -> Iterator[str]:
+    for file in contents.files:
+        with _checked(connection, contents, file, sleep) as source:
+            for row in read_csv(source, header=contents.schema):
+                key = reader.playlist(row)
+                if key is not None and is_playlist(key) and str(row.values.get("IsLatest", "")).lower() != "false":
+                    yield folder_of(key)
+
+
+def _contents(connection: Connection, place: Place, bucket: str, sleep: Callable[[float], None]) -> _Contents:
+    if not place.bucket and Path(place.path).is_dir():
+        place = place.beside(str(Path(place.path) / "manifest.json"))
+    with fetched(connection, place, sleep=sleep) as source:
+        if source.path.stat().st_size > _MANIFEST_BYTES:
+            raise ManifestBroken(
+                f"{place} is larger than {_MANIFEST_BYTES:,} bytes: name the inventory's manifest.json"
+            )
+        try:
+            told = json.loads(source.path.read_bytes())
+        except (ValueError, RecursionError) as error:
+            raise ManifestBroken(f"{place} is no JSON ({error}): name the inventory's manifest.json") from None
+        version = source.version
+    if not isinstance(told, dict):
+        raise ManifestBroken(f"{place} is no JSON object: name the inventory's manifest.json")
+    of = told.get("sourceBucket")
+    if of != bucket:
+        raise ManifestBroken(
+            f"{place} is the inventory of bucket {of!r}, but source.bucket is {bucket!r}: name its own"
+        )
+    if str(told.get("fileFormat", "")).upper() != "CSV":
+        raise ManifestBroken(f"{place}: fileFormat is {told.get('fileFormat')!r}, only CSV can be read")
+    schema = tuple(name.strip() for name in str(told.get("fileSchema", "")).split(","))
+    if "Key" not in schema:
+        raise ManifestBroken(f"{place}: fileSchema is {told.get('fileSchema')!r}, without a column Key")
+    files = told.get("files")
+    if not isinstance(files, list):
+        raise ManifestBroken(f"{place}: files is {files!r}, which must be a list of the data files")
+    return _Contents(
+        place=place,
+        version=version,
+        schema=schema,
+        files=tuple(_data_file(place, number, file) for number, file in enumerate(files, start=1)),
+        destination=str(told.get("destinationBucket") or ""),
+    )
+
+
+def _data_file(place: Place, number: int, told: Any) -> _DataFile:
+    fields: Mapping[str, Any] = {name.lower(): value for name, value in told.items()} if isinstance(told, dict) else {}
+    name = fields.get("key") or fields.get("name")
+    if not isinstance(name, str):
+        raise ManifestBroken(f"{place}: files[{number}] has no key: the inventory is not complete")
+    md5 = str(fields.get("md5checksum") or fields.get("md5") or "").lower()
+    if len(md5) != _MD5_DIGITS:
+        raise ManifestBroken(f"{place}: files[{number}], {name}, has the MD5 {md5!r}, which is none")
+    size = fields.get("size")
+    return _DataFile(name=name, size=size if isinstance(size, int) else None, md5=md5)
+
+
+@contextmanager
+def _checked(
+    connection: Connection, contents: _Contents, file: _DataFile, sleep: Callable[[float], None]
+) -> Iterator[SourceFile]:
+    with _found(connection, contents, file, sleep) as source:
+        size = source.path.stat().st_size
+        if source.md5 != file.md5:
+            sizes = f"; {size:,} bytes instead of {file.size:,}" if file.size not in (None, size) else ""
+            raise ManifestBroken(
+                f"{source.name} is not the file that {contents.place} speaks of: its MD5 should be {file.md5} and is "
+                f"{source.md5}{sizes}. Copy it again, or use another day's inventory"
+            )
+        yield replace(source, name=file.name)
+
+
+@contextmanager
+def _found(
+    connection: Connection, contents: _Contents, file: _DataFile, sleep: Callable[[float], None]
+) -> Iterator[SourceFile]:
+    places = [contents.place.beside(path) for path in _paths(contents, file.name)]
+    if not contents.place.bucket:
+        places = [place for place in places if Path(place.path).is_file()] or places[:1]
+    for number, place in enumerate(places):
+        context = fetched(connection, place, md5=True, sleep=sleep)
+        try:
+            source = context.__enter__()
+        except ManifestBroken:
+            if number + 1 < len(places):
+                continue
+            raise
+        try:
+            yield source
+        finally:
+            context.__exit__(None, None, None)
+        return
+
+
+def _paths(contents: _Contents, name: str) -> list[str]:
+    """Where a data file may lie: where manifest.json says, with or without its bucket, or in a copy of the folder."""
+    inner = name.removeprefix(f"{contents.destination}/") if contents.destination else name
+    if contents.place.bucket:
+        return list(dict.fromkeys([name, inner]))
+    folder = Path(contents.place.path).parent
+    base = PurePosixPath(name).name
+    near = [folder / base, folder / "data" / base, folder.parent / "data" / base]
+    above = [parent / inner for parent in (folder, *list(folder.parents)[:4])]
+    return [str(path) for path in (*near, *above)]

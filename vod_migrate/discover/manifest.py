@@ -1,0 +1,118 @@
+"""Objects from a manifest: a table with one object a row."""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from itertools import islice
+
+import oss2
+
+from vod_migrate.connection import Connection
+from vod_migrate.discover.files import Place, SourceFile, fetched, place_of, reading_error
+from vod_migrate.discover.hls import folder_of, is_playlist
+from vod_migrate.discover.oss import open_bucket
+from vod_migrate.discover.page import ListedPage
+from vod_migrate.discover.rowkeys import RowReader
+from vod_migrate.discover.rowpages import no_change, row_pages
+from vod_migrate.discover.tables import read_table
+from vod_migrate.errors import SourceUnavailable
+from vod_migrate.media import BrokenRow, MediaObject
+from vod_migrate.spec import Manifest
+from vod_migrate.spec_source import OBJECT_COLUMNS
+
+__all__ = ["manifest_pages"]
+
+_HEADS_AT_ONCE = 16
+_HEAD_TRIES = 4
+_NOT_FOUND = 404
+
+
+def manifest_pages(
+    connection: Connection,
+    bucket: str,
+    manifest: Manifest,
+    *,
+    cursor: str | None = None,
+    hls: bool = True,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Iterator[ListedPage]:
+    """The pages of a manifest, from a cursor on.
+
+    hls: look for playlists first, in one pass over the rows: a table need not be sorted. Their folders are what memory grows with,
+    about 150 bytes each.
+
+    Raises:
+        ManifestBroken: the file cannot be read as what it says it is. SourceDenied, SourceUnavailable.
+    """
+    with fetched(connection, place_of(manifest.location), sleep=sleep) as source:
+        start = next(iter(no_change(cursor, source.version, source.name)), 0)
+        described = {name: column for name, column in manifest.columns.named().items() if name not in OBJECT_COLUMNS}
+        reader = RowReader(
+            bucket=bucket, key_encoding=manifest.key_encoding, columns=_columns(manifest), renamed=described
+        )
+        wanted = [manifest.key_column, *manifest.columns.named().values()]
+        playlists = _playlist_folders(source, manifest, reader, wanted) if hls else frozenset()
+        rows = islice(read_table(source, manifest.kind, wanted), start, None)
+        pages = row_pages(
+            (reader.read(row) for row in rows), start=start, cursor_at=lambda row: f"{source.version}@{row}"
+        )
+        if manifest.check == "head":
+            pages = _asked(connection, bucket, pages, sleep)
+        for page in pages:
+            yield replace(page, playlists=playlists)
+
+
+def _columns(manifest: Manifest) -> Mapping[str, str]:
+    named = manifest.columns.named()
+    return {"key": manifest.key_column, **{name: named.get(name, name) for name in OBJECT_COLUMNS}}
+
+
+def _playlist_folders(source: SourceFile, manifest: Manifest, reader: RowReader, wanted: list[str]) -> frozenset[str]:
+    keys = (reader.playlist(row) for row in read_table(source, manifest.kind, wanted))
+    return frozenset(folder_of(key) for key in keys if key is not None and is_playlist(key))
+
+
+def _asked(
+    connection: Connection, bucket: str, pages: Iterator[ListedPage], sleep: Callable[[float], None]
+) -> Iterator[ListedPage]:
+    client = open_bucket(connection, bucket)
+
+    def ask(found: MediaObject) -> MediaObject | BrokenRow:
+        return _head(client, found, sleep)
+
+    with ThreadPoolExecutor(_HEADS_AT_ONCE, thread_name_prefix="head") as threads:
+        for page in pages:
+            answers = list(threads.map(ask, page.objects))
+            yield replace(
+                page,
+                objects=tuple(one for one in answers if isinstance(one, MediaObject)),
+                broken=(*page.broken, *(one for one in answers if isinstance(one, BrokenRow))),
+            )
+
+
+def _head(client: oss2.Bucket, found: MediaObject, sleep: Callable[[float], None]) -> MediaObject | BrokenRow:
+    place = Place(bucket=found.bucket, path=found.key)
+    for tries_left in reversed(range(_HEAD_TRIES)):
+        try:
+            told = client.head_object(found.key)
+        except oss2.exceptions.OssError as error:
+            if error.status == _NOT_FOUND:
+                message = f"{place} does not exist: correct the manifest, or upload the object"
+                return BrokenRow(key=found.key, code="row_no_object", message=message)
+            trouble = reading_error(error, place)
+            if not tries_left or not isinstance(trouble, SourceUnavailable):
+                raise trouble from error
+            sleep(float(2 ** (_HEAD_TRIES - tries_left)) / 4)
+            continue
+        return replace(
+            found,
+            size=int(told.content_length),
+            etag=str(told.etag or "").strip('"') or None,
+            last_modified=dt.datetime.fromtimestamp(told.last_modified, dt.UTC),
+            storage_class=told.headers.get("x-oss-storage-class") or "Standard",
+        )
+    raise AssertionError("unreachable: the last try raises")
