@@ -15,7 +15,7 @@ from typing import Annotated, Any, get_args
 from zoneinfo import ZoneInfo, available_timezones
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from vod_migrate.errors import BadMigrationFile, BadOption
 from vod_migrate.spec_describe import Describe
@@ -23,7 +23,6 @@ from vod_migrate.spec_part import PREFIX_FACTS, Date, Moment, Part, check_templa
 from vod_migrate.spec_register import Register
 from vod_migrate.spec_source import (
     MEDIA_EXTENSIONS,
-    OBJECT_COLUMNS,
     STORAGE_CLASSES,
     Inventory,
     Manifest,
@@ -101,14 +100,6 @@ class Migration(Part):
         if schedule is not None and not schedule.startswith("@") and len(schedule.split()) != _CRON_FIELDS:
             raise ValueError(f"{schedule!r} is no cron expression: it has five fields, e.g. '0 1 * * *'")
         return schedule
-
-    @model_validator(mode="after")
-    def _columns_of_fields(self) -> Migration:
-        manifest = self.source.manifest
-        for name in manifest.columns.named() if manifest is not None else ():
-            if name not in (*Describe.model_fields, *OBJECT_COLUMNS):
-                raise ValueError(f"source.manifest.columns.{name} is given, but `describe` has no {name}: remove it")
-        return self
 
     @property
     def zone(self) -> ZoneInfo:

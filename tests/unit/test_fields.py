@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import json
 import re
@@ -13,7 +14,8 @@ from hypothesis import strategies as some
 
 from vod_migrate.describe import CODES, Describer, Refusal, Sketch
 from vod_migrate.diagnose import diagnose
-from vod_migrate.media import Entry, MediaObject
+from vod_migrate.errors import BadMigrationFile
+from vod_migrate.media import Description, Entry, MediaObject
 from vod_migrate.register.batching import metadata
 from vod_migrate.spec import parse_migration
 
@@ -141,6 +143,64 @@ def test_a_field_reads_as_its_template_and_its_policy_say(
     fields = metadata(Entry(result_id=1, bucket="b", key="k", file_url=sketch.file_url, description=sketch.description))
     assert fields == {"FileURL": f"https://{HOST}/a/b.mp4", "Title": "b", **sent}
     assert [f"{n.field}: {n.text}" for n in sketch.notes] == ([note] if note else [])
+
+
+def of_manifest(row: dict[str, Any], columns: dict[str, str], **describe: Any) -> Sketch | Refusal:
+    content = {
+        "name": "nightly",
+        "source": {"bucket": "media-archive", "manifest": {"location": "/lists/a.csv", "columns": columns}},
+        "describe": describe,
+        "register": {"template_group_id": "x"},
+    }
+    found = dataclasses.replace(stored("a/b.mp4"), last_modified=None, size=None, row=row)
+    return Describer(parse_migration(content, origin="test"), storage_address=HOST).sketch(found)
+
+
+COLUMNS = {name: name.upper() for name in ("title", "description", "tags", "cover_url", "cate_id", "reference_id")}
+
+
+def test_each_field_that_a_manifest_has_a_column_for_is_taken_from_it_before_any_template_or_rule() -> None:
+    row = {
+        "title": "{{ no template }}",
+        "description": "told",
+        "tags": "a, b",
+        "cover_url": "https://a.com/c.jpg",
+        "cate_id": 7,
+        "reference_id": "row-0001",
+    }
+    templates = {**dict.fromkeys(row, "{{ key }}"), "tags": ["{{ key }}"]}
+    sketch = of_manifest(row, COLUMNS, **templates, rules=[{"prefix": "a/", "title": "ruled", "category": "X"}])
+    assert isinstance(sketch, Sketch)
+    assert sketch.description == Description(
+        title="{{ no template }}",
+        description="told",
+        tags=("a", "b"),
+        cover_url="https://a.com/c.jpg",
+        cate_id=7,
+        reference_id="row-0001",
+    )
+    assert sketch.category == ()
+
+
+def test_an_empty_cell_leaves_its_field_to_the_template() -> None:
+    row = {"title": " ", "description": None, "tags": []}
+    sketch = of_manifest(row, COLUMNS, title="{{ stem }}", description="{{ name }}", tags=["{{ folder }}"])
+    assert isinstance(sketch, Sketch)
+    assert sketch.description == Description(title="b", description="b.mp4", tags=("a",))
+
+
+def test_a_category_column_wins_over_a_number_and_keeps_to_the_limits() -> None:
+    sketch = of_manifest({"category": "Shows/北京"}, {"category": "c"}, cate_id=7)
+    assert isinstance(sketch, Sketch)
+    assert (sketch.category, sketch.description.cate_id) == (("Shows", "北京"), None)
+    refusal = of_manifest({"category": "a/b/c/d"}, {"category": "c"})
+    assert isinstance(refusal, Refusal)
+    assert refusal.code == "category_too_deep"
+
+
+def test_columns_for_both_kinds_of_category_are_refused() -> None:
+    with pytest.raises(BadMigrationFile, match=r"source.manifest.columns: both category \(a\) and cate_id \(b\)"):
+        of_manifest({}, {"category": "a", "cate_id": "b"})
 
 
 def test_a_derived_reference_follows_from_bucket_and_key_alone() -> None:
