@@ -17,6 +17,8 @@ _URL_BYTES = 1024
 
 _SHOWN = 5
 _READABLE = ("Standard", "IA")
+_SEGMENTS = ("ts", "m4s", "m4v")
+"""Files of an HLS folder that its playlist stands for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,19 +59,20 @@ class SandboxControl:
 
     def expected(self, bucket: str, extensions: tuple[str, ...], storage_address: str) -> Expected:
         """What must become of every object of a bucket: said in the words of the vendor's pages, not by our selection."""
-        objects = 0
+        rows = list(self._lines("expected", bucket))
         registered: set[str] = set()
         failed: set[str] = set()
-        for row in self._lines("expected", bucket):
-            objects += 1
+        playlists = {_folder(row["key"]) for row in rows if row["key"].lower().endswith(".m3u8")}
+        for row in rows:
             key = row["key"]
             stem, _, extension = key.rpartition("/")[2].rpartition(".")
             taken = stem and extension.lower() in extensions and row["size"] > 0 and row["storage_class"] in _READABLE
-            if not taken:
+            segment = extension.lower() in _SEGMENTS and _folder(key) in playlists
+            if not taken or segment:
                 continue
             too_long = len(f"https://{storage_address}/{quote(key, safe='/~')}") > _URL_BYTES
             (failed if too_long or row["missing"] else registered).add(key)
-        return Expected(objects=objects, registered=frozenset(registered), failed=frozenset(failed))
+        return Expected(objects=len(rows), registered=frozenset(registered), failed=frozenset(failed))
 
     def _lines(self, path: str, bucket: str) -> Iterator[dict[str, Any]]:
         with self._client.stream("GET", path, params={"bucket": bucket}) as answer:
@@ -80,6 +83,10 @@ class SandboxControl:
                 *lines, rest = (rest + chunk).split(b"\n")
                 for line in lines:
                     yield json.loads(line.decode("utf-8", "surrogatepass"))
+
+
+def _folder(key: str) -> str:
+    return key.rpartition("/")[0]
 
 
 def compare(results: dict[str, tuple[str, str | None]], truth: dict[str, str], expected: Expected) -> Agreement:
