@@ -109,7 +109,7 @@ def engine_listing(objects: tuple[MediaObject, ...]) -> Any:
 
 
 def test_a_helper_ends_when_its_run_is_ended_elsewhere_and_the_next_run_goes_on(rig: Any, sandbox: Sandbox) -> None:
-    put(sandbox, 100)
+    put(sandbox, 600)
     run = rig.prepare(calls_per_second=3)
     rig.discover(run)
     stop = threading.Event()
@@ -122,7 +122,7 @@ def test_a_helper_ends_when_its_run_is_ended_elsewhere_and_the_next_run_goes_on(
     helper.join(10)
     assert (helper.is_alive(), [type(error) for error in raised]) == (False, [RunStopped])
     assert rig.run().counts.pending == 0
-    assert len(sandbox.truth(BUCKET)) == 100
+    assert len(sandbox.truth(BUCKET)) == 600
 
 
 def test_ten_bad_files_at_the_beginning_do_not_hold_up_the_good_ones_behind_them(rig: Any, sandbox: Sandbox) -> None:
@@ -289,7 +289,7 @@ def test_a_retried_discover_task_still_finds_its_register_task(
     rig: Any, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(oss, "_TRIES", 2)
-    monkeypatch.setattr("vod_migrate.register.worker.TAKE_OVER_SECONDS", 1.0)
+    monkeypatch.setattr("vod_migrate.register.feeding.TAKE_OVER_SECONDS", 1.0)
     put(sandbox, 50)
     run = rig.prepare()
     sandbox.fault("http_503", api="ListObjects")
@@ -307,7 +307,7 @@ def test_a_retried_discover_task_still_finds_its_register_task(
 def test_a_register_task_lists_nothing_while_a_discover_task_is_there(
     rig: Any, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("vod_migrate.register.worker.TAKE_OVER_SECONDS", 0.3)
+    monkeypatch.setattr("vod_migrate.register.feeding.TAKE_OVER_SECONDS", 0.3)
     put(sandbox, 20, "a/{}.txt")
     put(sandbox, 20, "b/{}.mp4")
     listed_by: set[str] = set()
