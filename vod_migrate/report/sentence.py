@@ -11,6 +11,8 @@ from vod_migrate.results.rows import Counts
 __all__ = ["sentence"]
 
 
+_NARROWING = ("codes", "prefixes", "date", "modified_since")
+
 _ENDED_EARLY: dict[str, Callable[[int], str]] = {
     "stopped": lambda left: f"; {counted(left, 'object stays', 'objects stay')} pending",
     "interrupted": lambda left: f"; the next run goes on with the other {grouped(left)}",
@@ -60,6 +62,8 @@ def _settled(counts: Counts) -> str:
 
 
 def _nothing(run: RunFacts, counts: Counts) -> str:
+    if run.mode == "failed" and any(option.name in _NARROWING for option in run.options):
+        return "Nothing to do: no failed object fits the options of this run."
     if run.mode == "failed":
         return "Nothing to do: this migration had no failed objects."
     if not counts.discovered:
