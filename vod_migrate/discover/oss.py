@@ -34,6 +34,7 @@ _DENIED = {
     "SecurityTokenExpired",
     "InvalidSecurityToken",
 }
+_TOKEN_CODES = {"SecurityTokenExpired", "InvalidSecurityToken"}
 _FORBIDDEN = 403
 _TOO_MANY_REQUESTS = 429
 _SERVER_ERROR = 500
@@ -42,6 +43,8 @@ _COLUMNS = ("Key", "LastModified", "ETag", "Size", "StorageClass")
 
 class FastBucket(oss2.Bucket):  # type: ignore[misc]
     """oss2's bucket, with lxml reading list pages by column: a quarter of the CPU of the SDK's own parsing."""
+
+    credentials: CredentialSource
 
     @staticmethod
     def _parse_result(resp: Any, parse_func: Any, klass: Any) -> Any:
@@ -100,6 +103,7 @@ def open_bucket(connection: Connection, name: str) -> FastBucket:
     auth = oss2.ProviderAuthV4(_Credentials(connection.credentials))
     bucket = FastBucket(auth, connection.oss_endpoint, name, region=connection.region)
     bucket.timeout = _TIMEOUTS
+    bucket.credentials = connection.credentials
     return bucket
 
 
@@ -162,11 +166,16 @@ def _page(
 
 
 def _ask(bucket: FastBucket, prefix: str, cursor: str | None, delimiter: str) -> ListedPage:
+    used = bucket.credentials.current()
     try:
         result = bucket.list_objects_v2(
             prefix=prefix, delimiter=delimiter, continuation_token=cursor or "", max_keys=PAGE_KEYS
         )
     except oss2.exceptions.OssError as error:
+        if error.code in _TOKEN_CODES and bucket.credentials.renew(used):
+            raise SourceUnavailable(
+                f"OSS took the security token no more ({error.code}), and the provider has given another one"
+            ) from error
         raise listing_error(error, bucket.bucket_name) from error
     except etree.XMLSyntaxError as error:
         raise SourceUnavailable(

@@ -25,6 +25,7 @@ from vod_migrate.errors import (
     RequestRefused,
     Retryable,
     Throttled,
+    TokenExpired,
     Transient,
 )
 from vod_migrate.media import Batch, Entry, Outcome, Reply, Verdict
@@ -143,7 +144,7 @@ class Recorded:
 def _answer(error: RegisterError) -> str:
     if isinstance(error, Throttled):
         return "throttled"
-    if isinstance(error, Transient):
+    if isinstance(error, Transient | TokenExpired):
         return "transient"
     if isinstance(error, AccountStopped):
         return "stopped"
