@@ -63,8 +63,9 @@ class _Renewable:
         self._lock = threading.Lock()
         self._unproven = 0
 
-    def get_credential(self) -> Any:
-        return self._client.get_credential()
+    def __getattr__(self, name: str) -> Any:
+        # Whatever an SDK asks of a client; most ask get_credential.
+        return getattr(self._client, name)
 
     def renew(self, refused: str) -> bool:
         with self._lock:
