@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import gzip
-import importlib.util
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -179,13 +179,14 @@ def test_segments_are_known_wherever_their_playlist_stands_in_an_unsorted_manife
     assert all("a/" in page.playlists and "b/" not in page.playlists for page in pages)
 
 
-@pytest.mark.skipif(importlib.util.find_spec("pyarrow") is not None, reason="pyarrow is installed")
-def test_parquet_without_pyarrow_says_how_to_install_it(connection: Connection, tmp_path: Path) -> None:
+def test_parquet_without_pyarrow_says_how_to_install_it(
+    connection: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(ManifestBroken, match=r"pip install 'vod-migrate\[parquet\]'"):
         read(connection, written(tmp_path, "a.parquet", b"PAR1"))
 
 
-@pytest.mark.skipif(importlib.util.find_spec("pyarrow") is None, reason="pyarrow is not installed")
 def test_a_parquet_manifest_is_read_by_column_and_its_faults_are_named(connection: Connection, tmp_path: Path) -> None:
     import pyarrow as pa  # noqa: PLC0415 - an optional extra
     import pyarrow.parquet as pq  # noqa: PLC0415 - an optional extra
