@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from vod_migrate.report.model import RunFacts
 from vod_migrate.report.wording import counted, duration, grouped
 from vod_migrate.results.rows import Counts
@@ -9,10 +11,19 @@ from vod_migrate.results.rows import Counts
 __all__ = ["sentence"]
 
 
+_ENDED_EARLY: dict[str, Callable[[int], str]] = {
+    "stopped": lambda left: f"; {counted(left, 'object stays', 'objects stay')} pending",
+    "interrupted": lambda left: f"; the next run goes on with the other {grouped(left)}",
+    "paused": lambda left: f"; {counted(left, 'object is', 'objects are')} left, and the next run goes on",
+    "cancelled": lambda left: f"; {counted(left, 'object stays', 'objects stay')} pending for the next run",
+}
+"""The states of a run that ended before its work, and what each says of what is left."""
+
+
 def sentence(*, run: RunFacts, counts: Counts, prefixes: int, prefixes_failed: int) -> str:
     """One sentence, without the names that every face shows above it."""
     waiting = counts.pending + counts.unknown
-    if run.state in ("running", "stopped", "interrupted"):
+    if run.state in ("running", *_ENDED_EARLY):
         return _cut_short(run, counts, waiting)
     if prefixes_failed:
         which = (
@@ -33,11 +44,8 @@ def _cut_short(run: RunFacts, counts: Counts, waiting: int) -> str:
     if run.state == "running":
         rest = f"; {grouped(waiting)} more are waiting" if waiting else ""
         return f"Running for {duration(run.seconds)}: {_settled(counts)} so far{rest}."
-    if run.state == "stopped":
-        rest = f"; {counted(waiting, 'object stays', 'objects stay')} pending" if waiting else ""
-        return f"Stopped after {duration(run.seconds)}: {_settled(counts)}{rest}."
-    rest = f"; the next run goes on with the other {grouped(waiting)}" if waiting else ""
-    return f"Interrupted after {duration(run.seconds)}: {_settled(counts)}{rest}."
+    ended = f"{run.state.capitalize()} after {duration(run.seconds)}: {_settled(counts)}"
+    return f"{ended}{_ENDED_EARLY[run.state](waiting) if waiting else ''}."
 
 
 def _settled(counts: Counts) -> str:
