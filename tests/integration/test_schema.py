@@ -28,7 +28,7 @@ def test_results_of_the_first_schema_live_on_in_the_second_and_back(rig: Rig, da
     engine.dispose()
     with psycopg.connect(database_url) as connection:
         connection.execute(INSERT, (BUCKET,))
-    assert upgrade_schema(database_url) == "0002"
+    assert upgrade_schema(database_url) == "0004"
     assert rig.rows("select key, size, etag, attributes from results order by key") == [
         ("new.mp4", 0, "", None),
         ("old.mp4", 5, "E", None),
