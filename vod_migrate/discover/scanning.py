@@ -10,7 +10,8 @@ from vod_migrate.discover.selection import Selection, storable
 from vod_migrate.discover.sources import Pages
 from vod_migrate.errors import Interrupted, SourceUnavailable, StoreError, VodMigrateError
 from vod_migrate.results.rows import Listing, Run, Scan
-from vod_migrate.results.store import Presence, Store
+from vod_migrate.results.session import Presence
+from vod_migrate.results.store import Store
 
 __all__ = ["Discoverer"]
 

@@ -36,8 +36,10 @@ from vod_migrate.register.breaker import Breaker
 from vod_migrate.register.client import Registrar
 from vod_migrate.register.quota import AccountPace
 from vod_migrate.register.wrappers import Guarded, Limited, Recorded, Retried, Split
+from vod_migrate.results.claims import LEASE_SECONDS
 from vod_migrate.results.rows import Run, Settlement, Work
-from vod_migrate.results.store import LEASE_SECONDS, Presence, Store
+from vod_migrate.results.session import Presence
+from vod_migrate.results.store import Store
 
 __all__ = ["Worker"]
 

@@ -242,9 +242,13 @@ with idle as materialized (
 
 -- name: waiting_counts^
 -- What earlier runs of this migration left, and this one has not adopted yet: to be sent, and of unknown outcome.
-select coalesce(sum(t.objects) filter (where not t.unsure), 0)::bigint, coalesce(sum(t.objects) filter (where t.unsure), 0)::bigint
+select coalesce(sum(n.to_send), 0)::bigint, coalesce(sum(n.unsure), 0)::bigint
 from runs
-join result_tallies t on t.account = runs.account and t.migration = runs.migration and t.state = 'pending' and t.run_id = runs.run_id
+cross join lateral (
+  select sum(t.objects) filter (where not t.unsure) as to_send, sum(t.objects) filter (where t.unsure) as unsure
+  from result_tallies t
+  where t.account = runs.account and t.migration = runs.migration and t.state = 'pending' and t.run_id = runs.run_id
+) n
 where runs.account = :account and runs.migration = :migration and runs.run_id <> :run_id
   and (:mode <> 'failed' or runs.mode = 'failed')
   and exists (select 1 from results where queued_run = runs.run_id and state = 'pending')

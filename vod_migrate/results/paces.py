@@ -1,0 +1,61 @@
+"""The paces of an account: its own, and those of migrations and runs below it. See register/quota.py."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+
+import psycopg
+
+from vod_migrate.errors import StoreUnreachable
+from vod_migrate.results.session import QUERIES, Session
+
+__all__ = ["Paces"]
+
+
+class Paces(Session):
+    """What may happen to a pace."""
+
+    def keep_quota(self, account: str, api: str, rate: float) -> float:
+        """Makes the account's row if there is none. Returns the rate that it says."""
+        stored = self._do(lambda c: QUERIES.keep_quota(c, account=account, api=api, rate=rate))
+        return rate if stored is None else float(stored[0])
+
+    def set_quota(self, account: str, api: str, rate: float) -> None:
+        """Changes the account's pace, for everybody, at once."""
+        self._do(lambda c: QUERIES.set_quota(c, account=account, api=api, rate=rate))
+
+    def keep_cap(self, account: str, api: str, scope: str, rate: float) -> None:
+        """A pace of a migration's or a run's own, passed before the account's."""
+        self._do(lambda c: QUERIES.keep_cap(c, account=account, api=api, scope=scope, rate=rate))
+
+    def drop_cap(self, account: str, api: str, scope: str) -> None:
+        """A run's own pace ends with it."""
+        self._do(lambda c: QUERIES.drop_cap(c, account=account, api=api, scope=scope))
+
+    def quotas(self) -> list[tuple[str, str, str, float, float]]:
+        """(account, api, scope, rate, share in force now) of every pace."""
+        return self._do(lambda c: list(QUERIES.list_quotas(c)))
+
+    def reserve_slot(self, account: str, api: str, scope: str, *, ahead: float) -> tuple[float, float] | None:
+        """(the slot on this process's monotonic clock, seconds between slots); None when too far ahead."""
+
+        def work(connection: psycopg.Connection) -> tuple[float, float] | None:
+            row = QUERIES.reserve_slot(connection, account=account, api=api, scope=scope, ahead=ahead)
+            # Read off here, where the answer has just come: waiting for anything else would make the slot look later.
+            now = time.monotonic()
+            if row is not None:
+                return now + float(row[0]) - float(row[1]), float(row[1])
+            if not QUERIES.has_pace(connection, account=account, api=api, scope=scope):
+                raise KeyError(scope)
+            return None
+
+        return self._do(work, pool=self._pacing)
+
+    def slow_down(self, account: str, api: str, *, cut: float, lowest: float, pause: float) -> None:
+        """The service throttled a call: the account's row slows down for everyone."""
+        with suppress(StoreUnreachable):
+            self._do(
+                lambda c: QUERIES.slow_down(c, account=account, api=api, cut=cut, lowest=lowest, pause=pause),
+                pool=self._pacing,
+            )

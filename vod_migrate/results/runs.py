@@ -1,0 +1,142 @@
+"""Runs: begun, stopped, finished, found again; and whose leftovers they take over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from psycopg.types.json import Jsonb
+
+from vod_migrate.results.rows import Run
+from vod_migrate.results.session import QUERIES, Presence, Session
+
+__all__ = ["Runs"]
+
+
+class Runs(Session):
+    """What may happen to a run."""
+
+    def prepare_run(self, run: Run, *, spec_digest: str, prefixes: Sequence[str], whole: bool) -> Run:
+        """Stores a run and its scans; returns the one that is stored.
+
+        A run of the same origin that still works keeps its row: an Airflow retry goes on. One that has ended stays as it
+        is, and a cleared DAG run begins a new one.
+        """
+
+        def work(connection: psycopg.Connection) -> str:
+            execution = 1
+            if run.dag_id is not None:
+                before = _run_of_origin(connection, run)
+                if before is not None and before[2] == "running":
+                    return str(before[0])
+                execution = 1 if before is None else before[1] + 1
+            QUERIES.insert_run(
+                connection,
+                run_id=run.run_id,
+                account=run.account,
+                region=run.region,
+                migration=run.migration,
+                bucket=run.bucket,
+                mode=run.mode.value,
+                options=Jsonb(run.options.stored()),
+                spec=Jsonb(run.spec.resolved()),
+                spec_digest=spec_digest,
+                local_date=run.local_date,
+                origin=run.origin,
+                dag_id=run.dag_id,
+                dag_run_id=run.dag_run_id,
+                task_group=run.task_group,
+                execution=execution,
+            )
+            stored = run.run_id if run.dag_id is None else str(_run_of_origin(connection, run)[0])
+            if stored == run.run_id:
+                for position, prefix in enumerate(prefixes):
+                    QUERIES.open_scan(connection, run_id=stored, prefix=prefix, position=position, whole=whole)
+            list(QUERIES.close_dead_runs(connection, account=run.account, migration=run.migration, run_id=stored))
+            return stored
+
+        return self.run(self._do(work))
+
+    def run(self, run_id: str) -> Run:
+        """One run.
+
+        Raises:
+            KeyError: there is no such run.
+        """
+        row = self._do(lambda c: QUERIES.get_run(c, run_id=run_id))
+        if row is None:
+            raise KeyError(run_id)
+        return Run.from_row(row)
+
+    def latest_run(self, account: str | None, migration: str) -> Run | None:
+        """The newest run of a migration, of any account where None."""
+        run_id = self._do(lambda c: QUERIES.latest_run_id(c, account=account, migration=migration))
+        return None if run_id is None else self.run(run_id)
+
+    def runs(self, *, migration: str | None = None, most: int = 20) -> list[Run]:
+        """The newest runs, newest first."""
+        rows = self._do(lambda c: list(QUERIES.list_run_ids(c, migration=migration, most=most)))
+        return [self.run(row[0]) for row in rows]
+
+    @contextmanager
+    def presence(self, run_id: str) -> Iterator[Presence]:
+        """While this is held the run counts as alive; it ends with the process, however that ends."""
+        presence = Presence(lambda: self._locked(f"run:{run_id}", shared=True, wait=True))
+        try:
+            presence.keep()
+            yield presence
+        finally:
+            presence.end()
+
+    def show_life(self, run_id: str) -> None:
+        """One of the run's tasks works."""
+        self._do(lambda c: QUERIES.show_life(c, run_id=run_id))
+
+    def reopen_run(self, run_id: str) -> None:
+        """A task of a finished run works again (cleared by itself)."""
+        self._do(lambda c: QUERIES.reopen_run(c, run_id=run_id))
+
+    def stop_run(self, run_id: str, *, code: str, message: str) -> None:
+        """Tells every worker of the run to stop; the first reason stays."""
+        self._do(lambda c: QUERIES.stop_run(c, run_id=run_id, code=code, message=message))
+
+    def finish_run(self, run_id: str, *, state: str, summary: dict[str, Any]) -> None:
+        """Writes the run's verdict."""
+        self._do(lambda c: QUERIES.finish_run(c, run_id=run_id, state=state, summary=Jsonb(summary)))
+
+    def queue_failed(self, run: Run, *, prefixes: Sequence[str] | None) -> int:
+        """Mode failed: failed results become this run's work. Returns how many."""
+        return int(
+            self._do(
+                lambda c: QUERIES.queue_failed(
+                    c,
+                    account=run.account,
+                    migration=run.migration,
+                    run_id=run.run_id,
+                    prefixes=None if prefixes is None else list(prefixes),
+                    since=run.options.modified_since,
+                    most=run.options.limit or 2**62,
+                )
+            )
+        )
+
+    def adopt_pending(self, run: Run, *, most: int) -> int:
+        """Takes over part of what earlier runs of this migration left pending. Returns how many; 0: nothing is left."""
+        return int(
+            self._do(
+                lambda c: QUERIES.adopt_pending(
+                    c,
+                    account=run.account,
+                    migration=run.migration,
+                    run_id=run.run_id,
+                    mode=run.mode.value,
+                    most=most,
+                )
+            )
+        )
+
+
+def _run_of_origin(connection: psycopg.Connection, run: Run) -> Any:
+    return QUERIES.run_of_origin(connection, dag_id=run.dag_id, dag_run_id=run.dag_run_id, task_group=run.task_group)
