@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import Depends, HTTPException
 
-from vod_migrate.report.found import FoundRun, find_run
+from vod_migrate.report.browse_runs import RunLine, readable_run
 from vod_reports.security import Acting, ViewerDep
 from vod_reports.store import Results
 
@@ -15,22 +15,22 @@ __all__ = ["NO_SUCH_RUN", "ReadableRun", "StoppableRun"]
 NO_SUCH_RUN = "there is no such run, or you may not read it"
 
 
-def readable_run(run_id: str, viewer: ViewerDep, store: Results) -> FoundRun:
+def run_of_path(run_id: str, viewer: ViewerDep, store: Results) -> RunLine:
     """The run of the path.
 
     Raises:
         HTTPException: 404, whether it is not there or is another DAG's.
     """
-    found = find_run(store, run_id)
+    found = readable_run(store, run_id, readable=viewer.readable)
     if found is None or not viewer.may_read(found.dag_id):
         raise HTTPException(404, NO_SUCH_RUN)
     return found
 
 
-ReadableRun = Annotated[FoundRun, Depends(readable_run)]
+ReadableRun = Annotated[RunLine, Depends(run_of_path)]
 
 
-def stoppable_run(run: ReadableRun, viewer: Acting) -> FoundRun:
+def stoppable_run(run: ReadableRun, viewer: Acting) -> RunLine:
     """The run of the path, for whoever may change its state in Airflow, asked for by a page of their own.
 
     Raises:
@@ -41,4 +41,4 @@ def stoppable_run(run: ReadableRun, viewer: Acting) -> FoundRun:
     return run
 
 
-StoppableRun = Annotated[FoundRun, Depends(stoppable_run)]
+StoppableRun = Annotated[RunLine, Depends(stoppable_run)]

@@ -12,7 +12,7 @@ from typing import Any
 from airflow.models.dagrun import DagRun
 from sqlalchemy import select
 
-from vod_migrate.report.found import FoundRun
+from vod_migrate.report.browse_runs import RunLine
 from vod_migrate.report.model import Report
 from vod_reports.security import Viewer
 
@@ -41,9 +41,9 @@ class Orders:
     resume: Order | None
 
 
-def orders(run: FoundRun, report: Report, viewer: Viewer, session: Any) -> Orders:
+def orders(run: RunLine, report: Report, viewer: Viewer, session: Any) -> Orders:
     """For a run whose DAG is its migration's own; the options of a group in another DAG are that DAG's business."""
-    if run.dag_id is None or not run.whole_dag or not viewer.may_trigger(run.dag_id):
+    if run.dag_id is None or run.task_group or not viewer.may_trigger(run.dag_id):
         return Orders(rerun=None, groups={}, resume=None)
     failed = {group.code: _order(run.dag_id, {"mode": "failed", "codes": [group.code]}) for group in report.failures}
     waiting = report.counts.pending + report.counts.unknown
@@ -59,7 +59,7 @@ def _order(dag_id: str, conf: dict[str, Any], **more: Any) -> Order:
     return Order(dag_id=dag_id, body={"logical_date": None, "conf": conf, **more})
 
 
-def _interval(run: FoundRun, session: Any) -> dict[str, Any]:
+def _interval(run: RunLine, session: Any) -> dict[str, Any]:
     """The data interval of the run that is to go on, so that dated prefixes are the same ones."""
     query = select(DagRun.data_interval_start, DagRun.data_interval_end)
     row = session.execute(query.where(DagRun.dag_id == run.dag_id, DagRun.run_id == run.dag_run_id)).first()

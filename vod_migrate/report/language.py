@@ -57,5 +57,5 @@ CHINESE = Language(tag="zh-CN", texts=texts_in(Path(__file__).parent / "zh-CN.js
 
 def language(tag: str) -> Language:
     """The language for a BCP 47 tag or a whole Accept-Language header: Chinese in any script or region, else English."""
-    first = tag.split(",")[0].strip().lower()
+    first = tag.split(",", maxsplit=1)[0].strip().lower()
     return CHINESE if first == "zh" or first.startswith("zh-") else ENGLISH

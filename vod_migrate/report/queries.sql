@@ -106,12 +106,3 @@ from runs
 join results r on r.account = runs.account and r.migration = runs.migration
 where runs.run_id = :run_id and r.media_id is not null
 order by r.bucket, r.key;
-
--- name: find_run^
--- What identifies a run, and whose it is.
-select run_id, account, migration, state, mode, dag_id, dag_run_id, task_group, execution, created_at from runs where run_id = :run_id;
-
--- name: runs_of_dag_run
--- The runs of one DAG run of Airflow, the newest first: one for each task group and each time it was cleared.
-select run_id, account, migration, state, mode, dag_id, dag_run_id, task_group, execution, created_at
-from runs where dag_id = :dag_id and dag_run_id = :dag_run_id order by created_at desc, run_id desc limit 100;

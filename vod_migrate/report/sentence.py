@@ -65,7 +65,9 @@ def _unlisted(run: RunFacts, prefixes: int, prefixes_failed: int, language: Lang
         return language.say("The source could not be read")
     if prefixes == 1:
         return language.say("The prefix could not be listed")
-    return language.say("{failed} of {all} prefixes could not be listed", failed=f"{prefixes_failed:,}", all=f"{prefixes:,}")
+    return language.say(
+        "{failed} of {all} prefixes could not be listed", failed=f"{prefixes_failed:,}", all=f"{prefixes:,}"
+    )
 
 
 def _settled(counts: Counts, language: Language) -> str:

@@ -9,8 +9,8 @@ from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import HTMLResponse
 
 from vod_migrate.report import load_report
+from vod_migrate.report.browse_runs import RunLine, runs_of_dag_run
 from vod_migrate.report.forecast import forecast
-from vod_migrate.report.found import FoundRun, runs_of_dag_run
 from vod_migrate.report.templating import report_facts
 from vod_migrate.results.store import Store
 from vod_reports.access import NO_SUCH_RUN, ReadableRun
@@ -48,7 +48,7 @@ def dag_run_tab(
     """The report of a DAG run; `run` picks one where it holds several."""
     if not viewer.may_read(dag_id):
         raise HTTPException(404, NO_SUCH_RUN)
-    found = runs_of_dag_run(store, dag_id, dag_run_id)
+    found = runs_of_dag_run(store, dag_id, dag_run_id, readable=frozenset({dag_id}))
     if not found:
         context = {"dag_id": dag_id, "dag_run_id": dag_run_id}
         return render(request, "no-run.html", viewer=viewer, status_code=404, **context)
@@ -74,7 +74,7 @@ def run_live(
     return render(request, "run-live.html", viewer=viewer, **_facts(store, run, viewer, reading, session))
 
 
-def _facts(store: Store, run: FoundRun, viewer: Viewer, reading: Reading, session: Any) -> dict[str, Any]:
+def _facts(store: Store, run: RunLine, viewer: Viewer, reading: Reading, session: Any) -> dict[str, Any]:
     report = load_report(store, run.run_id)
     return {
         **report_facts(report, language=reading.language, zone=reading.zone),
