@@ -120,7 +120,10 @@ def reads(store: Store) -> Iterator[tuple[str, Callable[[], Any]]]:
     yield "objects, deep inside", lambda: find_objects(store, read_search(), readable=viewer, after=middle)
     yield "objects, the page before", lambda: find_objects(store, read_search(), readable=viewer, before=middle)
     yield "objects, by prefix", lambda: find_objects(store, read_search(f"{BIG}/77/"), readable=viewer)
-    yield "objects, by a prefix that none has", lambda: find_objects(store, read_search("nowhere/"), readable=everything)
+    yield (
+        "objects, by a prefix that none has",
+        lambda: find_objects(store, read_search("nowhere/"), readable=everything),
+    )
     yield "objects, gone", lambda: find_objects(store, read_search(state="gone"), readable=viewer, after=middle)
     yield "objects, by code", lambda: find_objects(store, read_search(code="Code.3"), readable=viewer, after=middle)
     yield "objects, by MediaId", lambda: find_objects(store, read_search(str(media)), readable=viewer)
@@ -159,7 +162,9 @@ def main() -> None:
             print(f"made {options.results:,} results in {time.monotonic() - began:.0f} s")
         with Store.open(url) as store:
             with store.connection() as connection:
-                row = connection.execute("select version(), pg_size_pretty(pg_database_size(current_database()))").fetchone()
+                row = connection.execute(
+                    "select version(), pg_size_pretty(pg_database_size(current_database()))"
+                ).fetchone()
             print(f"{row[0].split(' on ')[0] if row else ''}, {row[1] if row else ''}; {_machine()}")
             print("| read | median | slowest |\n|---|---|---|")
             for name, read in reads(store):
@@ -169,7 +174,7 @@ def main() -> None:
 
 def _machine() -> str:
     names = [line for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines() if "model name" in line]
-    return f"{os.cpu_count()} × {names[0].partition(':')[2].strip() if names else platform.machine()}"
+    return f"{os.cpu_count()} cores, {names[0].partition(':')[2].strip() if names else platform.machine()}"
 
 
 if __name__ == "__main__":
