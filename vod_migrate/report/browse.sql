@@ -131,25 +131,25 @@ from (
   select result_id, key from (
     (select result_id, key from results
      where account = :account and migration = :migration and state = 'failed' and 'failed' = any(:states::text[])
-       and key >= :first::text and (:beyond::text is null or key < :beyond) and (:bucket::text is null or bucket = :bucket)
+       and (:beyond::text is null or key < :beyond) and (:bucket::text is null or bucket = :bucket)
        and (key, result_id) > (:key::text, :result_id::bigint)
      order by key, result_id limit :most)
     union all
     (select result_id, key from results
      where account = :account and migration = :migration and state = 'gone' and 'gone' = any(:states::text[])
-       and key >= :first::text and (:beyond::text is null or key < :beyond) and (:bucket::text is null or bucket = :bucket)
+       and (:beyond::text is null or key < :beyond) and (:bucket::text is null or bucket = :bucket)
        and (key, result_id) > (:key::text, :result_id::bigint)
      order by key, result_id limit :most)
     union all
     (select result_id, key from results
      where account = :account and migration = :migration and state = 'pending' and 'pending' = any(:states::text[])
-       and key >= :first::text and (:beyond::text is null or key < :beyond) and (:bucket::text is null or bucket = :bucket)
+       and (:beyond::text is null or key < :beyond) and (:bucket::text is null or bucket = :bucket)
        and (key, result_id) > (:key::text, :result_id::bigint)
      order by key, result_id limit :most)
     union all
     (select result_id, key from results
      where account = :account and migration = :migration and state = 'registered' and 'registered' = any(:states::text[])
-       and key >= :first::text and (:beyond::text is null or key < :beyond) and (:bucket::text is null or bucket = :bucket)
+       and (:beyond::text is null or key < :beyond) and (:bucket::text is null or bucket = :bucket)
        and (key, result_id) > (:key::text, :result_id::bigint)
      order by key, result_id limit :most)
   ) every_state
@@ -169,25 +169,25 @@ from (
   select result_id, key from (
     (select result_id, key from results
      where account = :account and migration = :migration and state = 'failed' and 'failed' = any(:states::text[])
-       and key >= :first::text and (:beyond::text is null or key < :beyond) and (:bucket::text is null or bucket = :bucket)
+       and key >= :first::text and (:bucket::text is null or bucket = :bucket)
        and (:key::text is null or (key, result_id) < (:key, :result_id::bigint))
      order by key desc, result_id desc limit :most)
     union all
     (select result_id, key from results
      where account = :account and migration = :migration and state = 'gone' and 'gone' = any(:states::text[])
-       and key >= :first::text and (:beyond::text is null or key < :beyond) and (:bucket::text is null or bucket = :bucket)
+       and key >= :first::text and (:bucket::text is null or bucket = :bucket)
        and (:key::text is null or (key, result_id) < (:key, :result_id::bigint))
      order by key desc, result_id desc limit :most)
     union all
     (select result_id, key from results
      where account = :account and migration = :migration and state = 'pending' and 'pending' = any(:states::text[])
-       and key >= :first::text and (:beyond::text is null or key < :beyond) and (:bucket::text is null or bucket = :bucket)
+       and key >= :first::text and (:bucket::text is null or bucket = :bucket)
        and (:key::text is null or (key, result_id) < (:key, :result_id::bigint))
      order by key desc, result_id desc limit :most)
     union all
     (select result_id, key from results
      where account = :account and migration = :migration and state = 'registered' and 'registered' = any(:states::text[])
-       and key >= :first::text and (:beyond::text is null or key < :beyond) and (:bucket::text is null or bucket = :bucket)
+       and key >= :first::text and (:bucket::text is null or bucket = :bucket)
        and (:key::text is null or (key, result_id) < (:key, :result_id::bigint))
      order by key desc, result_id desc limit :most)
   ) every_state
@@ -205,7 +205,7 @@ order by page.key desc, page.result_id desc;
 select r.result_id, r.account, r.migration, r.bucket, r.key, r.state, r.code, r.media_id, r.size, r.updated_at
 from results r
 where r.account = :account and r.migration = :migration and r.state = 'failed' and coalesce(r.code, 'no_code') = :code
-  and r.key >= :first::text and (:beyond::text is null or r.key < :beyond) and (:bucket::text is null or r.bucket = :bucket)
+  and (:beyond::text is null or r.key < :beyond) and (:bucket::text is null or r.bucket = :bucket)
   and (r.key, r.result_id) > (:key::text, :result_id::bigint)
   and exists (
     select 1 from migration_dags d
@@ -218,7 +218,7 @@ order by r.key, r.result_id limit :most;
 select r.result_id, r.account, r.migration, r.bucket, r.key, r.state, r.code, r.media_id, r.size, r.updated_at
 from results r
 where r.account = :account and r.migration = :migration and r.state = 'failed' and coalesce(r.code, 'no_code') = :code
-  and r.key >= :first::text and (:beyond::text is null or r.key < :beyond) and (:bucket::text is null or r.bucket = :bucket)
+  and r.key >= :first::text and (:bucket::text is null or r.bucket = :bucket)
   and (:key::text is null or (r.key, r.result_id) < (:key, :result_id::bigint))
   and exists (
     select 1 from migration_dags d

@@ -175,7 +175,7 @@ def _found(
             return
         if here is not None and (at > here if back else at < here):
             continue
-        inside = place if at == here else None
+        key, result_id = _edge(search, place if at == here else None, back=back)
         rows = query(
             connection,
             account=account,
@@ -185,14 +185,24 @@ def _found(
             bucket=search.bucket,
             first=search.prefix,
             beyond=beyond(search.prefix),
-            key=inside.key if inside else None if back else "",
-            result_id=inside.result_id if inside else -1,
+            key=key,
+            result_id=result_id,
             most=left,
             **allowed(readable),
         )
         for row in rows:
             left -= 1
             yield ObjectLine.from_row(row)
+
+
+def _edge(search: Search, place: Place | None, *, back: bool) -> tuple[str | None, int]:
+    """Where reading begins: at the place, or at the prefix's own edge, also for a place outside of it, as an address may name."""
+    if not back:
+        inside = place is not None and place.key >= search.prefix
+        return (place.key, place.result_id) if place is not None and inside else (search.prefix, -1)
+    until = beyond(search.prefix)
+    inside = place is not None and (until is None or place.key < until)
+    return (place.key, place.result_id) if place is not None and inside else (until, -1)
 
 
 def _query(search: Search, *, back: bool) -> Any:
