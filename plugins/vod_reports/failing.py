@@ -11,7 +11,8 @@ from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 from vod_migrate.errors import BadInput, StoreError, StoreUnreachable, VodMigrateError
-from vod_reports.pages import render
+from vod_reports.headers import policy
+from vod_reports.pages import render, styles
 
 __all__ = ["add_error_pages"]
 
@@ -73,4 +74,7 @@ def _answer(request: Request, trouble: Trouble, status: int, detail: str) -> Res
     if "text/html" not in request.headers.get("accept", "") and "hx-request" not in request.headers:
         return JSONResponse({"detail": detail or trouble.title}, status_code=status)
     template = "trouble-part.html" if "hx-request" in request.headers else "trouble.html"
-    return render(request, template, status_code=status, trouble=trouble, detail=detail)
+    page = render(request, template, status_code=status, trouble=trouble, detail=detail, styles=styles())
+    # What fails beyond every handler is answered outside the middleware that writes the policy.
+    page.headers["content-security-policy"] = policy(request.state.nonce)
+    return page

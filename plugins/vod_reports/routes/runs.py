@@ -26,14 +26,6 @@ router = APIRouter()
 
 _LIVE_SECONDS = 2
 
-DOWNLOADS = (
-    ("Failures, CSV", "failures.csv"),
-    ("Mapping, CSV", "mapping.csv"),
-    ("Mapping, Parquet", "mapping.parquet"),
-    ("Report, HTML", "report.html"),
-)
-
-
 @router.get("/dags/{dag_id}/runs/{dag_run_id}")
 def dag_run_tab(
     request: Request,
@@ -83,5 +75,4 @@ def _facts(store: Store, run: RunLine, viewer: Viewer, reading: Reading, session
         "orders": orders(run, report, viewer, session),
         "may_stop": viewer.may_stop(run.dag_id),
         "live_seconds": _LIVE_SECONDS,
-        "downloads": [(reading.language.say(label), file) for label, file in DOWNLOADS],
     }
