@@ -51,6 +51,16 @@ CUT_SHORT = {
         "; the next run goes on with the other {n}",
         "; the next run goes on with the other {n}",
     ),
+    "paused": (
+        "Paused after {time}: {settled}{rest}.",
+        "; {n} object is left, and the next run goes on",
+        "; {n} objects are left, and the next run goes on",
+    ),
+    "cancelled": (
+        "Cancelled after {time}: {settled}{rest}.",
+        "; {n} object stays pending for the next run",
+        "; {n} objects stay pending for the next run",
+    ),
 }
 """States before a run's end or instead of it: the sentence, and what it says of one or more objects that are left."""
 
