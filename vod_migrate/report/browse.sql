@@ -83,18 +83,21 @@ order by q.account limit :most;
 
 -- name: account_users
 -- The runs at work on some accounts, and their calls in the last seconds; what the reader may not see has no name.
-select r.account, case when seen then r.migration end as migration, case when seen then r.run_id end as run,
-       coalesce(sum(t.calls), 0)::bigint, coalesce(sum(t.calls) filter (where t.answer = 'throttled'), 0)::bigint
-from runs r
-cross join lateral (select :everything::boolean or coalesce(r.dag_id = any(:dags::text[]), false)) as reader (seen)
+select r.account, r.migration, r.run_id, coalesce(sum(t.calls), 0)::bigint,
+       coalesce(sum(t.calls) filter (where t.answer = 'throttled'), 0)::bigint
+from (
+  select account, run_id as sending, case when seen then migration end as migration, case when seen then run_id end as run_id
+  from runs
+  cross join lateral (select :everything::boolean or coalesce(dag_id = any(:dags::text[]), false)) as reader (seen)
+  where state = 'running' and account = any(:accounts::text[])
+) r
 left join lateral (
-  -- Whole stretches only, and the one that has begun is not over yet.
+  -- Whole stretches only: the one that has just begun is not over yet.
   select answer, calls from call_tallies
-  where run_id = r.run_id and stretch >= floor(extract(epoch from now() - make_interval(secs => :seconds)) / 10)
-    and stretch < floor(extract(epoch from now()) / 10)
+  where run_id = r.sending and stretch >= floor(extract(epoch from now() - make_interval(secs => :seconds)) / 5)
+    and stretch < floor(extract(epoch from now()) / 5)
 ) t on true
-where r.state = 'running' and r.account = any(:accounts::text[])
-group by r.account, migration, run order by r.account, migration nulls last, run;
+group by r.account, r.migration, r.run_id order by r.account, r.migration nulls last, r.run_id;
 
 -- name: search_places
 -- The migrations that hold objects of the wanted states and code, by name, and how many.
@@ -125,25 +128,31 @@ order by objects desc, t.code limit :most;
 -- A page of one migration's objects by key, from a place on. Each state is read in the order of its index, and they are merged.
 select r.result_id, r.account, r.migration, r.bucket, r.key, r.state, r.code, r.media_id, r.size, r.updated_at
 from (
-  select result_id, key from results
-  where account = :account and migration = :migration and state = 'failed' and 'failed' = any(:states::text[])
-    and key >= :first::text and (:beyond::text is null or key < :beyond) and (:bucket::text is null or bucket = :bucket)
-    and (key, result_id) > (:key::text, :result_id::bigint)
-  union all
-  select result_id, key from results
-  where account = :account and migration = :migration and state = 'gone' and 'gone' = any(:states::text[])
-    and key >= :first::text and (:beyond::text is null or key < :beyond) and (:bucket::text is null or bucket = :bucket)
-    and (key, result_id) > (:key::text, :result_id::bigint)
-  union all
-  select result_id, key from results
-  where account = :account and migration = :migration and state = 'pending' and 'pending' = any(:states::text[])
-    and key >= :first::text and (:beyond::text is null or key < :beyond) and (:bucket::text is null or bucket = :bucket)
-    and (key, result_id) > (:key::text, :result_id::bigint)
-  union all
-  select result_id, key from results
-  where account = :account and migration = :migration and state = 'registered' and 'registered' = any(:states::text[])
-    and key >= :first::text and (:beyond::text is null or key < :beyond) and (:bucket::text is null or bucket = :bucket)
-    and (key, result_id) > (:key::text, :result_id::bigint)
+  select result_id, key from (
+    (select result_id, key from results
+     where account = :account and migration = :migration and state = 'failed' and 'failed' = any(:states::text[])
+       and key >= :first::text and (:beyond::text is null or key < :beyond) and (:bucket::text is null or bucket = :bucket)
+       and (key, result_id) > (:key::text, :result_id::bigint)
+     order by key, result_id limit :most)
+    union all
+    (select result_id, key from results
+     where account = :account and migration = :migration and state = 'gone' and 'gone' = any(:states::text[])
+       and key >= :first::text and (:beyond::text is null or key < :beyond) and (:bucket::text is null or bucket = :bucket)
+       and (key, result_id) > (:key::text, :result_id::bigint)
+     order by key, result_id limit :most)
+    union all
+    (select result_id, key from results
+     where account = :account and migration = :migration and state = 'pending' and 'pending' = any(:states::text[])
+       and key >= :first::text and (:beyond::text is null or key < :beyond) and (:bucket::text is null or bucket = :bucket)
+       and (key, result_id) > (:key::text, :result_id::bigint)
+     order by key, result_id limit :most)
+    union all
+    (select result_id, key from results
+     where account = :account and migration = :migration and state = 'registered' and 'registered' = any(:states::text[])
+       and key >= :first::text and (:beyond::text is null or key < :beyond) and (:bucket::text is null or bucket = :bucket)
+       and (key, result_id) > (:key::text, :result_id::bigint)
+     order by key, result_id limit :most)
+  ) every_state
   order by key, result_id limit :most
 ) page
 join results r on r.result_id = page.result_id
@@ -157,25 +166,31 @@ order by page.key, page.result_id;
 -- The page that ends before a place, backwards.
 select r.result_id, r.account, r.migration, r.bucket, r.key, r.state, r.code, r.media_id, r.size, r.updated_at
 from (
-  select result_id, key from results
-  where account = :account and migration = :migration and state = 'failed' and 'failed' = any(:states::text[])
-    and key >= :first::text and (:beyond::text is null or key < :beyond) and (:bucket::text is null or bucket = :bucket)
-    and (:key::text is null or (key, result_id) < (:key, :result_id::bigint))
-  union all
-  select result_id, key from results
-  where account = :account and migration = :migration and state = 'gone' and 'gone' = any(:states::text[])
-    and key >= :first::text and (:beyond::text is null or key < :beyond) and (:bucket::text is null or bucket = :bucket)
-    and (:key::text is null or (key, result_id) < (:key, :result_id::bigint))
-  union all
-  select result_id, key from results
-  where account = :account and migration = :migration and state = 'pending' and 'pending' = any(:states::text[])
-    and key >= :first::text and (:beyond::text is null or key < :beyond) and (:bucket::text is null or bucket = :bucket)
-    and (:key::text is null or (key, result_id) < (:key, :result_id::bigint))
-  union all
-  select result_id, key from results
-  where account = :account and migration = :migration and state = 'registered' and 'registered' = any(:states::text[])
-    and key >= :first::text and (:beyond::text is null or key < :beyond) and (:bucket::text is null or bucket = :bucket)
-    and (:key::text is null or (key, result_id) < (:key, :result_id::bigint))
+  select result_id, key from (
+    (select result_id, key from results
+     where account = :account and migration = :migration and state = 'failed' and 'failed' = any(:states::text[])
+       and key >= :first::text and (:beyond::text is null or key < :beyond) and (:bucket::text is null or bucket = :bucket)
+       and (:key::text is null or (key, result_id) < (:key, :result_id::bigint))
+     order by key desc, result_id desc limit :most)
+    union all
+    (select result_id, key from results
+     where account = :account and migration = :migration and state = 'gone' and 'gone' = any(:states::text[])
+       and key >= :first::text and (:beyond::text is null or key < :beyond) and (:bucket::text is null or bucket = :bucket)
+       and (:key::text is null or (key, result_id) < (:key, :result_id::bigint))
+     order by key desc, result_id desc limit :most)
+    union all
+    (select result_id, key from results
+     where account = :account and migration = :migration and state = 'pending' and 'pending' = any(:states::text[])
+       and key >= :first::text and (:beyond::text is null or key < :beyond) and (:bucket::text is null or bucket = :bucket)
+       and (:key::text is null or (key, result_id) < (:key, :result_id::bigint))
+     order by key desc, result_id desc limit :most)
+    union all
+    (select result_id, key from results
+     where account = :account and migration = :migration and state = 'registered' and 'registered' = any(:states::text[])
+       and key >= :first::text and (:beyond::text is null or key < :beyond) and (:bucket::text is null or bucket = :bucket)
+       and (:key::text is null or (key, result_id) < (:key, :result_id::bigint))
+     order by key desc, result_id desc limit :most)
+  ) every_state
   order by key desc, result_id desc limit :most
 ) page
 join results r on r.result_id = page.result_id

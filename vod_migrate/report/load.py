@@ -38,7 +38,7 @@ SAMPLES = 5
 """Enough to see what the keys have in common; all of them are in the failures table."""
 
 _MOST_CODES = 50
-_TALLIED_SECONDS = 10  # the tally of calls is this fine; shorter stretches are counted from the calls themselves
+_TALLIED_SECONDS = 5  # the tally of calls is this fine; shorter stretches are counted from the calls themselves
 _MOST_SCANS = 200  # dated prefixes of a year fit twice; the totals count all of them
 
 

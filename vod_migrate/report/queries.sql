@@ -30,8 +30,8 @@ select floor(extract(epoch from started_at - :begin::timestamptz) / :width)::int
 from calls where run_id = :run_id group by bucket order by bucket;
 
 -- name: call_stretches
--- The same from the tally of calls, for stretches of a multiple of ten seconds: a long run has millions of calls.
-select floor((stretch * 10 - floor(extract(epoch from :begin::timestamptz) / 10) * 10) / :width)::int as bucket,
+-- The same from the tally of calls, for stretches of a multiple of five seconds: a long run has millions of calls.
+select floor((stretch * 5 - floor(extract(epoch from :begin::timestamptz) / 5) * 5) / :width)::int as bucket,
        coalesce(sum(calls) filter (where answer = 'ok'), 0)::bigint,
        coalesce(sum(calls) filter (where answer = 'throttled'), 0)::bigint,
        coalesce(sum(calls) filter (where answer not in ('ok', 'throttled')), 0)::bigint

@@ -160,7 +160,7 @@ _OUTCOME_TALLIES = f"""
 _CALL_TALLIES = f"""
     create table call_tallies (
       run_id    text not null,
-      stretch   bigint not null,             -- ten seconds: the calls that began in it, counted from 1970
+      stretch   bigint not null,             -- five seconds: the calls that began in it, counted from 1970
       answer    text not null,
       calls     bigint not null,
       files     bigint not null,
@@ -180,18 +180,18 @@ _CALL_TALLIES = f"""
     create function vod_migrate_tally_calls() returns trigger language plpgsql as $$
     begin
       insert into call_tallies (run_id, stretch, answer, calls, files)
-      select run_id, floor(extract(epoch from started_at) / 10), answer, count(*), sum(files)
+      select run_id, floor(extract(epoch from started_at) / 5), answer, count(*), sum(files)
       from arrived group by 1, 2, 3;
-      -- Ten seconds of calls become a row as soon as nobody adds to them any more: a call has 20 s to be answered.
+      -- Five seconds of calls become a row as soon as nobody adds to them any more: a call has 20 s to be answered.
       if random() < {_FOLDED_SHARE} then
-        perform vod_migrate_fold_calls(run_id, floor(extract(epoch from started_at) / 10)::bigint - 3) from arrived limit 1;
+        perform vod_migrate_fold_calls(run_id, floor(extract(epoch from started_at) / 5)::bigint - 5) from arrived limit 1;
       end if;
       return null;
     end $$;
     create trigger tally_inserted after insert on calls referencing new table as arrived
       for each statement execute function vod_migrate_tally_calls();
     insert into call_tallies
-    select run_id, floor(extract(epoch from started_at) / 10), answer, count(*), sum(files), true
+    select run_id, floor(extract(epoch from started_at) / 5), answer, count(*), sum(files), true
     from calls group by 1, 2, 3;
     create function vod_migrate_fold_run() returns trigger language plpgsql as $$
     begin
