@@ -89,7 +89,8 @@ def _joined(parts: tuple[str, ...], query: dict[str, Any]) -> str:
 
 
 @cache
-def _digest(name: str) -> str:
+def digest_of(name: str) -> str:
+    """What a static file's address holds of its content."""
     return hashlib.sha256(STATIC[name].read_bytes()).hexdigest()[:16]
 
 

@@ -43,9 +43,7 @@ def in_code() -> Iterator[str]:
             else:
                 position = {"say": 0, "text": 0, "count": 2, "form": 2}.get(name, 99)
                 arguments = node.args[position : position + 1]
-            yield from (
-                one.value for one in arguments if isinstance(one, ast.Constant) and isinstance(one.value, str)
-            )
+            yield from (one.value for one in arguments if isinstance(one, ast.Constant) and isinstance(one.value, str))
 
 
 def by_name() -> Iterator[str]:
@@ -96,7 +94,14 @@ def test_numbers_and_forms_follow_the_language() -> None:
 
 @pytest.mark.parametrize(
     ("tag", "expected"),
-    [("zh", "zh-CN"), ("zh-TW", "zh-CN"), ("zh-CN,zh;q=0.9,en;q=0.8", "zh-CN"), ("en-GB", "en"), ("", "en"), ("zhx", "en")],
+    [
+        ("zh", "zh-CN"),
+        ("zh-TW", "zh-CN"),
+        ("zh-CN,zh;q=0.9,en;q=0.8", "zh-CN"),
+        ("en-GB", "en"),
+        ("", "en"),
+        ("zhx", "en"),
+    ],
 )
 def test_a_tag_or_a_header_chooses_the_language(tag: str, expected: str) -> None:
     assert language(tag).tag == expected
