@@ -137,6 +137,7 @@ class Recorded:
             code=None if error is None else error.code,
             message=None if error is None else str(error),
             request_id=request_id if error is None else error.request_id,
+            carried=() if error is None else tuple(entry.result_id for entry in batch.entries),
         )
         self._store.record_call(self._run_id, self._token, call, settlements)
 

@@ -242,11 +242,12 @@ with idle as materialized (
 
 -- name: waiting_counts^
 -- What earlier runs of this migration left, and this one has not adopted yet: to be sent, and of unknown outcome.
-select coalesce(sum(n.to_send), 0), coalesce(sum(n.unsure), 0)
+select coalesce(sum(n.to_send), 0)::bigint, coalesce(sum(n.unsure), 0)::bigint
 from runs
 cross join lateral (
-  select count(*) filter (where not r.unsure) as to_send, count(*) filter (where r.unsure) as unsure
-  from results r where r.queued_run = runs.run_id and r.state = 'pending'
+  select sum(t.objects) filter (where not t.unsure) as to_send, sum(t.objects) filter (where t.unsure) as unsure
+  from result_tallies t
+  where t.account = runs.account and t.migration = runs.migration and t.state = 'pending' and t.run_id = runs.run_id
 ) n
 where runs.account = :account and runs.migration = :migration and runs.run_id <> :run_id
   and (:mode <> 'failed' or runs.mode = 'failed')
@@ -327,9 +328,9 @@ select (select count(*) from scans where run_id = :run_id and state = 'open'),
 -- A late answer (the claim went to somebody else) may set registered, never undo it.
 with call as (
   insert into calls (call_id, run_id, worker, api, started_at, seconds, answer, http_status, code, message, request_id,
-                     files)
+                     files, carried)
   values (:call_id, :run_id, :worker, 'RegisterMedia', :started_at, :seconds, :answer, :http_status, :code, :message,
-          :request_id, :files)
+          :request_id, :files, :carried::bigint[])
   on conflict (call_id) do nothing returning call_id
 ), answered as (
   select * from unnest(:result_ids::bigint[], :outcomes::text[], :states::text[], :media_ids::text[], :codes::text[],
@@ -401,8 +402,8 @@ update results set unsure = true
 where result_id = any(:result_ids::bigint[]) and state = 'pending' and claim_token = :token;
 
 -- name: outcome_counts
--- The numbers of a run.
-select outcome, count(*) from outcomes where run_id = :run_id group by outcome;
+-- The numbers of a run, from its tally: no row of it is counted again.
+select outcome, sum(objects)::bigint from outcome_tallies where run_id = :run_id group by outcome having sum(objects) > 0;
 
 -- name: outcome_counts_since
 -- The same since a moment, for a run whose task was cleared after its end.
@@ -427,12 +428,14 @@ select exists (
 
 -- name: call_counts
 -- The calls of a run by how they were answered.
-select answer, count(*) from calls where run_id = :run_id group by answer;
+select answer, sum(calls)::bigint from call_tallies where run_id = :run_id group by answer;
 
 -- name: pending_counts^
 -- What a run has left: to be sent, and of unknown outcome.
-select count(*) filter (where not unsure), count(*) filter (where unsure)
-from results where queued_run = :run_id and state = 'pending';
+select coalesce(sum(t.objects) filter (where not t.unsure), 0)::bigint, coalesce(sum(t.objects) filter (where t.unsure), 0)::bigint
+from runs r
+join result_tallies t on t.account = r.account and t.migration = r.migration and t.state = 'pending' and t.run_id = r.run_id
+where r.run_id = :run_id;
 
 -- name: scan_counts
 -- What the scans of a run counted.

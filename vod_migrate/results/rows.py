@@ -200,7 +200,10 @@ class Work:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CallRecord:
-    """The audit row of one call. answer: ok, throttled, refused, transient or stopped."""
+    """The audit row of one call. answer: ok, throttled, refused, transient or stopped.
+
+    carried: the results it carried, where the answer had no outcome for each of them.
+    """
 
     call_id: uuid.UUID
     worker: str
@@ -212,6 +215,7 @@ class CallRecord:
     code: str | None = None
     message: str | None = None
     request_id: str | None = None
+    carried: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
