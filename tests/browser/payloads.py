@@ -6,14 +6,14 @@ __all__ = ["HOSTILE"]
 
 _PAYLOADS = (
     "<script>document.title='taken'</script>",
-    "\"><img src=x onerror=\"document.title='taken'\">",
+    '"><img src=x onerror="document.title=\'taken\'">',
     "</title><svg onload=alert(1)>",
     "' onmouseover='alert(1)",
     "<iframe srcdoc='<script>parent.document.title=1</script>'>",
     "</script><script>alert(1)</script>",
     "<a href=javascript:alert(1)>open</a>",
     "=cmd|' /C calc'!A0",
-    "=HYPERLINK(\"http://attacker.example\",\"open\")",
+    '=HYPERLINK("http://attacker.example","open")',
     "+1+1",
     "-2+3",
     "@SUM(1)",

@@ -126,7 +126,9 @@ def test_cancelling_ends_a_run_and_leaves_its_rest_pending(admin: Looking, stage
 
 
 def test_a_group_of_failures_is_sent_again_and_registered(admin: Looking, stage: Stage) -> None:
-    failed = "select key from results where bucket = 'interviews-archive' and state = 'failed' and code = 'file_refused'"
+    failed = (
+        "select key from results where bucket = 'interviews-archive' and state = 'failed' and code = 'file_refused'"
+    )
     keys = [key for (key,) in stage.rows(failed)]
     for key in keys:
         stage.sandbox.put("interviews-archive", key)
