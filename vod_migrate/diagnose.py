@@ -6,9 +6,10 @@ where the vendor says nothing, the text says "check" instead of naming one cause
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-__all__ = ["Diagnosis", "diagnose", "diagnose_left_out"]
+__all__ = ["Diagnosis", "diagnose", "diagnose_left_out", "every_failure", "every_left_out"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,6 +49,18 @@ def diagnose_left_out(reason: str) -> Diagnosis:
         reason, ("Left out by the migration's selection.", "Look at select in the migration file.")
     )
     return Diagnosis(code=reason, meaning=meaning, fix=fix)
+
+
+def every_failure() -> Iterator[Diagnosis]:
+    """All that can be said of a failure, the general answer last."""
+    yield from (diagnose(code) for code in _FAILURES)
+    yield diagnose("")
+
+
+def every_left_out() -> Iterator[Diagnosis]:
+    """All that can be said of an object left out, the general line last."""
+    yield from (diagnose_left_out(reason) for reason in _LEFT_OUT)
+    yield diagnose_left_out("")
 
 
 _AGAIN = "Nothing is wrong with the file: run the migration again with mode failed."

@@ -33,6 +33,10 @@
         ├── ThresholdPassed               5
         ├── AllRefused                    6
         ├── Unfinished                    6
+        ├── Paused                        0          no failure: somebody, a window or a brake ended it for now
+        │   ├── WindowClosed              0
+        │   └── BrakeReached              0
+        ├── Cancelled                   130
         └── Interrupted                 130
 """
 
@@ -47,14 +51,17 @@ __all__ = [
     "BadMigrationFile",
     "BadOption",
     "BadSetting",
+    "BrakeReached",
     "BrokenReply",
     "BucketMissing",
+    "Cancelled",
     "Denied",
     "Interrupted",
     "InvalidCredentials",
     "ListingBroken",
     "ManifestBroken",
     "NetworkTrouble",
+    "Paused",
     "QuotaConflict",
     "RegisterError",
     "RequestRefused",
@@ -74,6 +81,7 @@ __all__ = [
     "Transient",
     "Unfinished",
     "VodMigrateError",
+    "WindowClosed",
 ]
 
 
@@ -273,6 +281,26 @@ class AllRefused(RunStopped):
 
 class Unfinished(RunStopped):
     """The run ended with objects left to send; the next run goes on with them."""
+
+
+class Paused(RunStopped):
+    """The run ended for now, and that is no failure: a later run, or `vod-migrate resume`, goes on with what is left."""
+
+    exit_code = 0
+
+
+class WindowClosed(Paused):
+    """The migration's window is closed: nothing is sent outside it, unless the run is told to ignore it."""
+
+
+class BrakeReached(Paused):
+    """The run has sent, called or taken as much as its brakes (`max_objects`, `max_calls`, `max_minutes`) allow."""
+
+
+class Cancelled(RunStopped):
+    """Somebody cancelled the run; what it had not sent stays pending for the next run of the migration."""
+
+    exit_code = 130
 
 
 class Interrupted(RunStopped):

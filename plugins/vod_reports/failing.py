@@ -10,8 +10,9 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
-from vod_migrate.errors import BadInput, StoreError, StoreUnreachable, VodMigrateError
-from vod_reports.pages import render
+from vod_migrate.errors import BadInput, BadOption, StoreError, StoreUnreachable, VodMigrateError
+from vod_reports.headers import policy
+from vod_reports.pages import render, styles
 
 __all__ = ["add_error_pages"]
 
@@ -31,6 +32,7 @@ _BY_STATUS = {
     401: Trouble(title="You are signed out", advice="Sign in to Airflow again, then come back."),
     403: Trouble(title="You may not do this", advice="Ask an administrator of this Airflow for the permission."),
     404: Trouble(title="There is nothing here", advice="It was removed, or you may not see it."),
+    409: Trouble(title="The run has changed meanwhile", advice="Look at it again."),
     422: Trouble(title="This address cannot be used", advice="A part of it is not what it should be."),
 }
 _AWAY = Trouble(
@@ -59,6 +61,8 @@ def add_error_pages(app: FastAPI) -> None:
     async def explained(request: Request, error: VodMigrateError) -> Response:
         if isinstance(error, StoreUnreachable):
             return _answer(request, _AWAY, 503, str(error))
+        if isinstance(error, BadOption):
+            return _answer(request, _BY_STATUS[404], 404, str(error))
         if isinstance(error, (StoreError, BadInput)):
             return _answer(request, _UNUSABLE, 503, str(error))
         return _answer(request, _OWN_FAULT, 500, str(error))
@@ -73,4 +77,7 @@ def _answer(request: Request, trouble: Trouble, status: int, detail: str) -> Res
     if "text/html" not in request.headers.get("accept", "") and "hx-request" not in request.headers:
         return JSONResponse({"detail": detail or trouble.title}, status_code=status)
     template = "trouble-part.html" if "hx-request" in request.headers else "trouble.html"
-    return render(request, template, status_code=status, trouble=trouble, detail=detail)
+    page = render(request, template, status_code=status, trouble=trouble, detail=detail, styles=styles())
+    # What fails beyond every handler is answered outside the middleware that writes the policy.
+    page.headers["content-security-policy"] = policy(request.state.nonce)
+    return page

@@ -16,7 +16,7 @@ def policy(nonce: str) -> str:
         (
             "default-src 'none'",
             f"script-src 'nonce-{nonce}'",
-            "style-src 'self'",
+            f"style-src 'self' 'nonce-{nonce}'",
             "img-src 'self' data:",
             "connect-src 'self'",
             "form-action 'self'",

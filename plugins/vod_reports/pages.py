@@ -17,7 +17,7 @@ from vod_migrate.report import templating
 from vod_reports.i18n import LANGUAGE_COOKIE, ZONE_COOKIE, reading_of
 from vod_reports.security import TOKEN_HEADER, Viewer
 
-__all__ = ["PREFIX", "STATIC", "Paths", "render"]
+__all__ = ["PREFIX", "STATIC", "Paths", "digest_of", "render", "styles"]
 
 PREFIX = "vod-reports"
 
@@ -49,7 +49,7 @@ class Paths:
 
     def static(self, name: str) -> str:
         """A static file; its address changes with its content, so that browsers may keep it."""
-        return self("static", _digest(name), name)
+        return self("static", digest_of(name), name)
 
 
 def render(
@@ -89,7 +89,8 @@ def _joined(parts: tuple[str, ...], query: dict[str, Any]) -> str:
 
 
 @cache
-def _digest(name: str) -> str:
+def digest_of(name: str) -> str:
+    """What a static file's address holds of its content."""
     return hashlib.sha256(STATIC[name].read_bytes()).hexdigest()[:16]
 
 

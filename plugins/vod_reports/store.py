@@ -16,7 +16,7 @@ from vod_migrate.results.store import Store
 
 __all__ = ["Results", "results"]
 
-_CONNECTIONS = 4
+_CONNECTIONS = 8  # a download keeps one as long as it lasts
 
 _lock = threading.Lock()
 _opened: dict[str, Store] = {}

@@ -6,7 +6,7 @@ from vod_migrate.report.language import ENGLISH, Language
 from vod_migrate.report.model import Report, RunFacts
 from vod_migrate.results.rows import Counts
 
-__all__ = ["sentence", "told"]
+__all__ = ["CUT_SHORT", "sentence", "told"]
 
 
 def told(report: Report, language: Language) -> str:
@@ -26,7 +26,7 @@ def sentence(
     """One sentence, without the names that every face shows above it."""
     waiting = counts.pending + counts.unknown
     settled = _settled(counts, language)
-    if run.state in _CUT_SHORT:
+    if run.state in CUT_SHORT:
         return _cut_short(run, settled, waiting, language)
     if prefixes_failed:
         return language.say(
@@ -43,7 +43,7 @@ def sentence(
     return language.say("{settled} in {time}.", settled=settled, time=language.duration(run.seconds))
 
 
-_CUT_SHORT = {
+CUT_SHORT = {
     "running": ("Running for {time}: {settled} so far{rest}.", "; {n} more is waiting", "; {n} more are waiting"),
     "stopped": ("Stopped after {time}: {settled}{rest}.", "; {n} object stays pending", "; {n} objects stay pending"),
     "interrupted": (
@@ -51,11 +51,22 @@ _CUT_SHORT = {
         "; the next run goes on with the other {n}",
         "; the next run goes on with the other {n}",
     ),
+    "paused": (
+        "Paused after {time}: {settled}{rest}.",
+        "; {n} object is left, and the next run goes on",
+        "; {n} objects are left, and the next run goes on",
+    ),
+    "cancelled": (
+        "Cancelled after {time}: {settled}{rest}.",
+        "; {n} object stays pending for the next run",
+        "; {n} objects stay pending for the next run",
+    ),
 }
+"""States before a run's end or instead of it: the sentence, and what it says of one or more objects that are left."""
 
 
 def _cut_short(run: RunFacts, settled: str, waiting: int, language: Language) -> str:
-    text, one, many = _CUT_SHORT[run.state]
+    text, one, many = CUT_SHORT[run.state]
     rest = language.count(waiting, one, many) if waiting else ""
     return language.say(text, time=language.duration(run.seconds), settled=settled, rest=rest)
 

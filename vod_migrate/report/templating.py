@@ -91,4 +91,6 @@ def _rounded(rates: Iterable[float]) -> list[float]:
 
 
 def _filled(text: str, values: dict[str, Any]) -> Markup:
-    return Markup(escape(text)).format(**values)  # noqa: S704 - escaped, values too
+    safe = escape(text)
+    # A text without values may hold braces of its own, such as those of a template it recommends.
+    return safe.format(**values) if values else safe

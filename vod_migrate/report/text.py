@@ -22,7 +22,16 @@ _NUMBER = 14
 _MOST_PREFIXES = 12
 _SAMPLES = 3  # the page shows more, the table all
 _LEFT_OUT_SAMPLES = 2
-_COLOURS = {"succeeded": "green", "failed": "red", "stopped": "yellow", "interrupted": "yellow", "running": "cyan"}
+_COLOURS = {
+    "succeeded": "green",
+    "failed": "red",
+    "stopped": "yellow",
+    "interrupted": "yellow",
+    "running": "cyan",
+    "paused": "cyan",
+    "cancelled": "yellow",
+    "planned": "cyan",
+}
 
 Line = tuple[str, str]
 """A line and its style for rich, '' for none."""

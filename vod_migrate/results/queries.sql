@@ -47,8 +47,8 @@ order by created_at desc limit :most;
 
 -- name: reopen_run!
 -- A single task of a finished run was cleared: its verdict is forgotten, its results are not.
-update runs set state = 'running', stop_code = null, stop_message = null, finished_at = null, summary = null,
-                alive_at = now(), reopened_at = now()
+update runs set state = 'running', stop_code = null, stop_message = null, stopped_by = null, finished_at = null,
+                summary = null, alive_at = now(), reopened_at = now()
 where run_id = :run_id and state <> 'running';
 
 -- name: retry_failed_scans!
@@ -447,7 +447,30 @@ select prefix, error_code, error from scans where run_id = :run_id and state = '
 
 -- name: stop_run!
 -- The first worker that finds out why the run must stop says so for all.
-update runs set stop_code = :code, stop_message = :message where run_id = :run_id and stop_code is null;
+update runs set stop_code = :code, stop_message = :message
+where run_id = :run_id and state = 'running' and stop_code is null;
+
+-- name: ask_to_end$
+-- A person pauses or cancels a run that works. It may be about to pause for another reason; cancelling is above pausing.
+update runs set stop_code = :code, stop_message = :message, stopped_by = :by
+where run_id = :run_id and state = 'running'
+  and (stop_code is null or stop_code in ('WindowClosed', 'BrakeReached') or (stop_code = 'Paused' and :code = 'Cancelled'))
+returning run_id;
+
+-- name: cancel_paused$
+-- A paused run is cancelled: its numbers stay as they are.
+update runs set state = 'cancelled', stop_code = :code, stop_message = :message, stopped_by = :by,
+                summary = jsonb_set(summary, '{state}', '"cancelled"')
+where run_id = :run_id and state = 'paused'
+returning run_id;
+
+-- name: run_is_idle$
+-- Whether nobody works on a run.
+select vod_migrate_idle(:run_id);
+
+-- name: run_signal^
+-- What a run's workers look at every second: whether it goes on, and the database's clock.
+select state, stop_code, stop_message, clock_timestamp() from runs where run_id = :run_id;
 
 -- name: finish_run!
 -- The run has its verdict.

@@ -11,7 +11,18 @@ from typing import Any, Self
 from vod_migrate.media import BrokenRow, MediaObject
 from vod_migrate.spec import Migration, Mode, RunOptions
 
-__all__ = ["SAMPLES", "CallRecord", "Counts", "Listing", "Run", "Scan", "Settlement", "Work", "joined_samples"]
+__all__ = [
+    "SAMPLES",
+    "CallRecord",
+    "Counts",
+    "Listing",
+    "Run",
+    "Scan",
+    "Settlement",
+    "Signal",
+    "Work",
+    "joined_samples",
+]
 
 SAMPLES = 5
 """Enough to see what the objects left out for one reason have in common."""
@@ -76,6 +87,16 @@ class Run:
             region=row[18],
             reopened_at=row[19],
         )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Signal:
+    """What a run's workers look at every second. now: the database's clock."""
+
+    state: str
+    stop_code: str | None
+    stop_message: str | None
+    now: dt.datetime
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

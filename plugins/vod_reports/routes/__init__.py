@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from vod_reports.routes import dags, runs, static
+from vod_reports.routes import actions, dags, downloads, runs, static
 
 __all__ = ["ROUTERS"]
 
-ROUTERS: tuple[APIRouter, ...] = (static.router, dags.router, runs.router)
+ROUTERS: tuple[APIRouter, ...] = (
+    static.router,
+    dags.router,
+    runs.router,
+    actions.router,
+    downloads.router,
+)

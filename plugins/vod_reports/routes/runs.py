@@ -10,6 +10,7 @@ from fastapi.responses import HTMLResponse
 
 from vod_migrate.report import load_report
 from vod_migrate.report.browse_runs import RunLine, runs_of_dag_run
+from vod_migrate.report.exports import parquet_installed
 from vod_migrate.report.forecast import forecast
 from vod_migrate.report.templating import report_facts
 from vod_migrate.results.store import Store
@@ -25,13 +26,6 @@ __all__ = ["router"]
 router = APIRouter()
 
 _LIVE_SECONDS = 2
-
-DOWNLOADS = (
-    ("Failures, CSV", "failures.csv"),
-    ("Mapping, CSV", "mapping.csv"),
-    ("Mapping, Parquet", "mapping.parquet"),
-    ("Report, HTML", "report.html"),
-)
 
 
 @router.get("/dags/{dag_id}/runs/{dag_run_id}")
@@ -81,7 +75,7 @@ def _facts(store: Store, run: RunLine, viewer: Viewer, reading: Reading, session
         "run": run,
         "forecast": forecast(report),
         "orders": orders(run, report, viewer, session),
+        "parquet": parquet_installed(),
         "may_stop": viewer.may_stop(run.dag_id),
         "live_seconds": _LIVE_SECONDS,
-        "downloads": [(reading.language.say(label), file) for label, file in DOWNLOADS],
     }

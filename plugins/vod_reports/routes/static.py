@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, HTTPException
 from fastapi.responses import FileResponse
 
-from vod_reports.pages import STATIC
+from vod_reports.pages import STATIC, digest_of
 
 __all__ = ["router"]
 
@@ -18,7 +18,7 @@ _TYPES = {".css": "text/css", ".js": "text/javascript"}
 def static_file(digest: str, name: str) -> FileResponse:
     """One file; the digest in its address lets browsers keep it for good."""
     file = STATIC.get(name)
-    if file is None:
-        raise HTTPException(404, f"there is no file {name!r}")
+    if file is None or digest != digest_of(name):
+        raise HTTPException(404, f"there is no file {name!r} of this version")
     kept = {"cache-control": "private, max-age=31536000, immutable"}
     return FileResponse(file, media_type=_TYPES[file.suffix], headers=kept)
