@@ -91,14 +91,16 @@ def test_a_migration_is_one_line_with_its_objects_its_last_run_and_its_nights(ri
     assert (line.nights[-1].registered, line.nights[-1].failed, line.nights[-1].runs) == (12, 1, 1)
 
 
-def test_migrations_are_read_page_by_page(rig: Rig, films: Run, shows: Run) -> None:
+@pytest.mark.usefixtures("films", "shows")
+def test_migrations_are_read_page_by_page(rig: Rig) -> None:
     first = migrations_page(rig.store, readable=EVERYTHING, most=1)
     second = migrations_page(rig.store, readable=EVERYTHING, most=1, after=first.more)
     assert [[line.migration for line in page.lines] for page in (first, second)] == [["films"], ["shows"]]
     assert second.more is None
 
 
-def test_nobody_reads_anything_of_a_migration_that_none_of_their_dags_runs(rig: Rig, films: Run, shows: Run) -> None:
+@pytest.mark.usefixtures("shows")
+def test_nobody_reads_anything_of_a_migration_that_none_of_their_dags_runs(rig: Rig, films: Run) -> None:
     bad = find_objects(rig.store, read_search("films/bad"), readable=FILMS).lines[0]
     done = find_objects(rig.store, read_search("films/00"), readable=FILMS).lines[0]
     for readable in (SHOWS, frozenset[str]()):
@@ -156,7 +158,8 @@ def test_a_migration_run_only_by_hand_is_for_administrators(rig: Rig) -> None:
     assert keys(find_objects(rig.store, Search(), readable=EVERYTHING)) == ["home/a.mp4"]
 
 
-def test_pages_of_objects_go_forth_and_back_through_all_states_and_migrations(rig: Rig, films: Run, shows: Run) -> None:
+@pytest.mark.usefixtures("films", "shows")
+def test_pages_of_objects_go_forth_and_back_through_all_states_and_migrations(rig: Rig) -> None:
     everything = [f"films/{number:02}.mp4" for number in range(12)] + ["films/bad.mp4"]
     everything += [f"shows/{number:02}.mp4" for number in range(3)]
     pages = [find_objects(rig.store, Search(), readable=EVERYTHING, most=5)]
@@ -192,7 +195,8 @@ FOUND: tuple[tuple[str, dict[str, str], list[str]], ...] = (
 )
 
 
-def test_a_search_finds_by_key_prefix_address_state_and_code(rig: Rig, films: Run) -> None:
+@pytest.mark.usefixtures("films")
+def test_a_search_finds_by_key_prefix_address_state_and_code(rig: Rig) -> None:
     for text, choices, found in FOUND:
         search = read_search(text, **choices)
         assert keys(find_objects(rig.store, search, readable=FILMS)) == found, (text, choices)
@@ -200,7 +204,8 @@ def test_a_search_finds_by_key_prefix_address_state_and_code(rig: Rig, films: Ru
         assert keys(find_objects(rig.store, search, readable=FILMS, before=end)) == found, (text, choices)
 
 
-def test_a_media_id_finds_its_object_and_the_code_of_a_failure_can_be_chosen(rig: Rig, films: Run) -> None:
+@pytest.mark.usefixtures("films")
+def test_a_media_id_finds_its_object_and_the_code_of_a_failure_can_be_chosen(rig: Rig) -> None:
     media = rig.sandbox.truth(BUCKET)["films/07.mp4"].media_id
     assert keys(find_objects(rig.store, read_search(media), readable=FILMS)) == ["films/07.mp4"]
     assert found_codes(rig.store, readable=FILMS) == (("file_refused", 1),)
@@ -224,9 +229,8 @@ def test_an_object_tells_what_was_sent_and_every_call_that_carried_it(rig: Rig) 
     assert told.calls[0].dag_run_id == "one"
 
 
-def test_the_quota_tells_who_sends_now_and_names_no_run_that_its_reader_may_not_see(
-    rig: Rig, films: Run, shows: Run
-) -> None:
+@pytest.mark.usefixtures("films", "shows")
+def test_the_quota_tells_who_sends_now_and_names_no_run_that_its_reader_may_not_see(rig: Rig) -> None:
     with rig.store.connection() as connection:
         connection.execute("update runs set state = 'running'")
         connection.execute(

@@ -8,26 +8,22 @@ import threading
 import psycopg
 from conftest import BUCKET, Rig
 
-KINDS = """
-    account, migration, state, case when state = 'failed' then coalesce(code, 'no_code') else '' end,
-    case when state = 'pending' then coalesce(queued_run, '') else '' end, state = 'pending' and unsure
-"""
 # Each pair: the tally, and the rows that it stands for.
-PAIRS = (
-    (
-        "select account, migration, state, code, run_id, unsure, sum(objects) from result_tallies group by 1, 2, 3, 4, 5, 6 "
-        "having sum(objects) <> 0",
-        f"select {KINDS}, count(*) from results group by 1, 2, 3, 4, 5, 6",
-    ),
-    (
-        "select run_id, outcome, code, sum(objects) from outcome_tallies group by 1, 2, 3 having sum(objects) <> 0",
-        "select run_id, outcome, case when outcome = 'failed' then coalesce(code, 'no_code') else '' end, count(*) "
-        "from outcomes group by 1, 2, 3",
-    ),
-    (
-        "select run_id, stretch, answer, sum(calls), sum(files) from call_tallies group by 1, 2, 3",
-        "select run_id, floor(extract(epoch from started_at) / 5), answer, count(*), sum(files) from calls group by 1, 2, 3",
-    ),
+RESULTS = (
+    """select account, migration, state, code, run_id, unsure, sum(objects) from result_tallies
+       group by 1, 2, 3, 4, 5, 6 having sum(objects) <> 0""",
+    """select account, migration, state, case when state = 'failed' then coalesce(code, 'no_code') else '' end,
+              case when state = 'pending' then coalesce(queued_run, '') else '' end, state = 'pending' and unsure, count(*)
+       from results group by 1, 2, 3, 4, 5, 6""",
+)
+OUTCOMES = (
+    "select run_id, outcome, code, sum(objects) from outcome_tallies group by 1, 2, 3 having sum(objects) <> 0",
+    """select run_id, outcome, case when outcome = 'failed' then coalesce(code, 'no_code') else '' end, count(*)
+       from outcomes group by 1, 2, 3""",
+)
+CALLS = (
+    "select run_id, stretch, answer, sum(calls), sum(files) from call_tallies group by 1, 2, 3",
+    "select run_id, floor(extract(epoch from started_at) / 5), answer, count(*), sum(files) from calls group by 1, 2, 3",
 )
 INSERT = """
     insert into results (account, bucket, key, migration, state, code)
@@ -36,7 +32,7 @@ INSERT = """
 
 
 def assert_tallied(rig: Rig) -> None:
-    for tally, rows in PAIRS:
+    for tally, rows in (RESULTS, OUTCOMES, CALLS):
         assert sorted(rig.rows(tally)) == sorted(rig.rows(rows)) != []
 
 
@@ -68,7 +64,7 @@ def test_totals_are_exact_while_many_write_fold_and_roll_back_at_once(rig: Rig) 
     troubles: list[psycopg.Error] = []
 
     def work(number: int) -> None:
-        dice = random.Random(number)
+        dice = random.Random(number)  # noqa: S311 - a repeatable order
         mine: list[int] = []
         with psycopg.connect(rig.store.url, autocommit=True) as connection:
             for turn in range(60):
@@ -96,7 +92,7 @@ def test_totals_are_exact_while_many_write_fold_and_roll_back_at_once(rig: Rig) 
     for thread in threads:
         thread.join()
     assert troubles == []
-    tally, rows = PAIRS[0]
+    tally, rows = RESULTS
     assert sorted(rig.rows(tally)) == sorted(rig.rows(rows)) != []
 
 
