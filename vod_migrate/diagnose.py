@@ -198,6 +198,28 @@ _FAILURES: dict[str, tuple[str, str, tuple[str, ...]]] = {
         ),
         (),
     ),
+    "media_id_clash": (
+        (
+            "VOD's reply gave one MediaId to this file and to another one, also when this file was sent alone, so nobody can "
+            "say whose it is. The message names both."
+        ),
+        (
+            "Look the MediaId up in the console: it shows the file that it belongs to. Give the other file another name, then "
+            "run with mode failed."
+        ),
+        ("VOD wants file names to be unique: the two files may have the same name in different folders.",),
+    ),
+    "ambiguous_url": (
+        (
+            "A URL in VOD's reply may mean this file or another one, and a call with this file alone was answered no more "
+            "clearly."
+        ),
+        (
+            "Run with mode failed: a file that was registered meanwhile keeps its MediaId. If it stays, give one of the files "
+            "a name without a percent sign or a plus."
+        ),
+        (),
+    ),
     "url_too_long": (
         (
             "The file's URL is longer than the 1,024 bytes that RegisterMedia takes. Each Chinese character of a key "

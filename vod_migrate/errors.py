@@ -24,6 +24,7 @@
     │   │   ├── ServiceTrouble            4   yes
     │   │   └── BrokenReply               4   yes
     │   ├── Throttled                     4   yes
+    │   ├── TokenExpired                  4   yes    the provider has another token
     │   ├── RequestRefused                6          one bad description poisons its call: split
     │   └── AccountStopped                3          nothing can be sent for this account
     │       ├── Denied                    3
@@ -78,6 +79,7 @@ __all__ = [
     "Suspended",
     "ThresholdPassed",
     "Throttled",
+    "TokenExpired",
     "Transient",
     "Unfinished",
     "VodMigrateError",
@@ -234,6 +236,12 @@ class Throttled(Retryable, RegisterError):
         """retry_after: seconds, where the service named a time."""
         super().__init__(message, code=code, http_status=http_status, request_id=request_id)
         self.retry_after = retry_after
+
+
+class TokenExpired(Retryable, RegisterError):
+    """The service refused the security token before its time; the provider has given another one."""
+
+    exit_code = 4
 
 
 class RequestRefused(RegisterError):
