@@ -15,6 +15,7 @@ from aiohttp import web
 from vod_migrate.sandbox.control import Control
 from vod_migrate.sandbox.counters import ApiCounters
 from vod_migrate.sandbox.errors import BadRequest, Dropped, ServiceError
+from vod_migrate.sandbox.journal import Journal
 from vod_migrate.sandbox.oss.service import Oss, new_request_id
 from vod_migrate.sandbox.service import Service
 from vod_migrate.sandbox.settings import FaultConfig, SandboxConfig
@@ -36,8 +37,8 @@ _HTML: Final = "<html><head><title>{0}</title></head><body><center><h1>{0}</h1><
 class SandboxServer:
     """A world behind a port. Use it from one event loop."""
 
-    def __init__(self, config: SandboxConfig) -> None:
-        self.world = World(config)
+    def __init__(self, config: SandboxConfig, journal: Journal | None = None) -> None:
+        self.world = World(config, journal)
         self._oss = Oss(self.world)
         self._vod = Vod(self.world)
         self._control = Control(self.world)
@@ -123,6 +124,8 @@ class SandboxServer:
                 reply = service.refusal(error, request)
             else:
                 _count(row, files)
+                if world.journal is not None:
+                    world.journal.call(reply.headers.get("x-acs-request-id", ""), None if fault is None else fault.kind)
             if settings.latency_ms:
                 await asyncio.sleep(self._latency_s())
             return reply if fault is None else await _misbehave(fault, service, request)
