@@ -34,6 +34,7 @@ from vod_migrate.media import Batch, Entry, Reply
 from vod_migrate.register.batching import Batcher
 from vod_migrate.register.breaker import Breaker
 from vod_migrate.register.client import Registrar
+from vod_migrate.register.fence import Fenced
 from vod_migrate.register.quota import AccountPace
 from vod_migrate.register.wrappers import Guarded, Limited, Recorded, Retried, Split
 from vod_migrate.results.claims import LEASE_SECONDS
@@ -354,7 +355,8 @@ class Worker:
             worker=self._name,
         )
         pace = AccountPace(self._store, account=self._run.account, clock=self._clock, cap=self._cap)
-        guarded = Guarded(Limited(recorded, pace), self._breaker)
+        fenced = Fenced(recorded, holdings=self._store, token=self._token)
+        guarded = Guarded(Limited(fenced, pace), self._breaker)
         return Split(
             Retried(guarded, clock=self._clock, breaker=self._breaker),
             fail=self._fail,

@@ -310,6 +310,11 @@ update results r set claim_token = :token from work w where r.result_id = w.resu
 returning r.result_id, r.bucket, r.key, r.size, r.etag, r.last_modified, r.storage_class, r.attempts, r.no_answers,
           r.attributes;
 
+-- name: still_held
+-- Which of these results the worker may still send.
+select result_id from results
+where result_id = any(:result_ids::bigint[]) and claim_token = :token and state = 'pending';
+
 -- name: release_lost$
 -- Results under the worker's own token that it does not know of: the answer to its claim was lost on the way.
 with lost as (
