@@ -8,6 +8,7 @@ the command line itself, or a part of the engine as an Airflow task would run it
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import select
@@ -15,11 +16,22 @@ import signal
 import subprocess
 import sys
 import threading
+import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+IMPORTED = (
+    "alibabacloud_vod20170321.client",
+    "alibabacloud_vod20170321.models",
+    "vod_migrate.cli",
+    "vod_migrate.discover.sources",
+    "vod_migrate.engine",
+    "vod_migrate.register.lookups",
+    "vod_migrate.register.worker",
+    "vod_migrate.report.files",
+)
 _GLANCE_SECONDS = 0.02
 
 
@@ -36,19 +48,23 @@ class Nursery:
 
     def __init__(self) -> None:
         self._parent = subprocess.Popen(
-            [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+            [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
         )
         self._ended: list[Ended] = []
-        self._read()
+        self._waiting = b""
+        self._started: list[int] = []
+        self._ready = False
+        while not self._ready:
+            self._read()
 
     def start(self, *arguments: str, environment: dict[str, str], log: Path) -> int:
         """Starts a child with `arguments`; returns its pid. Its output is appended to `log`."""
         assert self._parent.stdin is not None
-        self._parent.stdin.write(json.dumps({"arguments": arguments, "environment": environment, "log": str(log)}) + "\n")
-        while True:
-            report = self._read()
-            if "started" in report:
-                return int(report["started"])
+        order = {"arguments": arguments, "environment": environment, "log": str(log)}
+        self._parent.stdin.write(json.dumps(order).encode() + b"\n")
+        while not self._started:
+            self._read()
+        return self._started.pop()
 
     def ended(self) -> Iterator[Ended]:
         """The children that ended since the last time."""
@@ -66,28 +82,28 @@ class Nursery:
             self._parent.wait(10)
         except subprocess.TimeoutExpired:
             self._parent.kill()
+            self._parent.wait()
+        if self._parent.stdout is not None:
+            self._parent.stdout.close()
 
-    def _read(self) -> dict[str, Any]:
+    def _read(self) -> None:
         assert self._parent.stdout is not None
-        line = self._parent.stdout.readline()
-        assert line, "the nursery died"
-        report: dict[str, Any] = json.loads(line)
-        if "ended" in report:
-            self._ended.append(Ended(pid=report["ended"], code=report["code"]))
-        return report
+        got = os.read(self._parent.stdout.fileno(), 65_536)
+        assert got, "the nursery died"
+        *lines, self._waiting = (self._waiting + got).split(b"\n")
+        for line in lines:
+            report = json.loads(line)
+            if "ended" in report:
+                self._ended.append(Ended(pid=report["ended"], code=report["code"]))
+            elif "started" in report:
+                self._started.append(report["started"])
+            else:
+                self._ready = True
 
 
 def _serve() -> None:
-    import alibabacloud_vod20170321.client  # noqa: F401, PLC0415 - imported before the forks, that is the point
-    import alibabacloud_vod20170321.models  # noqa: F401, PLC0415 - the same
-
-    import vod_migrate.discover.sources  # noqa: F401, PLC0415 - the same
-    import vod_migrate.engine  # noqa: F401, PLC0415 - the same
-    import vod_migrate.register.lookups  # noqa: F401, PLC0415 - the same
-    import vod_migrate.register.worker  # noqa: F401, PLC0415 - the same
-    import vod_migrate.report.files  # noqa: F401, PLC0415 - the same
-    from vod_migrate import cli  # noqa: F401, PLC0415 - the same
-
+    for name in IMPORTED:
+        importlib.import_module(name)
     if threading.active_count() != 1:
         raise SystemExit("something imported here starts threads, which a fork would lose")
     _say({"ready": True})
@@ -143,8 +159,6 @@ def _become(order: dict[str, Any]) -> int:
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
     except BaseException:  # noqa: BLE001 - told in the log
-        import traceback  # noqa: PLC0415 - only now
-
         traceback.print_exc()
         return 1
     finally:
@@ -169,7 +183,7 @@ def _task(action: str, run_id: str, slot: str = "") -> int:
             else:
                 engine.register(store=store, connection=connection, run_id=run_id, slot=slot, stop=stop)
     except VodMigrateError as error:
-        print(f"{action} {slot}: {type(error).__name__}: {error}", file=sys.stderr)  # noqa: T201 - its log
+        print(f"{action} {slot}: {type(error).__name__}: {error}", file=sys.stderr)
         return error.exit_code
     return 0
 

@@ -65,6 +65,7 @@ FAULTS: list[dict[str, Any]] = [
     {"kind": "reset", "api": "ListObjects", "rate": 0.05},
 ]
 TARGETS = {"worker": 10, "discoverer": 4, "sandbox": 3, "postgres": 2, "backend": 2, "workers": 1, "everything": 1}
+ALWAYS = ("worker", "worker", "discoverer", "sandbox", "postgres", "backend")
 """What is killed, by weight. backend: one of Postgres's own processes; workers: all of them at once."""
 
 
@@ -98,11 +99,13 @@ class Rehearsal:
 
     def __init__(self, folder: Path, *, seed: int, kills: int) -> None:
         self.folder, self.seed, self.planned = folder, seed, kills
-        self.random = random.Random(seed)
+        self.random = random.Random(seed)  # noqa: S311 - repeatable on purpose
+        self.deck = self._shuffled()
         self.kills: list[Kill] = []
         self.by_hand = seed % 2 == 1
         self.journal = folder / "state.ndjson"
         self.parts: list[Part] = []
+        self.helped: dict[str, str] = {}
         self.environment = {
             name: value for name, value in os.environ.items() if not name.startswith(("VOD_MIGRATE_", "ALIBABA_CLOUD_"))
         }
@@ -128,17 +131,21 @@ class Rehearsal:
         with Store.open(self.cluster.url, connections=2) as store:
             store.set_quota("default", API, PACE)
         self.parts = self._parts_by_hand() if self.by_hand else self._parts_of_airflow()
-        next_kill = time.monotonic() + 1.0
+        next_kill, next_lease = time.monotonic() + 1.0, 0.0
         until = time.monotonic() + PATIENCE_SECONDS
         while not all(part.done for part in self.parts):
             assert time.monotonic() < until, f"it does not end: {self.state()}"
             self._look_after_parts()
-            if len(self.kills) < self.planned and time.monotonic() >= next_kill:
-                if self._kill(self._choose()):
+            if self.deck and time.monotonic() >= next_kill:
+                if self._kill(self.deck[-1]):
+                    self.deck.pop()
                     until = time.monotonic() + PATIENCE_SECONDS
-                    if len(self.kills) >= self.planned:
+                    if not self.deck:
                         self._let_the_rest_through()
                 next_kill = time.monotonic() + self.random.expovariate(1 / GAP_SECONDS)
+            if not self.deck and time.monotonic() >= next_lease:
+                self._end_leases_of_the_dead()
+                next_lease = time.monotonic() + 1.0
             time.sleep(0.02)
         self.control("DELETE", "faults")
         self._run_to_its_end()
@@ -178,9 +185,12 @@ class Rehearsal:
             return None
         with suppress(psycopg.OperationalError), psycopg.connect(self.cluster.url, connect_timeout=5) as connection:
             row = connection.execute(
-                "select run_id from runs where state = 'running' order by created_at desc limit 1"
+                "select run_id from runs where state = 'running' order by run_id = %s desc, created_at desc limit 1",
+                (self.helped.get(slot, ""),),
             ).fetchone()
             if row is not None:
+                # Started again in its place, so that nobody waits for the lease of what it held.
+                self.helped[slot] = row[0]
                 return ["work", row[0], "--slot", slot]
         return []
 
@@ -209,6 +219,15 @@ class Rehearsal:
         with Store.open(self.cluster.url, connections=2) as store:
             store.set_quota("default", API, DRAINING_PACE)
 
+    def _end_leases_of_the_dead(self) -> None:
+        """What 90 seconds do, at once: whoever waits for a lease that nobody renews would only make the test longer."""
+        alive = [part.pid for part in self.parts if part.pid is not None]
+        with psycopg.connect(self.cluster.url) as connection:
+            connection.execute(
+                "update claims set expires_at = now() where split_part(split_part(worker, ':', 2), '/', 1)::int <> all(%s)",
+                (alive,),
+            )
+
     def _run_to_its_end(self) -> None:
         """The last run, which nothing disturbs; an Airflow run is first given its verdict."""
         with Store.open(self.cluster.url, connections=12) as store:
@@ -227,9 +246,12 @@ class Rehearsal:
 
     # What is killed
 
-    def _choose(self) -> str:
-        targets = list(TARGETS)
-        return self.random.choices(targets, [TARGETS[target] for target in targets])[0]
+    def _shuffled(self) -> list[str]:
+        """What is killed in turn: each of ALWAYS at least once, the rest by weight."""
+        rest = self.random.choices(list(TARGETS), list(TARGETS.values()), k=max(0, self.planned - len(ALWAYS)))
+        deck = [*ALWAYS, *rest]
+        self.random.shuffle(deck)
+        return deck
 
     def _kill(self, target: str) -> bool:
         choice = self.random.random()

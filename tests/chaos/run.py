@@ -1,6 +1,6 @@
 """`make chaos`: at least 100 kills over the suite's seeds; each seed says what was killed and what came out.
 
-    python tests/chaos/run.py [--seed 7] [--seeds 4] [--kills 26] [--first 1]
+python tests/chaos/run.py [--seed 7] [--seeds 4] [--kills 26] [--first 1]
 """
 
 from __future__ import annotations

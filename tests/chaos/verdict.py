@@ -6,13 +6,15 @@ a row of `calls` has its RequestId and the row's outcome for that file says regi
 
 1. Every registered result is in the truth with its MediaId, and the other way round.
 2. Every object of the bucket is a result exactly once, or was left out by name; nothing is pending, nothing is claimed.
-3. No file is sent again once it is told. So every repeated call goes back to a lost or untold effect.
+3. No file is sent again once it is told, by the time of the commit and the time of the sending. So every repeated call goes
+   back to an effect that was lost, untold, or not yet committed.
 4. Lost effects without a fault are at most the calls that were under way at a kill: one for each sending thread that the
    kill cut off (all threads of all workers, for the sandbox).
 """
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from collections import Counter
 from dataclasses import dataclass
@@ -50,22 +52,26 @@ class Verdict:
 def judge(rehearsal: Rehearsal) -> Verdict:
     """Holds the results against the truth; raises AssertionError naming the first thing that is not so."""
     truth = [json.loads(line) for line in rehearsal.control("GET", f"truth?bucket={BUCKET}").splitlines()]
-    expected = {
-        json.loads(line)["key"] for line in rehearsal.control("GET", f"expected?bucket={BUCKET}").splitlines()
-    }
+    expected = {json.loads(line)["key"] for line in rehearsal.control("GET", f"expected?bucket={BUCKET}").splitlines()}
     effects = [json.loads(line) for line in rehearsal.journal.read_text(encoding="utf-8").splitlines()]
     with psycopg.connect(rehearsal.cluster.url) as connection:
         results = connection.execute("select key, state, media_id, claim_token from results").fetchall()
         told = connection.execute(
-            "select c.request_id, r.key from calls c join outcomes o using (call_id) join results r using (result_id) "
+            "select c.request_id, r.key, extract(epoch from o.recorded_at)::float8 from calls c join outcomes o using (call_id) join results r using (result_id) "
             "where o.outcome = any(%s)",
             (list(_TOLD),),
         ).fetchall()
-        recorded = {row[0] for row in connection.execute("select request_id from calls where answer = 'ok'")}
+        recorded = dict(
+            connection.execute(
+                "select request_id, extract(epoch from started_at)::float8 from calls where answer = 'ok'"
+            ).fetchall()
+        )
         last = connection.execute("select state, summary from runs order by created_at desc limit 1").fetchone()
     _same_as_the_truth(results, truth)
     failed = _complete(results, expected, last)
-    repeated = _nothing_told_is_sent_again(effects, {(request_id, key) for request_id, key in told})
+    repeated = _nothing_told_is_sent_again(
+        effects, told={(request_id, key): at for request_id, key, at in told}, sent=recorded
+    )
     lost = [effect for effect in effects if effect["request_id"] not in recorded]
     by_kills = sum(effect["fault"] is None for effect in lost)
     in_flight = sum(kill.in_flight for kill in rehearsal.kills)
@@ -106,15 +112,24 @@ def _complete(results: list[Any], expected: set[str], last: Any) -> int:
     return states["failed"]
 
 
-def _nothing_told_is_sent_again(effects: list[Any], told: set[tuple[str, str]]) -> int:
+def _nothing_told_is_sent_again(
+    effects: list[Any], *, told: dict[tuple[str, str], float], sent: dict[str, float]
+) -> int:
     """Returns how many files were registered again."""
     before: dict[str, str] = {}
     repeated = 0
     for effect in effects:
+        # A lost call has no row with its time of sending, but it is signed with it, in whole seconds.
+        signed = dt.datetime.fromisoformat(effect["signed"]).timestamp()
+        at = sent.get(effect["request_id"], signed)
         for file in effect["effects"]:
             key = file["key"]
             if key in before:
                 repeated += 1
-                assert (before[key], key) not in told, f"{key!r} was sent again although {before[key]} is recorded"
+                known_at = told.get((before[key], key), float("inf"))
+                assert known_at >= at, (
+                    f"{key!r} was sent again {at - known_at:.3f} s after {before[key]} was recorded, by {effect['request_id']}, "
+                    f"{'recorded' if effect['request_id'] in sent else 'lost'}, fault {effect['fault']}"
+                )
             before[key] = effect["request_id"]
     return repeated

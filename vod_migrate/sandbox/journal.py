@@ -53,11 +53,11 @@ class Journal:
         }
         self._effects.append({"uid": uid, "bucket": bucket, "key": key, **row})
 
-    def call(self, request_id: str, fault: str | None) -> None:
-        """Writes the call whose effects were noted, if it had any."""
+    def call(self, request_id: str, *, signed: str, fault: str | None) -> None:
+        """Writes the call whose effects were noted, if it had any. signed: when the client says that it sent the call."""
         if self._effects and self._file is not None:
             effects, self._effects = self._effects, []
-            line = {"request_id": request_id, "fault": fault, "effects": effects}
+            line = {"request_id": request_id, "signed": signed, "fault": fault, "effects": effects}
             self._file.write(json.dumps(line, ensure_ascii=False) + "\n")
             # To the kernel, which a killed process does not take along.
             self._file.flush()

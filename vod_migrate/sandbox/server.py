@@ -125,7 +125,11 @@ class SandboxServer:
             else:
                 _count(row, files)
                 if world.journal is not None:
-                    world.journal.call(reply.headers.get("x-acs-request-id", ""), None if fault is None else fault.kind)
+                    world.journal.call(
+                        reply.headers.get("x-acs-request-id", ""),
+                        signed=request.header("x-acs-date"),
+                        fault=None if fault is None else fault.kind,
+                    )
             if settings.latency_ms:
                 await asyncio.sleep(self._latency_s())
             return reply if fault is None else await _misbehave(fault, service, request)
