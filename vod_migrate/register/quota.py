@@ -5,9 +5,11 @@ rate algorithm (GCRA) with a burst of one. All workers of all runs, machines and
 database's clock. Measured with 16 processes at 49/s of 50: 98.0 % of the quota used, no call refused; at 47/s, 20 ms of
 arrival jitter cost 0.2 % (see benchmarks/).
 
-When the service throttles, the row's share of the rate is cut for everyone, a little for each refused call, and grows back
-by itself: one stray refusal costs two calls, a foreign application that takes half of the quota is made room for within
-seconds.
+When the service throttles, the row's share of the rate is cut for everyone, by half a call a second for each refused call: slots
+are reserved two seconds ahead, so an excess of n calls a second is refused about 2 n times before the cuts are felt, and those
+cuts together take away n. The share grows back by itself with the cube of the time, slowly where it was refused and then
+fast: the account is probed every dozen seconds, and what a foreign application leaves is taken within forty. Both were
+chosen by benchmarks/sharing.py.
 """
 
 from __future__ import annotations
@@ -20,15 +22,17 @@ from vod_migrate.clock import Clock
 from vod_migrate.errors import QuotaConflict, StoreError
 from vod_migrate.spec import ACCOUNT_CALLS_PER_SECOND
 
-__all__ = ["API", "AccountPace", "Slot", "agree_on_pace", "next_slot", "share_in_force"]
+__all__ = ["API", "AccountPace", "Slot", "agree_on_pace", "next_slot", "share_after_refusal", "share_in_force"]
 
 API = "RegisterMedia"
 AHEAD_SECONDS = 2.0
 """How far ahead slots are reserved: enough to hide a slow worker, little enough to react to a change."""
 LATE_SECONDS = 0.2
 """A slot that would be used later than this is reserved anew: late calls bunch, and bunches are refused."""
-CUT = 0.97
-"""What one throttled call leaves of the share in force."""
+CUT = 1 / AHEAD_SECONDS
+"""Calls per second that one throttled call takes away."""
+MOST_CUT = 0.5
+"""The largest part of the share in force that one throttled call takes away: an account of one call a second must not stop."""
 LOWEST = 0.1
 MOST_PAUSE_SECONDS = 60.0
 """The service's word for how long to wait counts up to here: a broken header must not stop an account for years."""
@@ -56,10 +60,16 @@ def next_slot(*, now: float, reserved_until: float, rate: float, ahead: float = 
 def share_in_force(*, share: float, seconds_since_cut: float) -> float:
     """The share of the rate that counts now, as `vod_migrate_share` in the schema does it.
 
-    share: what the last cut left. Grows slowly at first, so that a full account is probed seldom.
+    share: what the last cut left. Grows slowly at first, so that a full account is probed seldom; from the lowest share to
+    the whole in 45 s.
     """
     seconds = min(3600.0, max(0.0, seconds_since_cut))
-    return min(1.0, share + 0.004 * seconds + 0.0005 * seconds * seconds)
+    return min(1.0, share + 0.006 * min(1.0, seconds) + 0.00001 * seconds**3)
+
+
+def share_after_refusal(*, share: float, rate: float) -> float:
+    """What one throttled call leaves of the share in force, as `slow_down` in queries.sql does it. rate: calls per second."""
+    return max(LOWEST, share * max(1 - MOST_CUT, 1 - CUT / (rate * share)))
 
 
 class QuotaRow(Protocol):
@@ -77,8 +87,11 @@ class QuotaRow(Protocol):
         """
         ...
 
-    def slow_down(self, account: str, api: str, *, cut: float, lowest: float, pause: float) -> None:
-        """Cuts the share in force."""
+    def slow_down(self, account: str, api: str, *, cut: float, most_cut: float, lowest: float, pause: float) -> None:
+        """Cuts the share in force by `cut` calls per second, at most by the part `most_cut` of it, not below `lowest`.
+
+        pause: seconds for which nobody sends.
+        """
         ...
 
 
@@ -126,7 +139,9 @@ class AccountPace:
 
     def throttled(self, *, retry_after: float | None) -> None:
         """Tells the account's row that the service refused a call."""
-        self._rows.slow_down(self._account, self._api, cut=CUT, lowest=LOWEST, pause=_pause(retry_after))
+        self._rows.slow_down(
+            self._account, self._api, cut=CUT, most_cut=MOST_CUT, lowest=LOWEST, pause=_pause(retry_after)
+        )
 
 
 def _pause(retry_after: float | None) -> float:

@@ -497,6 +497,8 @@ select exists (select 1 from quotas where account = :account and api = :api and 
 -- name: slow_down!
 -- The service throttled a call: everybody on the account slows down a little, once for each such call.
 update quotas
-set factor = greatest(:lowest, vod_migrate_share(factor, cut_at) * :cut), cut_at = clock_timestamp(),
+set factor = greatest(:lowest, vod_migrate_share(factor, cut_at)
+                               * greatest(1 - :most_cut, 1 - :cut / (rate * vod_migrate_share(factor, cut_at)))),
+    cut_at = clock_timestamp(),
     next_at = greatest(next_at, clock_timestamp() + make_interval(secs => :pause))
 where account = :account and api = :api and scope = '';
