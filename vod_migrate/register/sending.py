@@ -12,6 +12,7 @@ from vod_migrate.media import Batch, Entry, Reply
 from vod_migrate.register.brakes import Braked
 from vod_migrate.register.breaker import Breaker
 from vod_migrate.register.client import Registrar
+from vod_migrate.register.fence import Fenced
 from vod_migrate.register.hand import Halt, Hand
 from vod_migrate.register.quota import AccountPace
 from vod_migrate.register.wrappers import Guarded, Limited, Recorded, Retried, Split
@@ -93,7 +94,8 @@ class Sender:
             token=self._token,
             worker=self._worker,
         )
-        guarded = Guarded(Limited(self._braked(recorded), self._pace), self._breaker)
+        fenced = Fenced(self._braked(recorded), holdings=self._store, token=self._token)
+        guarded = Guarded(Limited(fenced, self._pace), self._breaker)
         return Split(
             Retried(guarded, clock=self._pace.clock, breaker=self._breaker),
             fail=self._fail,

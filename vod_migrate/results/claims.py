@@ -56,6 +56,11 @@ class Claims(Session):
         rows = self._do(lambda c: list(QUERIES.claim_last(c, run_id=run_id, token=token, most=most)))
         return [Work.from_row(row) for row in rows]
 
+    def still_held(self, token: uuid.UUID, result_ids: Sequence[int]) -> set[int]:
+        """Those of the results that are pending and held under the token."""
+        rows = self._do(lambda c: list(QUERIES.still_held(c, token=token, result_ids=list(result_ids))))
+        return {int(row[0]) for row in rows}
+
     def release_lost(self, token: uuid.UUID) -> int:
         """Gives back what is held under a token by a worker that knows of nothing it holds. Returns how many."""
         return int(self._do(lambda c: QUERIES.release_lost(c, token=token)))

@@ -324,6 +324,11 @@ update results r set claim_token = :token from work w where r.result_id = w.resu
 returning r.result_id, r.bucket, r.key, r.size, r.etag, r.last_modified, r.storage_class, r.attempts, r.no_answers,
           r.attributes;
 
+-- name: still_held
+-- Which of these results the worker may still send.
+select result_id from results
+where result_id = any(:result_ids::bigint[]) and claim_token = :token and state = 'pending';
+
 -- name: release_lost$
 -- Results under the worker's own token that it does not know of: the answer to its claim was lost on the way.
 with lost as (
@@ -626,6 +631,8 @@ from quotas q where q.account = :account and q.api = :api and q.scope = :scope;
 -- name: slow_down!
 -- The service throttled a call: everybody on the account slows down a little, once for each such call.
 update quotas
-set factor = greatest(:lowest, vod_migrate_share(factor, cut_at) * :cut), cut_at = clock_timestamp(),
+set factor = greatest(:lowest, vod_migrate_share(factor, cut_at)
+                               * greatest(1 - :most_cut, 1 - :cut / (rate * vod_migrate_share(factor, cut_at)))),
+    cut_at = clock_timestamp(),
     next_at = greatest(next_at, clock_timestamp() + make_interval(secs => :pause))
 where account = :account and api = :api and scope = '';
