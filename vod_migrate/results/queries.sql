@@ -63,7 +63,7 @@ on conflict (run_id, prefix) do nothing;
 
 -- name: open_scans
 -- What is left to list, in order.
-select scan_id, prefix, whole, cursor, last_key, pages, listed, counts, left_out, samples
+select scan_id, prefix, whole, cursor, last_key, pages, listed, counts, left_out, samples, selected, fingerprint
 from scans where run_id = :run_id and state = 'open' order by position;
 
 -- name: scan_state$
@@ -72,7 +72,7 @@ select state from scans where scan_id = :scan_id;
 
 -- name: get_scan^
 -- Where a scan stands, read under its lock.
-select scan_id, prefix, whole, cursor, last_key, pages, listed, counts, left_out, samples
+select scan_id, prefix, whole, cursor, last_key, pages, listed, counts, left_out, samples, selected, fingerprint
 from scans where scan_id = :scan_id and state = 'open';
 
 -- name: queued_by_scans$
@@ -82,7 +82,8 @@ select coalesce(sum((counts ->> 'queued')::bigint), 0) from scans where run_id =
 -- name: save_scan!
 -- A page is merged: the cursor moves in the same transaction.
 update scans set cursor = :cursor, last_key = :last_key, pages = :pages, listed = :listed, counts = :counts,
-                 left_out = :left_out, samples = :samples, started_at = coalesce(started_at, now())
+                 left_out = :left_out, samples = :samples, selected = :selected, fingerprint = :fingerprint,
+                 started_at = coalesce(started_at, now())
 where scan_id = :scan_id;
 
 -- name: close_scan!
