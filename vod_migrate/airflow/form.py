@@ -17,6 +17,8 @@ _TITLES = {
     "modified_since": "Modified since",
     "date": "Date",
     "calls_per_second": "Calls per second",
+    "dry_run": "Plan only",
+    "approve": "Approve a plan",
 }
 _SECTIONS = {
     "mode": "Run",
@@ -25,6 +27,8 @@ _SECTIONS = {
     "modified_since": "Objects",
     "date": "Objects",
     "calls_per_second": "Pace",
+    "dry_run": "Plan",
+    "approve": "Plan",
 }
 _MODES = {
     Mode.NEW.value: "New objects",

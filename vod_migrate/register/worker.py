@@ -76,8 +76,12 @@ class Worker:
         stop: threading.Event,
         cap: str | None,
         take_over: Callable[[threading.Event], None],
+        may_send: Callable[[], bool] = lambda: True,
     ) -> None:
-        """slot: the worker's place in its run; cap: scope of a narrower pace; take_over: lists what nobody lists."""
+        """slot: the worker's place in its run; cap: scope of a narrower pace; take_over: lists what nobody lists.
+
+        may_send: False as long as nothing may be sent yet; it ends the run by raising.
+        """
         self._store = store
         self._run = run
         self._client = client
@@ -86,6 +90,7 @@ class Worker:
         self._stop = stop
         self._cap = cap
         self._take_over = take_over
+        self._may_send = may_send
         self._name = f"{socket.gethostname()}:{os.getpid()}/{slot}"
         self._halt = threading.Event()
         self._clock = StopClock(self._halt)
@@ -163,6 +168,9 @@ class Worker:
             self._check()
             if self._ended:
                 return
+            if not self._may_send():
+                self._wait_to_send()
+                continue
             if self._queue.qsize() >= self._threads:
                 self._stop.wait(IDLE_SECONDS / 2)
                 continue
@@ -195,6 +203,12 @@ class Worker:
         self._keep_place_now_and_then()
         self._stop.wait(IDLE_SECONDS)
         return False
+
+    def _wait_to_send(self) -> None:
+        self._idle_since = self._idle_since or time.monotonic()
+        self._wait_for_discovery(time.monotonic() - self._idle_since)
+        self._keep_place_now_and_then()
+        self._stop.wait(CHECK_SECONDS)
 
     def _wait_for_discovery(self, idle: float) -> None:
         if idle >= PARTIAL_SECONDS:
