@@ -22,6 +22,7 @@ import typer
 from vod_migrate import __version__
 from vod_migrate.authoring import authoring_app
 from vod_migrate.errors import BadOption, Interrupted, Unfinished, VodMigrateError
+from vod_migrate.planning import show_plan
 from vod_migrate.progress import shown_progress
 from vod_migrate.sandbox.cli import sandbox_app
 from vod_migrate.spec import Mode, RunOptions, load_migration, parse_options
@@ -62,6 +63,8 @@ def run(
     modified_since: Annotated[str | None, typer.Option(metavar="TIME", help=_help("modified_since"))] = None,
     date: Annotated[str | None, typer.Option(metavar="YYYY-MM-DD", help=_help("date"))] = None,
     calls_per_second: Annotated[float | None, typer.Option(help=_help("calls_per_second"))] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="The same as `vod-migrate plan`.")] = False,
+    approve: Annotated[str | None, typer.Option(metavar="DIGEST", help=_help("approve"))] = None,
     report_dir: Annotated[
         Path | None, typer.Option(help="Write the report here: HTML, failures CSV, mapping CSV.")
     ] = None,
@@ -77,8 +80,13 @@ def run(
             "modified_since": modified_since,
             "date": date,
             "calls_per_second": calls_per_second,
+            "dry_run": dry_run,
+            "approve": approve,
         }
     )
+    if dry_run:
+        show_plan(file, migration, options, store=_store, stopping=_stop_on_signals, as_json=as_json)
+        return
     from vod_migrate import engine  # noqa: PLC0415 - slow SDK imports
     from vod_migrate.connection import connection_from_environment  # noqa: PLC0415 - slow SDK imports
 
@@ -117,6 +125,31 @@ def run(
         why = _why(summary.error, trouble, stopped=signalled)
     if why is not None:
         raise why
+
+
+@app.command()
+def plan(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The migration file (YAML).")],
+    mode: Annotated[Mode, typer.Option(help=_help("mode"))] = Mode.NEW,
+    prefix: Annotated[list[str] | None, typer.Option(help=_help("prefixes") + " May be repeated.")] = None,
+    limit: Annotated[int | None, typer.Option(help=_help("limit"))] = None,
+    modified_since: Annotated[str | None, typer.Option(metavar="TIME", help=_help("modified_since"))] = None,
+    date: Annotated[str | None, typer.Option(metavar="YYYY-MM-DD", help=_help("date"))] = None,
+    calls_per_second: Annotated[float | None, typer.Option(help=_help("calls_per_second"))] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say what a run would do: what is sent, what is left out or fails and why, how many calls, how long. Sends nothing."""
+    options = parse_options(
+        {
+            "mode": mode.value,
+            "prefixes": prefix,
+            "limit": limit,
+            "modified_since": modified_since,
+            "date": date,
+            "calls_per_second": calls_per_second,
+        }
+    )
+    show_plan(file, load_migration(file), options, store=_store, stopping=_stop_on_signals, as_json=as_json)
 
 
 @app.command()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ from vod_migrate.report.tables import ENCODING, MappingScope, write_failures, wr
 from vod_migrate.report.text import render_text
 from vod_migrate.results.store import Store
 
-__all__ = ["ReportFiles", "file_stem", "write_report"]
+__all__ = ["ReportFiles", "file_stem", "write_report", "write_texts"]
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 _LONGEST_STEM = 120  # with the longest suffix well below the 255 bytes of a file name
@@ -57,6 +57,20 @@ def write_report(store: Store, run_id: str, directory: Path, *, mapping: Mapping
         html = render_html(report, tables=(failures.name, mapped.name))
         _write(page, lambda file: file.write(html), encoding="utf-8")
     return ReportFiles(text=render_text(report), html=page, failures_csv=failures, mapping_csv=mapped)
+
+
+def write_texts(directory: Path, run_id: str, texts: Mapping[str, str]) -> dict[str, Path]:
+    """Writes `<stem><suffix>` for each suffix; returns where they are.
+
+    Raises:
+        BadSetting: the directory cannot be written.
+    """
+    paths = {suffix: directory / f"{file_stem(run_id)}{suffix}" for suffix in texts}
+    with _explained(directory):
+        directory.mkdir(parents=True, exist_ok=True)
+        for suffix, text in texts.items():
+            _write(paths[suffix], lambda file, text=text: file.write(text), encoding="utf-8")
+    return paths
 
 
 def file_stem(run_id: str) -> str:

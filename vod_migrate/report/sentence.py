@@ -12,6 +12,8 @@ __all__ = ["sentence"]
 def sentence(*, run: RunFacts, counts: Counts, prefixes: int, prefixes_failed: int) -> str:
     """One sentence, without the names that every face shows above it."""
     waiting = counts.pending + counts.unknown
+    if run.state == "planned":
+        return f"Only planned, nothing was sent: {counted(waiting, 'object')} would be."
     if run.state in ("running", "stopped", "interrupted"):
         return _cut_short(run, counts, waiting)
     if prefixes_failed:

@@ -6,7 +6,7 @@ import datetime as dt
 import unicodedata
 from zoneinfo import ZoneInfo
 
-__all__ = ["clock", "counted", "day", "duration", "grouped", "moment", "rate", "share", "signed", "visible"]
+__all__ = ["clock", "counted", "day", "duration", "grouped", "moment", "rate", "share", "signed", "size", "visible"]
 
 _MINUTE, _HOUR = 60, 3_600
 _TENTHS_BELOW = 10
@@ -50,6 +50,16 @@ def rate(per_second: float) -> str:
     if per_second < _TENTHS_BELOW and per_second != int(per_second):
         return f"{per_second:.1f}"
     return f"{per_second:,.0f}"
+
+
+def size(number: int) -> str:
+    """Bytes in binary units: '0 B', '1.5 KiB', '312 GiB'."""
+    amount, unit = float(number), "B"
+    for larger in ("KiB", "MiB", "GiB", "TiB", "PiB"):
+        if amount < 1024:  # noqa: PLR2004 - bytes of a KiB
+            break
+        amount, unit = amount / 1024, larger
+    return f"{amount:.1f} {unit}" if unit != "B" and amount < 10 else f"{amount:,.0f} {unit}"  # noqa: PLR2004 - tenths below ten
 
 
 def duration(seconds: float) -> str:
