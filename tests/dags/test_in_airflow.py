@@ -275,7 +275,7 @@ def test_a_migration_that_requires_approval_waits_for_a_person_and_sends_what_wa
     stage.answer("asked", "changed", "Approve")
     assert stage.end("asked", "changed") == "failed"
     assert stage.summary("asked", "changed")["state"] == "stopped"
-    assert "1 objects more than planned" in stage.log("asked", "changed", "report")
+    assert "1 more objects than planned" in stage.log("asked", "changed", "report")
     assert len(stage.truth("asked")) == 2
 
     # Nothing new to send, or only a plan wanted: nobody is asked.

@@ -136,7 +136,7 @@ def _difference(what: str, now: int, planned: int) -> str:
     if now == planned:
         return f"the source has as many {what} as planned ({now:,}), but not the same: keys, sizes, contents or rows have changed"
     word = "more" if now > planned else "fewer"
-    return f"the source has {abs(now - planned):,} {what} {word} than planned ({now:,} instead of {planned:,})"
+    return f"the source has {abs(now - planned):,} {word} {what} than planned ({now:,} instead of {planned:,})"
 
 
 def _of_run(plan: Plan, run: Run) -> Iterator[str]:

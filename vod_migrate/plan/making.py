@@ -107,6 +107,13 @@ class Planner:
             SourceError, BadSetting: the source cannot be listed to its end. AccountStopped: a lookup is not allowed.
             Interrupted: `stop` was set. StoreUnreachable.
         """
+        try:
+            return self._make()
+        except Interrupted as error:
+            # Whoever was interrupted speaks of going on; a plan begins anew.
+            raise Interrupted("planning was told to stop; nothing was changed", code="interrupted") from error
+
+    def _make(self) -> Made:
         began, run = time.monotonic(), self._run
         with scratch(self._store.url) as notes:
             if run.adopts:
