@@ -28,7 +28,7 @@ demo: $(STAMP)  ## Run a whole migration in a real Airflow against the local san
 	@$(BIN)/python -m vod_migrate.airflow.demo $(ARGS)
 
 test: $(STAMP)  ## Run the tests (ARGS="tests/unit -k title" picks some); leaves .venv/bin/vod-migrate ready
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses 3 --dist loadfile $(ARGS)
 
 lint: $(STAMP)  ## Check style, types and the direction of imports
 	$(BIN)/ruff check .

@@ -36,14 +36,14 @@ OTHER_VARIABLES = {
 }
 
 EXIT_CODES = {
-    0: "success",
+    0: "success; or paused by somebody, a window or a brake, and the next run goes on",
     1: "a bug: please report it",
     2: "bad input: a migration file, an option, a setting, a bucket that does not exist",
     3: "denied: credentials, RAM policy, or the account itself",
     4: "unreachable: OSS, VOD or the database did not answer; try again",
     5: "the failure threshold was passed; the rest stays pending",
     6: "ended with objects left: refused, or listed from a source that could not be trusted",
-    130: "interrupted; the next run goes on where this one stopped",
+    130: "interrupted or cancelled; the next run goes on where this one stopped",
 }
 
 

@@ -16,12 +16,14 @@ from vod_migrate.connection import Connection
 from vod_migrate.dates import interval_facts, render, settled
 from vod_migrate.describe import Describer
 from vod_migrate.discover.selection import Selection
+from vod_migrate.discover.watching import watched
+from vod_migrate.ending import ASKED, error_named, stop_error
 from vod_migrate.errors import (
     BadInput,
     BadOption,
     BadSetting,
-    RegisterError,
-    RunStopped,
+    Cancelled,
+    Paused,
     SourceError,
     Unfinished,
     VodMigrateError,
@@ -244,12 +246,15 @@ def discover(*, store: Store, connection: Connection, run_id: str, stop: threadi
 
     Raises:
         SourceError: a prefix could not be listed; the others were. Interrupted: `stop` was set.
-        BadOption: the run needs an approval that it does not have.
+        BadOption: the run needs an approval that it does not have. Paused, Cancelled: somebody ended the run.
     """
     gate_of(store, store.run(run_id))
     run = working(store, connection, run_id)
+    if run.stop_code in ASKED:
+        raise stop_error(run.stop_code, run.stop_message)
     store.retry_failed_scans(run_id)
-    _discoverer(store, connection, run, stop, patience=0.0).run()
+    with watched(store, run, stop) as halt:
+        _discoverer(store, connection, run, halt, patience=0.0).run()
 
 
 def register(
@@ -278,7 +283,7 @@ def register(
     may_send = gate_of(store, store.run(run_id))
     run = working(store, connection, run_id)
     if run.stop_code is not None:
-        raise _stopped(run.stop_code, run.stop_message)
+        raise stop_error(run.stop_code, run.stop_message)
     agree_on_pace(store, account=connection.account, configured=connection.calls_per_second)
     rules = run.spec.register_
     discoverer = _discoverer(store, connection, run, stop, patience=patience)
@@ -316,8 +321,14 @@ def finish(*, store: Store, run_id: str) -> Summary:
         store.drop_cap(run.account, API, _run_scope(run))
     counts = store.counts(run_id)
     error = _verdict(store, run, counts)
+    if body is None and isinstance(error, Unfinished) and _plans_first(run):
+        error = Unfinished("no plan was made, and nothing was sent; see why planning ended, and run it again")
     state = "succeeded"
-    if isinstance(error, Unfinished):
+    if isinstance(error, Paused):
+        state = "paused"
+    elif isinstance(error, Cancelled):
+        state = "cancelled"
+    elif isinstance(error, Unfinished):
         state = "interrupted"
     elif isinstance(error, SourceError | BadInput):
         state = "failed"
@@ -344,35 +355,44 @@ def _planned(store: Store, run: Run, plan: Plan) -> Summary:
     return summary
 
 
+def _plans_first(run: Run) -> bool:
+    return run.options.dry_run or (run.spec.require_approval and run.options.approve is None)
+
+
 def _verdict(store: Store, run: Run, counts: Counts) -> VodMigrateError | None:
-    if run.stop_code is not None:
-        return _stopped(run.stop_code, run.stop_message)
+    stopped = None if run.stop_code is None else stop_error(run.stop_code, run.stop_message)
+    left = counts.pending + counts.unknown
+    if isinstance(stopped, Cancelled):
+        return Cancelled(f"{stopped}; {_objects(left)} left unsent", code=stopped.code)
+    if stopped is not None and not isinstance(stopped, Paused):
+        return stopped
     broken = store.scan_errors(run.run_id)
     if broken:
         prefix, code, message = broken[0]
         more = f" ({len(broken)} prefixes could not be listed)" if len(broken) > 1 else ""
         told = f"prefix {prefix!r}: {message}{more}" if run.spec.source.listed else message
-        return _named(code, SourceError)(told)
-    left = counts.pending + counts.unknown
-    planned = run.options.dry_run or (run.spec.require_approval and run.options.approve is None)
-    if planned and store.plan_of(run.run_id) is None:
-        return Unfinished("no plan was made, and nothing was sent; see why planning ended, and run it again")
-    if store.open_scans(run.run_id):
-        return Unfinished(f"the listing did not end and {left:,} objects are left; the next run goes on with them")
-    if left:
-        return Unfinished(f"{left:,} objects are left to send; the next run goes on with them")
-    return None
+        return error_named(code, SourceError)(told)
+    unlisted = bool(store.open_scans(run.run_id))
+    if not left and not unlisted:
+        # Paused with nothing left is done.
+        return None
+    if stopped is not None:
+        return _paused(run, stopped, left, unlisted=unlisted)
+    listing = "the listing did not end and " if unlisted else ""
+    return Unfinished(f"{listing}{_objects(left)} left to send; the next run goes on with them")
 
 
-def _stopped(code: str, message: str | None) -> VodMigrateError:
-    kind = _named(code, RunStopped)
-    text = message or code
-    return kind(text, code=code) if issubclass(kind, RegisterError | RunStopped) else kind(text)
+def _paused(run: Run, why: Paused, left: int, *, unlisted: bool) -> Paused:
+    listing = ", and the listing did not end" if unlisted else ""
+    return type(why)(
+        f"paused, {_objects(left)} left{listing}: {why}. The next run of {run.migration!r} goes on with them; so does "
+        f"`vod-migrate resume {run.run_id}`",
+        code=why.code,
+    )
 
 
-def _named(code: str | None, fallback: type[VodMigrateError]) -> type[VodMigrateError]:
-    kind = getattr(errors, code or "", None)
-    return kind if isinstance(kind, type) and issubclass(kind, VodMigrateError) else fallback
+def _objects(count: int) -> str:
+    return f"{count:,} {'object is' if count == 1 else 'objects are'}"
 
 
 def working(store: Store, connection: Connection, run_id: str) -> Run:

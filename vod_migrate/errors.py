@@ -24,6 +24,7 @@
     │   │   ├── ServiceTrouble            4   yes
     │   │   └── BrokenReply               4   yes
     │   ├── Throttled                     4   yes
+    │   ├── TokenExpired                  4   yes    the provider has another token
     │   ├── RequestRefused                6          one bad description poisons its call: split
     │   └── AccountStopped                3          nothing can be sent for this account
     │       ├── Denied                    3
@@ -34,6 +35,10 @@
         ├── AllRefused                    6
         ├── PlanChanged                   6          the source is no longer what was approved
         ├── Unfinished                    6
+        ├── Paused                        0          no failure: somebody, a window or a brake ended it for now
+        │   ├── WindowClosed              0
+        │   └── BrakeReached              0
+        ├── Cancelled                   130
         └── Interrupted                 130
 """
 
@@ -48,14 +53,17 @@ __all__ = [
     "BadMigrationFile",
     "BadOption",
     "BadSetting",
+    "BrakeReached",
     "BrokenReply",
     "BucketMissing",
+    "Cancelled",
     "Denied",
     "Interrupted",
     "InvalidCredentials",
     "ListingBroken",
     "ManifestBroken",
     "NetworkTrouble",
+    "Paused",
     "PlanChanged",
     "QuotaConflict",
     "RegisterError",
@@ -73,9 +81,11 @@ __all__ = [
     "Suspended",
     "ThresholdPassed",
     "Throttled",
+    "TokenExpired",
     "Transient",
     "Unfinished",
     "VodMigrateError",
+    "WindowClosed",
 ]
 
 
@@ -230,6 +240,12 @@ class Throttled(Retryable, RegisterError):
         self.retry_after = retry_after
 
 
+class TokenExpired(Retryable, RegisterError):
+    """The service refused the security token before its time; the provider has given another one."""
+
+    exit_code = 4
+
+
 class RequestRefused(RegisterError):
     """The service refused the call as a whole; one bad description is enough for that."""
 
@@ -279,6 +295,26 @@ class PlanChanged(RunStopped):
 
 class Unfinished(RunStopped):
     """The run ended with objects left to send; the next run goes on with them."""
+
+
+class Paused(RunStopped):
+    """The run ended for now, and that is no failure: a later run, or `vod-migrate resume`, goes on with what is left."""
+
+    exit_code = 0
+
+
+class WindowClosed(Paused):
+    """The migration's window is closed: nothing is sent outside it, unless the run is told to ignore it."""
+
+
+class BrakeReached(Paused):
+    """The run has sent, called or taken as much as its brakes (`max_objects`, `max_calls`, `max_minutes`) allow."""
+
+
+class Cancelled(RunStopped):
+    """Somebody cancelled the run; what it had not sent stays pending for the next run of the migration."""
+
+    exit_code = 130
 
 
 class Interrupted(RunStopped):

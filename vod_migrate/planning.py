@@ -4,41 +4,27 @@ from __future__ import annotations
 
 import json
 import sys
-import threading
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
 
 import typer
 
+from vod_migrate.console import open_store, say, stop_on_signals
 from vod_migrate.spec import Migration, RunOptions
 
 __all__ = ["show_plan"]
 
 
-def show_plan(
-    file: Path,
-    migration: Migration,
-    options: RunOptions,
-    *,
-    store: Callable[[], AbstractContextManager[Any]],
-    stopping: Callable[[], AbstractContextManager[threading.Event]],
-    as_json: bool,
-) -> None:
-    """Makes a plan and prints it.
-
-    store: opens the results store. stopping: gives the event that a signal sets.
-    """
+def show_plan(file: Path, migration: Migration, options: RunOptions, *, as_json: bool) -> None:
+    """Makes a plan and prints it."""
     from vod_migrate import planner  # noqa: PLC0415 - slow SDK imports
     from vod_migrate.connection import connection_from_environment  # noqa: PLC0415 - slow SDK imports
     from vod_migrate.plan.text import plan_text  # noqa: PLC0415 - needs rich
 
     connection = connection_from_environment()
     if sys.stderr.isatty():
-        typer.echo(f"planning {migration.name!r} on bucket {migration.source.bucket!r}; nothing is sent", err=True)
-    with store() as opened, stopping() as stop:
-        made = planner.plan(store=opened, connection=connection, migration=migration, options=options, stop=stop)
+        say(f"planning {migration.name!r} on bucket {migration.source.bucket!r}; nothing is sent")
+    with open_store() as store, stop_on_signals() as stop:
+        made = planner.plan(store=store, connection=connection, migration=migration, options=options, stop=stop)
     if as_json:
         typer.echo(json.dumps(made.as_json(), ensure_ascii=False))
     else:

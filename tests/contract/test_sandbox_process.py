@@ -20,7 +20,8 @@ from sdk_clients import BUCKET, Register
 from typer.testing import CliRunner
 
 from vod_migrate.sandbox.cli import sandbox_app
-from vod_migrate.sandbox.settings import DatasetConfig, FaultConfig, Settings
+from vod_migrate.sandbox.faultconfig import FaultConfig
+from vod_migrate.sandbox.settings import DatasetConfig, Settings
 from vod_migrate.sandbox.testing import Sandbox
 
 DOCS = Path(__file__).parents[2] / "docs" / "sandbox.md"
@@ -166,7 +167,8 @@ def test_the_commands_talk_to_a_running_sandbox(sandbox: Sandbox, register: Regi
     [
         (["settings", "latency=5"], "latency: Extra inputs are not permitted"),
         (["settings", "latency_ms"], "NAME=VALUE"),
-        (["fault", "explode"], "kind: Input should be"),
+        (["fault", "resett"], "kind: there is no such kind of fault: did you mean 'reset'?"),
+        (["fault", "reset", "rate=7"], "rate: Input should be less than or equal to 1 (it is 7)"),
         (["truth", "--bucket", "nothing"], "There is no bucket 'nothing'"),
         (["truth", "--expected"], "?bucket=NAME"),
     ],
@@ -226,4 +228,5 @@ def test_the_sandbox_imports_nothing_else_of_the_package() -> None:
 @pytest.mark.parametrize("model", [Settings, FaultConfig, DatasetConfig])
 def test_every_setting_is_in_the_manual(model: type[Settings | FaultConfig | DatasetConfig]) -> None:
     text = DOCS.read_text()
-    assert [name for name in model.model_fields if f"`{name}`" not in text] == []
+    names = [field.serialization_alias or name for name, field in model.model_fields.items()]
+    assert [name for name in names if f"`{name}`" not in text] == []

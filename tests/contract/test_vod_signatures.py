@@ -73,7 +73,7 @@ def _other_action(request: Any) -> None:
 
 
 def _other_date(request: Any) -> None:
-    request.headers["x-acs-date"] = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:01Z")
+    request.headers["x-acs-date"] = (datetime.now(UTC) + timedelta(minutes=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 @pytest.mark.parametrize("tamper", [_other_query, _other_action, _other_date])

@@ -96,9 +96,7 @@ class Stage:
 
     def question(self, name: str, run_id: str) -> dict[str, Any]:
         """Waits until a person is asked; returns what they are shown."""
-        until(
-            "a person is asked", lambda: self.tasks(name, run_id)["approve"] == "awaiting_input", seconds=RUN_SECONDS
-        )
+        until("a person is asked", lambda: self.tasks(name, run_id)["approve"] == "awaiting_input", seconds=RUN_SECONDS)
         return self.airflow.api.get(self._question(name, run_id))
 
     def answer(self, name: str, run_id: str, answer: str) -> None:

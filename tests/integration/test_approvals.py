@@ -59,9 +59,7 @@ def test_a_digest_that_no_plan_has_or_several_begin_with_is_refused(rig: Rig) ->
         rig.prepare(approve="0" * 12)
     put(rig, "2.mp4")
     other = plan(rig)
-    rig.rows(
-        "update plans set digest = %s where run_id = %s returning 1", made.digest[:20] + "0" * 44, other.run_id
-    )
+    rig.rows("update plans set digest = %s where run_id = %s returning 1", made.digest[:20] + "0" * 44, other.run_id)
     with pytest.raises(BadOption, match="give more digits"):
         rig.prepare(approve=made.digest[:20])
     # The same plan made twice is one plan.

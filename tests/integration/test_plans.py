@@ -21,7 +21,9 @@ from vod_migrate.report.text import render_text
 from vod_migrate.spec import Migration
 from vod_migrate.status import status_rows
 
-STORED = "select 'r', to_jsonb(r) from results r union all select 'q', to_jsonb(q) from quotas q where api = 'RegisterMedia'"
+STORED = (
+    "select 'r', to_jsonb(r) from results r union all select 'q', to_jsonb(q) from quotas q where api = 'RegisterMedia'"
+)
 
 
 def stored(rig: Rig) -> list[str]:

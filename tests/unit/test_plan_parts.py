@@ -18,23 +18,13 @@ from vod_migrate.plan.text import command, plan_markdown, plan_text
 from vod_migrate.plan.timing import expected_end
 from vod_migrate.report.wording import size
 from vod_migrate.spec import RunOptions, parse_migration, parse_options
+from vod_migrate.window import parse_window
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 ONE = dt.datetime(2026, 3, 4, 1, tzinfo=SHANGHAI)
 
 
-class Nights:
-    """Open from one to seven."""
-
-    def open_until(self, moment: dt.datetime) -> dt.datetime | None:
-        local = moment.astimezone(SHANGHAI)
-        return local.replace(hour=7, minute=0, second=0, microsecond=0) if 1 <= local.hour < 7 else None
-
-    def opens_after(self, moment: dt.datetime) -> dt.datetime:
-        local = moment.astimezone(SHANGHAI)
-        day = local if local.hour < 1 else local + dt.timedelta(days=1)
-        return day.replace(hour=1, minute=0, second=0, microsecond=0)
-
+NIGHTS = parse_window("01:00-07:00", SHANGHAI)
 
 ENDS: list[tuple[str, float, dt.datetime]] = [
     ("within the night", 3600, ONE + dt.timedelta(hours=1)),
@@ -47,17 +37,18 @@ ENDS: list[tuple[str, float, dt.datetime]] = [
 
 @pytest.mark.parametrize(("seconds", "end"), [case[1:] for case in ENDS], ids=[case[0] for case in ENDS])
 def test_work_ends_in_the_opening_that_it_reaches(seconds: float, end: dt.datetime) -> None:
-    assert expected_end(ONE, seconds, Nights()) == end
+    assert expected_end(ONE, seconds, NIGHTS) == end
 
 
 def test_work_that_begins_while_it_is_shut_waits_for_the_opening() -> None:
     noon = ONE.replace(hour=12)
-    assert expected_end(noon, 60, Nights()) == ONE + dt.timedelta(days=1, minutes=1)
+    assert expected_end(noon, 60, NIGHTS) == ONE + dt.timedelta(days=1, minutes=1)
     assert expected_end(noon, 60) == noon + dt.timedelta(minutes=1)
 
 
 @pytest.mark.parametrize(
-    ("number", "text"), [(0, "0 B"), (1023, "1,023 B"), (1536, "1.5 KiB"), (335 * 1024**3, "335 GiB"), (2**60, "1,024 PiB")]
+    ("number", "text"),
+    [(0, "0 B"), (1023, "1,023 B"), (1536, "1.5 KiB"), (335 * 1024**3, "335 GiB"), (2**60, "1,024 PiB")],
 )
 def test_bytes_are_told_in_a_unit_that_fits(number: int, text: str) -> None:
     assert size(number) == text
@@ -86,9 +77,7 @@ def test_sizes_are_added_up_by_class_and_unknown_ones_counted() -> None:
     sizes = Sizes()
     for storage_class, number in (("Standard", 5), ("Standard", None), ("IA", 7), (None, 1)):
         sizes.add(
-            MediaObject(
-                bucket="b", key="k", size=number, etag=None, last_modified=None, storage_class=storage_class
-            )
+            MediaObject(bucket="b", key="k", size=number, etag=None, last_modified=None, storage_class=storage_class)
         )
     assert (sizes.count, sizes.bytes, sizes.unknown) == (4, 13, 1)
     assert [(one.name, one.count, one.bytes) for one in sizes.classes()] == [
@@ -115,7 +104,11 @@ class Shelf:
 
 def test_categories_that_a_run_would_make_are_noted_and_not_made() -> None:
     lookups = ReadOnly(Shelf(), makes=True)
-    new = [lookups.category(("Shows", "A", "1")), lookups.category(("Shows", "A", "2")), lookups.category(("Shows", "A", "1"))]
+    new = [
+        lookups.category(("Shows", "A", "1")),
+        lookups.category(("Shows", "A", "2")),
+        lookups.category(("Shows", "A", "1")),
+    ]
     assert lookups.category(("Shows",)) == 7
     assert new[0] == new[2] != new[1]
     told = lookups.told()
@@ -142,7 +135,8 @@ def test_covers_beyond_the_first_ones_are_taken_on_trust() -> None:
 
 def plan(**changes: Any) -> Plan:
     migration = parse_migration(
-        {"name": "a", "source": {"bucket": "media"}, "register": {"template_group_id": "VOD_NO_TRANSCODE"}}, origin="a test"
+        {"name": "a", "source": {"bucket": "media"}, "register": {"template_group_id": "VOD_NO_TRANSCODE"}},
+        origin="a test",
     )
     fields: dict[str, Any] = {
         "run_id": "r",
@@ -222,4 +216,6 @@ def test_hours_of_an_approval_that_nobody_asks_for_are_refused() -> None:
     content = {"name": "a", "source": {"bucket": "media"}, "register": {"template_group_id": "VOD_NO_TRANSCODE"}}
     with pytest.raises(Exception, match="set require_approval to true"):
         parse_migration({**content, "approval_hours": 3}, origin="a test")
-    assert parse_migration({**content, "approval_hours": 3, "require_approval": True}, origin="a test").approval_hours == 3
+    assert (
+        parse_migration({**content, "approval_hours": 3, "require_approval": True}, origin="a test").approval_hours == 3
+    )

@@ -18,7 +18,7 @@ from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from vod_migrate.airflow.hook import VodHook, open_results
-from vod_migrate.errors import Interrupted, Retryable, VodMigrateError
+from vod_migrate.errors import Cancelled, Interrupted, Paused, Retryable, VodMigrateError
 from vod_migrate.spec import Migration, parse_migration, parse_options
 from vod_migrate.stopping import StopSignal
 
@@ -106,7 +106,11 @@ class _EngineOperator(BaseOperator):
             self._signal.ask()
         run_id = prepared_run(context, self.prepare_task_id)
         with explained(self), open_results() as store:
-            self.work(store, run_id, self._signal.event)
+            try:
+                self.work(store, run_id, self._signal.event)
+            except (Paused, Cancelled) as told:
+                # The run ends as somebody wished; its report says so, and how.
+                self.log.info("%s", told)
 
     def _plan(self, store: Store, run_id: str, stop: threading.Event) -> None:
         from vod_migrate.plan.text import plan_text  # noqa: PLC0415 - not while parsing
@@ -180,6 +184,8 @@ class RegisterOperator(_EngineOperator):
 class ReportOperator(BaseOperator):
     """Settles the run, writes its report, and fails where the run was no success: after writing, so both are there.
 
+    A paused run is no failure: its summary says `paused`, and the next run goes on.
+
     Its XCom `return_value` is the summary, as `vod-migrate run --json` prints it, also when the task then fails. That of a run which
     only planned (a dry run, or one that was not approved) holds the plan, too.
     """
@@ -205,7 +211,9 @@ class ReportOperator(BaseOperator):
                 path, text = write_plan(summary.plan, reports_folder())
                 self.log.info("%s\n\nplan: %s", text, path)
             context["ti"].xcom_push(key="return_value", value=summary.as_json())
-            if summary.error is not None:
+            if isinstance(summary.error, Paused):
+                self.log.warning("%s", summary.error)
+            elif summary.error is not None:
                 # Its work is done; a retry would only write the same report again.
                 raise AirflowFailException(f"{summary.error} The report is written: {files.html}")
 

@@ -23,13 +23,14 @@ from vod_migrate.plan.lookups import ReadOnly
 from vod_migrate.plan.model import Batches, Duplicates, Pace, Plan, PlannedPrefix, Repeated
 from vod_migrate.plan.notes import SAMPLES, Failures, Oddities, Sizes
 from vod_migrate.plan.saving import digest_of, left_out_reasons
-from vod_migrate.plan.timing import OpeningHours, expected_end
+from vod_migrate.plan.timing import expected_end
 from vod_migrate.register.batching import Batcher
 from vod_migrate.results.plans import PART
 from vod_migrate.results.rows import Listing, Run, Scan, Work, joined_samples
 from vod_migrate.results.scratch import RepeatedText, Scratch, scratch
 from vod_migrate.results.store import Store
 from vod_migrate.spec import Mode
+from vod_migrate.window import Window
 
 __all__ = ["FAILED", "Made", "Planner", "Question"]
 
@@ -74,7 +75,7 @@ class Planner:
         lookups: ReadOnly,
         pace: Pace,
         stop: threading.Event,
-        window: OpeningHours | None = None,
+        window: Window | None = None,
     ) -> None:
         """describer: must ask `lookups`. window: when the run may send, for the expected end."""
         self._store = store

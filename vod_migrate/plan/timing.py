@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Protocol
 
 from vod_migrate.connection import Connection
 from vod_migrate.plan.model import Pace
@@ -11,23 +10,9 @@ from vod_migrate.register.quota import API
 from vod_migrate.results.paces import Paces
 from vod_migrate.results.rows import Run
 from vod_migrate.spec import ACCOUNT_CALLS_PER_SECOND
+from vod_migrate.window import Window
 
-__all__ = ["OpeningHours", "expected_end", "pace_of"]
-
-_MOST_OPENINGS = 4000
-"""Ten years of nights; work that takes longer ends then, as far as a plan is concerned."""
-
-
-class OpeningHours(Protocol):
-    """When a run may send."""
-
-    def open_until(self, moment: dt.datetime) -> dt.datetime | None:
-        """The end of the opening that holds a moment; None where it is shut then."""
-        ...
-
-    def opens_after(self, moment: dt.datetime) -> dt.datetime:
-        """When it opens next, where it is shut."""
-        ...
+__all__ = ["expected_end", "pace_of"]
 
 
 def pace_of(store: Paces, connection: Connection, run: Run) -> Pace:
@@ -43,19 +28,8 @@ def pace_of(store: Paces, connection: Connection, run: Run) -> Pace:
     return Pace(calls_per_second=rate, set_by=set_by)
 
 
-def expected_end(now: dt.datetime, seconds_of_work: float, window: OpeningHours | None = None) -> dt.datetime:
-    """When work that begins now is done. now: with an offset; window: when it may be done, None for always."""
-    left = dt.timedelta(seconds=seconds_of_work)
+def expected_end(now: dt.datetime, seconds_of_work: float, window: Window | None = None) -> dt.datetime:
+    """When work that begins now is done, in the zone of `now`. window: when it may be done, None for always."""
     if window is None:
-        return now + left
-    moment = now
-    for _ in range(_MOST_OPENINGS):
-        until = window.open_until(moment)
-        if until is None:
-            moment = window.opens_after(moment)
-            continue
-        if moment + left <= until:
-            break
-        left -= until - moment
-        moment = until
-    return moment + left
+        return now + dt.timedelta(seconds=seconds_of_work)
+    return window.end_of_work(now, seconds_of_work).astimezone(now.tzinfo)

@@ -22,7 +22,7 @@ from vod_migrate.connection import Connection
 from vod_migrate.describe import Refusal
 from vod_migrate.discover.oss import open_bucket
 from vod_migrate.errors import BrokenReply, Denied, RequestRefused, Retryable, SourceUnavailable, Throttled
-from vod_migrate.register.client import CONNECT_MILLISECONDS, READ_MILLISECONDS, vod_client
+from vod_migrate.register.client import CONNECT_MILLISECONDS, READ_MILLISECONDS, renewing, vod_client
 from vod_migrate.register.quota import AccountPace
 from vod_migrate.register.replies import classify
 from vod_migrate.results.store import Store
@@ -169,15 +169,16 @@ class Categories:
         }[api]
         pace = self._pace(api)
         pace.wait()
-        try:
-            response = send(getattr(models, f"{api}Request")(**fields), runtime)
-        except TeaException as error:
-            known = classify(error, api=api)
-            if isinstance(known, Throttled):
-                pace.throttled(retry_after=known.retry_after)
-            raise known from error
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise BrokenReply(f"VOD's answer to {api} cannot be read ({type(error).__name__}: {error})") from error
+        with renewing(self._connection.credentials):
+            try:
+                response = send(getattr(models, f"{api}Request")(**fields), runtime)
+            except TeaException as error:
+                known = classify(error, api=api)
+                if isinstance(known, Throttled):
+                    pace.throttled(retry_after=known.retry_after)
+                raise known from error
+            except (AttributeError, KeyError, TypeError, ValueError) as error:
+                raise BrokenReply(f"VOD's answer to {api} cannot be read ({type(error).__name__}: {error})") from error
         if response.body is None:
             raise BrokenReply(f"VOD answered {api} with something else", http_status=200)
         body: Mapping[str, Any] = response.body.to_map()

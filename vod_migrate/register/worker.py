@@ -20,6 +20,7 @@ from contextlib import AbstractContextManager, contextmanager
 
 from vod_migrate.clock import StopClock
 from vod_migrate.describe import Describer, Refusal
+from vod_migrate.ending import stop_error
 from vod_migrate.errors import (
     AccountStopped,
     AllRefused,
@@ -302,7 +303,7 @@ class Worker:
             return
         stored = self._store.run(self._run.run_id)
         if stored.stop_code is not None:
-            raise RunStopped(stored.stop_message or stored.stop_code, code=stored.stop_code)
+            raise stop_error(stored.stop_code, stored.stop_message)
         if stored.state == "succeeded":
             # A sibling has seen the end of the work, and nothing was left.
             self._ended = True

@@ -25,6 +25,7 @@ from vod_migrate.errors import (
     RequestRefused,
     Retryable,
     Throttled,
+    TokenExpired,
     Transient,
 )
 from vod_migrate.media import Batch, Entry, Outcome, Reply, Verdict
@@ -32,6 +33,7 @@ from vod_migrate.register.batching import metadata
 from vod_migrate.register.breaker import Breaker
 from vod_migrate.register.client import Registrar
 from vod_migrate.register.quota import AccountPace
+from vod_migrate.register.replies import TRIED_ALONE
 from vod_migrate.results.rows import CallRecord, Settlement
 from vod_migrate.results.store import Store
 
@@ -50,7 +52,11 @@ LONGEST_WAIT_SECONDS = 30.0
 
 
 def settle(entry: Entry, outcome: Outcome) -> Settlement:
-    """What an outcome does to its result: a first refusal earns a second try, alone; a fifth silence is a failure."""
+    """What an outcome does to its result.
+
+    A first refusal, and what only a reply about the file alone can clear up, earns a second try, alone; a fifth silence is a
+    failure.
+    """
     described = {name: value for name, value in metadata(entry).items() if name != "FileURL"}
     if outcome.verdict in (Verdict.REGISTERED, Verdict.ALREADY_REGISTERED):
         return Settlement(
@@ -60,7 +66,7 @@ def settle(entry: Entry, outcome: Outcome) -> Settlement:
             media_id=outcome.media_id,
             description=described,
         )
-    if outcome.verdict is Verdict.FAILED:
+    if outcome.verdict is Verdict.FAILED or outcome.code in TRIED_ALONE:
         final = entry.attempts > 0
         return Settlement(
             result_id=entry.result_id,
@@ -131,6 +137,7 @@ class Recorded:
             code=None if error is None else error.code,
             message=None if error is None else str(error),
             request_id=request_id if error is None else error.request_id,
+            carried=() if error is None else tuple(entry.result_id for entry in batch.entries),
         )
         self._store.record_call(self._run_id, self._token, call, settlements)
 
@@ -138,7 +145,7 @@ class Recorded:
 def _answer(error: RegisterError) -> str:
     if isinstance(error, Throttled):
         return "throttled"
-    if isinstance(error, Transient):
+    if isinstance(error, Transient | TokenExpired):
         return "transient"
     if isinstance(error, AccountStopped):
         return "stopped"

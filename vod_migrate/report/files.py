@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TextIO
 
@@ -69,8 +70,12 @@ def write_texts(directory: Path, run_id: str, texts: Mapping[str, str]) -> dict[
     with _explained(directory):
         directory.mkdir(parents=True, exist_ok=True)
         for suffix, text in texts.items():
-            _write(paths[suffix], lambda file, text=text: file.write(text), encoding="utf-8")
+            _write(paths[suffix], partial(_put, text), encoding="utf-8")
     return paths
+
+
+def _put(text: str, file: TextIO) -> None:
+    file.write(text)
 
 
 def file_stem(run_id: str) -> str:
@@ -82,13 +87,13 @@ def file_stem(run_id: str) -> str:
 
 
 def _write(path: Path, fill: Callable[[TextIO], object], *, encoding: str) -> None:
-    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
+    unfinished = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
     try:
-        with partial.open("x", encoding=encoding, newline="") as file:
+        with unfinished.open("x", encoding=encoding, newline="") as file:
             fill(file)
-        partial.replace(path)
+        unfinished.replace(path)
     finally:
-        partial.unlink(missing_ok=True)
+        unfinished.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -25,6 +25,8 @@ _COLOURS = {
     "stopped": "yellow",
     "interrupted": "yellow",
     "running": "cyan",
+    "paused": "cyan",
+    "cancelled": "yellow",
     "planned": "cyan",
 }
 

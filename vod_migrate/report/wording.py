@@ -62,16 +62,17 @@ def size(number: int) -> str:
     return f"{amount:.1f} {unit}" if unit != "B" and amount < 10 else f"{amount:,.0f} {unit}"  # noqa: PLR2004 - tenths below ten
 
 
-def duration(seconds: float) -> str:
+def duration(seconds: float, units: tuple[str, str, str] = ("h", "min", "s")) -> str:
     """'0.4 s', '6 s', '2 min 3 s', '5 h 36 min'."""
+    hours, minutes, short = units
     if seconds < _TENTHS_BELOW and round(seconds, 1) != int(seconds):
-        return f"{seconds:.1f} s"
+        return f"{seconds:.1f} {short}"
     whole = round(seconds)
     if whole < _MINUTE:
-        return f"{whole} s"
+        return f"{whole} {short}"
     if whole < _HOUR:
-        return _two(whole // _MINUTE, "min", whole % _MINUTE, "s")
-    return _two(whole // _HOUR, "h", whole % _HOUR // _MINUTE, "min")
+        return _two(whole // _MINUTE, minutes, whole % _MINUTE, short)
+    return _two(whole // _HOUR, hours, whole % _HOUR // _MINUTE, minutes)
 
 
 def _two(large: int, unit: str, small: int, below: str) -> str:

@@ -47,8 +47,8 @@ order by created_at desc limit :most;
 
 -- name: reopen_run!
 -- A single task of a finished run was cleared: its verdict is forgotten, its results are not.
-update runs set state = 'running', stop_code = null, stop_message = null, finished_at = null, summary = null,
-                alive_at = now(), reopened_at = now()
+update runs set state = 'running', stop_code = null, stop_message = null, stopped_by = null, finished_at = null,
+                summary = null, alive_at = now(), reopened_at = now()
 where run_id = :run_id and state <> 'running';
 
 -- name: retry_failed_scans!
@@ -243,11 +243,12 @@ with idle as materialized (
 
 -- name: waiting_counts^
 -- What earlier runs of this migration left, and this one has not adopted yet: to be sent, and of unknown outcome.
-select coalesce(sum(n.to_send), 0), coalesce(sum(n.unsure), 0)
+select coalesce(sum(n.to_send), 0)::bigint, coalesce(sum(n.unsure), 0)::bigint
 from runs
 cross join lateral (
-  select count(*) filter (where not r.unsure) as to_send, count(*) filter (where r.unsure) as unsure
-  from results r where r.queued_run = runs.run_id and r.state = 'pending'
+  select sum(t.objects) filter (where not t.unsure) as to_send, sum(t.objects) filter (where t.unsure) as unsure
+  from result_tallies t
+  where t.account = runs.account and t.migration = runs.migration and t.state = 'pending' and t.run_id = runs.run_id
 ) n
 where runs.account = :account and runs.migration = :migration and runs.run_id <> :run_id
   and (:mode <> 'failed' or runs.mode = 'failed') and (:only::text[] is null or runs.run_id = any(:only::text[]))
@@ -328,9 +329,9 @@ select (select count(*) from scans where run_id = :run_id and state = 'open'),
 -- A late answer (the claim went to somebody else) may set registered, never undo it.
 with call as (
   insert into calls (call_id, run_id, worker, api, started_at, seconds, answer, http_status, code, message, request_id,
-                     files)
+                     files, carried)
   values (:call_id, :run_id, :worker, 'RegisterMedia', :started_at, :seconds, :answer, :http_status, :code, :message,
-          :request_id, :files)
+          :request_id, :files, :carried::bigint[])
   on conflict (call_id) do nothing returning call_id
 ), answered as (
   select * from unnest(:result_ids::bigint[], :outcomes::text[], :states::text[], :media_ids::text[], :codes::text[],
@@ -402,8 +403,8 @@ update results set unsure = true
 where result_id = any(:result_ids::bigint[]) and state = 'pending' and claim_token = :token;
 
 -- name: outcome_counts
--- The numbers of a run.
-select outcome, count(*) from outcomes where run_id = :run_id group by outcome;
+-- The numbers of a run, from its tally: no row of it is counted again.
+select outcome, sum(objects)::bigint from outcome_tallies where run_id = :run_id group by outcome having sum(objects) > 0;
 
 -- name: outcome_counts_since
 -- The same since a moment, for a run whose task was cleared after its end.
@@ -428,12 +429,14 @@ select exists (
 
 -- name: call_counts
 -- The calls of a run by how they were answered.
-select answer, count(*) from calls where run_id = :run_id group by answer;
+select answer, sum(calls)::bigint from call_tallies where run_id = :run_id group by answer;
 
 -- name: pending_counts^
 -- What a run has left: to be sent, and of unknown outcome.
-select count(*) filter (where not unsure), count(*) filter (where unsure)
-from results where queued_run = :run_id and state = 'pending';
+select coalesce(sum(t.objects) filter (where not t.unsure), 0)::bigint, coalesce(sum(t.objects) filter (where t.unsure), 0)::bigint
+from runs r
+join result_tallies t on t.account = r.account and t.migration = r.migration and t.state = 'pending' and t.run_id = r.run_id
+where r.run_id = :run_id;
 
 -- name: scan_counts
 -- What the scans of a run counted.
@@ -445,7 +448,30 @@ select prefix, error_code, error from scans where run_id = :run_id and state = '
 
 -- name: stop_run!
 -- The first worker that finds out why the run must stop says so for all.
-update runs set stop_code = :code, stop_message = :message where run_id = :run_id and stop_code is null;
+update runs set stop_code = :code, stop_message = :message
+where run_id = :run_id and state = 'running' and stop_code is null;
+
+-- name: ask_to_end$
+-- A person pauses or cancels a run that works. It may be about to pause for another reason; cancelling is above pausing.
+update runs set stop_code = :code, stop_message = :message, stopped_by = :by
+where run_id = :run_id and state = 'running'
+  and (stop_code is null or stop_code in ('WindowClosed', 'BrakeReached') or (stop_code = 'Paused' and :code = 'Cancelled'))
+returning run_id;
+
+-- name: cancel_paused$
+-- A paused run is cancelled: its numbers stay as they are.
+update runs set state = 'cancelled', stop_code = :code, stop_message = :message, stopped_by = :by,
+                summary = jsonb_set(summary, '{state}', '"cancelled"')
+where run_id = :run_id and state = 'paused'
+returning run_id;
+
+-- name: run_is_idle$
+-- Whether nobody works on a run.
+select vod_migrate_idle(:run_id);
+
+-- name: run_signal^
+-- What a run's workers look at every second: whether it goes on, and the database's clock.
+select state, stop_code, stop_message, clock_timestamp() from runs where run_id = :run_id;
 
 -- name: finish_run!
 -- The run has its verdict.

@@ -36,6 +36,7 @@ class Recording(Session):
                 message=storable(call.message),
                 request_id=storable(call.request_id),
                 files=call.files,
+                carried=list(call.carried) or None,
                 result_ids=[s.result_id for s in settlements],
                 outcomes=[s.outcome for s in settlements],
                 states=[s.state for s in settlements],

@@ -12,7 +12,18 @@ from vod_migrate.fingerprint import added, fingerprint
 from vod_migrate.media import BrokenRow, MediaObject
 from vod_migrate.spec import Migration, Mode, RunOptions
 
-__all__ = ["SAMPLES", "CallRecord", "Counts", "Listing", "Run", "Scan", "Settlement", "Work", "joined_samples"]
+__all__ = [
+    "SAMPLES",
+    "CallRecord",
+    "Counts",
+    "Listing",
+    "Run",
+    "Scan",
+    "Settlement",
+    "Signal",
+    "Work",
+    "joined_samples",
+]
 
 SAMPLES = 5
 """Enough to see what the objects left out for one reason have in common."""
@@ -77,6 +88,16 @@ class Run:
             region=row[18],
             reopened_at=row[19],
         )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Signal:
+    """What a run's workers look at every second. now: the database's clock."""
+
+    state: str
+    stop_code: str | None
+    stop_message: str | None
+    now: dt.datetime
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -189,7 +210,10 @@ class Work:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CallRecord:
-    """The audit row of one call. answer: ok, throttled, refused, transient or stopped."""
+    """The audit row of one call. answer: ok, throttled, refused, transient or stopped.
+
+    carried: the results it carried, where the answer had no outcome for each of them.
+    """
 
     call_id: uuid.UUID
     worker: str
@@ -201,6 +225,7 @@ class CallRecord:
     code: str | None = None
     message: str | None = None
     request_id: str | None = None
+    carried: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 from psycopg.types.json import Jsonb
 
-from vod_migrate.results.rows import Run
+from vod_migrate.results.rows import Run, Signal
 from vod_migrate.results.session import QUERIES, Presence, Session
 
 __all__ = ["Runs", "planned_leftovers"]
@@ -112,6 +112,25 @@ class Runs(Session):
     def stop_run(self, run_id: str, *, code: str, message: str) -> None:
         """Tells every worker of the run to stop; the first reason stays."""
         self._do(lambda c: QUERIES.stop_run(c, run_id=run_id, code=code, message=message))
+
+    def ask_to_end(self, run_id: str, *, code: str, message: str, by: str) -> bool:
+        """A person pauses or cancels a run that works. False: it has ended, or ends for a reason that is above this one."""
+        return self._do(lambda c: QUERIES.ask_to_end(c, run_id=run_id, code=code, message=message, by=by)) is not None
+
+    def cancel_paused(self, run_id: str, *, code: str, message: str, by: str) -> bool:
+        """A person cancels a run that was paused. False: it was not."""
+        return (
+            self._do(lambda c: QUERIES.cancel_paused(c, run_id=run_id, code=code, message=message, by=by)) is not None
+        )
+
+    def is_idle(self, run_id: str) -> bool:
+        """Whether nobody works on a run: it has ended, its process is gone, or its tasks were silent for long."""
+        return bool(self._do(lambda c: QUERIES.run_is_idle(c, run_id=run_id)))
+
+    def signal(self, run_id: str) -> Signal:
+        """Whether a run goes on. Cheap enough for every second."""
+        state, code, message, now = self._do(lambda c: QUERIES.run_signal(c, run_id=run_id))
+        return Signal(state=state, stop_code=code, stop_message=message, now=now)
 
     def finish_run(self, run_id: str, *, state: str, summary: dict[str, Any]) -> None:
         """Writes the run's verdict."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -21,13 +21,13 @@ import pytest
 
 from vod_migrate.sandbox import control
 from vod_migrate.sandbox.environment import client_environment
+from vod_migrate.sandbox.faultconfig import FaultConfig, FaultPlanFile
 from vod_migrate.sandbox.oss.objects import new_upload
 from vod_migrate.sandbox.server import SandboxServer
 from vod_migrate.sandbox.settings import (
     BucketConfig,
     CategoryConfig,
     DatasetConfig,
-    FaultConfig,
     SandboxConfig,
     Settings,
 )
@@ -164,6 +164,15 @@ class Sandbox:
         """Arm a fault; arguments are those of `FaultConfig`. Returns its number."""
         config = FaultConfig.model_validate({"kind": kind, **fault})
         return self._do(lambda world: world.faults.add(config))
+
+    def plan(self, faults: Sequence[dict[str, Any]]) -> int:
+        """Arm these faults instead of all others, counted from now; returns how many there are."""
+        configs = FaultPlanFile.model_validate({"faults": faults}).faults
+        return self._do(lambda world: world.faults.replace(configs))
+
+    def faults(self) -> list[dict[str, Any]]:
+        """The armed faults with their numbers, and how often each was met and hit."""
+        return self._do(lambda world: world.faults.summary())
 
     def clear_faults(self) -> int:
         """Disarm every fault; returns how many there were."""
