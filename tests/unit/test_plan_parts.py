@@ -16,7 +16,6 @@ from vod_migrate.plan.model import Pace, Plan
 from vod_migrate.plan.notes import Oddities, Sizes
 from vod_migrate.plan.text import command, plan_markdown, plan_text
 from vod_migrate.plan.timing import expected_end
-from vod_migrate.report.wording import size
 from vod_migrate.spec import RunOptions, parse_migration, parse_options
 from vod_migrate.window import parse_window
 
@@ -44,14 +43,6 @@ def test_work_that_begins_while_it_is_shut_waits_for_the_opening() -> None:
     noon = ONE.replace(hour=12)
     assert expected_end(noon, 60, NIGHTS) == ONE + dt.timedelta(days=1, minutes=1)
     assert expected_end(noon, 60) == noon + dt.timedelta(minutes=1)
-
-
-@pytest.mark.parametrize(
-    ("number", "text"),
-    [(0, "0 B"), (1023, "1,023 B"), (1536, "1.5 KiB"), (335 * 1024**3, "335 GiB"), (2**60, "1,024 PiB")],
-)
-def test_bytes_are_told_in_a_unit_that_fits(number: int, text: str) -> None:
-    assert size(number) == text
 
 
 def entry(key: str, **described: Any) -> Entry:

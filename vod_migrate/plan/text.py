@@ -14,7 +14,7 @@ from rich.text import Text
 from vod_migrate.diagnose import diagnose, diagnose_left_out
 from vod_migrate.plan.model import Duplicates, Plan
 from vod_migrate.report.lines import COLUMNS, Line, cut, fitted, padded, wrapped
-from vod_migrate.report.wording import counted, duration, grouped, moment, rate, size, visible
+from vod_migrate.report.wording import counted, duration, grouped, moment, rate, visible, volume
 
 __all__ = ["command", "plan_markdown", "plan_text", "sentence"]
 
@@ -162,9 +162,9 @@ def _calls(plan: Plan) -> Iterator[Line]:
         first="  ",
     )
     unknown = f", {counted(plan.size_unknown, 'object')} of unknown size" if plan.size_unknown else ""
-    yield f"{size(plan.bytes)} in the bucket{unknown}", "bold"
+    yield f"{volume(plan.bytes)} in the bucket{unknown}", "bold"
     for one in plan.classes:
-        yield f"  {padded(visible(one.name), _LABEL)}{grouped(one.count):>{_NUMBER}}  {size(one.bytes)}", ""
+        yield f"  {padded(visible(one.name), _LABEL)}{grouped(one.count):>{_NUMBER}}  {volume(one.bytes)}", ""
 
 
 def _failing(plan: Plan) -> Iterator[Line]:

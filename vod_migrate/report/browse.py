@@ -42,6 +42,11 @@ def reading(store: Store) -> Iterator[psycopg.Connection]:
     with store.connection() as connection:
         connection.execute("set transaction isolation level repeatable read read only")
         connection.execute(f"set local statement_timeout = '{LONGEST_READ_SECONDS}s'".encode())
+        # Every page has its indexes and looks up what it shows, row by row. While a table grows faster than its statistics, the
+        # planner may believe that reading all of it is better.
+        connection.execute(
+            "set local enable_seqscan = off; set local enable_hashjoin = off; set local enable_mergejoin = off"
+        )
         yield connection
 
 

@@ -13,7 +13,7 @@ from vod_migrate.report.browse import QUERIES, Readable, allowed, reading
 from vod_migrate.report.browse_search import Place, Search, beyond
 from vod_migrate.results.store import Store
 
-__all__ = ["ObjectLine", "ObjectsPage", "find_objects", "found_codes", "walk_objects"]
+__all__ = ["ObjectLine", "ObjectsPage", "find_objects", "found_codes", "found_migrations", "walk_objects"]
 
 OBJECTS_A_PAGE = 50
 _MOST_CODES = 100
@@ -108,6 +108,16 @@ def found_codes(
             connection, account=account, migration=migration, most=_MOST_CODES, **allowed(readable)
         )
         return tuple(rows)
+
+
+def found_migrations(store: Store, *, readable: Readable) -> tuple[tuple[str, str, int], ...]:
+    """(account, migration, objects) of every migration that has objects, by name: what a search can choose from.
+
+    Raises:
+        StoreUnreachable
+    """
+    with reading(store) as connection:
+        return tuple(_places(connection, Search(), readable))
 
 
 def walk_objects(store: Store, search: Search, *, readable: Readable, most: int) -> Iterator[ObjectLine]:

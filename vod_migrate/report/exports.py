@@ -87,7 +87,7 @@ def mapping_parquet(
 ) -> Iterator[bytes]:
     """Object → MediaId as Parquet: texts exactly as they are, sizes as integers, times as UTC timestamps.
 
-    A table that was cut has `vod_migrate.cut` in its schema's metadata.
+    A table that was cut has `vod_migrate.cut` in the file's metadata.
 
     Raises:
         BadSetting: pyarrow is not installed here.

@@ -212,7 +212,7 @@ class Plans(Runs):
 
         def work(connection: psycopg.Connection) -> None:
             QUERIES.decide_plan(connection, run_id=run_id, decision=Jsonb(dict(decision)))
-            QUERIES.stop_run(connection, run_id=run_id, code="rejected", message=message)
+            QUERIES.say_rejected(connection, run_id=run_id, message=message)
 
         self._do(work)
 

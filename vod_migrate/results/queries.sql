@@ -678,6 +678,10 @@ update plans set body = jsonb_set(body, '{decision}', :decision)
 where run_id = :run_id and not coalesce((body -> 'decision' ->> 'approved')::boolean, false)
 returning run_id;
 
+-- name: say_rejected!
+-- A run whose plan nobody wanted says so; it only planned.
+update runs set stop_code = 'rejected', stop_message = :message where run_id = :run_id and state = 'planned';
+
 -- name: scans_to_plan
 -- The scans of a run as they were opened.
 select scan_id, prefix, whole from scans where run_id = :run_id order by position;

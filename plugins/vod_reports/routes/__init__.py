@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from vod_reports.routes import actions, dags, downloads, runs, static
+from vod_reports.routes import actions, dags, downloads, migrations, objects, runs, static
 
 __all__ = ["ROUTERS"]
 
@@ -14,4 +14,6 @@ ROUTERS: tuple[APIRouter, ...] = (
     runs.router,
     actions.router,
     downloads.router,
+    migrations.router,
+    objects.router,
 )
