@@ -34,6 +34,7 @@
     └── RunStopped                        6          the run ends early, the rest stays pending
         ├── ThresholdPassed               5
         ├── AllRefused                    6
+        ├── PlanChanged                   6          the source is no longer what was approved
         ├── Unfinished                    6
         ├── Paused                        0          no failure: somebody, a window or a brake ended it for now
         │   ├── WindowClosed              0
@@ -64,6 +65,7 @@ __all__ = [
     "ManifestBroken",
     "NetworkTrouble",
     "Paused",
+    "PlanChanged",
     "QuotaConflict",
     "RegisterError",
     "RequestRefused",
@@ -291,6 +293,10 @@ class ThresholdPassed(RunStopped):
 
 class AllRefused(RunStopped):
     """Every single description was refused with one code: the fault is in the settings, not in the files."""
+
+
+class PlanChanged(RunStopped):
+    """The source is no longer what the approved plan says, so nothing was sent: plan again, look, and approve that."""
 
 
 class Unfinished(RunStopped):
