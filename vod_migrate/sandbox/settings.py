@@ -19,6 +19,7 @@ DEFAULT_QUOTAS: dict[str, int | None] = {
     "RegisterMedia": 50,
     "GetCategories": 50,
     "AddCategory": 30,
+    "GetTranscodeTemplateGroup": 100,
     "ListTranscodeTemplateGroup": 100,
     "AddTranscodeTemplateGroup": 100,
     "GetMezzanineInfo": 100,
@@ -100,6 +101,7 @@ class AccountConfig(Strict):
     regions: list[str] = Field(default_factory=lambda: [DEFAULT_REGION], min_length=1)
     credentials: list[CredentialConfig] = Field(default_factory=lambda: [CredentialConfig()])
     deny: list[str] = Field(default_factory=list, description="RAM actions refused to every user of the account")
+    activated: bool = Field(default=True, description="whether VOD was ever opened for the account")
     suspended: bool = False
     categories: list[CategoryConfig] = Field(default_factory=list)
     template_groups: list[str] = Field(default_factory=list, description="further transcoding template group ids")
