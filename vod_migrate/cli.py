@@ -21,6 +21,7 @@ import typer
 
 from vod_migrate import __version__
 from vod_migrate.authoring import authoring_app
+from vod_migrate.doctoring import doctor_app
 from vod_migrate.errors import BadOption, Interrupted, Unfinished, VodMigrateError
 from vod_migrate.progress import shown_progress
 from vod_migrate.sandbox.cli import sandbox_app
@@ -38,6 +39,7 @@ app = typer.Typer(
 )
 database_app = typer.Typer(help="The results database.", no_args_is_help=True)
 app.add_typer(authoring_app)
+app.add_typer(doctor_app)
 app.add_typer(database_app, name="db")
 app.add_typer(sandbox_app, name="sandbox")
 
