@@ -83,8 +83,10 @@ def run(
     )
     from vod_migrate import engine  # noqa: PLC0415 - slow SDK imports
     from vod_migrate.connection import connection_from_environment  # noqa: PLC0415 - slow SDK imports
+    from vod_migrate.preflight.before_run import preflight  # noqa: PLC0415 - slow SDK imports
 
     connection = connection_from_environment()
+    preflight(connection, migration)
     run_id = engine.new_run_id()
     trouble: list[VodMigrateError] = []
     # Present before the run can be seen, so that no other run takes it for a dead one's.

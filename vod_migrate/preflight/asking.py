@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
@@ -24,11 +25,12 @@ class NoAnswer(Exception):
 
 
 class Asked(Generic[T]):
-    """A question that is under way in a thread of its own."""
+    """A question that is under way in a thread of its own. seconds: its limit, from now on."""
 
     def __init__(self, question: Callable[[], T], *, seconds: float = LIMIT_SECONDS) -> None:
         self._question = question
         self._seconds = seconds
+        self._until = time.monotonic() + seconds
         self._answer: list[T] = []
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._ask, name="doctor", daemon=True)
@@ -40,7 +42,7 @@ class Asked(Generic[T]):
         Raises:
             NoAnswer: it took too long. What the question raises.
         """
-        self._thread.join(self._seconds)
+        self._thread.join(max(0.0, self._until - time.monotonic()))
         if self._thread.is_alive():
             raise NoAnswer(self._seconds)
         if self._error is not None:

@@ -21,6 +21,7 @@ from vod_migrate.errors import (
 )
 from vod_migrate.preflight.asking import Asked, NoAnswer
 from vod_migrate.preflight.checklist import Check, failed, not_checked, ok, warning
+from vod_migrate.preflight.covers import cover_check
 from vod_migrate.preflight.oss import (
     MOST_PREFIXES,
     OssAnswer,
@@ -29,7 +30,7 @@ from vod_migrate.preflight.oss import (
     ask_location,
     bucket_checks,
 )
-from vod_migrate.preflight.settings import category_check, cover_check
+from vod_migrate.preflight.settings import category_check
 from vod_migrate.preflight.vod import VodAnswer, VodLine, register_check, sighting_check, template_check, vod_checks
 from vod_migrate.spec import Migration
 

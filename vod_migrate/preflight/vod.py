@@ -22,11 +22,11 @@ from vod_migrate.errors import (
 from vod_migrate.preflight.asking import CONNECT_SECONDS, READ_SECONDS
 from vod_migrate.preflight.checklist import Check, failed, not_checked, ok
 from vod_migrate.preflight.oss import skew_of
+from vod_migrate.preflight.settings import NO_TRANSCODE
 from vod_migrate.register.client import ask_vod, vod_client
 
-__all__ = ["NO_TRANSCODE", "VodAnswer", "VodLine", "register_check", "sighting_check", "template_check", "vod_checks"]
+__all__ = ["VodAnswer", "VodLine", "register_check", "sighting_check", "template_check", "vod_checks"]
 
-NO_TRANSCODE = "VOD_NO_TRANSCODE"
 _NO_SUCH_MEDIA = "0" * 32
 _NOT_FOUND = 404
 
