@@ -175,10 +175,11 @@ def register(
 
     Raises:
         BadSetting: the connection is another account's or region's than the run's.
-        AccountStopped, AllRefused, ThresholdPassed: the run stops, the rest stays pending. Interrupted: `stop` was set.
+        AccountStopped, AllRefused, CanaryFailed, ThresholdPassed: the run stops, the rest stays pending. Interrupted: `stop` was set.
     """
     from vod_migrate.register.client import RegisterMediaClient  # noqa: PLC0415 - slow SDK import
     from vod_migrate.register.lookups import Asked, Categories, Covers  # noqa: PLC0415 - slow SDK import
+    from vod_migrate.register.sightings import Sightings  # noqa: PLC0415 - slow SDK import
     from vod_migrate.register.worker import Worker  # noqa: PLC0415 - slow SDK import
 
     run = _working(store, connection, run_id)
@@ -205,6 +206,7 @@ def register(
         stop=stop,
         cap=_keep_cap(store, run),
         take_over=discoverer.take_over,
+        looks=Sightings(connection, run.bucket, sizes=run.spec.source.listed, stop=stop),
     ).run()
 
 

@@ -32,6 +32,7 @@
     └── RunStopped                        6          the run ends early, the rest stays pending
         ├── ThresholdPassed               5
         ├── AllRefused                    6
+        ├── CanaryFailed                  6
         ├── Unfinished                    6
         └── Interrupted                 130
 """
@@ -49,6 +50,7 @@ __all__ = [
     "BadSetting",
     "BrokenReply",
     "BucketMissing",
+    "CanaryFailed",
     "Denied",
     "Interrupted",
     "InvalidCredentials",
@@ -269,6 +271,10 @@ class ThresholdPassed(RunStopped):
 
 class AllRefused(RunStopped):
     """Every single description was refused with one code: the fault is in the settings, not in the files."""
+
+
+class CanaryFailed(RunStopped):
+    """The first files of a run, sent alone, failed or became other files' media; everything is pending as before."""
 
 
 class Unfinished(RunStopped):

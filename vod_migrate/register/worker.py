@@ -33,6 +33,7 @@ from vod_migrate.errors import (
 from vod_migrate.media import Batch, Entry, Reply
 from vod_migrate.register.batching import Batcher
 from vod_migrate.register.breaker import Breaker
+from vod_migrate.register.canary import Canary, Looks
 from vod_migrate.register.client import Registrar
 from vod_migrate.register.quota import AccountPace
 from vod_migrate.register.wrappers import Guarded, Limited, Recorded, Retried, Split
@@ -76,8 +77,12 @@ class Worker:
         stop: threading.Event,
         cap: str | None,
         take_over: Callable[[threading.Event], None],
+        looks: Looks | None = None,
     ) -> None:
-        """slot: the worker's place in its run; cap: scope of a narrower pace; take_over: lists what nobody lists."""
+        """slot: the worker's place in its run; cap: scope of a narrower pace; take_over: lists what nobody lists.
+
+        looks: looks the canary's media up; None where that is not wanted.
+        """
         self._store = store
         self._run = run
         self._client = client
@@ -97,6 +102,7 @@ class Worker:
             max_request_bytes=rules.max_request_bytes,
             user_data="" if rules.user_data is None else rules.user_data.as_json(),
         )
+        self._canary = Canary(store=store, run=run, looks=looks, batches=self._canary_batches, put=self._put)
         self._lock = threading.Lock()
         self._outstanding = 0
         self._in_flight: dict[int, tuple[int, ...]] = {}
@@ -138,6 +144,7 @@ class Worker:
                 self._store.stop_run(self._run.run_id, code=type(error).__name__, message=str(error))
                 raise
             finally:
+                self._canary.close()
                 self._let_go(threads)
 
     @property
@@ -166,8 +173,14 @@ class Worker:
             if self._queue.qsize() >= self._threads:
                 self._stop.wait(IDLE_SECONDS / 2)
                 continue
-            works = self._store.claim(self._run.run_id, self._token, most=CLAIM_OBJECTS)
-            if works:
+            if self._canary.holds_back(self._token):
+                self._stop.wait(IDLE_SECONDS / 2)
+                continue
+            works = self._store.claim(self._run.run_id, self._token, most=self._canary.pool or CLAIM_OBJECTS)
+            if works and self._canary.took(works, self._token):
+                self._idle_since = None
+                self._stop.wait(IDLE_SECONDS / 2)
+            elif works:
                 self._idle_since = None
                 self._put(self._batcher.add(self._describer.storage_address, self._described(works)))
             elif self._done():
@@ -251,6 +264,10 @@ class Worker:
             self._fail(refused)
         return entries
 
+    def _canary_batches(self, works: Sequence[Work]) -> list[Batch]:
+        # Nothing waits in the batcher before the canary is over.
+        return [*self._batcher.add(self._describer.storage_address, self._described(works)), *self._batcher.flush()]
+
     def _describe(self, works: Sequence[Work]) -> list[Entry | Refusal]:
         def one(work: Work) -> Entry | Refusal:
             if self._stop.is_set():
@@ -331,7 +348,7 @@ class Worker:
             except queue.Empty:
                 continue
             try:
-                registrar.register(batch)
+                self._canary.heard(registrar.register(batch))
                 self._proven = True
             except Interrupted:
                 return

@@ -73,6 +73,9 @@ class Settings(Strict):
     max_url_bytes: int = Field(
         default=131_072, ge=256, le=131_072, description="a longer request target is answered with an HTML 414"
     )
+    seen_after_ms: float = Field(
+        default=0, ge=0, description="how long after its registration GetMezzanineInfo and GetVideoInfos know a media"
+    )
     clock_offset_s: float = Field(default=0, description="how far the sandbox's clock is ahead of this machine's")
 
 
