@@ -25,7 +25,7 @@ from vod_migrate.discover.tables import Row, UnreadRow, read_csv
 from vod_migrate.errors import ManifestBroken
 from vod_migrate.spec import Inventory
 
-__all__ = ["inventory_pages"]
+__all__ = ["Contents", "inventory_pages", "read_contents"]
 
 _COLUMNS = {
     "key": "Key",
@@ -46,7 +46,9 @@ class _DataFile:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Contents:
+class Contents:
+    """What an inventory's manifest.json says."""
+
     place: Place
     version: str
     schema: tuple[str, ...]
@@ -69,7 +71,7 @@ def inventory_pages(
         ManifestBroken: manifest.json or a data file is not what it must be; a wrong checksum names the file, the MD5
             expected and the one found. SourceDenied, SourceUnavailable.
     """
-    contents = _contents(connection, place_of(inventory.location), bucket, sleep)
+    contents = read_contents(connection, place_of(inventory.location), bucket, sleep)
     numbers = no_change(cursor, contents.version, str(contents.place))
     first, start = (numbers[0], numbers[1]) if numbers else (0, 0)
     reader = RowReader(bucket=bucket, key_encoding=inventory.key_encoding, columns=_COLUMNS, keep=False)
@@ -109,7 +111,7 @@ def _told(row: Row | UnreadRow, reader: RowReader, bucket: str, name: str) -> To
 
 
 def _playlist_folders(
-    connection: Connection, contents: _Contents, reader: RowReader, sleep: Callable[[float], None]
+    connection: Connection, contents: Contents, reader: RowReader, sleep: Callable[[float], None]
 ) -> Iterator[str]:
     for file in contents.files:
         with _checked(connection, contents, file, sleep) as source:
@@ -119,7 +121,12 @@ def _playlist_folders(
                     yield folder_of(key)
 
 
-def _contents(connection: Connection, place: Place, bucket: str, sleep: Callable[[float], None]) -> _Contents:
+def read_contents(connection: Connection | None, place: Place, bucket: str, sleep: Callable[[float], None]) -> Contents:
+    """What manifest.json says. connection: None only for a path.
+
+    Raises:
+        ManifestBroken: it is none, or another bucket's. SourceDenied, SourceUnavailable.
+    """
     if not place.bucket and Path(place.path).is_dir():
         place = place.beside(str(Path(place.path) / "manifest.json"))
     with fetched(connection, place, sleep=sleep) as source:
@@ -147,7 +154,7 @@ def _contents(connection: Connection, place: Place, bucket: str, sleep: Callable
     files = told.get("files")
     if not isinstance(files, list):
         raise ManifestBroken(f"{place}: files is {files!r}, which must be a list of the data files")
-    return _Contents(
+    return Contents(
         place=place,
         version=version,
         schema=schema,
@@ -170,7 +177,7 @@ def _data_file(place: Place, number: int, told: Any) -> _DataFile:
 
 @contextmanager
 def _checked(
-    connection: Connection, contents: _Contents, file: _DataFile, sleep: Callable[[float], None]
+    connection: Connection, contents: Contents, file: _DataFile, sleep: Callable[[float], None]
 ) -> Iterator[SourceFile]:
     with _found(connection, contents, file, sleep) as source:
         size = source.path.stat().st_size
@@ -185,7 +192,7 @@ def _checked(
 
 @contextmanager
 def _found(
-    connection: Connection, contents: _Contents, file: _DataFile, sleep: Callable[[float], None]
+    connection: Connection, contents: Contents, file: _DataFile, sleep: Callable[[float], None]
 ) -> Iterator[SourceFile]:
     places = [contents.place.beside(path) for path in _paths(contents, file.name)]
     if not contents.place.bucket:
@@ -205,7 +212,7 @@ def _found(
         return
 
 
-def _paths(contents: _Contents, name: str) -> list[str]:
+def _paths(contents: Contents, name: str) -> list[str]:
     """Where a data file may lie: where manifest.json says, with or without its bucket, or in a copy of the folder."""
     inner = name.removeprefix(f"{contents.destination}/") if contents.destination else name
     if contents.place.bucket:

@@ -416,6 +416,23 @@ with answered as (
 )
 select count(*) from told;
 
+-- name: take_back!
+-- What a canary was told counts for nothing: its files are pending as before, and what it recorded is superseded. A media that
+-- is another file's, or was new, is forgotten with it.
+with taken as (
+  select * from unnest(:result_ids::bigint[], :attempts::int[], :no_answers::int[]) as t (result_id, attempts, no_answers)
+), back as (
+  update results r set
+    state = 'pending', alone = false, unsure = false, claim_token = null, attempts = t.attempts, no_answers = t.no_answers,
+    media_id = case when r.new_register or r.result_id = any(:wrong::bigint[]) then null else r.media_id end,
+    registered_at = case when r.new_register or r.result_id = any(:wrong::bigint[]) then null else r.registered_at end,
+    new_register = null, settled_run = nullif(r.settled_run, :run_id), updated_at = now()
+  from taken t where r.result_id = t.result_id and r.queued_run = :run_id
+  returning r.result_id
+)
+update outcomes o set outcome = 'superseded'
+from back b where o.run_id = :run_id and o.result_id = b.result_id and o.outcome <> 'late';
+
 -- name: settle_alone!
 -- A run stopped by its threshold gives no second try: what was refused once is failed.
 with settled as (
