@@ -17,12 +17,22 @@ import typer
 
 from vod_migrate import __version__
 from vod_migrate.authoring import authoring_app
-from vod_migrate.console import JsonOption, RunArgument, find_run, open_store, print_report, say, stop_on_signals
+from vod_migrate.console import (
+    JsonOption,
+    ReportOption,
+    RunArgument,
+    find_run,
+    open_store,
+    option_help,
+    print_report,
+    say,
+    stop_on_signals,
+)
 from vod_migrate.controlling import control_app
 from vod_migrate.errors import BadOption, VodMigrateError
 from vod_migrate.running import CLI_SLOT, carry_out
 from vod_migrate.sandbox.cli import sandbox_app
-from vod_migrate.spec import Mode, RunOptions, load_migration, parse_options
+from vod_migrate.spec import Mode, load_migration, parse_options
 
 __all__ = ["app", "main"]
 
@@ -40,22 +50,21 @@ app.add_typer(database_app, name="db")
 app.add_typer(sandbox_app, name="sandbox")
 
 
-def _help(option: str) -> str:
-    return RunOptions.model_fields[option].description or ""
-
-
 @app.command()
 def run(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The migration file (YAML).")],
-    mode: Annotated[Mode, typer.Option(help=_help("mode"))] = Mode.NEW,
-    prefix: Annotated[list[str] | None, typer.Option(help=_help("prefixes") + " May be repeated.")] = None,
-    limit: Annotated[int | None, typer.Option(help=_help("limit"))] = None,
-    modified_since: Annotated[str | None, typer.Option(metavar="TIME", help=_help("modified_since"))] = None,
-    date: Annotated[str | None, typer.Option(metavar="YYYY-MM-DD", help=_help("date"))] = None,
-    calls_per_second: Annotated[float | None, typer.Option(help=_help("calls_per_second"))] = None,
-    report_dir: Annotated[
-        Path | None, typer.Option(help="Write the report here: HTML, failures CSV, mapping CSV.")
-    ] = None,
+    mode: Annotated[Mode, typer.Option(help=option_help("mode"))] = Mode.NEW,
+    prefix: Annotated[list[str] | None, typer.Option(help=option_help("prefixes") + " May be repeated.")] = None,
+    limit: Annotated[int | None, typer.Option(help=option_help("limit"))] = None,
+    modified_since: Annotated[str | None, typer.Option(metavar="TIME", help=option_help("modified_since"))] = None,
+    date: Annotated[str | None, typer.Option(metavar="YYYY-MM-DD", help=option_help("date"))] = None,
+    calls_per_second: Annotated[float | None, typer.Option(help=option_help("calls_per_second"))] = None,
+    code: Annotated[list[str] | None, typer.Option(help=option_help("codes") + " May be repeated.")] = None,
+    max_objects: Annotated[int | None, typer.Option(help=option_help("max_objects"))] = None,
+    max_calls: Annotated[int | None, typer.Option(help=option_help("max_calls"))] = None,
+    max_minutes: Annotated[float | None, typer.Option(help=option_help("max_minutes"))] = None,
+    ignore_window: Annotated[bool, typer.Option("--ignore-window", help=option_help("ignore_window"))] = False,
+    report_dir: ReportOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Run a migration: discover, register, record, report."""
@@ -68,6 +77,11 @@ def run(
             "modified_since": modified_since,
             "date": date,
             "calls_per_second": calls_per_second,
+            "codes": code,
+            "max_objects": max_objects,
+            "max_calls": max_calls,
+            "max_minutes": max_minutes,
+            "ignore_window": ignore_window or None,
         }
     )
     from vod_migrate import engine  # noqa: PLC0415 - slow SDK imports

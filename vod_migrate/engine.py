@@ -17,23 +17,31 @@ from vod_migrate.dates import interval_facts, render, settled
 from vod_migrate.describe import Describer
 from vod_migrate.discover.selection import Selection
 from vod_migrate.discover.watching import watched
-from vod_migrate.ending import ASKED, error_named, stop_error
+from vod_migrate.ending import ASKED, stop_error
 from vod_migrate.errors import (
-    BadInput,
     BadOption,
     BadSetting,
-    Cancelled,
-    Paused,
-    SourceError,
-    Unfinished,
     VodMigrateError,
 )
 from vod_migrate.register.quota import API, agree_on_pace
 from vod_migrate.results.rows import Counts, Run
 from vod_migrate.results.store import Store
+from vod_migrate.resuming import scans_to_continue, taken_up
 from vod_migrate.spec import Migration, Mode, RunOptions
+from vod_migrate.stopping import grace_seconds
+from vod_migrate.verdict import state_of, verdict
 
-__all__ = ["Origin", "Summary", "discover", "finish", "new_run_id", "prepare", "register"]
+__all__ = [
+    "Origin",
+    "Summary",
+    "discover",
+    "finish",
+    "migration_scope",
+    "new_run_id",
+    "prepare",
+    "register",
+    "run_scope",
+]
 
 
 LISTING_PATIENCE_SECONDS = 900.0
@@ -98,14 +106,13 @@ def prepare(
     run_id: from `new_run_id`, for a caller that is present in the run before it is there to be seen. date: local date of the data interval's start; `options.date` wins. interval: the data interval itself.
 
     Raises:
-        BadOption: a dated prefix, place or window without a date, or a pace above the migration's. QuotaConflict: see there.
+        BadOption: a dated prefix, place or window without a date, a pace above the migration's, or a run to resume that cannot
+            be. QuotaConflict: see there.
     """
     agree_on_pace(store, account=connection.account, configured=connection.calls_per_second)
-    cap = migration.register_.calls_per_second
-    if cap is not None and options.calls_per_second is not None and options.calls_per_second > cap:
-        raise BadOption(
-            f"calls_per_second: {options.calls_per_second:g} is above the migration's own {cap:g}; a run can only go slower"
-        )
+    if options.resume is not None:
+        return _resume(store, connection, migration, options, origin, run_id)
+    _check_pace(migration, options)
     if options.modified_since is not None and options.modified_since.tzinfo is None:
         options = options.model_copy(update={"modified_since": options.modified_since.replace(tzinfo=migration.zone)})
     local_date = options.date or date
@@ -140,9 +147,58 @@ def prepare(
     dated = options.modified_since is not None or migration.select.windowed
     whole = migration.source.listed and options.limit is None and not dated
     run = store.prepare_run(asked, spec_digest=migration.digest(), prefixes=prefixes if listing else [], whole=whole)
+    _keep_caps(store, run)
     if run.mode is Mode.FAILED:
         store.queue_failed(run, prefixes=prefixes if narrowed else None)
     return run
+
+
+def _resume(
+    store: Store,
+    connection: Connection,
+    migration: Migration,
+    options: RunOptions,
+    origin: Origin,
+    run_id: str | None,
+) -> Run:
+    """A new run over the rest of an earlier one, with that one's file."""
+    before = _belonging(store, connection, options.resume or "")
+    asked = Run(
+        run_id=run_id or new_run_id(),
+        account=before.account,
+        region=before.region,
+        migration=before.migration,
+        bucket=before.bucket,
+        mode=before.mode,
+        options=taken_up(store, before, options),
+        spec=before.spec,
+        local_date=before.local_date,
+        origin=origin.kind,
+        dag_id=origin.dag_id,
+        dag_run_id=origin.dag_run_id,
+        task_group=(origin.task_group or "") if origin.kind == "airflow" else None,
+    )
+    _check_pace(asked.spec, asked.options)
+    retried = store.same_origin(asked)
+    if retried is not None:
+        return store.run(retried)
+    if before.state == "running" and store.is_idle(before.run_id):
+        finish(store=store, run_id=before.run_id)
+        before = store.run(before.run_id)
+    continues = scans_to_continue(store, before, migration)
+    run = store.prepare_run(
+        asked, spec_digest=store.spec_digest(before.run_id), prefixes=[], whole=False, continues=continues
+    )
+    _keep_caps(store, run)
+    return run
+
+
+def _check_pace(migration: Migration, options: RunOptions) -> None:
+    cap = migration.register_.calls_per_second
+    if cap is not None and options.calls_per_second is not None and options.calls_per_second > cap:
+        raise BadOption(
+            f"calls_per_second: {options.calls_per_second:g} is above the migration's own {cap:g}; a run can only go slower"
+        )
 
 
 def new_run_id() -> str:
@@ -182,6 +238,7 @@ def register(
     Raises:
         BadSetting: the connection is another account's or region's than the run's.
         AccountStopped, AllRefused, ThresholdPassed: the run stops, the rest stays pending. Interrupted: `stop` was set.
+        Paused, Cancelled: somebody, the migration's window or a brake ended the run.
     """
     from vod_migrate.register.client import RegisterMediaClient  # noqa: PLC0415 - slow SDK import
     from vod_migrate.register.lookups import Asked, Categories, Covers  # noqa: PLC0415 - slow SDK import
@@ -192,7 +249,8 @@ def register(
         raise stop_error(run.stop_code, run.stop_message)
     agree_on_pace(store, account=connection.account, configured=connection.calls_per_second)
     rules = run.spec.register_
-    discoverer = _discoverer(store, connection, run, stop, patience=patience)
+    halt = threading.Event()
+    discoverer = _discoverer(store, connection, run, halt, patience=patience)
     Worker(
         store=store,
         run=run,
@@ -202,14 +260,15 @@ def register(
             storage_address=connection.storage_address(run.bucket),
             lookups=Asked(
                 categories=Categories(
-                    connection, store=store, create=run.spec.describe.categories == "create", stop=stop
+                    connection, store=store, create=run.spec.describe.categories == "create", stop=halt
                 ),
-                covers=Covers(connection, run.bucket, stop=stop),
+                covers=Covers(connection, run.bucket, stop=halt),
             ),
         ),
         slot=slot,
         stop=stop,
-        cap=_keep_cap(store, run),
+        halt=halt,
+        grace=grace_seconds(),
         take_over=discoverer.take_over,
     ).run()
 
@@ -219,21 +278,10 @@ def finish(*, store: Store, run_id: str) -> Summary:
     run = store.run(run_id)
     if run.stop_code == errors.ThresholdPassed.__name__:
         store.settle_alone(run_id)
-    if run.options.calls_per_second is not None:
-        store.drop_cap(run.account, API, _run_scope(run))
+    store.drop_cap(run.account, API, run_scope(run_id))
     counts = store.counts(run_id)
-    error = _verdict(store, run, counts)
-    state = "succeeded"
-    if isinstance(error, Paused):
-        state = "paused"
-    elif isinstance(error, Cancelled):
-        state = "cancelled"
-    elif isinstance(error, Unfinished):
-        state = "interrupted"
-    elif isinstance(error, SourceError | BadInput):
-        state = "failed"
-    elif error is not None:
-        state = "stopped"
+    error = verdict(store, run, counts)
+    state = state_of(error)
     began = run.created_at or store.now()
     summary = Summary(
         run_id=run_id,
@@ -246,44 +294,21 @@ def finish(*, store: Store, run_id: str) -> Summary:
     return summary
 
 
-def _verdict(store: Store, run: Run, counts: Counts) -> VodMigrateError | None:
-    stopped = None if run.stop_code is None else stop_error(run.stop_code, run.stop_message)
-    left = counts.pending + counts.unknown
-    if isinstance(stopped, Cancelled):
-        return Cancelled(f"{stopped}; {_objects(left)} left unsent", code=stopped.code)
-    if stopped is not None and not isinstance(stopped, Paused):
-        return stopped
-    broken = store.scan_errors(run.run_id)
-    if broken:
-        prefix, code, message = broken[0]
-        more = f" ({len(broken)} prefixes could not be listed)" if len(broken) > 1 else ""
-        told = f"prefix {prefix!r}: {message}{more}" if run.spec.source.listed else message
-        return error_named(code, SourceError)(told)
-    unlisted = bool(store.open_scans(run.run_id))
-    if not left and not unlisted:
-        # Paused with nothing left is done.
-        return None
-    if stopped is not None:
-        return _paused(run, stopped, left, unlisted=unlisted)
-    listing = "the listing did not end and " if unlisted else ""
-    return Unfinished(f"{listing}{_objects(left)} left to send; the next run goes on with them")
-
-
-def _paused(run: Run, why: Paused, left: int, *, unlisted: bool) -> Paused:
-    listing = ", and the listing did not end" if unlisted else ""
-    return type(why)(
-        f"paused, {_objects(left)} left{listing}: {why}. The next run of {run.migration!r} goes on with them; so does "
-        f"`vod-migrate resume {run.run_id}`",
-        code=why.code,
-    )
-
-
-def _objects(count: int) -> str:
-    return f"{count:,} {'object is' if count == 1 else 'objects are'}"
-
-
 def _working(store: Store, connection: Connection, run_id: str) -> Run:
-    run = store.run(run_id)
+    run = _belonging(store, connection, run_id)
+    if run.state == "running":
+        return run
+    # A single task of a finished run was cleared: the run works again.
+    store.reopen_run(run_id)
+    _keep_caps(store, run)
+    return store.run(run_id)
+
+
+def _belonging(store: Store, connection: Connection, run_id: str) -> Run:
+    try:
+        run = store.run(run_id)
+    except KeyError:
+        raise BadOption(f"there is no run {run_id!r} in this database; see `vod-migrate status`") from None
     for what, ours, the_runs in (
         ("account", connection.account, run.account),
         ("region", connection.region, run.region),
@@ -292,27 +317,23 @@ def _working(store: Store, connection: Connection, run_id: str) -> Run:
             raise BadSetting(
                 f"run {run_id} belongs to {what} {the_runs!r}, but this connection names {ours!r}: use the run's own"
             )
-    if run.state == "running":
-        return run
-    # A single task of a finished run was cleared: the run works again.
-    store.reopen_run(run_id)
-    return store.run(run_id)
+    return run
 
 
-def _run_scope(run: Run) -> str:
-    return f"run:{run.run_id}"
+def run_scope(run_id: str) -> str:
+    """The name of a run's own pace."""
+    return f"run:{run_id}"
 
 
-def _keep_cap(store: Store, run: Run) -> str | None:
+def migration_scope(name: str) -> str:
+    """The name of a migration's own pace."""
+    return f"migration:{name}"
+
+
+def _keep_caps(store: Store, run: Run) -> None:
+    store.settle_migration_cap(run, API)
     if run.options.calls_per_second is not None:
-        store.keep_cap(run.account, API, _run_scope(run), run.options.calls_per_second)
-        return _run_scope(run)
-    cap = run.spec.register_.calls_per_second
-    if cap is None:
-        return None
-    scope = f"migration:{run.migration}"
-    store.keep_cap(run.account, API, scope, cap)
-    return scope
+        store.keep_cap(run.account, API, run_scope(run.run_id), run.options.calls_per_second)
 
 
 def _discoverer(store: Store, connection: Connection, run: Run, stop: threading.Event, *, patience: float) -> Any:

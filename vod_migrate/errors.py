@@ -9,6 +9,7 @@
     │   └── BadSetting                    2
     ├── StoreError                        4          the results store
     │   ├── StoreUnreachable              4   yes
+    │   │   └── StoreFull                 4   yes
     │   ├── StoreNotMigrated              2
     │   ├── StoreTooNew                   2
     │   └── QuotaConflict                 2
@@ -73,6 +74,7 @@ __all__ = [
     "SourceError",
     "SourceUnavailable",
     "StoreError",
+    "StoreFull",
     "StoreNotMigrated",
     "StoreTooNew",
     "StoreUnreachable",
@@ -132,6 +134,10 @@ class StoreError(VodMigrateError):
 
 class StoreUnreachable(Retryable, StoreError):
     """The results database does not answer. Nothing that was recorded is lost."""
+
+
+class StoreFull(StoreUnreachable):
+    """The results database has no room left: free some on its disk. Nothing that was recorded is lost."""
 
 
 class StoreNotMigrated(StoreError):

@@ -35,9 +35,12 @@ class Claims(Session):
         """Renews a claim's lease; False when somebody took the worker's place."""
         return self._do(lambda c: QUERIES.renew_claim(c, token=token, lease=LEASE_SECONDS)) is not None
 
-    def leave(self, token: uuid.UUID, *, in_flight: Sequence[int] = ()) -> None:
-        """Lets go of everything a worker holds; what is in flight is marked as of unknown outcome."""
-        self._do(lambda c: QUERIES.release_claim(c, token=token, in_flight=list(in_flight)))
+    def leave(self, token: uuid.UUID, *, in_flight: Sequence[int] = (), patience: float | None = None) -> None:
+        """Lets go of everything a worker holds; what is in flight is marked as of unknown outcome.
+
+        patience: seconds to wait for a database that is away; None: as long as for anything else.
+        """
+        self._do(lambda c: QUERIES.release_claim(c, token=token, in_flight=list(in_flight)), patience=patience)
 
     def release(self, token: uuid.UUID, result_ids: Sequence[int]) -> None:
         """Gives some results back unsent."""

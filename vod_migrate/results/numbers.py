@@ -53,9 +53,14 @@ def _left(connection: psycopg.Connection, run: Run) -> tuple[int, int]:
         counts = run.summary["counts"]
         return counts["pending"], counts["unknown"]
     own = QUERIES.pending_counts(connection, run_id=run.run_id)
-    if not run.adopts:
+    if not run.goes_on:
         return own[0], own[1]
     waiting = QUERIES.waiting_counts(
-        connection, account=run.account, migration=run.migration, run_id=run.run_id, mode=run.mode.value
+        connection,
+        account=run.account,
+        migration=run.migration,
+        run_id=run.run_id,
+        mode=run.mode.value,
+        resumes=run.rest_of,
     )
     return own[0] + int(waiting[0]), own[1] + int(waiting[1])

@@ -213,6 +213,7 @@ with chosen as (
   select result_id from results
   where account = :account and migration = :migration and state = 'failed'
     and not starts_with(coalesce(code, ''), 'row_')
+    and (:codes::text[] is null or coalesce(code, 'no_code') = any(:codes::text[]))
     and (:prefixes::text[] is null or exists (select 1 from unnest(:prefixes::text[]) p where starts_with(key, p)))
     and (:since::timestamptz is null or last_modified >= :since)
   order by result_id limit :most for update
@@ -224,11 +225,17 @@ with chosen as (
 
 -- name: adopt_pending$
 -- What an earlier run of this migration left pending, and that nobody works on any more, goes on in this one: a part at a
--- time, because rewriting tens of millions of rows at once would hold up the night.
-with idle as materialized (
+-- time, because rewriting tens of millions of rows at once would hold up the night. resumes: only that run's rest, and that
+-- of the runs which it resumed itself.
+with recursive resumed (run_id) as (
+  select :resumes::text
+  union
+  select r.options ->> 'resume' from runs r join resumed using (run_id) where r.options ? 'resume'
+), idle as materialized (
   select run_id from runs
   where account = :account and migration = :migration and run_id <> :run_id
     and (:mode <> 'failed' or mode = 'failed')
+    and (:resumes::text is null or run_id in (select run_id from resumed))
     and exists (select 1 from results where queued_run = runs.run_id and state = 'pending')
     and vod_migrate_idle(run_id)
   order by created_at limit 1
@@ -242,6 +249,11 @@ with idle as materialized (
 
 -- name: waiting_counts^
 -- What earlier runs of this migration left, and this one has not adopted yet: to be sent, and of unknown outcome.
+with recursive resumed (run_id) as (
+  select :resumes::text
+  union
+  select r.options ->> 'resume' from runs r join resumed using (run_id) where r.options ? 'resume'
+)
 select coalesce(sum(n.to_send), 0)::bigint, coalesce(sum(n.unsure), 0)::bigint
 from runs
 cross join lateral (
@@ -251,6 +263,7 @@ cross join lateral (
 ) n
 where runs.account = :account and runs.migration = :migration and runs.run_id <> :run_id
   and (:mode <> 'failed' or runs.mode = 'failed')
+  and (:resumes::text is null or runs.run_id in (select run_id from resumed))
   and exists (select 1 from results where queued_run = runs.run_id and state = 'pending')
   and vod_migrate_idle(runs.run_id);
 
@@ -325,18 +338,26 @@ select (select count(*) from scans where run_id = :run_id and state = 'open'),
 
 -- name: record_call$
 -- One call, one commit: its audit row, the new state of each object, and the outcomes. Recording twice changes nothing.
--- A late answer (the claim went to somebody else) may set registered, never undo it.
+-- A late answer (the claim went to somebody else) may set registered, never undo it. A MediaId belongs to one object: an
+-- answer that gives it to a second one is told as a failure.
 with call as (
   insert into calls (call_id, run_id, worker, api, started_at, seconds, answer, http_status, code, message, request_id,
                      files, carried)
   values (:call_id, :run_id, :worker, 'RegisterMedia', :started_at, :seconds, :answer, :http_status, :code, :message,
           :request_id, :files, :carried::bigint[])
   on conflict (call_id) do nothing returning call_id
-), answered as (
-  select * from unnest(:result_ids::bigint[], :outcomes::text[], :states::text[], :media_ids::text[], :codes::text[],
-                       :messages::text[], :descriptions::jsonb[])
+), told_by_call as materialized (
+  select a.*, case when a.media_id is not null then vod_migrate_holder(a.media_id, a.result_id) end as holder
+  from unnest(:result_ids::bigint[], :outcomes::text[], :states::text[], :media_ids::text[], :codes::text[],
+              :messages::text[], :descriptions::jsonb[])
     as a (result_id, outcome, state, media_id, code, message, description)
   where exists (select 1 from call)
+), answered as (
+  select result_id, outcome, state, media_id, code, message, description from told_by_call where holder is null
+  union all
+  select result_id, 'failed', 'failed', null, 'media_id_clash',
+         'VOD answered with the MediaId ' || media_id || ', which it gave to ' || holder || ' before', description
+  from told_by_call where holder is not null
 ), updated as (
   update results r set
     state = a.state,
@@ -469,8 +490,64 @@ returning run_id;
 select vod_migrate_idle(:run_id);
 
 -- name: run_signal^
--- What a run's workers look at every second: whether it goes on, and the database's clock.
-select state, stop_code, stop_message, clock_timestamp() from runs where run_id = :run_id;
+-- What a run's workers look at every second: whether it goes on, the database's clock, and the paces of its own.
+select state, stop_code, stop_message, clock_timestamp(),
+       array(select scope from quotas q where q.account = runs.account and q.api = 'RegisterMedia'
+             and q.scope in ('run:' || runs.run_id, 'migration:' || runs.migration) order by scope desc)
+from runs where run_id = :run_id;
+
+-- name: spec_digest$
+-- The digest of the file that a run was made from.
+select spec_digest from runs where run_id = :run_id;
+
+-- name: continue_scans!
+-- A resumed run goes on listing where the earlier one stopped, or could not go on.
+with before as (
+  select * from scans where run_id = :resumes and state in ('open', 'failed')
+), after as (
+  insert into scans (run_id, prefix, position, whole, cursor, last_key, pages, fingerprint, selected)
+  select :run_id, prefix, position, whole, cursor, last_key, pages, fingerprint, selected from before
+  on conflict (run_id, prefix) do nothing
+  returning scan_id, prefix
+)
+insert into gone_candidates (scan_id, result_id)
+select after.scan_id, g.result_id from after join before using (prefix)
+join gone_candidates g on g.scan_id = before.scan_id;
+
+-- name: unlisted_scans$
+-- How many prefixes a run has not listed to the end.
+select count(*) from scans where run_id = :run_id and state in ('open', 'failed');
+
+-- name: keep_brake!
+-- The run's own count of what it sent, for its brakes.
+insert into brakes (run_id) values (:run_id) on conflict do nothing;
+
+-- name: drop_brake!
+-- The count ends with the run.
+delete from brakes where run_id = :run_id;
+
+-- name: take_brake^
+-- One more call of a run, and as many of its objects as were not sent in this run yet and may still be. Returns whether the
+-- call may be made, which of the fresh objects were counted now, and which had been sent before.
+with known as materialized (
+  select f.result_id from unnest(:fresh::bigint[]) as f (result_id)
+  where exists (select 1 from outcomes o where o.result_id = f.result_id and o.run_id = :run_id)
+), brake as materialized (
+  select calls, objects from brakes where run_id = :run_id for update
+), counted as materialized (
+  select f.result_id from unnest(:fresh::bigint[]) with ordinality as f (result_id, place)
+  where f.result_id not in (select result_id from known)
+  order by f.place
+  limit greatest(0, (select :max_objects::bigint - objects from brake))
+), taken as (
+  update brakes b set calls = brake.calls + 1, objects = brake.objects + (select count(*) from counted)
+  from brake
+  where b.run_id = :run_id and brake.calls < :max_calls::bigint
+    and (:others::int > 0 or exists (select 1 from known) or exists (select 1 from counted))
+  returning 1
+)
+select (select calls < :max_calls::bigint from brake),
+       array(select result_id from counted), array(select result_id from known), (select count(*) from taken);
 
 -- name: finish_run!
 -- The run has its verdict.
@@ -486,12 +563,39 @@ select rate from quotas where account = :account and api = :api and scope = '';
 -- name: set_quota!
 -- A person changes the account's pace.
 insert into quotas (account, api, scope, rate) values (:account, :api, '', :rate)
-on conflict (account, api, scope) do update set rate = excluded.rate;
+on conflict (account, api, scope) do update
+set rate = excluded.rate, next_at = least(quotas.next_at, clock_timestamp() + make_interval(secs => 1 / excluded.rate));
 
 -- name: keep_cap!
 -- A migration's or a run's own pace below the account's.
 insert into quotas (account, api, scope, rate) values (:account, :api, :scope, :rate)
 on conflict (account, api, scope) do update set rate = excluded.rate;
+
+-- name: change_cap!
+-- A person changes a migration's or a run's own pace while it runs: what an old, slower pace has booked ahead is forgotten.
+insert into quotas (account, api, scope, rate) values (:account, :api, :scope, :rate)
+on conflict (account, api, scope) do update
+set rate = excluded.rate, next_at = least(quotas.next_at, clock_timestamp() + make_interval(secs => 1 / excluded.rate));
+
+-- name: settle_migration_cap!
+-- A run begins: its migration's own pace is what the file says (null: none), unless a run under way goes by what is there.
+with others as (
+  select 1 from runs
+  where account = :account and migration = :migration and run_id <> :run_id and state = 'running' limit 1
+), dropped as (
+  delete from quotas
+  where account = :account and api = :api and scope = 'migration:' || :migration and :rate::float8 is null
+    and not exists (select 1 from others)
+)
+insert into quotas (account, api, scope, rate)
+select :account, :api, 'migration:' || :migration, :rate::float8 where :rate::float8 is not null
+on conflict (account, api, scope) do update set rate = excluded.rate where not exists (select 1 from others);
+
+-- name: note_pace!
+-- A run's own pace, as its report names it.
+update runs set options = case when :rate::float8 is null then options - 'calls_per_second'
+                               else options || jsonb_build_object('calls_per_second', :rate::float8) end
+where run_id = :run_id;
 
 -- name: drop_cap!
 -- A run's cap ends with the run.
@@ -503,17 +607,21 @@ select account, api, scope, rate, vod_migrate_share(factor, cut_at) from quotas 
 
 -- name: reserve_slot^
 -- The next send time, in seconds from now, and the interval after it; no row when slots are reserved further ahead than
--- allowed. See register/quota.py.
+-- allowed, which is less for a lower priority while a higher one has work. See register/quota.py.
 update quotas q
-set next_at = greatest(q.next_at, clock_timestamp()) + make_interval(secs => 1 / (q.rate * vod_migrate_share(q.factor, q.cut_at)))
+set next_at = greatest(q.next_at, clock_timestamp()) + make_interval(secs => 1 / (q.rate * vod_migrate_share(q.factor, q.cut_at))),
+    taken_at[:priority::int] = clock_timestamp()
 where q.account = :account and q.api = :api and q.scope = :scope
-  and q.next_at <= clock_timestamp() + make_interval(secs => :ahead)
+  and q.next_at <= clock_timestamp() + make_interval(secs => vod_migrate_ahead(
+        q.taken_at, :priority::int, q.rate * vod_migrate_share(q.factor, q.cut_at), :ahead, :yielding, :busy, :lowest))
 returning extract(epoch from q.next_at - clock_timestamp())::float8,
           1 / (q.rate * vod_migrate_share(q.factor, q.cut_at));
 
--- name: has_pace$
--- Whether a pace exists at all.
-select exists (select 1 from quotas where account = :account and api = :api and scope = :scope);
+-- name: seconds_to_slot$
+-- After how many seconds a slot may be asked for again, where there was none; null where there is no such pace.
+select greatest(0, extract(epoch from q.next_at - clock_timestamp()) - vod_migrate_ahead(
+         q.taken_at, :priority::int, q.rate * vod_migrate_share(q.factor, q.cut_at), :ahead, :yielding, :busy, :lowest))::float8
+from quotas q where q.account = :account and q.api = :api and q.scope = :scope;
 
 -- name: slow_down!
 -- The service throttled a call: everybody on the account slows down a little, once for each such call.
