@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from vod_migrate.errors import BadInput, BadOption, StoreError, StoreUnreachable, VodMigrateError
 from vod_reports.headers import policy
 from vod_reports.pages import render, styles
+from vod_reports.store import forget_results
 
 __all__ = ["add_error_pages"]
 
@@ -60,6 +62,7 @@ def add_error_pages(app: FastAPI) -> None:
     @app.exception_handler(VodMigrateError)
     async def explained(request: Request, error: VodMigrateError) -> Response:
         if isinstance(error, StoreUnreachable):
+            await run_in_threadpool(forget_results)
             return _answer(request, _AWAY, 503, str(error))
         if isinstance(error, BadOption):
             return _answer(request, _BY_STATUS[404], 404, str(error))

@@ -18,6 +18,7 @@ from vod_reports.security import Viewer
 
 __all__ = ["Order", "Orders", "orders"]
 
+_ROWS = "row_"  # only the manifest can mend a broken row
 _GOES_ON = ("paused", "stopped", "interrupted", "cancelled")
 
 
@@ -42,10 +43,14 @@ class Orders:
 
 
 def orders(run: RunLine, report: Report, viewer: Viewer, session: Any) -> Orders:
-    """For a run whose DAG is its migration's own; the options of a group in another DAG are that DAG's business."""
-    if run.dag_id is None or run.task_group or not viewer.may_trigger(run.dag_id):
+    """For a run that has ended and whose DAG is its migration's own; the options of a group are its own DAG's business."""
+    if report.run.running or run.dag_id is None or run.task_group or not viewer.may_trigger(run.dag_id):
         return Orders(rerun=None, groups={}, resume=None)
-    failed = {group.code: _order(run.dag_id, {"mode": "failed", "codes": [group.code]}) for group in report.failures}
+    failed = {
+        group.code: _order(run.dag_id, {"mode": "failed", "codes": [group.code]})
+        for group in report.failures
+        if not group.code.startswith(_ROWS)
+    }
     waiting = report.counts.pending + report.counts.unknown
     goes_on = report.run.state in _GOES_ON and waiting
     return Orders(

@@ -70,6 +70,10 @@ class Stage:
         query = "select run_id from runs where dag_id = %s and dag_run_id = %s order by execution desc"
         return str(self.rows(query, f"vod_backfill__{name}", dag_run_id)[0][0])
 
+    def result_id(self, bucket: str) -> int:
+        """One of the results of a bucket, always the same."""
+        return int(self.rows("select min(result_id) from results where bucket = %s", bucket)[0][0])
+
     def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
         with self.store.connection() as connection:
             return connection.execute(query.encode(), values).fetchall()

@@ -7,7 +7,9 @@ import io
 import re
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlencode
 
+import psycopg
 import pytest
 from conftest import SLOW_OBJECTS
 from fastapi.routing import APIRoute
@@ -16,9 +18,13 @@ from looking import Looking, looking, sign_in
 from payloads import HOSTILE
 from staging import Stage, until
 
+from vod_migrate import engine
+from vod_migrate.connection import connection_from_fields
 from vod_migrate.report.tables import unguarded
+from vod_migrate.report.wording import visible
+from vod_migrate.spec import parse_migration, parse_options
 
-FORMULA = re.compile(r"^\s*'*[=+\-@\t\r＝＋－＠]")
+FORMULA = re.compile("^\\s*'*[=+\\-@\\t\\r\uff1d\uff0b\uff0d\uff20]")
 
 
 @pytest.fixture
@@ -167,19 +173,26 @@ def test_every_file_can_be_downloaded_and_holds_what_the_page_says(admin: Lookin
 
 def test_hostile_keys_and_titles_are_shown_and_never_run(admin: Looking, stage: Stage) -> None:
     frame = admin.open_tab("hostile", "night_1")
-    for summary in frame.locator("details:not([open]) > summary").all():
-        summary.click()
-    text = frame.locator("body").inner_text()
-    samples = frame.locator(".samples").all_inner_texts()
-    assert any("⟨U+202E⟩" in one or "<" in one or "=" in one for one in samples)
-    assert "49" not in "".join(samples)
-    assert "{{7*7}}" in text or "<script>" in text or "=cmd" in text
+    frame.locator("body").evaluate("body => body.querySelectorAll('details').forEach((one) => { one.open = true; })")
+    samples = frame.locator(".samples .name").all_inner_texts()
+    assert len(samples) >= 5
+    shown_keys = {visible(key) for key in HOSTILE}
+    assert {one for one in samples if one.endswith(".mp4")} <= shown_keys, "exactly as they are, and nothing else"
     assert admin.page.title() != "taken"
     assert frame.locator("script:not([src]):not([type='application/json'])").count() == 0
-    run_id = stage.run_id("hostile", "night_1")
-    page = admin.open(f"runs/{run_id}")
+    assert admin.violations() == []
+
+    page = admin.open(f"runs/{stage.run_id('hostile', 'night_1')}")
     page.wait_for_selector("h1")
     assert page.title() == "hostile: succeeded"
+    for key in HOSTILE[::4]:
+        admin.open(f"objects?{urlencode({'q': key, 'migration': 'hostile'})}")
+        found = page.get_by_role("link", name=visible(key), exact=True)
+        found.click()
+        page.wait_for_url("**/objects/*")
+        assert visible(key) in page.locator("main").inner_text()
+        assert page.title() != "taken"
+        assert admin.violations() == []
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -195,6 +208,10 @@ def test_no_page_has_serious_accessibility_violations_or_overflows(
             "dags/vod_backfill__interviews",
             "dags/vod_example_group",
             "dags/vod_backfill__interviews/runs/nothing",
+            "migrations",
+            "migration?name=interviews&account=default",
+            "objects?state=failed",
+            f"objects/{stage.result_id('hostile-archive')}",
         ):
             page = found.open(path)
             page.wait_for_selector("h1")
@@ -207,8 +224,6 @@ def test_the_database_being_away_is_said_on_the_page_which_comes_back_by_itself(
     page.wait_for_selector(".cards")
     blocked = "alter database vod_migrate allow_connections false"
     allowed = "alter database vod_migrate allow_connections true"
-    import psycopg  # noqa: PLC0415 - only here
-
     with psycopg.connect(stage.postgres.url("airflow"), autocommit=True) as connection:
         connection.execute(blocked)
         connection.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = 'vod_migrate'")
@@ -230,42 +245,74 @@ def routes() -> list[APIRoute]:
     return [route for route in app.routes if isinstance(route, APIRoute)]
 
 
-def filled(route: APIRoute, *, dag_id: str, dag_run_id: str, run_id: str) -> str:
-    values = {"dag_id": dag_id, "dag_run_id": dag_run_id, "run_id": run_id, "digest": "0", "name": "pages.css"}
-    return re.sub(r"\{(\w+)\}", lambda found: values.get(found[1], "1"), route.path)
+def filled(route: APIRoute, stage: Stage) -> str:
+    """An address of the route about the interviews, which some may not read."""
+    values = {
+        "dag_id": "vod_backfill__interviews",
+        "dag_run_id": "night_1",
+        "run_id": stage.run_id("interviews", "night_1"),
+        "result_id": str(stage.result_id("interviews-archive")),
+        "digest": "0",
+        "name": "pages.css",
+    }
+    return re.sub(r"\{(\w+)\}", lambda found: values[found[1]], route.path)
 
 
 def test_nobody_gets_anything_from_any_route(stage: Stage) -> None:
-    run_id = stage.run_id("interviews", "night_1")
     with stage.client(None) as nobody:
         for route in routes():
-            path = filled(route, dag_id="vod_backfill__interviews", dag_run_id="night_1", run_id=run_id)
             for method in route.methods:
-                answer = nobody.request(method, path)
-                assert answer.status_code == 401, (method, path)
-                assert "night_1" not in answer.text
+                answer = nobody.request(method, filled(route, stage))
+                assert answer.status_code == 401, (method, route.path)
+                assert "interviews" not in answer.text
         for path in ("/openapi.json", "/docs", "/redoc"):
-            assert nobody.get(path).status_code in (401, 404)
+            assert nobody.get(path).status_code == 404
 
 
-def test_another_dags_runs_do_not_exist_for_who_may_not_read_them(stage: Stage) -> None:
+def test_what_belongs_to_another_dag_does_not_exist_for_who_may_not_read_it(stage: Stage) -> None:
     run_id = stage.run_id("interviews", "night_1")
-    checked = 0
     with stage.client(OUTSIDER) as outsider:
         for route in routes():
-            if "{dag_id}" not in route.path and "{run_id}" not in route.path:
-                continue
-            path = filled(route, dag_id="vod_backfill__interviews", dag_run_id="night_1", run_id=run_id)
+            asks = re.findall(r"\{(\w+)\}", route.path)
             for method in route.methods:
-                answer = outsider.request(method, path)
-                assert answer.status_code in (403, 404), (method, path)
-                assert "interviews" not in answer.text.replace(path, "")
-                checked += 1
+                answer = outsider.request(method, filled(route, stage))
+                if set(asks) & {"dag_id", "run_id", "result_id"}:
+                    assert answer.status_code in (403, 404), (method, route.path)
+                assert "interviews-archive" not in answer.text, route.path
+                assert "vod_backfill__interviews" not in answer.text, route.path
         # A DAG that they may read does not lead to another one's run.
         assert outsider.get("/dags/vod_backfill__hostile/runs/night_1").status_code == 200
         assert outsider.get(f"/dags/vod_backfill__hostile/runs/night_1?run={run_id}").text.count(run_id) == 0
         assert outsider.get(f"/dags/vod_backfill__hostile/runs/{run_id}").status_code == 404
-    assert checked >= 8
+        assert outsider.get("/migration?name=interviews&account=default").status_code == 404
+        assert "interviews" not in outsider.get("/migrations").text
+        assert "interviews" not in outsider.get("/objects.csv").text
+
+
+def test_runs_by_hand_are_for_administrators(stage: Stage) -> None:
+    fields = {
+        "access_key_id": stage.sandbox.access_key_id,
+        "access_key_secret": stage.sandbox.access_key_secret,
+        "region": stage.sandbox.region,
+        "oss_endpoint": stage.sandbox.endpoint,
+        "vod_endpoint": stage.sandbox.endpoint,
+        "account": "by-hand",
+    }
+    connection = connection_from_fields(fields, origin="test")
+    content = {
+        "name": "secret",
+        "source": {"bucket": "secret-archive"},
+        "register": {"template_group_id": "VOD_NO_TRANSCODE"},
+    }
+    migration = parse_migration(content, origin="test")
+    run = engine.prepare(
+        store=stage.store, connection=connection, migration=migration, options=parse_options({}), origin=engine.Origin()
+    )
+    engine.finish(store=stage.store, run_id=run.run_id)
+    for user, expected in (("admin", 200), ("editor", 404), ("viewer", 404), (OUTSIDER, 404)):
+        with stage.client(user) as client:
+            assert client.get(f"/runs/{run.run_id}").status_code == expected, user
+            assert ("secret" in client.get("/migrations").text) is (user == "admin"), user
 
 
 def test_a_viewer_reads_and_cannot_act(browser: Any, stage: Stage) -> None:
@@ -281,7 +328,7 @@ def test_a_viewer_reads_and_cannot_act(browser: Any, stage: Stage) -> None:
         acting = [route for route in routes() if route.methods - {"GET", "HEAD"}]
         assert len(acting) >= 2
         for route in acting:
-            path = filled(route, dag_id="vod_backfill__interviews", dag_run_id="night_1", run_id=run_id)
+            path = filled(route, stage)
             for method in route.methods:
                 answer = viewer.request(method, path, headers={"x-vod-reports-token": token[1]})
                 assert answer.status_code == 403, (method, path)

@@ -175,7 +175,7 @@ def _page(
     cursor: str | None,
     delimiter: str,
     sleep: Callable[[float], None],
-    most: int = PAGE_KEYS,
+    most: int | None = None,
 ) -> ListedPage:
     for attempt in Retrying(
         retry=retry_if_exception_type(SourceUnavailable),
@@ -185,7 +185,7 @@ def _page(
         reraise=True,
     ):
         with attempt:
-            return _ask(bucket, prefix, cursor, delimiter, most)
+            return _ask(bucket, prefix, cursor, delimiter, PAGE_KEYS if most is None else most)
     raise AssertionError("unreachable: tenacity re-raises")
 
 

@@ -1,8 +1,8 @@
 """Which entry a URL of a reply means: one reading for the whole reply, and nobody's where two readings differ.
 
 The documented examples ask with https and are answered with http, so a URL is never compared as a string. What its path means
-is not documented either: the key percent-encoded, the key as it stands, or a form's encoding with + for a space. Each of the
-three is tried on all URLs of the reply at once. A reading that gives every URL an entry of its own is believed; where two
+is not documented either: the key percent-encoded (once or twice), the key as it stands, or a form's encoding with + for a
+space. Each of the four is tried on all URLs of the reply at once. A reading that gives every URL an entry of its own is believed; where two
 such readings differ, or none is complete and a URL fits two entries (`a b` and `a%20b` in one call), the URL is ambiguous.
 """
 
@@ -65,4 +65,14 @@ def _strictly(decode: Callable[..., str]) -> Callable[[str], str | None]:
     return read
 
 
-_READINGS: tuple[Callable[[str], str | None], ...] = (_strictly(unquote), lambda path: path, _strictly(unquote_plus))
+def _twice(path: str) -> str | None:
+    once = _READINGS[0](path)
+    return None if once is None else _READINGS[0](once)
+
+
+_READINGS: tuple[Callable[[str], str | None], ...] = (
+    _strictly(unquote),
+    lambda path: path,
+    _strictly(unquote_plus),
+    _twice,
+)

@@ -16,7 +16,7 @@ from vod_migrate.sandbox.accounts import Caller
 from vod_migrate.sandbox.control import Control
 from vod_migrate.sandbox.counters import ApiCounters
 from vod_migrate.sandbox.errors import BadRequest, Dropped, ServiceError
-from vod_migrate.sandbox.faults import Hit, Subject
+from vod_migrate.sandbox.faults import Subject
 from vod_migrate.sandbox.misbehaving import html, misbehave
 from vod_migrate.sandbox.oss.service import Oss, new_request_id
 from vod_migrate.sandbox.service import Service
@@ -110,10 +110,13 @@ class SandboxServer:
                 return service.refusal(refusal or service.broken(500), request)
             about = Subject(api=api, uid=uid, named=lambda: service.keys_of(request))
             early, late = world.faults.delays(about)
+            row.faults_by_kind.update(["latency"] if early or late else [])
             if early:
                 await asyncio.sleep(early)
             hit = world.faults.for_call(about)
-            _count_faults(row, hit, delayed=bool(early or late))
+            if hit is not None:
+                row.faults += 1
+                row.faults_by_kind[hit.config.kind] += 1
             now = time.monotonic()
             denied = hit is not None and hit.config.kind == "throttle"
             if denied or not caller.account.accept(api, now, settings.quotas.get(api)):
@@ -159,14 +162,6 @@ class SandboxServer:
                 return self.world.random.lognormvariate(math.log(mean_s) - _SIGMA**2 / 2, _SIGMA)
             case _:
                 return mean_s
-
-
-def _count_faults(row: ApiCounters, hit: Hit | None, *, delayed: bool) -> None:
-    if delayed:
-        row.faults_by_kind["latency"] += 1
-    if hit is not None:
-        row.faults += 1
-        row.faults_by_kind[hit.config.kind] += 1
 
 
 async def _cut(raw: web.BaseRequest, sent: bytes) -> None:
