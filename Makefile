@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint bench docs pictures lock clean
+.PHONY: help demo test chaos lint bench docs pictures lock clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
@@ -29,6 +29,10 @@ demo: $(STAMP)  ## Run a whole migration in a real Airflow against the local san
 
 test: $(STAMP)  ## Run the tests (ARGS="tests/unit -k title" picks some); leaves .venv/bin/vod-migrate ready
 	@$(BIN)/python -m pytest --numprocesses 3 --dist loadfile $(ARGS)
+
+chaos: $(STAMP)  ## Kill a running migration over and over (SEED=7 repeats one seed; KILLS=26 SEEDS=4 for more or fewer)
+	@$(BIN)/python tests/chaos/run.py $(if $(SEED),--seed $(SEED)) $(if $(SEEDS),--seeds $(SEEDS)) \
+		$(if $(KILLS),--kills $(KILLS)) $(ARGS)
 
 lint: $(STAMP)  ## Check style, types and the direction of imports
 	$(BIN)/ruff check .

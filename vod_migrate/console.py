@@ -13,18 +13,38 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vod_migrate.errors import BadOption
+from vod_migrate.spec import RunOptions
 from vod_migrate.stopping import StopSignal
 
 if TYPE_CHECKING:
     from vod_migrate.results.rows import Run
     from vod_migrate.results.store import Store
 
-__all__ = ["JsonOption", "RunArgument", "find_run", "open_store", "print_report", "say", "stop_on_signals"]
+__all__ = [
+    "JsonOption",
+    "ReportOption",
+    "RunArgument",
+    "find_run",
+    "open_store",
+    "option_help",
+    "print_report",
+    "say",
+    "stop_on_signals",
+]
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one line of JSON for machines.")]
 RunArgument = Annotated[
     str, typer.Argument(metavar="RUN", help="A run's id, or a migration's name for its latest run.")
 ]
+
+ReportOption = Annotated[
+    Path | None, typer.Option("--report-dir", help="Write the report here: HTML, failures CSV, mapping CSV.")
+]
+
+
+def option_help(name: str) -> str:
+    """The help of a run option, from its one source."""
+    return RunOptions.model_fields[name].description or ""
 
 
 def say(text: str) -> None:

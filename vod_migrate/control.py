@@ -1,4 +1,4 @@
-"""A person's word to a run that is under way: pause, cancel.
+"""A person's word to a run that is under way: pause, cancel, another pace.
 
 What is said here is written into the run's row. Its workers and its discoverer look there every second, wherever they run,
 stop within five seconds, and the run ends as usual, with a report. Nothing is lost: what was not sent stays pending.
@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from vod_migrate import engine
 from vod_migrate.errors import BadOption, Cancelled, Paused
+from vod_migrate.register.quota import API
 from vod_migrate.results.rows import Run
 from vod_migrate.results.store import Store
 
-__all__ = ["cancel", "pause"]
+__all__ = ["cancel", "pause", "set_migration_pace", "set_run_pace"]
+
+MOST_CALLS_PER_SECOND = 1000.0
 
 
 def pause(store: Store, run_id: str, *, by: str) -> Run:
@@ -47,6 +50,49 @@ def cancel(store: Store, run_id: str, *, by: str) -> Run:
         if run.state not in ("running", "cancelled"):
             raise BadOption(f"run {run_id} has ended already ({run.state}): there is nothing to cancel")
     return _as_it_stands(store, run_id)
+
+
+def set_run_pace(store: Store, run_id: str, calls_per_second: float | None) -> Run:
+    """Gives a run under way a pace of its own, or another one; None takes it away. Its workers follow within three seconds.
+
+    The account's pace, and the migration's own, still hold. Returns the run with its options as they now are.
+
+    Raises:
+        BadOption: there is no such run, it has ended, or the pace is no number above 0 and up to 1000.
+    """
+    _check_pace(calls_per_second)
+    run = _known(store, run_id)
+    if run.state != "running":
+        raise BadOption(f"run {run_id} has ended ({run.state}): it has no pace any more")
+    _change(store, run.account, engine.run_scope(run_id), calls_per_second)
+    store.note_pace(run_id, calls_per_second)
+    return _known(store, run_id)
+
+
+def set_migration_pace(store: Store, account: str, migration: str, calls_per_second: float | None) -> None:
+    """Changes the pace of a migration's own for the runs of it that are under way; None takes it away.
+
+    The next run that begins when none is under way goes by the migration file again.
+
+    Raises:
+        BadOption: the pace is no number above 0 and up to 1000.
+    """
+    _check_pace(calls_per_second)
+    _change(store, account, engine.migration_scope(migration), calls_per_second)
+
+
+def _change(store: Store, account: str, scope: str, calls_per_second: float | None) -> None:
+    if calls_per_second is None:
+        store.drop_cap(account, API, scope)
+    else:
+        store.change_cap(account, API, scope, calls_per_second)
+
+
+def _check_pace(calls_per_second: float | None) -> None:
+    if calls_per_second is not None and not 0 < calls_per_second <= MOST_CALLS_PER_SECOND:
+        raise BadOption(
+            f"calls per second: {calls_per_second:g} is no pace: give a number above 0 and up to {MOST_CALLS_PER_SECOND:g}"
+        )
 
 
 def _known(store: Store, run_id: str) -> Run:

@@ -9,6 +9,7 @@
     │   └── BadSetting                    2
     ├── StoreError                        4          the results store
     │   ├── StoreUnreachable              4   yes
+    │   │   └── StoreFull                 4   yes
     │   ├── StoreNotMigrated              2
     │   ├── StoreTooNew                   2
     │   └── QuotaConflict                 2
@@ -33,6 +34,7 @@
     └── RunStopped                        6          the run ends early, the rest stays pending
         ├── ThresholdPassed               5
         ├── AllRefused                    6
+        ├── PlanChanged                   6          the source is no longer what was approved
         ├── Unfinished                    6
         ├── Paused                        0          no failure: somebody, a window or a brake ended it for now
         │   ├── WindowClosed              0
@@ -63,6 +65,7 @@ __all__ = [
     "ManifestBroken",
     "NetworkTrouble",
     "Paused",
+    "PlanChanged",
     "QuotaConflict",
     "RegisterError",
     "RequestRefused",
@@ -73,6 +76,7 @@ __all__ = [
     "SourceError",
     "SourceUnavailable",
     "StoreError",
+    "StoreFull",
     "StoreNotMigrated",
     "StoreTooNew",
     "StoreUnreachable",
@@ -132,6 +136,10 @@ class StoreError(VodMigrateError):
 
 class StoreUnreachable(Retryable, StoreError):
     """The results database does not answer. Nothing that was recorded is lost."""
+
+
+class StoreFull(StoreUnreachable):
+    """The results database has no room left: free some on its disk. Nothing that was recorded is lost."""
 
 
 class StoreNotMigrated(StoreError):
@@ -285,6 +293,10 @@ class ThresholdPassed(RunStopped):
 
 class AllRefused(RunStopped):
     """Every single description was refused with one code: the fault is in the settings, not in the files."""
+
+
+class PlanChanged(RunStopped):
+    """The source is no longer what the approved plan says, so nothing was sent: plan again, look, and approve that."""
 
 
 class Unfinished(RunStopped):

@@ -289,7 +289,7 @@ def test_a_retried_discover_task_still_finds_its_register_task(
     rig: Any, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(oss, "_TRIES", 2)
-    monkeypatch.setattr("vod_migrate.register.worker.TAKE_OVER_SECONDS", 1.0)
+    monkeypatch.setattr("vod_migrate.register.feeding.TAKE_OVER_SECONDS", 1.0)
     put(sandbox, 50)
     run = rig.prepare()
     sandbox.fault("http_503", api="ListObjects")
@@ -307,7 +307,7 @@ def test_a_retried_discover_task_still_finds_its_register_task(
 def test_a_register_task_lists_nothing_while_a_discover_task_is_there(
     rig: Any, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("vod_migrate.register.worker.TAKE_OVER_SECONDS", 0.3)
+    monkeypatch.setattr("vod_migrate.register.feeding.TAKE_OVER_SECONDS", 0.3)
     put(sandbox, 20, "a/{}.txt")
     put(sandbox, 20, "b/{}.mp4")
     listed_by: set[str] = set()

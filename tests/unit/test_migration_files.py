@@ -257,7 +257,7 @@ def test_what_is_left_out_has_its_documented_default() -> None:
         ({"date": "2024-02-30"}, "date", "YYYY-MM-DD"),
         ({"calls_per_second": -1}, "calls_per_second", "-1"),
         ({"dates": "2024-01-01"}, "dates", "did you mean 'date'"),
-        ({"dry_run": 1}, "dry_run", "known here: mode"),
+        ({"verbosity": 1}, "verbosity", "known here: mode"),
     ],
 )
 def test_a_mistake_in_the_options_is_one_sentence_with_option_and_fix(

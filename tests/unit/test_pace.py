@@ -15,10 +15,15 @@ from vod_migrate.register.breaker import STREAK, Breaker
 from vod_migrate.register.quota import (
     AHEAD_SECONDS,
     LATE_SECONDS,
+    LOWEST,
     MOST_PAUSE_SECONDS,
     AccountPace,
+    LookAhead,
+    Reservation,
     agree_on_pace,
+    look_ahead,
     next_slot,
+    share_after_refusal,
     share_in_force,
 )
 
@@ -51,18 +56,21 @@ class Rows:
     def keep_quota(self, account: str, api: str, rate: float) -> float:
         return self.rates.setdefault(f"{account}/{api}", rate)
 
-    def reserve_slot(self, account: str, api: str, scope: str, *, ahead: float) -> tuple[float, float] | None:
-        assert (account, api) == ("studio", "RegisterMedia")
-        name = scope or "account"
-        slot = next_slot(now=self.clock.now(), reserved_until=self.until[name], rate=self.rates[name], ahead=ahead)
+    def reserve_slot(self, account: str, api: str, scope: str, *, priority: int, look: LookAhead) -> Reservation:
+        assert (account, api, priority) == ("studio", "RegisterMedia", 5)
+        name, now = scope or "account", self.clock.now()
+        if name not in self.rates:
+            raise KeyError(name)
+        slot = next_slot(now=now, reserved_until=self.until[name], rate=self.rates[name], ahead=look.ahead)
         if slot is None:
-            return None
+            return Reservation(ask_again_in=self.until[name] - look.ahead - now)
         self.until[name] = slot.reserved_until
-        return slot.at, 1 / self.rates[name]
+        return Reservation(due=slot.at)
 
-    def slow_down(self, account: str, api: str, *, cut: float, lowest: float, pause: float) -> None:
+    def slow_down(self, account: str, api: str, *, cut: float, most_cut: float, lowest: float, pause: float) -> None:
         assert (account, api) == ("studio", "RegisterMedia")
-        assert 0 < lowest < cut < 1
+        assert 0 < lowest < most_cut < 1
+        assert cut > 0
         self.pauses.append(pause)
 
 
@@ -103,12 +111,51 @@ def test_the_share_in_force_grows_with_time_and_with_the_share_and_ends_at_the_w
     assert share_in_force(share=low, seconds_since_cut=60) == 1
 
 
+@given(some.floats(0.1, 1), some.floats(0.01, 1000))
+def test_a_refusal_takes_half_a_call_a_second_but_never_more_than_half_of_what_is_left(
+    share: float, rate: float
+) -> None:
+    left = share_after_refusal(share=share, rate=rate)
+    assert LOWEST <= left <= max(share, LOWEST)
+    assert left >= share / 2 - 1e-9
+    if left > LOWEST:
+        assert (share - left) * rate <= 0.5 + 1e-9
+
+
 def test_a_pace_waits_for_its_slot_and_for_its_cap_first() -> None:
     clock = HandClock()
-    pace = AccountPace(Rows(clock, account=50, night=2), account="studio", clock=clock, cap="night")
+    caps = ["night"]
+    pace = AccountPace(Rows(clock, account=50, night=2), account="studio", clock=clock, caps=lambda: caps)
     for _ in range(5):
         pace.wait()
     assert clock.time == pytest.approx(2.0)
+    caps.remove("night")
+    for _ in range(5):
+        pace.wait()
+    assert clock.time < 2.2, "without the cap it goes at the account's pace at once"
+
+
+def test_a_cap_that_has_ended_holds_nobody_up() -> None:
+    clock = HandClock()
+    AccountPace(Rows(clock, account=50), account="studio", clock=clock, caps=lambda: ["night"]).wait()
+    assert clock.time == 0
+
+
+LOOKS = [
+    (None, 1.0, 2.0, "no higher priority was ever there"),
+    (2.0, 0.1, 2.0, "the higher one has had no work for two seconds"),
+    (0.5, 0.1, 0.1, "the higher one has work, and this one had its share"),
+    (0.5, None, 2.0, "it never had a slot, so its share is due"),
+    (0.5, 2.0, 2.0, "its share of one call in twenty is due"),
+    (0.5, 1.9, 0.1, "its share is not due yet"),
+]
+
+
+@pytest.mark.parametrize(("since_higher", "since_own", "ahead", "reason"), LOOKS, ids=[look[3] for look in LOOKS])
+def test_a_lower_priority_books_less_far_ahead_while_a_higher_one_has_work(
+    since_higher: float | None, since_own: float | None, ahead: float, reason: str
+) -> None:
+    assert look_ahead(since_higher=since_higher, since_own=since_own, rate=10) == ahead, reason
 
 
 def test_a_slot_that_would_be_used_late_is_reserved_anew() -> None:

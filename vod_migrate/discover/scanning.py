@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 
+from vod_migrate.discover.page import ListedPage
 from vod_migrate.discover.selection import Selection, storable
 from vod_migrate.discover.sources import Pages
 from vod_migrate.errors import Interrupted, SourceUnavailable, StoreError, VodMigrateError
@@ -13,7 +14,7 @@ from vod_migrate.results.rows import Listing, Run, Scan
 from vod_migrate.results.session import Presence
 from vod_migrate.results.store import Store
 
-__all__ = ["Discoverer"]
+__all__ = ["Discoverer", "as_listing"]
 
 log = logging.getLogger(__name__)
 
@@ -119,17 +120,7 @@ class Discoverer:
                 return True
             for page in self._pages(scan, stop):
                 _check(stop)
-                selected = self._selection.select(page.objects, playlists=page.playlists)
-                listing = Listing(
-                    keys=tuple(listed.key for listed in page.objects if storable(listed.key)),
-                    listed=len(page.objects) + len(page.broken) + page.rows,
-                    selected=selected.kept,
-                    left_out={**page.left_out, **selected.left_out},
-                    cursor=page.cursor,
-                    samples={**page.samples, **selected.samples},
-                    broken=page.broken,
-                    rows=page.rows,
-                )
+                listing = as_listing(page, self._selection)
                 scan = self._store.merge_page(self._run, scan, listing)
                 self._show_life()
                 if scan.limited:
@@ -145,6 +136,21 @@ class Discoverer:
             self._store.show_life(self._run.run_id)
             if self._presence is not None:
                 self._presence.keep()
+
+
+def as_listing(page: ListedPage, selection: Selection) -> Listing:
+    """A page of the source after selection."""
+    selected = selection.select(page.objects, playlists=page.playlists)
+    return Listing(
+        keys=tuple(listed.key for listed in page.objects if storable(listed.key)),
+        listed=len(page.objects) + len(page.broken) + page.rows,
+        selected=selected.kept,
+        left_out={**page.left_out, **selected.left_out},
+        cursor=page.cursor,
+        samples={**page.samples, **selected.samples},
+        broken=page.broken,
+        rows=page.rows,
+    )
 
 
 def _check(stop: threading.Event) -> None:

@@ -24,7 +24,7 @@ def watched(store: Store, run: Run, stop: threading.Event) -> Iterator[threading
     """Gives the event that listing has to heed: set with `stop`, and when the run is to end.
 
     Raises:
-        Paused, Cancelled: in the place of the Interrupted that the event led to.
+        Paused, Cancelled: in the place of the Interrupted that the event led to. BrakeReached: the run's minutes are over.
     """
     halt, ended = threading.Event(), threading.Event()
     reasons: list[VodMigrateError] = []
@@ -35,7 +35,7 @@ def watched(store: Store, run: Run, stop: threading.Event) -> Iterator[threading
                 halt.set()
                 return
             try:
-                reason = listing_ends(store.signal(run.run_id))
+                reason = listing_ends(run, store.signal(run.run_id))
             except StoreError as error:
                 log.debug("the run cannot be looked at: %s", error)
                 continue

@@ -1,8 +1,8 @@
 """What surrounds the one call, each as a wrapper with the same face.
 
-    Split(Retried(Guarded(Limited(Recorded(RegisterMediaClient)))))
+    Split(Retried(Guarded(Limited(Fenced(Recorded(RegisterMediaClient))))))
 
-Recorded: one commit per call. Limited: the account's pace. Guarded: the breaker. Retried: what may go away by itself, with
+Recorded: one commit per call. Fenced: only what is still held (fence.py). Limited: the account's pace. Guarded: the breaker. Retried: what may go away by itself, with
 full jitter, for as long as it takes. Split: a refused call is halved until the offending description stands alone.
 """
 

@@ -64,7 +64,8 @@ def load_report(store: Store, run_id: str) -> Report:
         for (kept,) in QUERIES.left_out_samples(connection, run_id=run_id):
             left_samples = joined_samples(left_samples, kept)
         prefixes, prefixes_failed = QUERIES.scan_totals(connection, run_id=run_id)
-        before = QUERIES.previous_run(connection, run_id=run_id)
+        # What a plan counts is no change of anything.
+        before = None if run.state == "planned" else QUERIES.previous_run(connection, run_id=run_id)
 
     counts = store.counts(run_id)
     return Report(

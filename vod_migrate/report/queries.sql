@@ -5,12 +5,12 @@ select run_id, account, migration, bucket, mode, options, spec, local_date, orig
 from runs where run_id = :run_id;
 
 -- name: previous_run^
--- The run of the same migration that began before this one.
+-- The run of the same migration that began before this one; one that only planned is none.
 select p.run_id, p.state, p.created_at, p.finished_at
 from runs r
 join runs p on p.account = r.account and p.migration = r.migration
            and (p.created_at, p.run_id) < (r.created_at, r.run_id)
-where r.run_id = :run_id
+where r.run_id = :run_id and p.state <> 'planned'
 order by p.created_at desc, p.run_id desc limit 1;
 
 -- name: call_totals

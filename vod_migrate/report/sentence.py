@@ -26,6 +26,12 @@ def sentence(
     """One sentence, without the names that every face shows above it."""
     waiting = counts.pending + counts.unknown
     settled = _settled(counts, language)
+    if run.state == "planned":
+        return language.count(
+            waiting,
+            "Only planned, nothing was sent: {n} object would be.",
+            "Only planned, nothing was sent: {n} objects would be.",
+        )
     if run.state in CUT_SHORT:
         return _cut_short(run, settled, waiting, language)
     if prefixes_failed:

@@ -35,9 +35,12 @@ class Claims(Session):
         """Renews a claim's lease; False when somebody took the worker's place."""
         return self._do(lambda c: QUERIES.renew_claim(c, token=token, lease=LEASE_SECONDS)) is not None
 
-    def leave(self, token: uuid.UUID, *, in_flight: Sequence[int] = ()) -> None:
-        """Lets go of everything a worker holds; what is in flight is marked as of unknown outcome."""
-        self._do(lambda c: QUERIES.release_claim(c, token=token, in_flight=list(in_flight)))
+    def leave(self, token: uuid.UUID, *, in_flight: Sequence[int] = (), patience: float | None = None) -> None:
+        """Lets go of everything a worker holds; what is in flight is marked as of unknown outcome.
+
+        patience: seconds to wait for a database that is away; None: as long as for anything else.
+        """
+        self._do(lambda c: QUERIES.release_claim(c, token=token, in_flight=list(in_flight)), patience=patience)
 
     def release(self, token: uuid.UUID, result_ids: Sequence[int]) -> None:
         """Gives some results back unsent."""
@@ -52,6 +55,11 @@ class Claims(Session):
         """A few results from the far end of the backlog."""
         rows = self._do(lambda c: list(QUERIES.claim_last(c, run_id=run_id, token=token, most=most)))
         return [Work.from_row(row) for row in rows]
+
+    def still_held(self, token: uuid.UUID, result_ids: Sequence[int]) -> set[int]:
+        """Those of the results that are pending and held under the token."""
+        rows = self._do(lambda c: list(QUERIES.still_held(c, token=token, result_ids=list(result_ids))))
+        return {int(row[0]) for row in rows}
 
     def release_lost(self, token: uuid.UUID) -> int:
         """Gives back what is held under a token by a worker that knows of nothing it holds. Returns how many."""

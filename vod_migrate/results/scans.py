@@ -107,6 +107,8 @@ class Scans(Session):
                 counts=Jsonb(after.counts),
                 left_out=Jsonb(after.left_out),
                 samples=Jsonb(after.samples),
+                selected=after.selected,
+                fingerprint=after.fingerprint,
             )
             return after
 
@@ -152,6 +154,8 @@ class Scans(Session):
                     counts=Jsonb(counts),
                     left_out=Jsonb(scan.left_out),
                     samples=Jsonb(scan.samples),
+                    selected=scan.selected,
+                    fingerprint=scan.fingerprint,
                 )
             if state != "failed":
                 QUERIES.forget_missing(connection, scan_id=scan.scan_id)

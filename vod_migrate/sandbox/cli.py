@@ -29,6 +29,10 @@ Objects = Annotated[int | None, typer.Option(help="Generate that many objects in
 BucketName = Annotated[str | None, typer.Option(help="The bucket to generate them in; default: the first.")]
 Seed = Annotated[int | None, typer.Option(help="Seed of the generated objects.")]
 ReadyFile = Annotated[Path | None, typer.Option(help="Write the endpoints there as JSON, once the sandbox answers.")]
+State = Annotated[
+    Path | None,
+    typer.Option(help="Keep what is registered in this file, and begin with it: a sandbox that was killed comes back."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
 Url = Annotated[str, typer.Option(envvar=URL_VARIABLE, help="The running sandbox: http://127.0.0.1:PORT.")]
 Pairs = Annotated[list[str] | None, typer.Argument(help="NAME=VALUE; values are read as JSON where they are JSON.")]
@@ -46,11 +50,12 @@ def start(
     bucket: BucketName = None,
     seed: Seed = None,
     ready_file: ReadyFile = None,
+    state: State = None,
     as_json: Json = False,
 ) -> None:
     """A local OSS and VOD for rehearsals. Without a command it serves."""
     if context.invoked_subcommand is None:
-        serve(host, port, config, faults, objects, bucket, seed, ready_file, as_json)
+        serve(host, port, config, faults, objects, bucket, seed, ready_file, state, as_json)
 
 
 @sandbox_app.command()
@@ -63,6 +68,7 @@ def serve(
     bucket: BucketName = None,
     seed: Seed = None,
     ready_file: ReadyFile = None,
+    state: State = None,
     as_json: Json = False,
 ) -> None:
     """Serve until Ctrl-C or SIGTERM; print how a client finds the sandbox."""
@@ -70,7 +76,7 @@ def serve(
         chosen = serving.with_objects(
             serving.with_faults(serving.read_config(config), faults), bucket=bucket, objects=objects, seed=seed
         )
-        serving.serve(chosen, host=host, port=port, ready_file=ready_file, as_json=as_json)
+        serving.serve(chosen, host=host, port=port, ready_file=ready_file, as_json=as_json, state=state)
 
 
 @sandbox_app.command()

@@ -16,7 +16,8 @@ from vod_migrate.sandbox.accounts import Caller
 from vod_migrate.sandbox.control import Control
 from vod_migrate.sandbox.counters import ApiCounters
 from vod_migrate.sandbox.errors import BadRequest, Dropped, ServiceError
-from vod_migrate.sandbox.faults import Subject
+from vod_migrate.sandbox.faults import Hit, Subject
+from vod_migrate.sandbox.journal import Journal
 from vod_migrate.sandbox.misbehaving import html, misbehave
 from vod_migrate.sandbox.oss.service import Oss, new_request_id
 from vod_migrate.sandbox.service import Service
@@ -39,8 +40,8 @@ _DRAIN_S: Final = 0.02
 class SandboxServer:
     """A world behind a port. Use it from one event loop."""
 
-    def __init__(self, config: SandboxConfig) -> None:
-        self.world = World(config)
+    def __init__(self, config: SandboxConfig, journal: Journal | None = None) -> None:
+        self.world = World(config, journal)
         self._oss = Oss(self.world)
         self._vod = Vod(self.world)
         self._control = Control(self.world)
@@ -130,7 +131,7 @@ class SandboxServer:
             row.accepted[int(world.now())] += 1
             if hit is not None and not hit.config.has_effect:
                 return await misbehave(hit, service, request, None)
-            reply = self._carry_out(service, request, caller, row, about, proper=hit is None)
+            reply = self._carry_out(service, request, caller, row, about, hit)
             if settings.latency_ms:
                 await asyncio.sleep(self._latency_s())
             if late:
@@ -138,7 +139,7 @@ class SandboxServer:
             return reply if hit is None else await misbehave(hit, service, request, reply)
 
     def _carry_out(
-        self, service: Service, request: Request, caller: Caller, row: ApiCounters, about: Subject, *, proper: bool
+        self, service: Service, request: Request, caller: Caller, row: ApiCounters, about: Subject, hit: Hit | None
     ) -> Reply:
         try:
             reply, files = service.perform(about.api, request, caller)
@@ -149,8 +150,15 @@ class SandboxServer:
         row.files += files
         faults = self.world.faults.for_reply(about, lambda fault: service.can_distort(fault, request, reply))
         row.faults_by_kind.update(fault.kind for fault in faults)
-        row.faults += proper and bool(faults)
-        row.ok += proper and not faults
+        row.faults += hit is None and bool(faults)
+        row.ok += hit is None and not faults
+        if self.world.journal is not None:
+            kinds = [hit.config.kind] if hit is not None else [fault.kind for fault in faults]
+            self.world.journal.call(
+                reply.headers.get("x-acs-request-id", ""),
+                signed=request.header("x-acs-date"),
+                fault=kinds[0] if kinds else None,
+            )
         return service.distorted(faults, request, reply) if faults else reply
 
     def _latency_s(self) -> float:

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from vod_migrate.sandbox.environment import client_environment
 from vod_migrate.sandbox.errors import BadRequest
 from vod_migrate.sandbox.faultconfig import FaultConfig, FaultPlanFile
+from vod_migrate.sandbox.journal import Journal
 from vod_migrate.sandbox.server import LOOPBACK, SandboxServer
 from vod_migrate.sandbox.settings import BucketConfig, DatasetConfig, SandboxConfig
 from vod_migrate.sandbox.strict import explain
@@ -78,20 +79,32 @@ def with_objects(config: SandboxConfig, *, bucket: str | None, objects: int | No
     return config.model_copy(update={"buckets": [chosen.model_copy(update={"generate": generate}), *others]})
 
 
-def serve(config: SandboxConfig, *, host: str, port: int, ready_file: Path | None, as_json: bool) -> None:
-    """Serve until SIGTERM or SIGINT. Raises `ConfigError` when the port is taken."""
-    asyncio.run(_serve(config, host=host, port=port, ready_file=ready_file, as_json=as_json))
+def serve(
+    config: SandboxConfig,
+    *,
+    host: str,
+    port: int,
+    ready_file: Path | None,
+    as_json: bool,
+    state: Path | None = None,
+) -> None:
+    """Serve until SIGTERM or SIGINT; `state` keeps what was registered. Raises `ConfigError`, also when the port is taken."""
+    asyncio.run(_serve(config, host=host, port=port, ready_file=ready_file, as_json=as_json, state=state))
 
 
-async def _serve(config: SandboxConfig, *, host: str, port: int, ready_file: Path | None, as_json: bool) -> None:
+async def _serve(
+    config: SandboxConfig, *, host: str, port: int, ready_file: Path | None, as_json: bool, state: Path | None
+) -> None:
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stopped.set)
     try:
-        server = SandboxServer(config)
+        server = SandboxServer(config, None if state is None else Journal(state))
     except BadRequest as error:
         raise ConfigError(str(error)) from None
+    except OSError as error:
+        raise ConfigError(f"The state in {state} cannot be used: {error.strerror}.") from None
     try:
         bound = await server.start(port, host=host)
     except OSError as error:

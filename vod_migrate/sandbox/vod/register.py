@@ -208,6 +208,8 @@ def _register(
     known = library.get(bucket.name, key)
     if known is not None:
         known.registrations += 1
+        if world.journal is not None:
+            world.journal.effect(account.uid, bucket.name, key, known)
         return {"NewRegister": False, "FileURL": metadata.file_url, "MediaId": media_id}
     reference_id = metadata.extras.reference_id
     if reference_id is not None and library.by_reference(reference_id) is not None:
@@ -224,6 +226,8 @@ def _register(
         at=now,
     )
     library.add(bucket.name, key, registration, media_id)
+    if world.journal is not None:
+        world.journal.effect(account.uid, bucket.name, key, registration)
     return {"NewRegister": True, "FileURL": metadata.file_url, "MediaId": media_id}
 
 
