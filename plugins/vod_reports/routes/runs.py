@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from airflow.api_fastapi.common.db.common import SessionDep
 from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import HTMLResponse
 
@@ -36,7 +35,6 @@ def dag_run_tab(
     viewer: ViewerDep,
     reading: ReadingDep,
     store: Results,
-    session: SessionDep,
     run: Annotated[str, Query(max_length=200)] = "",
 ) -> HTMLResponse:
     """The report of a DAG run; `run` picks one where it holds several."""
@@ -47,34 +45,34 @@ def dag_run_tab(
         context = {"dag_id": dag_id, "dag_run_id": dag_run_id}
         return render(request, "no-run.html", viewer=viewer, status_code=404, **context)
     chosen = next((one for one in found if one.run_id == run), found[0])
-    facts = _facts(store, chosen, viewer, reading, session)
+    facts = _facts(store, chosen, viewer, reading)
     return render(request, "run.html", viewer=viewer, found=found, in_tab=True, **facts)
 
 
 @router.get("/runs/{run_id}")
 def run_page(
-    request: Request, run: ReadableRun, viewer: ViewerDep, reading: ReadingDep, store: Results, session: SessionDep
+    request: Request, run: ReadableRun, viewer: ViewerDep, reading: ReadingDep, store: Results
 ) -> HTMLResponse:
     """The same report by the run's own id, also of a run by hand."""
-    facts = _facts(store, run, viewer, reading, session)
+    facts = _facts(store, run, viewer, reading)
     return render(request, "run.html", viewer=viewer, found=(run,), in_tab=False, **facts)
 
 
 @router.get("/runs/{run_id}/live")
 def run_live(
-    request: Request, run: ReadableRun, viewer: ViewerDep, reading: ReadingDep, store: Results, session: SessionDep
+    request: Request, run: ReadableRun, viewer: ViewerDep, reading: ReadingDep, store: Results
 ) -> HTMLResponse:
     """What changes while a run is at work; the page asks for it every few seconds."""
-    return render(request, "run-live.html", viewer=viewer, **_facts(store, run, viewer, reading, session))
+    return render(request, "run-live.html", viewer=viewer, **_facts(store, run, viewer, reading))
 
 
-def _facts(store: Store, run: RunLine, viewer: Viewer, reading: Reading, session: Any) -> dict[str, Any]:
+def _facts(store: Store, run: RunLine, viewer: Viewer, reading: Reading) -> dict[str, Any]:
     report = load_report(store, run.run_id)
     return {
         **report_facts(report, language=reading.language, zone=reading.zone),
         "run": run,
         "forecast": forecast(report),
-        "orders": orders(run, report, viewer, session),
+        "orders": orders(run, report, viewer),
         "parquet": parquet_installed(),
         "may_stop": viewer.may_stop(run.dag_id),
         "live_seconds": _LIVE_SECONDS,
