@@ -2,6 +2,7 @@
 
     python benchmarks/pages.py                     # 5,000,000 results, about 10 minutes to make, 6 GB of disk
     python benchmarks/pages.py --results 200000    # a first look
+    python benchmarks/pages.py --airflow           # the pages too, from the API server of a real Airflow
 
 The rows are made by SQL, as a night with 4 of 5 objects in one run would leave them. Every figure is a median of `--times` reads
 after one that is not counted; the slowest is beside it.
@@ -148,10 +149,55 @@ def measured(read: Callable[[], Any], times: int) -> tuple[float, float]:
     return statistics.median(taken), max(taken)
 
 
+PAGES = {
+    "migrations": "migrations",
+    "a migration": f"migration?name={BIG}&account=default",
+    "objects": "objects",
+    "objects, by prefix": f"objects?q={BIG}/77/",
+    "objects, failed": "objects?state=failed",
+    "objects, deep inside": f"objects?after={Place(migration=BIG, account='default', key=f'{BIG}/5', result_id=0).token()}",
+    "one object": "objects/4711",
+    "runs of a DAG": f"dags/vod_backfill__{BIG}",
+    "the run with 4 of 5 objects": f"dags/vod_backfill__{BIG}/runs/scheduled__0",
+    "its live part": f"runs/{BIG}-0/live",
+    "objects as CSV, the first byte": "objects.csv",
+}
+
+
+def pages(folder: Path, url: str, times: int) -> None:
+    """Prints how long the first byte of each page takes, asked for one after the other by an administrator."""
+    import httpx  # noqa: PLC0415 - comes with Airflow
+
+    from vod_migrate.airflow.demo.local import airflow_environment, local_airflow  # noqa: PLC0415 - needs Airflow
+
+    repository = Path(__file__).resolve().parents[1]
+    metadata = f"sqlite:///{folder / 'airflow.db'}"
+    environment = airflow_environment(folder, dags=folder / "dags", database=metadata, plugins=repository / "plugins")
+    environment |= {"VOD_MIGRATE_DATABASE_URL": url, "PYTHONPATH": str(repository)}
+    (folder / "dags").mkdir()
+    print("| page | first byte, median | slowest |\n|---|---|---|")
+    with local_airflow(folder, environment) as airflow:
+        login = {"username": "admin", "password": "admin"}
+        told = httpx.post(f"{airflow.api.base_url}/auth/token", json=login, trust_env=False, timeout=60)
+        cookies = {"_token": told.json()["access_token"]}
+        base = f"{airflow.api.base_url}/vod-reports/"
+        with httpx.Client(base_url=base, cookies=cookies, trust_env=False, timeout=60) as client:
+            for name, path in PAGES.items():
+
+                def read(path: str = path) -> None:
+                    with client.stream("GET", path, headers={"accept": "text/html"}) as answer:
+                        answer.raise_for_status()
+                        next(answer.iter_raw(1))
+
+                median, slowest = measured(read, times)
+                print(f"| {name} | {median:.0f} ms | {slowest:.0f} ms |", flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--results", type=int, default=5_000_000)
     parser.add_argument("--times", type=int, default=21)
+    parser.add_argument("--airflow", action="store_true", help="the pages too")
     parser.add_argument("--url", help="a database that is filled already")
     options = parser.parse_args()
     with stage() as play:
@@ -165,11 +211,15 @@ def main() -> None:
                 row = connection.execute(
                     "select version(), pg_size_pretty(pg_database_size(current_database()))"
                 ).fetchone()
-            print(f"{row[0].split(' on ')[0] if row else ''}, {row[1] if row else ''}; {_machine()}")
+            print(
+                f"{row[0].split(' on ')[0] if row else ''}, {row[1] if row else ''}; {_machine()}, load {os.getloadavg()[0]:.1f}"
+            )
             print("| read | median | slowest |\n|---|---|---|")
             for name, read in reads(store):
                 median, slowest = measured(read, options.times)
                 print(f"| {name} | {median:.1f} ms | {slowest:.1f} ms |", flush=True)
+        if options.airflow:
+            pages(play.folder, url, options.times)
 
 
 def _machine() -> str:

@@ -100,7 +100,7 @@ left join lateral (
 group by r.account, r.migration, r.run_id order by r.account, r.migration nulls last, r.run_id;
 
 -- name: search_places
--- The migrations that hold objects of the wanted states and code, by name, and how many.
+-- The migrations that hold objects of the wanted states and code, by name, and how many; only those with a key in the wanted stretch.
 select d.account, d.migration, sum(t.objects)::bigint as objects
 from (
   select distinct account, migration from migration_dags
@@ -109,6 +109,11 @@ from (
 ) d
 join result_tallies t on t.account = d.account and t.migration = d.migration
 where t.state = any(:states::text[]) and (:code::text is null or t.code = :code)
+  and (:first::text = '' or :code is not null or exists (
+    select 1 from results r
+    where r.account = d.account and r.migration = d.migration and r.state = any(:states::text[])
+      and r.key >= :first and (:beyond::text is null or r.key < :beyond)
+  ))
 group by d.account, d.migration having sum(t.objects) > 0
 order by d.migration, d.account;
 

@@ -160,6 +160,8 @@ def _places(connection: psycopg.Connection, search: Search, readable: Readable) 
             migration=search.migration,
             states=list(search.states),
             code=search.code,
+            first=search.prefix,
+            beyond=beyond(search.prefix),
             **allowed(readable),
         )
     )
