@@ -63,6 +63,11 @@ class Run:
         chosen = self.options
         return all(option is None for option in (chosen.limit, chosen.prefixes, chosen.modified_since, chosen.date))
 
+    @property
+    def bound(self) -> bool:
+        """Whether the run may send only what a person has approved."""
+        return self.options.approve is not None or self.spec.require_approval
+
     @classmethod
     def from_row(cls, row: Sequence[Any]) -> Self:
         """From the query get_run."""
