@@ -718,11 +718,20 @@ from results
 where queued_run = :run_id and state = 'pending' and alone = :alone and result_id > :after
 order by result_id limit :most;
 
--- name: planned_leftovers$
--- The earlier runs whose leftovers an approved plan takes along: of the plan with a digest, or of the run's own.
-select body -> 'leftover_runs' from plans
-where case when :digest::text is null then run_id = :run_id else digest = :digest end
-order by made_at desc limit 1;
+-- name: planned_leftovers
+-- The earlier runs whose leftovers an approved run takes over: those that its plan names (the plan with a digest, or the run's own),
+-- and those that worked on the very same plan. One that found another source has taken over nothing.
+select jsonb_array_elements_text(body -> 'leftover_runs') from (
+  select body from plans
+  where case when :digest::text is null then run_id = :run_id else digest = :digest end
+  order by made_at desc limit 1
+) plan
+union
+select run_id from runs
+where account = :account and migration = :migration and options ->> 'approve' = :digest::text
+  and stop_code is distinct from 'PlanChanged'
+union
+select run_id from plans where digest = :digest::text;
 
 -- name: left_count$
 -- How much some runs left pending.
