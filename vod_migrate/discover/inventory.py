@@ -6,7 +6,9 @@ and an MD5. Names differ between the page's versions (key or name, MD5checksum o
 
 from __future__ import annotations
 
+import base64
 import json
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -20,9 +22,9 @@ from vod_migrate.discover.files import Place, SourceFile, fetched, place_of
 from vod_migrate.discover.hls import folder_of, is_playlist
 from vod_migrate.discover.page import ListedPage
 from vod_migrate.discover.rowkeys import KeylessRow, RowReader
-from vod_migrate.discover.rowpages import Told, no_change, row_pages
+from vod_migrate.discover.rowpages import Told, no_change, paused, row_pages
 from vod_migrate.discover.tables import Row, UnreadRow, read_csv
-from vod_migrate.errors import ManifestBroken
+from vod_migrate.errors import ManifestBroken, SourceDenied
 from vod_migrate.spec import Inventory
 
 __all__ = ["Contents", "inventory_pages", "read_contents"]
@@ -36,6 +38,7 @@ _COLUMNS = {
 }
 _MANIFEST_BYTES = 64 << 20
 _MD5_DIGITS = 32
+_CHECKSUM_BYTES = 1000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -115,7 +118,7 @@ def _playlist_folders(
 ) -> Iterator[str]:
     for file in contents.files:
         with _checked(connection, contents, file, sleep) as source:
-            for row in read_csv(source, header=contents.schema):
+            for row in paused(read_csv(source, header=contents.schema), sleep):
                 key = reader.playlist(row)
                 if key is not None and is_playlist(key) and str(row.values.get("IsLatest", "")).lower() != "false":
                     yield folder_of(key)
@@ -129,7 +132,7 @@ def read_contents(connection: Connection | None, place: Place, bucket: str, slee
     """
     if not place.bucket and Path(place.path).is_dir():
         place = place.beside(str(Path(place.path) / "manifest.json"))
-    with fetched(connection, place, sleep=sleep) as source:
+    with fetched(connection, place, md5=True, sleep=sleep) as source:
         if source.path.stat().st_size > _MANIFEST_BYTES:
             raise ManifestBroken(
                 f"{place} is larger than {_MANIFEST_BYTES:,} bytes: name the inventory's manifest.json"
@@ -139,6 +142,7 @@ def read_contents(connection: Connection | None, place: Place, bucket: str, slee
         except (ValueError, RecursionError) as error:
             raise ManifestBroken(f"{place} is no JSON ({error}): name the inventory's manifest.json") from None
         version = source.version
+        _check_whole(connection, place, source.md5, sleep)
     if not isinstance(told, dict):
         raise ManifestBroken(f"{place} is no JSON object: name the inventory's manifest.json")
     of = told.get("sourceBucket")
@@ -161,6 +165,36 @@ def read_contents(connection: Connection | None, place: Place, bucket: str, slee
         files=tuple(_data_file(place, number, file) for number, file in enumerate(files, start=1)),
         destination=str(told.get("destinationBucket") or ""),
     )
+
+
+def _check_whole(connection: Connection | None, place: Place, md5: str, sleep: Callable[[float], None]) -> None:
+    """Compares manifest.json with the manifest.checksum that OSS writes beside it; a copy may have left that behind."""
+    folder, slash, name = place.path.rpartition("/")
+    beside = place.beside(f"{folder}{slash}manifest.checksum")
+    if name != "manifest.json" or (not place.bucket and not Path(beside.path).exists()):
+        return
+    try:
+        with fetched(connection, beside, sleep=sleep) as source:
+            told = source.path.read_bytes()[:_CHECKSUM_BYTES].decode("ascii", "replace").strip().strip('"')
+    except (ManifestBroken, SourceDenied):
+        # Not there, or not for us to read: the data files are checked all the same.
+        return
+    if (should := _md5_of(told)) != md5:
+        raise ManifestBroken(
+            f"{place} is not the file that {beside} speaks of: its MD5 should be {should or repr(told[:40])} and is {md5}. Copy the "
+            "inventory again, or use another day's"
+        )
+
+
+def _md5_of(told: str) -> str:
+    """An MD5 in hex, from hex or from base64 as Content-MD5 has it; '' where it is neither."""
+    if re.fullmatch(r"[0-9a-fA-F]{32}", told):
+        return told.lower()
+    try:
+        raw = base64.b64decode(told, validate=True)
+    except ValueError:
+        return ""
+    return raw.hex() if len(raw) == _MD5_DIGITS // 2 else ""
 
 
 def _data_file(place: Place, number: int, told: Any) -> _DataFile:
