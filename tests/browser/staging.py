@@ -23,6 +23,8 @@ from vod_migrate.sandbox.testing import Sandbox
 REPOSITORY = Path(__file__).resolve().parents[2]
 USERS = {"admin": "admin", "editor": "user", "viewer": "viewer", "outsider": "user"}
 RUN_SECONDS = 240.0
+SLOW_OBJECTS = 3_000
+"""Enough to watch a run at work, at its five calls a second."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,12 +11,11 @@ from urllib.parse import urlencode
 
 import psycopg
 import pytest
-from conftest import SLOW_OBJECTS
 from fastapi.routing import APIRoute
 from limited_auth import OUTSIDER
 from looking import Looking, looking, sign_in
 from payloads import HOSTILE
-from staging import Stage, until
+from staging import SLOW_OBJECTS, Stage, until
 
 from vod_migrate import engine
 from vod_migrate.connection import connection_from_fields

@@ -50,7 +50,7 @@ def invoke(sandbox: Sandbox, *arguments: str) -> Any:
 
 
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
-def test_the_process_says_when_it_is_ready_and_stops_within_a_second(tmp_path: Path, stop: signal.Signals) -> None:
+def test_the_process_says_when_it_is_ready_and_stops_soon(tmp_path: Path, stop: signal.Signals) -> None:
     ready_file = tmp_path / "ready.json"
     with serving("--objects", "50", "--seed", "3", "--json", "--ready-file", str(ready_file)) as process:
         ready = first_line(process)

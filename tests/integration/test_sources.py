@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 import oss2
 import pytest
-from conftest import BUCKET, Rig
+from rigging import BUCKET, Rig
 
 from vod_migrate import engine
 from vod_migrate.connection import Connection, connection_from_environment
