@@ -27,6 +27,7 @@ from vod_migrate.errors import (
     Throttled,
 )
 from vod_migrate.media import Batch, Entry, Outcome, Reply, Verdict
+from vod_migrate.redaction import redacted
 
 __all__ = ["classify", "read_reply"]
 
@@ -218,5 +219,5 @@ def _kind(code: str, status: int) -> tuple[type[RegisterError], str]:  # noqa: P
 
 def _short(text: str) -> str:
     # Postgres stores neither NUL nor half a surrogate pair.
-    line = " ".join(text.encode(errors="replace").decode().replace("\x00", "\ufffd").split())
+    line = redacted(" ".join(text.encode(errors="replace").decode().replace("\x00", "\ufffd").split()))
     return line if len(line) <= 300 else line[:300] + "…"  # noqa: PLR2004 - readable length
