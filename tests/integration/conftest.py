@@ -9,6 +9,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from leaks import leaks_in_database
 
 from vod_migrate import engine
 from vod_migrate.connection import Connection, connection_from_environment
@@ -48,6 +49,7 @@ def database_url(postgres: str) -> Iterator[str]:
     url = postgres.replace("/postgres?", f"/{name}?", 1)
     upgrade_schema(url)
     yield url
+    assert not leaks_in_database(url)
     with psycopg.connect(postgres, autocommit=True) as connection:
         connection.execute(f"drop database {name} with (force)".encode())
 
