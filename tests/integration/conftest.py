@@ -7,6 +7,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from leaks import leaks_in_database
 from rigging import Rig
 
 from vod_migrate.connection import Connection, connection_from_environment
@@ -41,6 +42,7 @@ def database_url(postgres: str) -> Iterator[str]:
     url = postgres.replace("/postgres?", f"/{name}?", 1)
     upgrade_schema(url)
     yield url
+    assert not leaks_in_database(url)
     with psycopg.connect(postgres, autocommit=True) as connection:
         connection.execute(f"drop database {name} with (force)".encode())
 

@@ -189,12 +189,13 @@ class StoreMachine(RuleBasedStateMachine):
         )
         if not chosen:
             return
-        held = self.store.still_held(worker.token, chosen)
-        assert held == {
-            row.result_id
-            for row in self.rows.values()
-            if row.result_id in chosen and row.claim_token == worker.token and row.state == "pending"
+        before = {row.result_id: row for row in self.rows.values()}
+        held = {
+            result_id
+            for result_id in chosen
+            if before[result_id].claim_token == worker.token and before[result_id].state == "pending"
         }
+        assert self.store.still_held(worker.token, chosen) == held
         # Without the look before sending, as where the place is lost between the look and the answer.
         settlements = [self.answer(worker.held[result_id], data) for result_id in chosen]
         call = CallRecord(
@@ -207,7 +208,21 @@ class StoreMachine(RuleBasedStateMachine):
             request_id="R",
         )
         settled = self.store.record_call(worker.run.run_id, worker.token, call, settlements)
-        assert len(held) <= settled <= len(chosen), "what is held is settled; what is not may only become registered"
+        late = {
+            told.result_id
+            for told in settlements
+            if told.result_id not in held
+            and told.state == "registered"
+            and before[told.result_id].state != "registered"
+        }
+        assert settled == len(held | late), "what is held is settled; what is not may only become registered"
+        after = {row.result_id: row for row in self.snapshot().values()}
+        for told in settlements:
+            if told.result_id in held | late:
+                assert after[told.result_id].state == told.state
+                assert after[told.result_id].claim_token is None
+            else:
+                assert after[told.result_id] == before[told.result_id], "changed by somebody who does not hold it"
         if twice:
             assert self.store.record_call(worker.run.run_id, worker.token, call, settlements) == 0
         for result_id in chosen:
@@ -239,7 +254,11 @@ class StoreMachine(RuleBasedStateMachine):
             failure = Settlement(
                 result_id=result_id, outcome="failed", state="failed", code="title_empty", message="because"
             )
+            (before,) = (row for row in self.rows.values() if row.result_id == result_id)
             self.store.record_failures(worker.run.run_id, worker.token, [failure])
+            (after,) = (row for row in self.snapshot().values() if row.result_id == result_id)
+            holds = before.claim_token == worker.token and before.state == "pending"
+            assert after.state == "failed" if holds else after == before
             del worker.held[result_id]
 
     @rule(worker=workers, unanswered=some.booleans())

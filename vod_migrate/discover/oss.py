@@ -24,6 +24,7 @@ from vod_migrate.discover.hls import is_playlist
 from vod_migrate.discover.page import PAGE_KEYS, ListedPage
 from vod_migrate.errors import BucketMissing, ListingBroken, SourceDenied, SourceError, SourceUnavailable
 from vod_migrate.media import MediaObject
+from vod_migrate.redaction import redacted
 
 __all__ = ["FastBucket", "ListedPage", "holds_playlist", "list_pages", "listing_error", "open_bucket"]
 
@@ -107,6 +108,8 @@ class _Credentials(oss2.credentials.CredentialsProvider):  # type: ignore[misc]
 
 def open_bucket(connection: Connection, name: str) -> FastBucket:
     """A client for one bucket on the connection's OSS endpoint, V4-signed, with renewed credentials."""
+    # At DEBUG it logs whole requests with security token and signature, at INFO the signature of a refused one.
+    logging.getLogger("oss2").setLevel(logging.CRITICAL)
     auth = oss2.ProviderAuthV4(_Credentials(connection.credentials))
     bucket = FastBucket(auth, connection.oss_endpoint, name, region=connection.region)
     bucket.timeout = _TIMEOUTS
@@ -261,7 +264,7 @@ def _sortable(key: str) -> bytes:
 def listing_error(error: oss2.exceptions.OssError, bucket: str) -> SourceError:
     """What an oss2 exception means for a listing."""
     code = error.code or ""
-    told = f"{code or type(error).__name__}: {error.message or error.details or error}".strip()
+    told = redacted(f"{code or type(error).__name__}: {error.message or error.details or error}".strip())
     passing = error.status >= _SERVER_ERROR or error.status == _TOO_MANY_REQUESTS or error.status <= 0
     if isinstance(error, oss2.exceptions.RequestError) or passing:
         return SourceUnavailable(f"OSS does not answer for bucket {bucket!r} ({_short(error)})")
@@ -279,7 +282,7 @@ def listing_error(error: oss2.exceptions.OssError, bucket: str) -> SourceError:
 
 
 def _short(error: oss2.exceptions.OssError) -> str:
-    return _cut(str(getattr(error, "exception", None) or error.message or error))
+    return _cut(redacted(str(getattr(error, "exception", None) or error.message or error)))
 
 
 def _cut(text: str) -> str:

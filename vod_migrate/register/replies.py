@@ -35,6 +35,7 @@ from vod_migrate.errors import (
     Throttled,
 )
 from vod_migrate.media import Batch, Entry, Outcome, Reply, Verdict
+from vod_migrate.redaction import redacted
 from vod_migrate.register.matching import Matching
 
 __all__ = ["TRIED_ALONE", "classify", "read_reply"]
@@ -239,5 +240,5 @@ def _cut(text: str) -> str:
 
 def _short(text: str) -> str:
     # Postgres stores neither NUL nor half a surrogate pair.
-    line = " ".join(text.encode(errors="replace").decode().replace("\x00", "\ufffd").split())
+    line = redacted(" ".join(text.encode(errors="replace").decode().replace("\x00", "\ufffd").split()))
     return line if len(line) <= 300 else line[:300] + "…"  # noqa: PLR2004 - readable length
