@@ -78,7 +78,9 @@ def test_a_command_that_ends_as_paused_says_what_is_left_and_how_to_go_on_and_wh
     assert "vod-migrate: paused, 20 objects are left: max_objects is reached" in done.stderr
     assert '"error"' not in done.stderr
     assert "Paused after" in said(typed, "report", "nightly").stdout
-    assert json.loads(said(typed, "resume", "nightly", "--max-objects", "1000", "--json").stdout)["state"] == "succeeded"
+    assert (
+        json.loads(said(typed, "resume", "nightly", "--max-objects", "1000", "--json").stdout)["state"] == "succeeded"
+    )
     for words, says in REFUSED:
         done_again = typed.invoke(app, words)
         assert isinstance(done_again.exception, BadOption), words
