@@ -310,7 +310,8 @@ def test_what_failed_stays_failed_until_sending_it_again_is_approved(rig: Rig) -
     put(rig, "1 😀.mp4")
     made = plan(rig, migration)
     rig.run(migration, approve=made.digest)
-    run = in_airflow(rig, migration, mode="failed")
+    assert plan(rig, migration, mode="failed", codes=["other_code"]).again == 0
+    run = in_airflow(rig, migration, mode="failed", codes=["title_emoji"])
     assert plan_run(rig, run).again == 1
     assert rig.rows("select state from results") == [("failed",)]
     planner.answer(rig.store, run.run_id, approved=True, by="ada")

@@ -79,9 +79,9 @@ def command(plan: Plan, file: str | None) -> str:
     for name, value in plan.options.items():
         if name in ("dry_run", "approve"):
             continue
+        option = "--" + {"prefixes": "prefix", "codes": "code"}.get(name, name.replace("_", "-"))
         for one in value if isinstance(value, list | tuple) else [value]:
-            option = {"prefixes": "prefix"}.get(name, name.replace("_", "-"))
-            words += [f"--{option}", str(one)]
+            words += [option] if one is True else [option, str(one)]
     return shlex.join([*words, "--approve", plan.digest[:16]])
 
 
@@ -112,6 +112,10 @@ def _facts(plan: Plan) -> Iterator[Line]:
     ]
     if plan.to_send:
         facts.append(("would end", f"{moment(plan.expected_end, plan.zone)}, if it began then"))
+    if plan.window is not None:
+        facts.append(("window", f"sends {plan.window} only"))
+    if plan.brakes:
+        facts.append(("brakes", f"pauses after {', '.join(plan.brakes)}"))
     if given:
         facts.append(("options", given))
     for name, fact in facts:

@@ -200,6 +200,7 @@ class Plans(Runs):
                     migration=run.migration,
                     run_id=run.run_id,
                     prefixes=None if prefixes is None else list(prefixes),
+                    codes=None if run.options.codes is None else list(run.options.codes),
                     since=run.options.modified_since,
                     most=run.options.limit or 2**62,
                 )
