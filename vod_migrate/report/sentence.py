@@ -9,6 +9,9 @@ from vod_migrate.results.rows import Counts
 __all__ = ["CUT_SHORT", "sentence", "told"]
 
 
+_NARROWING = ("codes", "prefixes", "date", "modified_since")
+
+
 def told(report: Report, language: Language) -> str:
     """The report's sentence in a language."""
     return sentence(
@@ -101,6 +104,8 @@ def _settled(counts: Counts, language: Language) -> str:
 
 
 def _nothing(run: RunFacts, counts: Counts, language: Language) -> str:
+    if run.mode == "failed" and any(option.name in _NARROWING for option in run.options):
+        return language.say("Nothing to do: no failed object fits the options of this run.")
     if run.mode == "failed":
         return language.say("Nothing to do: this migration had no failed objects.")
     if not counts.discovered:
