@@ -29,6 +29,7 @@ from vod_migrate.console import (
     stop_on_signals,
 )
 from vod_migrate.controlling import control_app
+from vod_migrate.doctoring import doctor_app
 from vod_migrate.errors import BadOption, VodMigrateError
 from vod_migrate.planning import show_plan
 from vod_migrate.running import CLI_SLOT, carry_out
@@ -47,6 +48,8 @@ app = typer.Typer(
 database_app = typer.Typer(help="The results database.", no_args_is_help=True)
 app.add_typer(authoring_app)
 app.add_typer(control_app)
+app.add_typer(doctor_app)
+app.add_typer(doctor_app)
 app.add_typer(database_app, name="db")
 app.add_typer(sandbox_app, name="sandbox")
 
@@ -94,8 +97,10 @@ def run(
         return
     from vod_migrate import engine  # noqa: PLC0415 - slow SDK imports
     from vod_migrate.connection import connection_from_environment  # noqa: PLC0415 - slow SDK imports
+    from vod_migrate.preflight.before_run import preflight  # noqa: PLC0415 - slow SDK imports
 
     connection = connection_from_environment()
+    preflight(connection, migration)
     carry_out(
         connection,
         lambda store, run_id: engine.prepare(

@@ -337,12 +337,13 @@ def register(
 
     Raises:
         BadSetting: the connection is another account's or region's than the run's.
-        AccountStopped, AllRefused, ThresholdPassed: the run stops, the rest stays pending. Interrupted: `stop` was set.
+        AccountStopped, AllRefused, CanaryFailed, ThresholdPassed: the run stops, the rest stays pending. Interrupted: `stop` was set.
         Paused, Cancelled: somebody, the migration's window or a brake ended the run.
         PlanChanged: the source is no longer what was approved, so nothing is sent. BadOption: nobody has approved anything.
     """
     from vod_migrate.register.client import RegisterMediaClient  # noqa: PLC0415 - slow SDK import
     from vod_migrate.register.lookups import Asked, Categories, Covers  # noqa: PLC0415 - slow SDK import
+    from vod_migrate.register.sightings import Sightings  # noqa: PLC0415 - slow SDK import
     from vod_migrate.register.worker import Worker  # noqa: PLC0415 - slow SDK import
 
     may_send = gate_of(store, store.run(run_id))
@@ -373,6 +374,7 @@ def register(
         grace=grace_seconds(),
         take_over=discoverer.take_over,
         may_send=may_send,
+        looks=Sightings(connection, run.bucket, sizes=run.spec.source.listed, stop=stop),
     ).run()
 
 

@@ -35,6 +35,7 @@
         ├── ThresholdPassed               5
         ├── AllRefused                    6
         ├── PlanChanged                   6          the source is no longer what was approved
+        ├── CanaryFailed                  6
         ├── Unfinished                    6
         ├── Paused                        0          no failure: somebody, a window or a brake ended it for now
         │   ├── WindowClosed              0
@@ -57,6 +58,7 @@ __all__ = [
     "BrakeReached",
     "BrokenReply",
     "BucketMissing",
+    "CanaryFailed",
     "Cancelled",
     "Denied",
     "Interrupted",
@@ -297,6 +299,10 @@ class AllRefused(RunStopped):
 
 class PlanChanged(RunStopped):
     """The source is no longer what the approved plan says, so nothing was sent: plan again, look, and approve that."""
+
+
+class CanaryFailed(RunStopped):
+    """The first files of a run, sent alone, failed or became other files' media; everything is pending as before."""
 
 
 class Unfinished(RunStopped):

@@ -6,10 +6,9 @@ from typing import Any
 import pytest
 from looking import driver
 from payloads import HOSTILE
-from staging import Stage, staged
+from staging import SLOW_OBJECTS, Stage, staged
 
 BUCKET_OBJECTS = 600
-SLOW_OBJECTS = 3_000
 
 MIGRATIONS: dict[str, dict[str, Any]] = {
     "interviews": {},

@@ -45,7 +45,7 @@ class Looking:
 
     def frame(self) -> Any:
         frame = self.page.frame_locator(FRAME)
-        frame.locator("h1").wait_for(timeout=20_000)
+        frame.locator("h1").wait_for()
         return frame
 
     def violations(self) -> list[str]:
@@ -79,7 +79,7 @@ def looking(browser: Any, stage: Stage, user: str | None, **context: Any) -> Ite
     """user: already signed in; None: nobody. context: Playwright's options of a browser context."""
     options = {"viewport": {"width": 1280, "height": 900}, "locale": "en-GB", "timezone_id": "Asia/Shanghai", **context}
     opened = browser.new_context(**options)
-    opened.set_default_timeout(15_000)
+    opened.set_default_timeout(45_000)  # CI runs other tests beside these, on two cores
     if user is not None:
         opened.add_cookies([{"name": "_token", "value": stage.token(user), "url": stage.url}])
     opened.add_init_script(_WATCH)

@@ -22,7 +22,9 @@ from vod_migrate.sandbox.testing import Sandbox
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 USERS = {"admin": "admin", "editor": "user", "viewer": "viewer", "outsider": "user"}
-RUN_SECONDS = 90.0
+RUN_SECONDS = 240.0
+SLOW_OBJECTS = 3_000
+"""Enough to watch a run at work, at its five calls a second."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +46,7 @@ class Stage:
     def token(self, user: str) -> str:
         if user not in self._tokens:
             login = {"username": user, "password": self.passwords[user]}
-            answer = httpx.post(f"{self.url}/auth/token", json=login, trust_env=False, timeout=20)
+            answer = httpx.post(f"{self.url}/auth/token", json=login, trust_env=False, timeout=60)
             answer.raise_for_status()
             self._tokens[user] = answer.json()["access_token"]
         return self._tokens[user]
@@ -52,7 +54,7 @@ class Stage:
     def client(self, user: str | None) -> httpx.Client:
         """Talks to the pages as a user's browser does; None: as nobody."""
         cookies = {} if user is None else {"_token": self.token(user)}
-        return httpx.Client(base_url=f"{self.url}/vod-reports", cookies=cookies, trust_env=False, timeout=30)
+        return httpx.Client(base_url=f"{self.url}/vod-reports", cookies=cookies, trust_env=False, timeout=60)
 
     def tab(self, name: str, dag_run_id: str) -> str:
         """The address of the report's tab on a DAG run."""
@@ -79,7 +81,7 @@ class Stage:
             return connection.execute(query.encode(), values).fetchall()
 
 
-def until(what: str, reached: Callable[[], Any], *, seconds: float = 60.0) -> None:
+def until(what: str, reached: Callable[[], Any], *, seconds: float = 120.0) -> None:
     end = time.monotonic() + seconds
     while not reached():
         assert time.monotonic() < end, f"not within {seconds:.0f} s: {what}"

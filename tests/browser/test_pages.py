@@ -11,12 +11,11 @@ from urllib.parse import urlencode
 
 import psycopg
 import pytest
-from conftest import SLOW_OBJECTS
 from fastapi.routing import APIRoute
 from limited_auth import OUTSIDER
 from looking import Looking, looking, sign_in
 from payloads import HOSTILE
-from staging import Stage, until
+from staging import SLOW_OBJECTS, Stage, until
 
 from vod_migrate import engine
 from vod_migrate.connection import connection_from_fields
@@ -94,7 +93,7 @@ def test_a_running_migration_advances_without_reload_pauses_and_goes_on(admin: L
     tops = "() => [...document.querySelectorAll('h2')].map((one) => Math.round(one.getBoundingClientRect().top))"
     before = frame.locator("html").evaluate(tops)
 
-    until("the number grows on the page", lambda: shown(frame, "registered") > first, seconds=15)
+    until("the number grows on the page", lambda: shown(frame, "registered") > first)
     assert frame.locator("html").evaluate("() => window.never_reloaded")
     assert frame.locator("#settings").evaluate("one => one.open"), "what a person opened stays open"
     assert frame.locator("html").evaluate(tops) == before, "nothing jumps"
@@ -142,7 +141,7 @@ def test_a_group_of_failures_is_sent_again_and_registered(admin: Looking, stage:
     frame.locator("#failure-file_refused button").click()
     confirm(frame)
     frame.locator("#notice a").wait_for()
-    until("all of them are registered", lambda: not stage.rows(failed), seconds=60)
+    until("all of them are registered", lambda: not stage.rows(failed))
     assert set(keys) <= set(stage.sandbox.truth("interviews-archive"))
 
 
@@ -233,7 +232,7 @@ def test_the_database_being_away_is_said_on_the_page_which_comes_back_by_itself(
             assert "does not answer" in page.locator("h1").inner_text()
         finally:
             connection.execute(allowed)
-    page.wait_for_selector(".cards", timeout=20_000)
+    page.wait_for_selector(".cards")
     admin.told.clear()  # the browser itself remarks on the status 503
 
 

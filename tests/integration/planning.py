@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-from conftest import Rig
+from rigging import Rig
 
 from vod_migrate import planner
 from vod_migrate.plan.model import Plan

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import BUCKET, Rig
 from planning import plan
+from rigging import BUCKET, Rig
 
 from vod_migrate import engine, planner
 from vod_migrate.errors import BadOption, Interrupted, PlanChanged, VodMigrateError
@@ -204,6 +204,26 @@ def test_an_approved_run_takes_along_what_was_left_when_it_was_planned_and_no_mo
     assert (told.error, sent(rig)) == (None, {"a/1.mp4", "left/1.mp4"})
     rig.run(migration)
     assert len(sent(rig)) == 3
+
+
+def test_an_approved_run_that_was_interrupted_goes_on_when_it_is_approved_again(rig: Rig) -> None:
+    rig.sandbox.generate(BUCKET, count=300, dirt=0)
+    put(rig, "left/1.mp4")
+    rig.discover(rig.prepare(prefixes=["left/"]))
+    migration = rig.migration(source={"prefixes": ["archive/"]}, register={"calls_per_second": 10})
+    made = plan(rig, migration)
+    assert made.leftovers == 1
+    first = rig.prepare(migration, approve=made.digest)
+    rig.discover(first)
+    stop = threading.Event()
+    threading.Timer(1.0, stop.set).start()
+    with pytest.raises(Interrupted):
+        rig.register(first, stop)
+    engine.finish(store=rig.store, run_id=first.run_id)
+    assert 0 < len(sent(rig)) < 301
+    told = rig.run(migration, approve=made.digest)
+    assert (told.error, len(sent(rig))) == (None, 301)
+    rig.assert_results_equal_truth()
 
 
 # Migrations that require an approval, as Airflow's tasks drive them

@@ -7,7 +7,7 @@ import io
 from typing import Any
 
 import pytest
-from conftest import BUCKET, Rig
+from rigging import BUCKET, Rig
 
 from vod_migrate import engine
 from vod_migrate.errors import BadOption

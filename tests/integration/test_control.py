@@ -11,8 +11,9 @@ import pytest
 
 from vod_migrate import control, engine
 from vod_migrate.discover import oss
-from vod_migrate.errors import BadOption, Cancelled, Paused, VodMigrateError
+from vod_migrate.errors import BadOption, BadSetting, Cancelled, Denied, Paused, VodMigrateError
 from vod_migrate.sandbox.testing import Sandbox
+from vod_migrate.stopping import grace_seconds
 
 BUCKET = "media-archive"
 WITHIN_SECONDS = 5.0
@@ -185,3 +186,54 @@ def test_a_run_paused_when_nothing_is_left_is_a_success(rig: Any, sandbox: Sandb
     rig.register(run)
     control.pause(rig.store, run.run_id, by="Maria")
     assert rig.store.run(run.run_id).state == "succeeded"
+
+
+@pytest.mark.parametrize(("grace", "unknown"), [("", True), ("30", False)])
+def test_calls_under_way_at_a_signal_are_awaited_as_far_as_the_platform_grants_time(
+    rig: Any, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, grace: str, unknown: bool
+) -> None:
+    put(sandbox, 100)
+    monkeypatch.setenv("VOD_MIGRATE_GRACE_SECONDS", grace)
+    sandbox.settings(latency_ms=4_000)
+    run = rig.prepare()
+    rig.discover(run)
+    stop = threading.Event()
+    worker = InBackground(rig.register, run, stop)
+    wait_for(lambda: rig.calls() >= 1)
+    calls, began = rig.calls(), time.monotonic()
+    stop.set()
+    assert worker.ended_within(15)
+    assert (time.monotonic() - began < 4) is unknown
+    assert rig.calls() == calls, "nothing new is sent"
+    counts = engine.finish(store=rig.store, run_id=run.run_id).counts
+    assert (counts.unknown > 0, counts.registered > 0) == (unknown, not unknown)
+    assert counts.unknown + counts.pending + counts.registered == 100
+
+
+def test_a_grace_that_is_no_number_of_seconds_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    for given in ("soon", "0", "601"):
+        monkeypatch.setenv("VOD_MIGRATE_GRACE_SECONDS", given)
+        with pytest.raises(BadSetting, match="VOD_MIGRATE_GRACE_SECONDS"):
+            grace_seconds()
+
+
+def test_an_account_that_is_denied_in_the_middle_stops_at_once_and_the_next_run_goes_on(
+    rig: Any, sandbox: Sandbox
+) -> None:
+    put(sandbox, 400)
+    run = rig.prepare(calls_per_second=20)
+    rig.discover(run)
+    workers = [InBackground(rig.register, run, slot=slot) for slot in ("one", "two")]
+    wait_for(lambda: len(sandbox.truth(BUCKET)) >= 30)
+    sandbox._do(lambda world: world.accounts.first.config.deny.append("vod:RegisterMedia"))
+    calls = rig.calls()
+    assert all(worker.ended_within(WITHIN_SECONDS) for worker in workers)
+    assert {type(worker.raised) for worker in workers} == {Denied}
+    assert rig.calls() - calls <= 25, "what one second brings, until the other worker has heard of it"
+    summary = engine.finish(store=rig.store, run_id=run.run_id)
+    assert (summary.state, type(summary.error), summary.counts.failed) == ("stopped", Denied, 0)
+    assert "allow vod:RegisterMedia" in str(summary.error)
+    assert summary.counts.registered + summary.counts.pending == 400
+    sandbox._do(lambda world: world.accounts.first.config.deny.clear())
+    assert rig.run().counts.pending == 0
+    assert len(sandbox.truth(BUCKET)) == 400

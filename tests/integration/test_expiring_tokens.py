@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from alibabacloud_credentials.utils import auth_util
-from conftest import BUCKET, Rig
+from rigging import BUCKET, Rig
 
 from vod_migrate import engine
 from vod_migrate.connection import Connection, connection_from_fields

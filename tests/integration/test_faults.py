@@ -14,7 +14,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from conftest import BUCKET, Rig
+from rigging import BUCKET, Rig
 
 from vod_migrate import engine
 from vod_migrate.connection import connection_from_environment

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import BUCKET, Rig
 from planning import plan
+from rigging import BUCKET, Rig
 
 from vod_migrate import engine
 from vod_migrate.errors import Interrupted, ManifestBroken

@@ -6,7 +6,7 @@ import random
 import threading
 
 import psycopg
-from conftest import BUCKET, Rig
+from rigging import BUCKET, Rig
 
 # Each pair: the tally, and the rows that it stands for.
 RESULTS = (

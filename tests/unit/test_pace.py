@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from vod_migrate.clock import StopClock
-from vod_migrate.errors import Interrupted, QuotaConflict
+from vod_migrate.errors import Interrupted, QuotaConflict, StoreError
 from vod_migrate.register.breaker import STREAK, Breaker
 from vod_migrate.register.quota import (
     AHEAD_SECONDS,
@@ -232,3 +232,25 @@ def test_a_breaker_knows_whether_others_were_answered_since() -> None:
     breaker.answered()
     assert breaker.answered_since(4)
     assert not breaker.answered_since(5)
+
+
+class NoRows(Rows):
+    """Somebody deleted the pace."""
+
+    def reserve_slot(self, account: str, api: str, scope: str, *, ahead: float) -> tuple[float, float] | None:
+        raise KeyError(account, api, scope, ahead)
+
+
+@pytest.mark.parametrize(
+    ("api", "says"),
+    [
+        ("RegisterMedia", "`vod-migrate quota studio --calls-per-second 47`"),
+        ("GetCategories", "start the run again"),
+        ("AddCategory", "start the run again"),
+    ],
+)
+def test_a_pace_that_is_gone_is_named_with_what_mends_that_apis(api: str, says: str) -> None:
+    clock = HandClock()
+    with pytest.raises(StoreError, match=f"of account 'studio' for {api} is gone") as gone:
+        AccountPace(NoRows(clock), account="studio", clock=clock, api=api).wait()
+    assert says in str(gone.value)

@@ -42,7 +42,7 @@ __all__ = [
 
 
 class PrepareOperator(BaseOperator):
-    """Checks options, connection and results database, and stores the run with its resolved migration file.
+    """Checks options, connection, results database and what VOD has to know, and stores the run with its resolved migration file.
 
     options: the run's options by name (templated); None takes them from the trigger form.
     Returns the run's ID.
@@ -62,16 +62,19 @@ class PrepareOperator(BaseOperator):
     def execute(self, context: Context) -> str:
         """Stores the run; a retry, or a cleared task, finds the same run again."""
         from vod_migrate.engine import Origin, prepare  # noqa: PLC0415 - not while parsing
+        from vod_migrate.preflight.before_run import preflight  # noqa: PLC0415 - not while parsing
 
         with explained(self):
             migration = parse_migration(self.migration, origin=f"the migration of {self.task_id}")
             dag_run = context["dag_run"]
             given = self.options if self.options is not None else {**context["params"], **(dag_run.conf or {})}
             interval = _interval(dag_run)
+            connection = VodHook(migration.connection).connection
+            preflight(connection, migration)
             with open_results() as store:
                 run = prepare(
                     store=store,
-                    connection=VodHook(migration.connection).connection,
+                    connection=connection,
                     migration=migration,
                     options=parse_options(given),
                     origin=Origin(

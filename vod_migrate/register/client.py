@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Protocol
@@ -17,11 +18,12 @@ from vod_migrate.register.batching import as_json, metadata
 from vod_migrate.register.replies import classify, read_reply
 from vod_migrate.spec_register import Register
 
-__all__ = ["RegisterMediaClient", "Registrar", "renewing", "vod_client"]
+__all__ = ["RegisterMediaClient", "Registrar", "ask_vod", "renewing", "vod_client"]
 
 _TOKEN_CODES = ("InvalidSecurityToken", "SecurityToken")
 CONNECT_MILLISECONDS = 5_000
 READ_MILLISECONDS = 15_000
+_WORD = re.compile(r"(?<!^)(?=[A-Z])")
 
 
 class Registrar(Protocol):
@@ -45,6 +47,41 @@ def vod_client(connection: Connection) -> Any:
         parts = urlsplit(connection.vod_endpoint)
         config.endpoint, config.protocol = parts.netloc, parts.scheme.upper()
     return Client(config)
+
+
+def ask_vod(
+    client: Any,
+    api: str,
+    fields: Mapping[str, Any],
+    *,
+    connect_seconds: float = CONNECT_MILLISECONDS / 1000,
+    read_seconds: float = READ_MILLISECONDS / 1000,
+) -> tuple[Mapping[str, Any], Mapping[str, str]]:
+    """One request to a neighbour of RegisterMedia. Returns the body, by the API's own names, and the answer's headers.
+
+    api: as the vendor calls it, `GetCategories`; fields: as the SDK calls them, `cate_id`.
+
+    Raises:
+        RegisterError: Throttled, Transient, RequestRefused or AccountStopped.
+    """
+    from alibabacloud_vod20170321 import models  # noqa: PLC0415 - slow SDK import
+    from darabonba.runtime import RuntimeOptions  # noqa: PLC0415 - slow SDK import
+
+    runtime = RuntimeOptions(connect_timeout=int(connect_seconds * 1000), read_timeout=int(read_seconds * 1000))
+    send = getattr(client, f"{_WORD.sub('_', api).lower()}_with_options")
+    try:
+        response = send(getattr(models, f"{api}Request")(**fields), runtime)
+    except TeaException as error:
+        raise classify(error, api=api) from error
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise BrokenReply(f"VOD's answer to {api} cannot be read ({type(error).__name__}: {error})") from error
+    except CredentialException as error:
+        raise NetworkTrouble(
+            f"the credential provider gives no credentials ({type(error).__name__})", code="no_credentials"
+        ) from error
+    if response.body is None:
+        raise BrokenReply(f"VOD answered {api} with something else", http_status=200)
+    return response.body.to_map(), response.headers or {}
 
 
 class RegisterMediaClient:

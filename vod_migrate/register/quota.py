@@ -40,6 +40,7 @@ __all__ = [
     "agree_on_pace",
     "look_ahead",
     "next_slot",
+    "pace_conflict",
     "share_after_refusal",
     "share_in_force",
 ]
@@ -217,8 +218,7 @@ class AccountPace:
             if scope:
                 return None
             raise StoreError(
-                f"the pace of account {self._account!r} is gone from the results database: set it with "
-                f"`vod-migrate quota {self._account} --calls-per-second {ACCOUNT_CALLS_PER_SECOND:g}`"
+                f"the pace of account {self._account!r} for {self._api} is gone from the results database: {self._remedy}"
             ) from None
 
     @contextmanager
@@ -230,6 +230,14 @@ class AccountPace:
             yield
         finally:
             door.release()
+
+    @property
+    def _remedy(self) -> str:
+        if self._api == API:
+            return f"set it with `vod-migrate quota {self._account} --calls-per-second {ACCOUNT_CALLS_PER_SECOND:g}`"
+        return (
+            "start the run again, which makes that row anew (`vod-migrate quota` sets the pace of RegisterMedia only)"
+        )
 
     def throttled(self, *, retry_after: float | None) -> None:
         """Tells the account's row that the service refused a call."""
@@ -249,10 +257,18 @@ def agree_on_pace(rows: QuotaRow, *, account: str, configured: float | None) -> 
         QuotaConflict: this connection names another pace than the row.
     """
     rate = rows.keep_quota(account, API, configured or ACCOUNT_CALLS_PER_SECOND)
-    if configured is not None and abs(rate - configured) > 1e-9:  # noqa: PLR2004 - float noise
-        raise QuotaConflict(
-            f"account {account!r} is paced at {rate:g} calls per second, but this connection says calls_per_second = "
-            f"{configured:g}: give every connection of the account the same value, or change the account's with "
-            f"`vod-migrate quota {account} --calls-per-second {configured:g}`"
-        )
+    conflict = pace_conflict(account, rate, configured)
+    if conflict is not None:
+        raise conflict
     return rate
+
+
+def pace_conflict(account: str, rate: float, configured: float | None) -> QuotaConflict | None:
+    """What is wrong where a connection names another pace (calls per second) than the account's row."""
+    if configured is None or abs(rate - configured) <= 1e-9:  # noqa: PLR2004 - float noise
+        return None
+    return QuotaConflict(
+        f"account {account!r} is paced at {rate:g} calls per second, but this connection says calls_per_second = "
+        f"{configured:g}: give every connection of the account the same value, or change the account's with "
+        f"`vod-migrate quota {account} --calls-per-second {configured:g}`"
+    )

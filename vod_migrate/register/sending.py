@@ -45,8 +45,9 @@ class Sender:
         braked: Callable[[Registrar], Braked],
         described: Callable[[Sequence[Work]], list[Entry]],
         address: str,
+        heard: Callable[[Reply], None],
     ) -> None:
-        """braked: puts the run's brakes around a registrar; described: makes claimed results ready to send."""
+        """braked: puts the run's brakes around a registrar; described: makes claimed results ready to send; heard: is told each reply."""
         self._store = store
         self._run = run
         self._token = token
@@ -59,6 +60,7 @@ class Sender:
         self._braked = braked
         self._described = described
         self._address = address
+        self._heard = heard
         self._answered = threading.Event()
         self._proven = False
 
@@ -75,7 +77,7 @@ class Sender:
             if batch is None:
                 continue
             try:
-                registrar.register(batch)
+                self._heard(registrar.register(batch))
                 self._proven = True
             except Interrupted:
                 return

@@ -14,7 +14,7 @@ import time
 import uuid
 from collections.abc import Callable, Sequence
 
-from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_random_exponential
+from tenacity import RetryCallState, Retrying, retry_if_exception, wait_random_exponential
 
 from vod_migrate.clock import Clock
 from vod_migrate.errors import (
@@ -24,6 +24,7 @@ from vod_migrate.errors import (
     RegisterError,
     RequestRefused,
     Retryable,
+    StoreError,
     Throttled,
     TokenExpired,
     Transient,
@@ -208,7 +209,7 @@ class Retried:
         """Sends, as often as it takes."""
         began, broken = self._clock.now(), 0
         retrying = Retrying(
-            retry=retry_if_exception_type(Retryable),
+            retry=retry_if_exception(_may_go_away),
             wait=wait_random_exponential(multiplier=FIRST_WAIT_SECONDS, max=LONGEST_WAIT_SECONDS),
             sleep=self._clock.sleep,
             before_sleep=_log_retry,
@@ -225,6 +226,11 @@ class Retried:
                         raise
                     raise RequestRefused(str(error), code=error.code, http_status=error.http_status) from error
         raise AssertionError("unreachable: tenacity re-raises")
+
+
+def _may_go_away(error: BaseException) -> bool:
+    # The store has been patient itself; a call that was answered is not made again because it could not be recorded.
+    return isinstance(error, Retryable) and not isinstance(error, StoreError)
 
 
 def _log_retry(state: RetryCallState) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import psycopg
 
@@ -69,3 +70,9 @@ class Claims(Session):
         """(open scans, whether results are left to send, whether some are left to be tried alone)."""
         row = self._do(lambda c: QUERIES.work_left(c, run_id=run_id))
         return int(row[0]), bool(row[1]), bool(row[2])
+
+    @contextmanager
+    def canary_lock(self, run_id: str) -> Iterator[bool]:
+        """Whether this worker may send the run's canary; True to one at a time."""
+        with self._trying(f"canary:{run_id}") as held:
+            yield held

@@ -416,6 +416,23 @@ with answered as (
 )
 select count(*) from told;
 
+-- name: take_back!
+-- What a canary was told counts for nothing: its files are pending as before, and what it recorded is superseded. A media that
+-- is another file's, or was new, is forgotten with it.
+with taken as (
+  select * from unnest(:result_ids::bigint[], :attempts::int[], :no_answers::int[]) as t (result_id, attempts, no_answers)
+), back as (
+  update results r set
+    state = 'pending', alone = false, unsure = false, claim_token = null, attempts = t.attempts, no_answers = t.no_answers,
+    media_id = case when r.new_register or r.result_id = any(:wrong::bigint[]) then null else r.media_id end,
+    registered_at = case when r.new_register or r.result_id = any(:wrong::bigint[]) then null else r.registered_at end,
+    new_register = null, settled_run = nullif(r.settled_run, :run_id), updated_at = now()
+  from taken t where r.result_id = t.result_id and r.queued_run = :run_id
+  returning r.result_id
+)
+update outcomes o set outcome = 'superseded'
+from back b where o.run_id = :run_id and o.result_id = b.result_id and o.outcome <> 'late';
+
 -- name: settle_alone!
 -- A run stopped by its threshold gives no second try: what was refused once is failed.
 with settled as (
@@ -701,11 +718,20 @@ from results
 where queued_run = :run_id and state = 'pending' and alone = :alone and result_id > :after
 order by result_id limit :most;
 
--- name: planned_leftovers$
--- The earlier runs whose leftovers an approved plan takes along: of the plan with a digest, or of the run's own.
-select body -> 'leftover_runs' from plans
-where case when :digest::text is null then run_id = :run_id else digest = :digest end
-order by made_at desc limit 1;
+-- name: planned_leftovers
+-- The earlier runs whose leftovers an approved run takes over: those that its plan names (the plan with a digest, or the run's own),
+-- and those that worked on the very same plan. One that found another source has taken over nothing.
+select jsonb_array_elements_text(body -> 'leftover_runs') from (
+  select body from plans
+  where case when :digest::text is null then run_id = :run_id else digest = :digest end
+  order by made_at desc limit 1
+) plan
+union
+select run_id from runs
+where account = :account and migration = :migration and options ->> 'approve' = :digest::text
+  and stop_code is distinct from 'PlanChanged'
+union
+select run_id from plans where digest = :digest::text;
 
 -- name: left_count$
 -- How much some runs left pending.

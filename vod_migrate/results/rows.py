@@ -91,6 +91,11 @@ class Run:
         """When the run may send; None: always."""
         return None if self.options.ignore_window else self.spec.opening
 
+    @property
+    def bound(self) -> bool:
+        """Whether the run may send only what a person has approved."""
+        return self.options.approve is not None or self.spec.require_approval
+
     @classmethod
     def from_row(cls, row: Sequence[Any]) -> Self:
         """From the query get_run."""

@@ -217,10 +217,12 @@ class Runs(Session):
 
 def planned_leftovers(connection: psycopg.Connection, run: Run) -> list[str] | None:
     """The runs whose leftovers a run may take over; None where no plan binds it."""
-    digest = run.options.approve
-    if digest is None and not run.spec.require_approval:
+    if not run.bound:
         return None
-    return list(QUERIES.planned_leftovers(connection, digest=digest, run_id=run.run_id) or ())
+    rows = QUERIES.planned_leftovers(
+        connection, digest=run.options.approve, run_id=run.run_id, account=run.account, migration=run.migration
+    )
+    return [row[0] for row in rows]
 
 
 def _run_of_origin(connection: psycopg.Connection, run: Run) -> Any:

@@ -72,7 +72,8 @@ class Scans(Session):
                     run_id=run.run_id,
                     mode=run.mode.value,
                     retry_failed=run.spec.register_.retry_failed,
-                    adopts=run.adopts,
+                    # A bound run takes over from few runs, so what it finds listed and left by any it queues by itself.
+                    adopts=run.adopts and not run.bound,
                     once=not run.spec.source.listed,
                     keys=[found.key for found in part],
                     sizes=[found.size for found in part],

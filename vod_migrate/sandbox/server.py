@@ -90,6 +90,8 @@ class SandboxServer:
         except Exception:  # noqa: BLE001 - a bug answers 500
             _log.exception("The sandbox itself failed on %s %s", request.method, request.path)
             reply = service.refusal(service.broken(500), request)
+        # The clock of the sandbox, which a setting moves, not the machine's.
+        reply.headers.setdefault("Date", self.world.timestamp("%a, %d %b %Y %H:%M:%S GMT"))
         return await _send(raw, reply)
 
     async def _call(self, service: Service, request: Request) -> Reply:

@@ -22,6 +22,7 @@ DEFAULT_QUOTAS: dict[str, int | None] = {
     "RegisterMedia": 50,
     "GetCategories": 50,
     "AddCategory": 30,
+    "GetTranscodeTemplateGroup": 100,
     "ListTranscodeTemplateGroup": 100,
     "AddTranscodeTemplateGroup": 100,
     "GetMezzanineInfo": 100,
@@ -67,6 +68,9 @@ class Settings(Strict):
     max_url_bytes: int = Field(
         default=131_072, ge=256, le=131_072, description="a longer request target is answered with an HTML 414"
     )
+    seen_after_ms: float = Field(
+        default=0, ge=0, description="how long after its registration GetMezzanineInfo and GetVideoInfos know a media"
+    )
     clock_offset_s: float = Field(default=0, description="how far the sandbox's clock is ahead of this machine's")
 
 
@@ -95,6 +99,7 @@ class AccountConfig(Strict):
     regions: list[str] = Field(default_factory=lambda: [DEFAULT_REGION], min_length=1)
     credentials: list[CredentialConfig] = Field(default_factory=lambda: [CredentialConfig()])
     deny: list[str] = Field(default_factory=list, description="RAM actions refused to every user of the account")
+    activated: bool = Field(default=True, description="whether VOD was ever opened for the account")
     suspended: bool = False
     categories: list[CategoryConfig] = Field(default_factory=list)
     template_groups: list[str] = Field(default_factory=list, description="further transcoding template group ids")

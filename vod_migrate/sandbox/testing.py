@@ -25,6 +25,7 @@ from vod_migrate.sandbox.faultconfig import FaultConfig, FaultPlanFile
 from vod_migrate.sandbox.oss.objects import new_upload
 from vod_migrate.sandbox.server import SandboxServer
 from vod_migrate.sandbox.settings import (
+    AccountConfig,
     BucketConfig,
     CategoryConfig,
     DatasetConfig,
@@ -155,6 +156,16 @@ class Sandbox:
         """Make a media category in the first account; returns its CateId."""
         config = CategoryConfig(name=name, parent=parent)
         return self._do(lambda world: world.accounts.first.categories.configure(config).id)
+
+    def account(self, **changes: Any) -> AccountConfig:
+        """Change the first account; arguments are those of `AccountConfig`. Returns what it is now."""
+
+        def act(world: World) -> AccountConfig:
+            known = world.accounts.first.config
+            fields = {name: getattr(known, name) for name in AccountConfig.model_fields}
+            return world.accounts.add(AccountConfig.model_validate({**fields, **changes})).config
+
+        return self._do(act)
 
     def settings(self, **changes: Any) -> Settings:
         """Change settings (none: just read them); returns all of them."""

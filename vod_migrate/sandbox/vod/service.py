@@ -29,6 +29,7 @@ class Vod:
         self._actions: dict[str, Action] = {
             "RegisterMedia": lambda account, parameters: register.register_media(world, account, parameters),
             "ListTranscodeTemplateGroup": lambda account, _: (account.templates.list(), 0),
+            "GetTranscodeTemplateGroup": lambda account, parameters: (account.templates.get(parameters), 0),
             "AddTranscodeTemplateGroup": lambda account, parameters: (
                 account.templates.add(parameters, world.timestamp("%Y-%m-%dT%H:%M:%SZ")),
                 0,
@@ -72,6 +73,8 @@ class Vod:
             raise VodError("InvalidVersion", 400, "Specified parameter Version is not valid.")
         if request.method not in {"GET", "POST"}:
             raise VodError("UnsupportedHTTPMethod", 405, "This http method is not supported.")
+        if not caller.account.config.activated:
+            raise VodError("OperationDenied", 403, "Your account does not open VOD service yet.")
         if caller.account.config.suspended:
             raise VodError("OperationDenied.Suspended", 403, "Your VOD service is suspended.")
         if not caller.may(f"vod:{api}"):
