@@ -30,6 +30,8 @@ OTHER_VARIABLES = {
     "Empty: by hand an embedded Postgres, inside Airflow an error.",
     "VOD_MIGRATE_HOME": "Folder of the embedded Postgres. Default `~/.local/share/vod-migrate`.",
     "VOD_MIGRATE_REPORTS": "Inside Airflow: folder of the reports. Default `vod_reports` in `AIRFLOW_HOME`.",
+    "VOD_MIGRATE_GRACE_SECONDS": "How many seconds the platform leaves a process between SIGTERM and SIGKILL; calls under way "
+    "are awaited for so long, less 2.5. Default 5, as Airflow does.",
     "VOD_MIGRATE_SANDBOX_URL": "The running sandbox that `vod-migrate sandbox fault`, `counters`, `truth` … speak to.",
     "ALIBABA_CLOUD_ECS_METADATA_DISABLED": "`true` keeps the provider `default` from asking the ECS metadata service, "
     "which answers on ECS only.",
@@ -61,7 +63,7 @@ def settings_page() -> str:
             *_sections(Migration),
             "## Run options",
             "",
-            "The trigger form in Airflow, `vod-migrate run` and `dag_run.conf` take the same ones.",
+            "The trigger form in Airflow, `vod-migrate run` and `dag_run.conf` take the same ones; `resume` is a command of its own by hand.",
             "",
             *_table(RunOptions.model_json_schema()),
             "",
