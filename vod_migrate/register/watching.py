@@ -12,7 +12,7 @@ import uuid
 from typing import Any
 
 from vod_migrate.ending import sending_end, sending_ends
-from vod_migrate.errors import Interrupted, StoreError, ThresholdPassed, VodMigrateError
+from vod_migrate.errors import Interrupted, StoreError, ThresholdPassed
 from vod_migrate.register.brakes import Deadline
 from vod_migrate.register.hand import Halt
 from vod_migrate.results.claims import LEASE_SECONDS
@@ -91,6 +91,8 @@ class Watch:
                 self.look()
             except StoreError as error:
                 log.debug("the run cannot be looked at: %s", error)
+            except Exception as error:  # noqa: BLE001 - a worker that nobody watches must not go on
+                self._halt.ask(error)
 
     def _look_after(self) -> None:
         renewed = counted = time.monotonic()
@@ -106,8 +108,11 @@ class Watch:
                     self.keep_place()
                     self._store.show_life(self._run.run_id)
                     renewed = now
-            except VodMigrateError as error:
-                log.warning("the lease of a worker could not be renewed: %s", error)
+            except StoreError as error:
+                if not self._halt.asked:
+                    log.warning("the lease of a worker could not be renewed: %s", error)
+            except Exception as error:  # noqa: BLE001 - a worker that nobody watches must not go on
+                self._halt.ask(error)
 
     def _check_threshold(self) -> None:
         rule = self._run.spec.stop
