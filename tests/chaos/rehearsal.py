@@ -58,7 +58,8 @@ FAULTS: list[dict[str, Any]] = [
     {"kind": "http_503", "api": "RegisterMedia", "rate": 0.02},
     {"kind": "timeout", "api": "RegisterMedia", "rate": 0.01, "when": "after", "seconds": 0.5},
     {"kind": "throttle", "api": "RegisterMedia", "rate": 0.02},
-    {"kind": "fail_files", "rate": 0.005, "sticky": False},
+    # The same files each time: refused twice at random, a file that is registered already would be told as failed.
+    {"kind": "fail_files", "rate": 0.005},
     {"kind": "omit_files", "rate": 0.005, "sticky": False},
     {"kind": "omit_files", "rate": 0.005, "sticky": False, "when": "after"},
     {"kind": "http_503", "api": "ListObjects", "rate": 0.1},

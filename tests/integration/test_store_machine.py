@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import itertools
 import os
 import uuid
 from collections import Counter
@@ -12,7 +11,7 @@ from typing import Any, NamedTuple
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as some
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from hypothesis.stateful import run_state_machine_as_test as run_machine
 
 from vod_migrate.media import Description, Entry, MediaObject, Outcome, Verdict
@@ -28,6 +27,24 @@ MOST_RUNS, MOST_WORKERS = 4, 4
 MIGRATIONS = ("nightly", "other")
 EXAMPLES = int(os.environ.get("VOD_MIGRATE_TEST_EXAMPLES", "40"))
 """More for a long look: 40 take about 15 s on an idle machine."""
+SEEN: Counter[str] = Counter()
+"""How often each situation came up: a machine that never gets anywhere holds every promise."""
+MUST_BE_SEEN = (
+    "claimed",
+    "taken from the dead",
+    "claimed alone",
+    "registered",
+    "already_registered",
+    "failed",
+    "retry",
+    "unknown",
+    "late and registered",
+    "late and without effect",
+    "failed -> pending",
+    "registered -> gone",
+    "gone -> registered",
+    "registered -> pending",
+)
 MOMENT = dt.datetime(2026, 11, 22, tzinfo=dt.UTC)
 BECOMES = {
     None: {"pending"},
@@ -36,6 +53,17 @@ BECOMES = {
     "failed": {"failed", "pending", "registered"},
     "gone": {"gone", "pending", "registered"},
 }
+
+
+ALWAYS = (
+    "upload", "delete", "list_to_the_end", "list_a_page", "listing_breaks_off_and_is_tried_again", "adopt", "end_a_run",
+    "stop_by_its_threshold",
+)  # fmt: skip
+BEGINNINGS = ("begin_a_run", "begin_a_run")
+OF_WORKERS = (
+    *["claim"] * 4, *["call_and_record"] * 4, "refuse_what_cannot_be_described", "a_call_gets_no_answer", "crash", "leave",
+    "lease_runs_out", "lease_runs_out", "renew",
+)  # fmt: skip
 
 
 class Row(NamedTuple):
@@ -58,17 +86,16 @@ class Worker:
     """What a worker believes: its token, and what it holds."""
 
     run: Run
-    slot: str
     token: uuid.UUID
     held: dict[int, Work] = field(default_factory=dict)
-    calls: list[tuple[CallRecord, list[Settlement]]] = field(default_factory=list)
 
 
 class StoreMachine(RuleBasedStateMachine):
-    """Real Postgres; the bucket and the service are dicts."""
+    """Real Postgres; the bucket and the service are dicts.
 
-    runs = Bundle("runs")
-    workers = Bundle("workers")
+    One rule draws what happens next: of many rules Hypothesis would leave half out of each example, and a result that is claimed,
+    lost, recorded late and queued again needs most of them.
+    """
 
     def __init__(self, store: Store) -> None:
         super().__init__()
@@ -77,33 +104,47 @@ class StoreMachine(RuleBasedStateMachine):
             connection.execute("truncate runs, scans, results, claims, calls, outcomes, gone_candidates cascade")
         self.bucket: dict[str, str] = {}
         self.registered: set[str] = set()
+        self.runs: list[Run] = []
         self.alive: list[Worker] = []
-        self.numbers = itertools.count()
-        self.begun = 0
         self.rows: dict[str, Row] = {}
+
+    @initialize()
+    def a_listed_bucket(self) -> None:
+        self.bucket |= dict.fromkeys(KEYS, "A")
+        self.list_all(self.begin("nightly", Mode.NEW))
+        self.enter(self.runs[0], "one")
+
+    @rule(data=some.data())
+    def something_happens(self, data: Any) -> None:
+        self.draw = data.draw
+        possible = [*ALWAYS, *(BEGINNINGS if len(self.runs) < MOST_RUNS else ()), *(OF_WORKERS if self.alive else ())]
+        if len(self.alive) < MOST_WORKERS:
+            possible.append("take_place")
+        getattr(self, self.draw(some.sampled_from(possible), label="what happens"))()
 
     # The bucket
 
-    @rule(keys=some.sets(some.sampled_from(KEYS), min_size=1), etag=some.sampled_from("AB"))
-    def upload(self, keys: set[str], etag: str) -> None:
-        self.bucket |= dict.fromkeys(keys, etag)
+    def upload(self) -> None:
+        keys = self.draw(some.sets(some.sampled_from(KEYS), min_size=1))
+        self.bucket |= dict.fromkeys(keys, self.draw(some.sampled_from("AB")))
 
-    @rule(key=some.sampled_from(KEYS))
-    def delete(self, key: str) -> None:
-        self.bucket.pop(key, None)
+    def delete(self) -> None:
+        self.bucket.pop(self.draw(some.sampled_from(KEYS)), None)
 
     # Runs
 
-    @precondition(lambda self: self.begun < MOST_RUNS)
-    @rule(target=runs, name=some.sampled_from(MIGRATIONS), mode=some.sampled_from(Mode))
+    def begin_a_run(self) -> None:
+        self.begin(
+            self.draw(some.sampled_from(["nightly", *MIGRATIONS])), self.draw(some.sampled_from([Mode.NEW, *Mode]))
+        )
+
     def begin(self, name: str, mode: Mode) -> Run:
-        self.begun += 1
         migration = parse_migration(
             {"name": name, "source": {"bucket": BUCKET}, "register": {"template_group_id": "VOD_NO_TRANSCODE"}},
             origin="test",
         )
         asked = Run(
-            run_id=f"r{next(self.numbers):04}",
+            run_id=f"r{len(self.runs):04}",
             account=ACCOUNT,
             region="cn-shanghai",
             migration=name,
@@ -115,15 +156,23 @@ class StoreMachine(RuleBasedStateMachine):
         run = self.store.prepare_run(asked, spec_digest="d", prefixes=[] if mode is Mode.FAILED else [""], whole=True)
         if mode is Mode.FAILED:
             self.store.queue_failed(run, prefixes=None)
+        self.runs.append(run)
         return run
 
-    @rule(run=runs)
-    def list_to_the_end(self, run: Run) -> None:
-        while self.store.open_scans(run.run_id):
-            self.list_a_page(run)
+    def a_run(self) -> Run:
+        return self.draw(some.sampled_from(self.runs))
 
-    @rule(run=runs)
-    def list_a_page(self, run: Run) -> None:
+    def list_to_the_end(self) -> None:
+        self.list_all(self.a_run())
+
+    def list_a_page(self) -> None:
+        self.list_next(self.a_run())
+
+    def list_all(self, run: Run) -> None:
+        while self.store.open_scans(run.run_id):
+            self.list_next(run)
+
+    def list_next(self, run: Run) -> None:
         for scan in self.store.open_scans(run.run_id):
             rest = sorted(key for key in self.bucket if key > (scan.last_key or ""))
             page = rest[:PAGE]
@@ -137,58 +186,56 @@ class StoreMachine(RuleBasedStateMachine):
             if cursor is None:
                 self.store.close_scan(after, state="complete")
 
-    @rule(run=runs)
-    def listing_breaks_off_and_is_tried_again(self, run: Run) -> None:
+    def listing_breaks_off_and_is_tried_again(self) -> None:
+        run = self.a_run()
         for scan in self.store.open_scans(run.run_id):
             self.store.close_scan(scan, state="failed", code="SourceUnavailable", error="503")
         self.store.retry_failed_scans(run.run_id)
 
-    @rule(run=runs)
-    def adopt(self, run: Run) -> None:
-        self.store.adopt_pending(run, most=4)
+    def adopt(self) -> None:
+        self.store.adopt_pending(self.a_run(), most=4)
 
-    @rule(run=runs, state=some.sampled_from(["succeeded", "interrupted", "paused", "cancelled"]))
-    def end(self, run: Run, state: str) -> None:
+    def end_a_run(self) -> None:
+        run, state = self.a_run(), self.draw(some.sampled_from(["succeeded", "interrupted", "paused", "cancelled"]))
         if state == "cancelled":
             self.store.stop_run(run.run_id, code="Cancelled", message="by a person")
         self.store.finish_run(run.run_id, state=state, summary={"counts": {"pending": 0, "unknown": 0}})
 
-    @rule(run=runs)
-    def stop_by_its_threshold(self, run: Run) -> None:
-        self.store.settle_alone(run.run_id)
+    def stop_by_its_threshold(self) -> None:
+        self.store.settle_alone(self.a_run().run_id)
 
     # Workers
 
-    @precondition(lambda self: len(self.alive) < MOST_WORKERS)
-    @rule(target=workers, run=runs, slot=some.sampled_from(["one", "two"]))
-    def take_place(self, run: Run, slot: str) -> Worker:
-        token = self.store.take_place(run.run_id, slot=slot, worker="host:1/" + slot)
-        worker = Worker(run=run, slot=slot, token=token)
-        self.alive.append(worker)
-        return worker
+    def take_place(self) -> None:
+        self.enter(self.a_run(), self.draw(some.sampled_from(["one", "two"])))
 
-    @rule(worker=workers, most=some.integers(1, 6), alone=some.booleans())
-    def claim(self, worker: Worker, most: int, alone: bool) -> None:
+    def enter(self, run: Run, slot: str) -> None:
+        token = self.store.take_place(run.run_id, slot=slot, worker=f"host:1/{slot}")
+        self.alive.append(Worker(run=run, token=token))
+
+    def a_worker(self) -> Worker:
+        return self.draw(some.sampled_from(self.alive))
+
+    def claim(self) -> None:
+        worker, most, alone = self.a_worker(), self.draw(some.integers(1, 6)), self.draw(some.booleans())
         living = self.living_tokens()
         works = self.store.claim(worker.run.run_id, worker.token, most=most, alone=alone)
         before = {row.result_id: row for row in self.rows.values()}
         for work in works:
             row = before[work.result_id]
-            assert row.claim_token not in living - {worker.token}, "taken from a living worker"
+            assert row.claim_token not in living, "taken from a living worker, or given twice to one"
+            SEEN["claimed" if row.claim_token is None else "taken from the dead"] += 1
+            SEEN["claimed alone"] += alone
             assert (row.state, row.queued_run, row.alone) == ("pending", worker.run.run_id, alone)
-            assert work.result_id not in worker.held or row.claim_token != worker.token, "given twice to one worker"
             worker.held[work.result_id] = work
         assert not works or worker.token in living, "given to a worker without a place"
 
-    @rule(worker=workers, data=some.data(), twice=some.booleans())
-    def call_and_record(self, worker: Worker, data: Any, twice: bool) -> None:
-        chosen = (
-            data.draw(some.lists(some.sampled_from(sorted(worker.held)), unique=True, max_size=4))
-            if worker.held
-            else []
-        )
-        if not chosen:
+    def call_and_record(self) -> None:
+        holders = [worker for worker in self.alive if worker.held]
+        if not holders:
             return
+        worker = self.draw(some.sampled_from(holders))
+        chosen = self.draw(some.lists(some.sampled_from(sorted(worker.held)), unique=True, min_size=1, max_size=4))
         before = {row.result_id: row for row in self.rows.values()}
         held = {
             result_id
@@ -197,7 +244,7 @@ class StoreMachine(RuleBasedStateMachine):
         }
         assert self.store.still_held(worker.token, chosen) == held
         # Without the look before sending, as where the place is lost between the look and the answer.
-        settlements = [self.answer(worker.held[result_id], data) for result_id in chosen]
+        settlements = [self.answer(worker.held[result_id]) for result_id in chosen]
         call = CallRecord(
             call_id=uuid.uuid4(),
             worker="w",
@@ -217,19 +264,22 @@ class StoreMachine(RuleBasedStateMachine):
         }
         assert settled == len(held | late), "what is held is settled; what is not may only become registered"
         after = {row.result_id: row for row in self.snapshot().values()}
+        SEEN["late and registered"] += len(late)
+        SEEN["late and without effect"] += len(chosen) - settled
         for told in settlements:
+            SEEN[told.outcome] += told.result_id in held
             if told.result_id in held | late:
                 assert after[told.result_id].state == told.state
                 assert after[told.result_id].claim_token is None
             else:
                 assert after[told.result_id] == before[told.result_id], "changed by somebody who does not hold it"
-        if twice:
+        if self.draw(some.booleans()):
             assert self.store.record_call(worker.run.run_id, worker.token, call, settlements) == 0
         for result_id in chosen:
             del worker.held[result_id]
 
-    def answer(self, work: Work, data: Any) -> Settlement:
-        verdict = data.draw(some.sampled_from(Verdict))
+    def answer(self, work: Work) -> Settlement:
+        verdict = self.draw(some.sampled_from(Verdict))
         key = work.object.key
         entry = Entry(
             result_id=work.result_id,
@@ -247,47 +297,49 @@ class StoreMachine(RuleBasedStateMachine):
         code = "file_refused" if verdict is Verdict.FAILED else "no_answer"
         return settle(entry, Outcome(result_id=work.result_id, verdict=verdict, code=code, message="because"))
 
-    @rule(worker=workers, data=some.data())
-    def refuse_what_cannot_be_described(self, worker: Worker, data: Any) -> None:
+    def refuse_what_cannot_be_described(self) -> None:
+        worker = self.a_worker()
         if worker.held:
-            result_id = data.draw(some.sampled_from(sorted(worker.held)))
+            result_id = self.draw(some.sampled_from(sorted(worker.held)))
+            (before,) = (row for row in self.rows.values() if row.result_id == result_id)
             failure = Settlement(
                 result_id=result_id, outcome="failed", state="failed", code="title_empty", message="because"
             )
-            (before,) = (row for row in self.rows.values() if row.result_id == result_id)
             self.store.record_failures(worker.run.run_id, worker.token, [failure])
             (after,) = (row for row in self.snapshot().values() if row.result_id == result_id)
             holds = before.claim_token == worker.token and before.state == "pending"
             assert after.state == "failed" if holds else after == before
             del worker.held[result_id]
 
-    @rule(worker=workers, unanswered=some.booleans())
-    def a_call_gets_no_answer(self, worker: Worker, unanswered: bool) -> None:
-        # It may have had its effect all the same.
-        if unanswered:
-            self.registered |= {work.object.key for work in worker.held.values()}
+    def a_call_gets_no_answer(self) -> None:
+        worker = self.a_worker()
+        self.perhaps_registered(worker)
         self.store.mark_unsure(worker.token, list(worker.held))
 
-    @rule(worker=consumes(workers), after_an_effect=some.booleans())
-    def crash(self, worker: Worker, after_an_effect: bool) -> None:
-        if after_an_effect:
-            self.registered |= {work.object.key for work in worker.held.values()}
+    def crash(self) -> None:
+        worker = self.a_worker()
+        self.perhaps_registered(worker)
         self.alive.remove(worker)
 
-    @rule(worker=workers)
-    def leave(self, worker: Worker) -> None:
+    def perhaps_registered(self, worker: Worker) -> None:
+        if self.draw(some.booleans(), label="after the effect"):
+            self.registered |= {work.object.key for work in worker.held.values()}
+
+    def leave(self) -> None:
+        worker = self.a_worker()
         self.store.leave(worker.token, in_flight=list(worker.held)[:1])
+        if self.draw(some.booleans(), label="and hears nothing of it"):
+            return
         worker.held.clear()
 
-    @rule(worker=workers)
-    def lease_runs_out(self, worker: Worker) -> None:
+    def lease_runs_out(self) -> None:
         with self.store.connection() as connection:
             connection.execute(
-                "update claims set expires_at = now() - interval '1 s' where token = %s", (worker.token,)
+                "update claims set expires_at = now() - interval '1 s' where token = %s", (self.a_worker().token,)
             )
 
-    @rule(worker=workers)
-    def renew(self, worker: Worker) -> None:
+    def renew(self) -> None:
+        worker = self.a_worker()
         with self.store.connection() as connection:
             placed = connection.execute("select 1 from claims where token = %s", (worker.token,)).fetchone()
         assert self.store.renew(worker.token) == (placed is not None)
@@ -300,6 +352,7 @@ class StoreMachine(RuleBasedStateMachine):
         for key, row in self.rows.items():
             was = before.get(key)
             assert row.state in BECOMES[was.state if was else None], (was, row)
+            SEEN[f"{was.state if was else None} -> {row.state}"] += 1
             if was is not None:
                 assert (row.result_id, row.migration) == (was.result_id, was.migration), "owner and identity stay"
                 assert row.media_id == was.media_id or was.media_id is None, "a MediaId is never lost or changed"
@@ -351,7 +404,7 @@ class StoreMachine(RuleBasedStateMachine):
         self.alive.clear()
         for name in MIGRATIONS:
             run = self.begin(name, Mode.NEW)
-            self.list_to_the_end(run)
+            self.list_all(run)
             token = self.store.take_place(run.run_id, slot="last", worker="w")
             for alone in (False, True):
                 while self.store.adopt_pending(run, most=3):
@@ -392,4 +445,6 @@ def test_in_any_order_of_events_the_results_store_keeps_its_promises(store: Stor
         print_blob=True,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
     )
+    SEEN.clear()
     run_machine(lambda: StoreMachine(store), settings=budget)
+    assert not [what for what in MUST_BE_SEEN if not SEEN[what]]
