@@ -18,7 +18,9 @@ PAGES = {
     "running": "dags/vod_backfill__podcasts/runs/tonight",
     "dag": "dags/vod_backfill__interviews",
     "migrations": "migrations",
+    "migration": "migration?name=interviews&account=default",
     "objects": "objects?state=failed",
+    "object": "objects/14",
 }
 """Name of the picture: path below the app."""
 
