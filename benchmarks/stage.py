@@ -70,6 +70,12 @@ class Stage:
         self.processes.append(process)
         return process
 
+    def lines(self, path: str) -> list[str]:
+        """The lines of an NDJSON answer of the sandbox's control API."""
+        with urlopen(f"{self.sandbox_url}/_sandbox/{path}", timeout=60) as answer:  # noqa: S310 - loopback
+            text: str = answer.read().decode()
+        return text.splitlines()
+
     def control(self, method: str, path: str, body: Any = None) -> Any:
         """Asks the sandbox's control API."""
         content = None if body is None else json.dumps(body).encode()
@@ -95,7 +101,7 @@ class Stage:
 @contextmanager
 def stage() -> Iterator[Stage]:
     """A stage in a temporary folder; nothing stays behind."""
-    with tempfile.TemporaryDirectory(prefix="vod-bench-") as folder:
+    with tempfile.TemporaryDirectory(prefix="vod-bench-", ignore_cleanup_errors=True) as folder:
         Path(folder).chmod(0o755)
         play = Stage(Path(folder))
         try:

@@ -29,7 +29,9 @@ from vod_migrate.console import (
     stop_on_signals,
 )
 from vod_migrate.controlling import control_app
+from vod_migrate.doctoring import doctor_app
 from vod_migrate.errors import BadOption, VodMigrateError
+from vod_migrate.planning import show_plan
 from vod_migrate.running import CLI_SLOT, carry_out
 from vod_migrate.sandbox.cli import sandbox_app
 from vod_migrate.spec import Mode, load_migration, parse_options
@@ -46,6 +48,8 @@ app = typer.Typer(
 database_app = typer.Typer(help="The results database.", no_args_is_help=True)
 app.add_typer(authoring_app)
 app.add_typer(control_app)
+app.add_typer(doctor_app)
+app.add_typer(doctor_app)
 app.add_typer(database_app, name="db")
 app.add_typer(sandbox_app, name="sandbox")
 
@@ -64,6 +68,8 @@ def run(
     max_calls: Annotated[int | None, typer.Option(help=option_help("max_calls"))] = None,
     max_minutes: Annotated[float | None, typer.Option(help=option_help("max_minutes"))] = None,
     ignore_window: Annotated[bool, typer.Option("--ignore-window", help=option_help("ignore_window"))] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="The same as `vod-migrate plan`.")] = False,
+    approve: Annotated[str | None, typer.Option(metavar="DIGEST", help=option_help("approve"))] = None,
     report_dir: ReportOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -82,12 +88,19 @@ def run(
             "max_calls": max_calls,
             "max_minutes": max_minutes,
             "ignore_window": ignore_window or None,
+            "dry_run": dry_run,
+            "approve": approve,
         }
     )
+    if dry_run:
+        show_plan(file, migration, options, as_json=as_json)
+        return
     from vod_migrate import engine  # noqa: PLC0415 - slow SDK imports
     from vod_migrate.connection import connection_from_environment  # noqa: PLC0415 - slow SDK imports
+    from vod_migrate.preflight.before_run import preflight  # noqa: PLC0415 - slow SDK imports
 
     connection = connection_from_environment()
+    preflight(connection, migration)
     carry_out(
         connection,
         lambda store, run_id: engine.prepare(
@@ -101,6 +114,41 @@ def run(
         report_dir=report_dir,
         as_json=as_json,
     )
+
+
+@app.command()
+def plan(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The migration file (YAML).")],
+    mode: Annotated[Mode, typer.Option(help=option_help("mode"))] = Mode.NEW,
+    prefix: Annotated[list[str] | None, typer.Option(help=option_help("prefixes") + " May be repeated.")] = None,
+    limit: Annotated[int | None, typer.Option(help=option_help("limit"))] = None,
+    modified_since: Annotated[str | None, typer.Option(metavar="TIME", help=option_help("modified_since"))] = None,
+    date: Annotated[str | None, typer.Option(metavar="YYYY-MM-DD", help=option_help("date"))] = None,
+    calls_per_second: Annotated[float | None, typer.Option(help=option_help("calls_per_second"))] = None,
+    code: Annotated[list[str] | None, typer.Option(help=option_help("codes") + " May be repeated.")] = None,
+    max_objects: Annotated[int | None, typer.Option(help=option_help("max_objects"))] = None,
+    max_calls: Annotated[int | None, typer.Option(help=option_help("max_calls"))] = None,
+    max_minutes: Annotated[float | None, typer.Option(help=option_help("max_minutes"))] = None,
+    ignore_window: Annotated[bool, typer.Option("--ignore-window", help=option_help("ignore_window"))] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Say what a run would do: what is sent, what is left out or fails and why, how many calls, how long. Sends nothing."""
+    options = parse_options(
+        {
+            "mode": mode.value,
+            "prefixes": prefix,
+            "limit": limit,
+            "modified_since": modified_since,
+            "date": date,
+            "calls_per_second": calls_per_second,
+            "codes": code,
+            "max_objects": max_objects,
+            "max_calls": max_calls,
+            "max_minutes": max_minutes,
+            "ignore_window": ignore_window or None,
+        }
+    )
+    show_plan(file, load_migration(file), options, as_json=as_json)
 
 
 @app.command()

@@ -25,6 +25,7 @@
     │   │   ├── ServiceTrouble            4   yes
     │   │   └── BrokenReply               4   yes
     │   ├── Throttled                     4   yes
+    │   ├── TokenExpired                  4   yes    the provider has another token
     │   ├── RequestRefused                6          one bad description poisons its call: split
     │   └── AccountStopped                3          nothing can be sent for this account
     │       ├── Denied                    3
@@ -33,6 +34,8 @@
     └── RunStopped                        6          the run ends early, the rest stays pending
         ├── ThresholdPassed               5
         ├── AllRefused                    6
+        ├── PlanChanged                   6          the source is no longer what was approved
+        ├── CanaryFailed                  6
         ├── Unfinished                    6
         ├── Paused                        0          no failure: somebody, a window or a brake ended it for now
         │   ├── WindowClosed              0
@@ -55,6 +58,7 @@ __all__ = [
     "BrakeReached",
     "BrokenReply",
     "BucketMissing",
+    "CanaryFailed",
     "Cancelled",
     "Denied",
     "Interrupted",
@@ -63,6 +67,7 @@ __all__ = [
     "ManifestBroken",
     "NetworkTrouble",
     "Paused",
+    "PlanChanged",
     "QuotaConflict",
     "RegisterError",
     "RequestRefused",
@@ -80,6 +85,7 @@ __all__ = [
     "Suspended",
     "ThresholdPassed",
     "Throttled",
+    "TokenExpired",
     "Transient",
     "Unfinished",
     "VodMigrateError",
@@ -242,6 +248,12 @@ class Throttled(Retryable, RegisterError):
         self.retry_after = retry_after
 
 
+class TokenExpired(Retryable, RegisterError):
+    """The service refused the security token before its time; the provider has given another one."""
+
+    exit_code = 4
+
+
 class RequestRefused(RegisterError):
     """The service refused the call as a whole; one bad description is enough for that."""
 
@@ -283,6 +295,14 @@ class ThresholdPassed(RunStopped):
 
 class AllRefused(RunStopped):
     """Every single description was refused with one code: the fault is in the settings, not in the files."""
+
+
+class PlanChanged(RunStopped):
+    """The source is no longer what the approved plan says, so nothing was sent: plan again, look, and approve that."""
+
+
+class CanaryFailed(RunStopped):
+    """The first files of a run, sent alone, failed or became other files' media; everything is pending as before."""
 
 
 class Unfinished(RunStopped):

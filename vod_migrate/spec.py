@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
@@ -52,6 +53,9 @@ __all__ = [
 
 ACCOUNT_CALLS_PER_SECOND = 47.0
 """The account's own pace: 94 % of the documented 50 calls/s, which 20 ms of network jitter still fits into."""
+
+DIGEST_DIGITS = 12
+"""As many digits of a plan's digest name it: 48 bits, far more than anybody's plans."""
 
 _NAME = r"^[a-z0-9][a-z0-9_.-]{0,99}$"
 _CRON_FIELDS = 5
@@ -107,8 +111,32 @@ class Migration(Part):
     start_date: Annotated[
         Date | None, Field(description="First local date that a backfill may cover; null: 2020-01-01.")
     ] = None
+    require_approval: Annotated[
+        bool,
+        Field(
+            strict=True,
+            description="Whether each run waits until a person has approved its plan: in Airflow on its page of required actions, by "
+            "hand with `vod-migrate plan` and `run --approve`.",
+        ),
+    ] = False
+    approval_hours: Annotated[
+        float | None,
+        Field(
+            gt=0,
+            le=8760,
+            description="How long a run in Airflow waits for an answer before it ends without sending anything; null waits on.",
+        ),
+    ] = None
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, populate_by_name=True)
+
+    @model_validator(mode="after")
+    def _hours_of_an_approval(self) -> Migration:
+        if self.approval_hours is not None and not self.require_approval:
+            raise ValueError(
+                "approval_hours is given, but nobody is asked: set require_approval to true, or leave it out"
+            )
+        return self
 
     @field_validator("timezone")
     @classmethod
@@ -222,6 +250,36 @@ class RunOptions(Part):
     def _options_that_fit(self) -> RunOptions:
         if self.codes is not None and self.mode is not Mode.FAILED:
             raise ValueError(f"codes: only mode failed goes by codes, and this is mode {self.mode.value}")
+        return self
+
+    dry_run: Annotated[
+        bool,
+        Field(description="Plan only: say what the run would do, and send nothing. The report task shows the plan."),
+    ] = False
+    approve: Annotated[
+        str | None,
+        Field(
+            description="The digest of a plan, or at least its first 12 digits: send exactly that, or nothing if the file, the options "
+            "or the source have changed since."
+        ),
+    ] = None
+
+    @field_validator("approve")
+    @classmethod
+    def _a_digest(cls, digest: str | None) -> str | None:
+        if digest is None:
+            return None
+        lower = digest.strip().lower()
+        if not re.fullmatch(f"[0-9a-f]{{{DIGEST_DIGITS},64}}", lower):
+            raise ValueError(
+                f"is no digest of a plan: copy at least {DIGEST_DIGITS} of the 64 digits that the plan shows"
+            )
+        return lower
+
+    @model_validator(mode="after")
+    def _plan_or_run(self) -> RunOptions:
+        if self.dry_run and self.approve is not None:
+            raise ValueError("dry_run and approve: plan, or run what was planned; give one")
         return self
 
     @field_validator("prefixes")

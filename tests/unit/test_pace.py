@@ -10,11 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from vod_migrate.clock import StopClock
-from vod_migrate.errors import Interrupted, QuotaConflict
+from vod_migrate.errors import Interrupted, QuotaConflict, StoreError
 from vod_migrate.register.breaker import STREAK, Breaker
 from vod_migrate.register.quota import (
     AHEAD_SECONDS,
     LATE_SECONDS,
+    LOWEST,
     MOST_PAUSE_SECONDS,
     AccountPace,
     LookAhead,
@@ -22,6 +23,7 @@ from vod_migrate.register.quota import (
     agree_on_pace,
     look_ahead,
     next_slot,
+    share_after_refusal,
     share_in_force,
 )
 
@@ -65,9 +67,10 @@ class Rows:
         self.until[name] = slot.reserved_until
         return Reservation(due=slot.at)
 
-    def slow_down(self, account: str, api: str, *, cut: float, lowest: float, pause: float) -> None:
+    def slow_down(self, account: str, api: str, *, cut: float, most_cut: float, lowest: float, pause: float) -> None:
         assert (account, api) == ("studio", "RegisterMedia")
-        assert 0 < lowest < cut < 1
+        assert 0 < lowest < most_cut < 1
+        assert cut > 0
         self.pauses.append(pause)
 
 
@@ -106,6 +109,17 @@ def test_the_share_in_force_grows_with_time_and_with_the_share_and_ends_at_the_w
     assert low <= at_first <= share_in_force(share=low, seconds_since_cut=late) <= 1
     assert at_first <= share_in_force(share=high, seconds_since_cut=early)
     assert share_in_force(share=low, seconds_since_cut=60) == 1
+
+
+@given(some.floats(0.1, 1), some.floats(0.01, 1000))
+def test_a_refusal_takes_half_a_call_a_second_but_never_more_than_half_of_what_is_left(
+    share: float, rate: float
+) -> None:
+    left = share_after_refusal(share=share, rate=rate)
+    assert LOWEST <= left <= max(share, LOWEST)
+    assert left >= share / 2 - 1e-9
+    if left > LOWEST:
+        assert (share - left) * rate <= 0.5 + 1e-9
 
 
 def test_a_pace_waits_for_its_slot_and_for_its_cap_first() -> None:
@@ -218,3 +232,25 @@ def test_a_breaker_knows_whether_others_were_answered_since() -> None:
     breaker.answered()
     assert breaker.answered_since(4)
     assert not breaker.answered_since(5)
+
+
+class NoRows(Rows):
+    """Somebody deleted the pace."""
+
+    def reserve_slot(self, account: str, api: str, scope: str, *, ahead: float) -> tuple[float, float] | None:
+        raise KeyError(account, api, scope, ahead)
+
+
+@pytest.mark.parametrize(
+    ("api", "says"),
+    [
+        ("RegisterMedia", "`vod-migrate quota studio --calls-per-second 47`"),
+        ("GetCategories", "start the run again"),
+        ("AddCategory", "start the run again"),
+    ],
+)
+def test_a_pace_that_is_gone_is_named_with_what_mends_that_apis(api: str, says: str) -> None:
+    clock = HandClock()
+    with pytest.raises(StoreError, match=f"of account 'studio' for {api} is gone") as gone:
+        AccountPace(NoRows(clock), account="studio", clock=clock, api=api).wait()
+    assert says in str(gone.value)

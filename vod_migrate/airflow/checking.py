@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from vod_migrate.redaction import redacted
+
 if TYPE_CHECKING:
     from vod_migrate.connection import Connection
 
@@ -35,7 +37,7 @@ def _try(action: str, endpoint: str, call: Callable[[], None]) -> tuple[bool, st
                 True,
                 f"{endpoint} knows the AccessKey, which may not call {action} ({code}); registering does not need it",
             )
-        message = getattr(error, "message", None) or " ".join(str(error).split())[:300]
+        message = redacted(str(getattr(error, "message", None) or " ".join(str(error).split())))[:300]
         return False, f"{action} at {endpoint} failed with {code}: {message}"
     return True, f"{action} at {endpoint} works"
 

@@ -23,6 +23,8 @@ _TITLES = {
     "max_minutes": "Most minutes",
     "ignore_window": "Ignore the window",
     "resume": "Resume a run",
+    "dry_run": "Plan only",
+    "approve": "Approve a plan",
 }
 _SECTIONS = {
     "mode": "Run",
@@ -37,6 +39,8 @@ _SECTIONS = {
     "max_minutes": "Brakes",
     "ignore_window": "Brakes",
     "resume": "Run",
+    "dry_run": "Plan",
+    "approve": "Plan",
 }
 _MODES = {
     Mode.NEW.value: "New objects",

@@ -21,6 +21,8 @@ def migration_page(migration: Migration, origin: str) -> str:
         ("Stops", _stops(migration)),
         ("Schedule", _schedule(migration)),
     ]
+    if migration.require_approval:
+        rows.append(("Approval", _approval(migration)))
     table = "\n".join(f"| **{name}** | {value} |" for name, value in rows)
     return f"""### Migration {migration.name}
 
@@ -31,7 +33,7 @@ Registers the media files of an OSS bucket in ApsaraVideo VOD. Made from `{origi
 {table}
 
 `prepare` stores the run, `discover` lists the bucket while `register_*` registers what is found, `report` counts.
-Rerun what failed with **Trigger → What to send: Only what failed**. Cover past nights with **Trigger → Backfill**.
+See beforehand what a run would do with **Trigger → Plan only**. Rerun what failed with **Trigger → What to send: Only what failed**. Cover past nights with **Trigger → Backfill**.
 Any task may be cleared or marked failed at any time: nothing is lost, nothing is registered twice.
 """
 
@@ -109,6 +111,12 @@ def _brakes(migration: Migration) -> str:
 
 def _schedule(migration: Migration) -> str:
     return f"{_code(migration.schedule)} in {migration.timezone}" if migration.schedule else "by hand only"
+
+
+def _approval(migration: Migration) -> str:
+    hours = migration.approval_hours
+    end = "" if hours is None else f"; without an answer in {hours:g} hours it ends"
+    return f"each run shows its plan and waits for a yes before it sends anything{end}"
 
 
 def _code(text: str) -> str:

@@ -13,6 +13,7 @@ from vod_migrate.describe import Describer, Refusal
 from vod_migrate.errors import Interrupted, VodMigrateError
 from vod_migrate.media import Batch, Entry
 from vod_migrate.register.batching import Batcher
+from vod_migrate.register.canary import Canary, Looks
 from vod_migrate.register.hand import Halt, Hand
 from vod_migrate.results.rows import Run, Settlement, Work
 from vod_migrate.results.store import Store
@@ -48,8 +49,12 @@ class Feeder:
         take_over: Callable[[threading.Event], None],
         keep_place: Callable[[], None],
         may_send: Callable[[], bool],
+        looks: Looks | None,
     ) -> None:
-        """take_over: lists what nobody lists; keep_place: renews the worker's lease; may_send: False: nothing, for now."""
+        """take_over: lists what nobody lists; keep_place: renews the worker's lease; may_send: False: nothing, for now.
+
+        looks: looks the canary's media up; None where that is not wanted.
+        """
         self._store = store
         self._run = run
         self._token = token
@@ -64,6 +69,7 @@ class Feeder:
             max_request_bytes=rules.max_request_bytes,
             user_data="" if rules.user_data is None else rules.user_data.as_json(),
         )
+        self.canary = Canary(store=store, run=run, looks=looks, batches=self._canary_batches, put=hand.put)
         self._idle_since: float | None = None
         self._taking_over: threading.Thread | None = None
 
@@ -71,18 +77,31 @@ class Feeder:
         """Feeds until nothing is left, or the worker halts.
 
         Raises:
-            AccountStopped: what a description asks for is denied. Interrupted: the worker halts. StoreUnreachable.
+            AccountStopped: what a description asks for is denied. CanaryFailed. Interrupted: the worker halts. StoreUnreachable.
         """
-        while not self._halt.asked:
-            if not self._may_send():
-                self._wait_to_send()
-            elif self._hand.waiting >= self._run.spec.register_.threads:
-                self._halt.wait(IDLE_SECONDS / 2)
-            elif works := self._store.claim(self._run.run_id, self._token, most=CLAIM_OBJECTS):
-                self._idle_since = None
-                self._hand.put(self._batcher.add(self._describer.storage_address, self.described(works)))
-            elif self._done():
-                return
+        try:
+            while not self._halt.asked:
+                if not self._may_send():
+                    self._wait_to_send()
+                elif self._hand.waiting >= self._run.spec.register_.threads or self.canary.holds_back(self._token):
+                    self._halt.wait(IDLE_SECONDS / 2)
+                elif works := self._claimed():
+                    self._idle_since = None
+                    if self.canary.took(works, self._token):
+                        self._halt.wait(IDLE_SECONDS / 2)
+                    else:
+                        self._hand.put(self._batcher.add(self._describer.storage_address, self.described(works)))
+                elif self._done():
+                    return
+        finally:
+            self.canary.close()
+
+    def _claimed(self) -> list[Work]:
+        return self._store.claim(self._run.run_id, self._token, most=self.canary.pool or CLAIM_OBJECTS)
+
+    def _canary_batches(self, works: Sequence[Work]) -> list[Batch]:
+        # Nothing waits in the batcher before the canary is over.
+        return [*self._batcher.add(self._describer.storage_address, self.described(works)), *self._batcher.flush()]
 
     def described(self, works: Sequence[Work]) -> list[Entry]:
         """What can be sent of these; what cannot is recorded as failed."""

@@ -9,9 +9,11 @@ Migrations that share an account have priorities. While a higher one has work (i
 one may book only what is left over, a tenth of a second ahead, besides a small share that it always has. Where only one
 priority sends, nothing of this is felt.
 
-When the service throttles, the row's share of the rate is cut for everyone, a little for each refused call, and grows back
-by itself: one stray refusal costs two calls, a foreign application that takes half of the quota is made room for within
-seconds.
+When the service throttles, the row's share of the rate is cut for everyone, by half a call a second for each refused call: slots
+are reserved two seconds ahead, so an excess of n calls a second is refused about 2 n times before the cuts are felt, and those
+cuts together take away n. The share grows back by itself with the cube of the time, slowly where it was refused and then
+fast: the account is probed every dozen seconds, and what a foreign application leaves is taken within forty. Both were
+chosen by benchmarks/sharing.py.
 """
 
 from __future__ import annotations
@@ -38,6 +40,8 @@ __all__ = [
     "agree_on_pace",
     "look_ahead",
     "next_slot",
+    "pace_conflict",
+    "share_after_refusal",
     "share_in_force",
 ]
 
@@ -50,8 +54,10 @@ PRIORITY = 5
 """Of 1 to 10; for whoever does not say."""
 ASK_AGAIN_SECONDS = 0.25
 """Whoever is refused a slot asks again at least so often: paces and priorities change while they are waited for."""
-CUT = 0.97
-"""What one throttled call leaves of the share in force."""
+CUT = 1 / AHEAD_SECONDS
+"""Calls per second that one throttled call takes away."""
+MOST_CUT = 0.5
+"""The largest part of the share in force that one throttled call takes away: an account of one call a second must not stop."""
 LOWEST = 0.1
 MOST_PAUSE_SECONDS = 60.0
 """The service's word for how long to wait counts up to here: a broken header must not stop an account for years."""
@@ -118,10 +124,16 @@ class Reservation:
 def share_in_force(*, share: float, seconds_since_cut: float) -> float:
     """The share of the rate that counts now, as `vod_migrate_share` in the schema does it.
 
-    share: what the last cut left. Grows slowly at first, so that a full account is probed seldom.
+    share: what the last cut left. Grows slowly at first, so that a full account is probed seldom; from the lowest share to
+    the whole in 45 s.
     """
     seconds = min(3600.0, max(0.0, seconds_since_cut))
-    return min(1.0, share + 0.004 * seconds + 0.0005 * seconds * seconds)
+    return min(1.0, share + 0.006 * min(1.0, seconds) + 0.00001 * seconds**3)
+
+
+def share_after_refusal(*, share: float, rate: float) -> float:
+    """What one throttled call leaves of the share in force, as `slow_down` in queries.sql does it. rate: calls per second."""
+    return max(LOWEST, share * max(1 - MOST_CUT, 1 - CUT / (rate * share)))
 
 
 class QuotaRow(Protocol):
@@ -139,8 +151,11 @@ class QuotaRow(Protocol):
         """
         ...
 
-    def slow_down(self, account: str, api: str, *, cut: float, lowest: float, pause: float) -> None:
-        """Cuts the share in force."""
+    def slow_down(self, account: str, api: str, *, cut: float, most_cut: float, lowest: float, pause: float) -> None:
+        """Cuts the share in force by `cut` calls per second, at most by the part `most_cut` of it, not below `lowest`.
+
+        pause: seconds for which nobody sends.
+        """
         ...
 
 
@@ -203,8 +218,7 @@ class AccountPace:
             if scope:
                 return None
             raise StoreError(
-                f"the pace of account {self._account!r} is gone from the results database: set it with "
-                f"`vod-migrate quota {self._account} --calls-per-second {ACCOUNT_CALLS_PER_SECOND:g}`"
+                f"the pace of account {self._account!r} for {self._api} is gone from the results database: {self._remedy}"
             ) from None
 
     @contextmanager
@@ -217,9 +231,19 @@ class AccountPace:
         finally:
             door.release()
 
+    @property
+    def _remedy(self) -> str:
+        if self._api == API:
+            return f"set it with `vod-migrate quota {self._account} --calls-per-second {ACCOUNT_CALLS_PER_SECOND:g}`"
+        return (
+            "start the run again, which makes that row anew (`vod-migrate quota` sets the pace of RegisterMedia only)"
+        )
+
     def throttled(self, *, retry_after: float | None) -> None:
         """Tells the account's row that the service refused a call."""
-        self._rows.slow_down(self._account, self._api, cut=CUT, lowest=LOWEST, pause=_pause(retry_after))
+        self._rows.slow_down(
+            self._account, self._api, cut=CUT, most_cut=MOST_CUT, lowest=LOWEST, pause=_pause(retry_after)
+        )
 
 
 def _pause(retry_after: float | None) -> float:
@@ -233,10 +257,18 @@ def agree_on_pace(rows: QuotaRow, *, account: str, configured: float | None) -> 
         QuotaConflict: this connection names another pace than the row.
     """
     rate = rows.keep_quota(account, API, configured or ACCOUNT_CALLS_PER_SECOND)
-    if configured is not None and abs(rate - configured) > 1e-9:  # noqa: PLR2004 - float noise
-        raise QuotaConflict(
-            f"account {account!r} is paced at {rate:g} calls per second, but this connection says calls_per_second = "
-            f"{configured:g}: give every connection of the account the same value, or change the account's with "
-            f"`vod-migrate quota {account} --calls-per-second {configured:g}`"
-        )
+    conflict = pace_conflict(account, rate, configured)
+    if conflict is not None:
+        raise conflict
     return rate
+
+
+def pace_conflict(account: str, rate: float, configured: float | None) -> QuotaConflict | None:
+    """What is wrong where a connection names another pace (calls per second) than the account's row."""
+    if configured is None or abs(rate - configured) <= 1e-9:  # noqa: PLR2004 - float noise
+        return None
+    return QuotaConflict(
+        f"account {account!r} is paced at {rate:g} calls per second, but this connection says calls_per_second = "
+        f"{configured:g}: give every connection of the account the same value, or change the account's with "
+        f"`vod-migrate quota {account} --calls-per-second {configured:g}`"
+    )

@@ -12,6 +12,7 @@ from vod_migrate.media import Batch, Entry, Reply
 from vod_migrate.register.brakes import Braked
 from vod_migrate.register.breaker import Breaker
 from vod_migrate.register.client import Registrar
+from vod_migrate.register.fence import Fenced
 from vod_migrate.register.hand import Halt, Hand
 from vod_migrate.register.quota import AccountPace
 from vod_migrate.register.wrappers import Guarded, Limited, Recorded, Retried, Split
@@ -44,8 +45,9 @@ class Sender:
         braked: Callable[[Registrar], Braked],
         described: Callable[[Sequence[Work]], list[Entry]],
         address: str,
+        heard: Callable[[Reply], None],
     ) -> None:
-        """braked: puts the run's brakes around a registrar; described: makes claimed results ready to send."""
+        """braked: puts the run's brakes around a registrar; described: makes claimed results ready to send; heard: is told each reply."""
         self._store = store
         self._run = run
         self._token = token
@@ -58,6 +60,7 @@ class Sender:
         self._braked = braked
         self._described = described
         self._address = address
+        self._heard = heard
         self._answered = threading.Event()
         self._proven = False
 
@@ -74,7 +77,7 @@ class Sender:
             if batch is None:
                 continue
             try:
-                registrar.register(batch)
+                self._heard(registrar.register(batch))
                 self._proven = True
             except Interrupted:
                 return
@@ -93,7 +96,8 @@ class Sender:
             token=self._token,
             worker=self._worker,
         )
-        guarded = Guarded(Limited(self._braked(recorded), self._pace), self._breaker)
+        fenced = Fenced(self._braked(recorded), holdings=self._store, token=self._token)
+        guarded = Guarded(Limited(fenced, self._pace), self._breaker)
         return Split(
             Retried(guarded, clock=self._pace.clock, breaker=self._breaker),
             fail=self._fail,

@@ -21,6 +21,7 @@ from vod_migrate.ending import ASKED
 from vod_migrate.errors import AccountStopped, Interrupted, RunStopped, StoreError
 from vod_migrate.register.brakes import Braked, Deadline
 from vod_migrate.register.breaker import Breaker
+from vod_migrate.register.canary import Looks
 from vod_migrate.register.client import Registrar
 from vod_migrate.register.feeding import Feeder
 from vod_migrate.register.hand import Halt, Hand
@@ -60,11 +61,12 @@ class Worker:
         grace: float,
         take_over: Callable[[threading.Event], None],
         may_send: Callable[[], bool] = lambda: True,
+        looks: Looks | None = None,
     ) -> None:
         """slot: the worker's place in its run; stop: set from outside; halt: set by the worker, for waits that end with it.
 
         grace: seconds from `stop` until the process is killed; take_over: lists what nobody lists; may_send: False as long as
-        nothing may be sent yet; it ends the run by raising.
+        nothing may be sent yet; it ends the run by raising. looks: looks the canary's media up; None where that is not wanted.
         """
         self._store = store
         self._run = run
@@ -76,6 +78,7 @@ class Worker:
         self._grace = grace
         self._take_over = take_over
         self._may_send = may_send
+        self._looks = looks
         self._name = f"{socket.gethostname()}:{os.getpid()}/{slot}"
         self._hand = Hand()
         self._deadline = Deadline()
@@ -85,7 +88,7 @@ class Worker:
 
         Raises:
             Interrupted: `stop` was set, or another worker took this one's place.
-            AccountStopped, AllRefused, ThresholdPassed: the run must stop; the rest stays pending.
+            AccountStopped, AllRefused, CanaryFailed, ThresholdPassed: the run must stop; the rest stays pending.
             Paused, Cancelled: somebody, its window or a brake ended the run.
             StoreUnreachable: the results database stayed away longer than its patience.
         """
@@ -125,6 +128,7 @@ class Worker:
             take_over=self._take_over,
             keep_place=watch.keep_place,
             may_send=self._may_send,
+            looks=self._looks,
         )
         sender = self._sender(token, watch, feeder)
         count = self._run.spec.register_.threads
@@ -158,6 +162,7 @@ class Worker:
             breaker=Breaker(clock),
             braked=braked,
             described=feeder.described,
+            heard=feeder.canary.heard,
             address=self._describer.storage_address,
         )
 

@@ -1,8 +1,8 @@
 """What surrounds the one call, each as a wrapper with the same face.
 
-    Split(Retried(Guarded(Limited(Recorded(RegisterMediaClient)))))
+    Split(Retried(Guarded(Limited(Fenced(Recorded(RegisterMediaClient))))))
 
-Recorded: one commit per call. Limited: the account's pace. Guarded: the breaker. Retried: what may go away by itself, with
+Recorded: one commit per call. Fenced: only what is still held (fence.py). Limited: the account's pace. Guarded: the breaker. Retried: what may go away by itself, with
 full jitter, for as long as it takes. Split: a refused call is halved until the offending description stands alone.
 """
 
@@ -26,6 +26,7 @@ from vod_migrate.errors import (
     Retryable,
     StoreError,
     Throttled,
+    TokenExpired,
     Transient,
 )
 from vod_migrate.media import Batch, Entry, Outcome, Reply, Verdict
@@ -33,6 +34,7 @@ from vod_migrate.register.batching import metadata
 from vod_migrate.register.breaker import Breaker
 from vod_migrate.register.client import Registrar
 from vod_migrate.register.quota import AccountPace
+from vod_migrate.register.replies import TRIED_ALONE
 from vod_migrate.results.rows import CallRecord, Settlement
 from vod_migrate.results.store import Store
 
@@ -51,7 +53,11 @@ LONGEST_WAIT_SECONDS = 30.0
 
 
 def settle(entry: Entry, outcome: Outcome) -> Settlement:
-    """What an outcome does to its result: a first refusal earns a second try, alone; a fifth silence is a failure."""
+    """What an outcome does to its result.
+
+    A first refusal, and what only a reply about the file alone can clear up, earns a second try, alone; a fifth silence is a
+    failure.
+    """
     described = {name: value for name, value in metadata(entry).items() if name != "FileURL"}
     if outcome.verdict in (Verdict.REGISTERED, Verdict.ALREADY_REGISTERED):
         return Settlement(
@@ -61,7 +67,7 @@ def settle(entry: Entry, outcome: Outcome) -> Settlement:
             media_id=outcome.media_id,
             description=described,
         )
-    if outcome.verdict is Verdict.FAILED:
+    if outcome.verdict is Verdict.FAILED or outcome.code in TRIED_ALONE:
         final = entry.attempts > 0
         return Settlement(
             result_id=entry.result_id,
@@ -132,6 +138,7 @@ class Recorded:
             code=None if error is None else error.code,
             message=None if error is None else str(error),
             request_id=request_id if error is None else error.request_id,
+            carried=() if error is None else tuple(entry.result_id for entry in batch.entries),
         )
         self._store.record_call(self._run_id, self._token, call, settlements)
 
@@ -139,7 +146,7 @@ class Recorded:
 def _answer(error: RegisterError) -> str:
     if isinstance(error, Throttled):
         return "throttled"
-    if isinstance(error, Transient):
+    if isinstance(error, Transient | TokenExpired):
         return "transient"
     if isinstance(error, AccountStopped):
         return "stopped"

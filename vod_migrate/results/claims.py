@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import psycopg
 
@@ -56,6 +57,11 @@ class Claims(Session):
         rows = self._do(lambda c: list(QUERIES.claim_last(c, run_id=run_id, token=token, most=most)))
         return [Work.from_row(row) for row in rows]
 
+    def still_held(self, token: uuid.UUID, result_ids: Sequence[int]) -> set[int]:
+        """Those of the results that are pending and held under the token."""
+        rows = self._do(lambda c: list(QUERIES.still_held(c, token=token, result_ids=list(result_ids))))
+        return {int(row[0]) for row in rows}
+
     def release_lost(self, token: uuid.UUID) -> int:
         """Gives back what is held under a token by a worker that knows of nothing it holds. Returns how many."""
         return int(self._do(lambda c: QUERIES.release_lost(c, token=token)))
@@ -64,3 +70,9 @@ class Claims(Session):
         """(open scans, whether results are left to send, whether some are left to be tried alone)."""
         row = self._do(lambda c: QUERIES.work_left(c, run_id=run_id))
         return int(row[0]), bool(row[1]), bool(row[2])
+
+    @contextmanager
+    def canary_lock(self, run_id: str) -> Iterator[bool]:
+        """Whether this worker may send the run's canary; True to one at a time."""
+        with self._trying(f"canary:{run_id}") as held:
+            yield held

@@ -5,6 +5,7 @@ from __future__ import annotations
 import psycopg
 
 from vod_migrate.results.rows import Counts, Run
+from vod_migrate.results.runs import planned_leftovers
 from vod_migrate.results.session import QUERIES, Session
 
 __all__ = ["Numbers"]
@@ -62,5 +63,6 @@ def _left(connection: psycopg.Connection, run: Run) -> tuple[int, int]:
         run_id=run.run_id,
         mode=run.mode.value,
         resumes=run.rest_of,
+        only=planned_leftovers(connection, run),
     )
     return own[0] + int(waiting[0]), own[1] + int(waiting[1])

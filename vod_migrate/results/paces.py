@@ -70,10 +70,12 @@ class Paces(Session):
 
         return self._do(work, pool=self._pacing)
 
-    def slow_down(self, account: str, api: str, *, cut: float, lowest: float, pause: float) -> None:
+    def slow_down(self, account: str, api: str, *, cut: float, most_cut: float, lowest: float, pause: float) -> None:
         """The service throttled a call: the account's row slows down for everyone."""
         with suppress(StoreUnreachable):
             self._do(
-                lambda c: QUERIES.slow_down(c, account=account, api=api, cut=cut, lowest=lowest, pause=pause),
+                lambda c: QUERIES.slow_down(
+                    c, account=account, api=api, cut=cut, most_cut=most_cut, lowest=lowest, pause=pause
+                ),
                 pool=self._pacing,
             )

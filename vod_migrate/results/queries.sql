@@ -63,7 +63,7 @@ on conflict (run_id, prefix) do nothing;
 
 -- name: open_scans
 -- What is left to list, in order.
-select scan_id, prefix, whole, cursor, last_key, pages, listed, counts, left_out, samples
+select scan_id, prefix, whole, cursor, last_key, pages, listed, counts, left_out, samples, selected, fingerprint
 from scans where run_id = :run_id and state = 'open' order by position;
 
 -- name: scan_state$
@@ -72,7 +72,7 @@ select state from scans where scan_id = :scan_id;
 
 -- name: get_scan^
 -- Where a scan stands, read under its lock.
-select scan_id, prefix, whole, cursor, last_key, pages, listed, counts, left_out, samples
+select scan_id, prefix, whole, cursor, last_key, pages, listed, counts, left_out, samples, selected, fingerprint
 from scans where scan_id = :scan_id and state = 'open';
 
 -- name: queued_by_scans$
@@ -82,7 +82,8 @@ select coalesce(sum((counts ->> 'queued')::bigint), 0) from scans where run_id =
 -- name: save_scan!
 -- A page is merged: the cursor moves in the same transaction.
 update scans set cursor = :cursor, last_key = :last_key, pages = :pages, listed = :listed, counts = :counts,
-                 left_out = :left_out, samples = :samples, started_at = coalesce(started_at, now())
+                 left_out = :left_out, samples = :samples, selected = :selected, fingerprint = :fingerprint,
+                 started_at = coalesce(started_at, now())
 where scan_id = :scan_id;
 
 -- name: close_scan!
@@ -236,6 +237,7 @@ with recursive resumed (run_id) as (
   where account = :account and migration = :migration and run_id <> :run_id
     and (:mode <> 'failed' or mode = 'failed')
     and (:resumes::text is null or run_id in (select run_id from resumed))
+    and (:only::text[] is null or run_id = any(:only::text[]))
     and exists (select 1 from results where queued_run = runs.run_id and state = 'pending')
     and vod_migrate_idle(run_id)
   order by created_at limit 1
@@ -254,15 +256,17 @@ with recursive resumed (run_id) as (
   union
   select r.options ->> 'resume' from runs r join resumed using (run_id) where r.options ? 'resume'
 )
-select coalesce(sum(n.to_send), 0), coalesce(sum(n.unsure), 0)
+select coalesce(sum(n.to_send), 0)::bigint, coalesce(sum(n.unsure), 0)::bigint
 from runs
 cross join lateral (
-  select count(*) filter (where not r.unsure) as to_send, count(*) filter (where r.unsure) as unsure
-  from results r where r.queued_run = runs.run_id and r.state = 'pending'
+  select sum(t.objects) filter (where not t.unsure) as to_send, sum(t.objects) filter (where t.unsure) as unsure
+  from result_tallies t
+  where t.account = runs.account and t.migration = runs.migration and t.state = 'pending' and t.run_id = runs.run_id
 ) n
 where runs.account = :account and runs.migration = :migration and runs.run_id <> :run_id
   and (:mode <> 'failed' or runs.mode = 'failed')
   and (:resumes::text is null or runs.run_id in (select run_id from resumed))
+  and (:only::text[] is null or runs.run_id = any(:only::text[]))
   and exists (select 1 from results where queued_run = runs.run_id and state = 'pending')
   and vod_migrate_idle(runs.run_id);
 
@@ -323,6 +327,11 @@ update results r set claim_token = :token from work w where r.result_id = w.resu
 returning r.result_id, r.bucket, r.key, r.size, r.etag, r.last_modified, r.storage_class, r.attempts, r.no_answers,
           r.attributes;
 
+-- name: still_held
+-- Which of these results the worker may still send.
+select result_id from results
+where result_id = any(:result_ids::bigint[]) and claim_token = :token and state = 'pending';
+
 -- name: release_lost$
 -- Results under the worker's own token that it does not know of: the answer to its claim was lost on the way.
 with lost as (
@@ -341,9 +350,9 @@ select (select count(*) from scans where run_id = :run_id and state = 'open'),
 -- answer that gives it to a second one is told as a failure.
 with call as (
   insert into calls (call_id, run_id, worker, api, started_at, seconds, answer, http_status, code, message, request_id,
-                     files)
+                     files, carried)
   values (:call_id, :run_id, :worker, 'RegisterMedia', :started_at, :seconds, :answer, :http_status, :code, :message,
-          :request_id, :files)
+          :request_id, :files, :carried::bigint[])
   on conflict (call_id) do nothing returning call_id
 ), told_by_call as materialized (
   select a.*, case when a.media_id is not null then vod_migrate_holder(a.media_id, a.result_id) end as holder
@@ -407,6 +416,23 @@ with answered as (
 )
 select count(*) from told;
 
+-- name: take_back!
+-- What a canary was told counts for nothing: its files are pending as before, and what it recorded is superseded. A media that
+-- is another file's, or was new, is forgotten with it.
+with taken as (
+  select * from unnest(:result_ids::bigint[], :attempts::int[], :no_answers::int[]) as t (result_id, attempts, no_answers)
+), back as (
+  update results r set
+    state = 'pending', alone = false, unsure = false, claim_token = null, attempts = t.attempts, no_answers = t.no_answers,
+    media_id = case when r.new_register or r.result_id = any(:wrong::bigint[]) then null else r.media_id end,
+    registered_at = case when r.new_register or r.result_id = any(:wrong::bigint[]) then null else r.registered_at end,
+    new_register = null, settled_run = nullif(r.settled_run, :run_id), updated_at = now()
+  from taken t where r.result_id = t.result_id and r.queued_run = :run_id
+  returning r.result_id
+)
+update outcomes o set outcome = 'superseded'
+from back b where o.run_id = :run_id and o.result_id = b.result_id and o.outcome <> 'late';
+
 -- name: settle_alone!
 -- A run stopped by its threshold gives no second try: what was refused once is failed.
 with settled as (
@@ -422,8 +448,8 @@ update results set unsure = true
 where result_id = any(:result_ids::bigint[]) and state = 'pending' and claim_token = :token;
 
 -- name: outcome_counts
--- The numbers of a run.
-select outcome, count(*) from outcomes where run_id = :run_id group by outcome;
+-- The numbers of a run, from its tally: no row of it is counted again.
+select outcome, sum(objects)::bigint from outcome_tallies where run_id = :run_id group by outcome having sum(objects) > 0;
 
 -- name: outcome_counts_since
 -- The same since a moment, for a run whose task was cleared after its end.
@@ -448,12 +474,14 @@ select exists (
 
 -- name: call_counts
 -- The calls of a run by how they were answered.
-select answer, count(*) from calls where run_id = :run_id group by answer;
+select answer, sum(calls)::bigint from call_tallies where run_id = :run_id group by answer;
 
 -- name: pending_counts^
 -- What a run has left: to be sent, and of unknown outcome.
-select count(*) filter (where not unsure), count(*) filter (where unsure)
-from results where queued_run = :run_id and state = 'pending';
+select coalesce(sum(t.objects) filter (where not t.unsure), 0)::bigint, coalesce(sum(t.objects) filter (where t.unsure), 0)::bigint
+from runs r
+join result_tallies t on t.account = r.account and t.migration = r.migration and t.state = 'pending' and t.run_id = r.run_id
+where r.run_id = :run_id;
 
 -- name: scan_counts
 -- What the scans of a run counted.
@@ -623,6 +651,192 @@ from quotas q where q.account = :account and q.api = :api and q.scope = :scope;
 -- name: slow_down!
 -- The service throttled a call: everybody on the account slows down a little, once for each such call.
 update quotas
-set factor = greatest(:lowest, vod_migrate_share(factor, cut_at) * :cut), cut_at = clock_timestamp(),
+set factor = greatest(:lowest, vod_migrate_share(factor, cut_at)
+                               * greatest(1 - :most_cut, 1 - :cut / (rate * vod_migrate_share(factor, cut_at)))),
+    cut_at = clock_timestamp(),
     next_at = greatest(next_at, clock_timestamp() + make_interval(secs => :pause))
 where account = :account and api = :api and scope = '';
+
+-- Plans: what a run would do, counted without changing anything; and the plans that were saved ------------------------------
+
+-- name: planned_fates
+-- What merge_page would do with each key, in the order given. The second column is the state of a known result, '' for none.
+with listed as (
+  select * from unnest(:keys::text[], :etags::text[]) with ordinality as page (key, etag, place)
+), looked_up as (
+  select l.place, l.etag, r.result_id, r.migration, r.state, r.state_before_gone, r.nights, r.queued_run, r.code,
+         r.etag as known_etag
+  from listed l left join lateral (
+    select * from results known
+    where known.account = :account and known.bucket = :bucket and known.key = l.key limit 1
+  ) r on true
+)
+select
+  case
+    when result_id is null then 'queued'
+    when migration <> :migration then 'owned_elsewhere'
+    when state = 'registered' then
+      case when :mode = 'all' then 'queued' when known_etag <> etag then 'changed' else 'unchanged' end
+    when state = 'failed' then
+      case when :mode = 'all' or known_etag <> etag or nights < :retry_failed
+                or starts_with(coalesce(code, ''), 'row_') then 'queued' else 'failed_before' end
+    when state = 'gone' then
+      case when state_before_gone = 'registered' and :mode <> 'all' then 'unchanged' else 'queued' end
+    when queued_run = :run_id then 'adopted'
+    when vod_migrate_idle(queued_run) then
+      case when :adopts then 'adopted' else 'queued' end
+    else 'queued_elsewhere'
+  end, coalesce(state, '')
+from looked_up order by place;
+
+-- name: planned_missing$
+-- How many results note_missing and mark_gone would find gone in a listed stretch.
+select count(*) from results r
+where r.account = :account and r.bucket = :bucket and r.migration = :migration
+  and r.key >= :first and r.key > :after and r.key <= :until
+  and r.state in ('pending', 'registered') and r.claim_token is null and r.key <> all(:listed::text[]);
+
+-- name: spared_rows
+-- Broken rows that meet a result which is more than a broken row; record_broken_rows would leave them out.
+select key from results r
+where r.account = :account and r.bucket = :bucket and r.key = any(:keys::text[])
+  and not (r.migration = :migration and r.state = 'failed' and starts_with(r.code, 'row_'));
+
+-- name: idle_runs
+-- Earlier runs of a migration that left something and that nobody works on; a run of this mode would go on with it.
+select run_id from runs
+where account = :account and migration = :migration and run_id <> :run_id
+  and (:mode <> 'failed' or mode = 'failed')
+  and exists (select 1 from results where queued_run = runs.run_id and state = 'pending')
+  and vod_migrate_idle(run_id)
+order by created_at;
+
+-- name: left_by
+-- A part of what one run left pending, in order.
+select result_id, bucket, key, size, etag, last_modified, storage_class, attempts, no_answers, attributes
+from results
+where queued_run = :run_id and state = 'pending' and alone = :alone and result_id > :after
+order by result_id limit :most;
+
+-- name: planned_leftovers
+-- The earlier runs whose leftovers an approved run takes over: those that its plan names (the plan with a digest, or the run's own),
+-- and those that worked on the very same plan. One that found another source has taken over nothing.
+select jsonb_array_elements_text(body -> 'leftover_runs') from (
+  select body from plans
+  where case when :digest::text is null then run_id = :run_id else digest = :digest end
+  order by made_at desc limit 1
+) plan
+union
+select run_id from runs
+where account = :account and migration = :migration and options ->> 'approve' = :digest::text
+  and stop_code is distinct from 'PlanChanged'
+union
+select run_id from plans where digest = :digest::text;
+
+-- name: left_count$
+-- How much some runs left pending.
+select count(*) from results where queued_run = any(:runs::text[]) and state = 'pending';
+
+-- name: left_keys
+-- Which of some keys belong to what some runs left pending.
+select key from results
+where account = :account and bucket = :bucket and key = any(:keys::text[]) and state = 'pending'
+  and queued_run = any(:runs::text[]);
+
+-- name: failed_part
+-- A part of what queue_failed would queue, in order.
+select result_id, bucket, key, size, etag, last_modified, storage_class, attempts, no_answers, attributes
+from results
+where account = :account and migration = :migration and state = 'failed' and result_id > :after
+  and not starts_with(coalesce(code, ''), 'row_')
+  and (:codes::text[] is null or coalesce(code, 'no_code') = any(:codes::text[]))
+  and (:prefixes::text[] is null or exists (select 1 from unnest(:prefixes::text[]) p where starts_with(key, p)))
+  and (:since::timestamptz is null or last_modified >= :since)
+order by result_id limit :most;
+
+-- name: make_scratch#
+-- What a plan must see all of at once, on its own connection; it goes with the connection.
+create temporary table planned_texts (key text collate "C" not null, title text not null) on commit preserve rows;
+create temporary table planned_rows (key text collate "C" primary key) on commit preserve rows;
+create temporary table planned_left (key text collate "C" primary key, sent boolean not null) on commit preserve rows;
+
+-- name: note_named
+-- Keys that a page of a manifest names; those that no page has named before come back.
+insert into planned_rows select distinct key from unnest(:keys::text[]) as k (key) on conflict do nothing returning key;
+
+-- name: note_left!
+-- Keys that earlier runs left and that the source still shows. sent: whether the selection keeps them.
+insert into planned_left select key, :sent from unnest(:keys::text[]) as k (key) on conflict do nothing;
+
+-- name: left_shown
+-- Which of some keys were noted so.
+select key, sent from planned_left where key = any(:keys::text[]);
+
+-- name: repeated_titles
+-- How many titles occur more than once, on how many objects; and the most frequent ones, each with two keys.
+with groups as materialized (
+  select title as text, count(*) as n, min(key) as one, max(key) as other
+  from planned_texts group by title having count(*) > 1
+)
+select (select count(*) from groups), (select sum(n)::bigint from groups), text, n, one, other
+from groups order by n desc, text limit :most;
+
+-- name: repeated_names
+-- The same for file names.
+with groups as materialized (
+  select substring(key from '[^/]*$') as text, count(*) as n, min(key) as one, max(key) as other
+  from planned_texts group by text having count(*) > 1
+)
+select (select count(*) from groups), (select sum(n)::bigint from groups), text, n, one, other
+from groups order by n desc, text limit :most;
+
+-- name: save_planned_scan!
+-- What a plan found under a prefix stands where the run's own scan would stand.
+insert into scans (run_id, prefix, position, whole, state, pages, listed, counts, left_out, samples, selected, fingerprint,
+                   started_at, finished_at)
+values (:run_id, :prefix, :position, :whole, :state, :pages, :listed, :counts, :left_out, :samples, :selected, :fingerprint,
+        now(), now())
+on conflict (run_id, prefix) do update
+set state = excluded.state, cursor = null, last_key = null, pages = excluded.pages, listed = excluded.listed,
+    counts = excluded.counts, left_out = excluded.left_out, samples = excluded.samples, selected = excluded.selected,
+    fingerprint = excluded.fingerprint, error_code = null, error = null, finished_at = now();
+
+-- name: save_plan!
+-- A plan is kept with its run; planned again, the newer one counts.
+insert into plans (run_id, account, migration, digest, body) values (:run_id, :account, :migration, :digest, :body)
+on conflict (run_id) do update set digest = excluded.digest, body = excluded.body, made_at = now();
+
+-- name: get_plan$
+-- The plan that a run made.
+select body from plans where run_id = :run_id;
+
+-- name: plans_of_digest
+-- The plans whose digest begins with some digits, the newest of each digest, newest first.
+select body from (
+  select distinct on (digest) body, made_at from plans where starts_with(digest, :beginning) order by digest, made_at desc
+) newest order by made_at desc limit :most;
+
+-- name: decide_plan$
+-- A person answered; the first yes stays.
+update plans set body = jsonb_set(body, '{decision}', :decision)
+where run_id = :run_id and not coalesce((body -> 'decision' ->> 'approved')::boolean, false)
+returning run_id;
+
+-- name: say_rejected!
+-- A run whose plan nobody wanted says so; it only planned.
+update runs set stop_code = 'rejected', stop_message = :message where run_id = :run_id and state = 'planned';
+
+-- name: scans_to_plan
+-- The scans of a run as they were opened.
+select scan_id, prefix, whole from scans where run_id = :run_id order by position;
+
+-- name: begin_scans_anew!
+-- An approved plan is about to be run: what it found under each prefix makes room for the run's own scans.
+update scans set state = 'open', cursor = null, last_key = null, pages = 0, listed = 0, counts = '{}', left_out = '{}',
+                 samples = '{}', selected = 0, fingerprint = '', error_code = null, error = null, started_at = null,
+                 finished_at = null
+where run_id = :run_id;
+
+-- name: scan_prints
+-- How far each scan of a run is, and what it selected.
+select prefix, state, selected, fingerprint, error from scans where run_id = :run_id order by position;

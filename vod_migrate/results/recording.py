@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from psycopg.types.json import Jsonb
 
-from vod_migrate.results.rows import CallRecord, Settlement, Taken
+from vod_migrate.results.rows import CallRecord, Settlement, Taken, Work
 from vod_migrate.results.session import QUERIES, Session, storable
 
 __all__ = ["Recording"]
@@ -36,6 +36,7 @@ class Recording(Session):
                 message=storable(call.message),
                 request_id=storable(call.request_id),
                 files=call.files,
+                carried=list(call.carried) or None,
                 result_ids=[s.result_id for s in settlements],
                 outcomes=[s.outcome for s in settlements],
                 states=[s.state for s in settlements],
@@ -88,6 +89,19 @@ class Recording(Session):
     def mark_unsure(self, token: uuid.UUID, result_ids: Sequence[int]) -> None:
         """A call that failed on its way may have had an effect on these."""
         self._do(lambda c: QUERIES.mark_unsure(c, token=token, result_ids=list(result_ids)))
+
+    def take_back(self, run_id: str, works: Sequence[Work], *, wrong: Sequence[int] = ()) -> None:
+        """These are pending again as they were claimed, whatever was recorded since. wrong: whose media is another file's."""
+        self._do(
+            lambda c: QUERIES.take_back(
+                c,
+                run_id=run_id,
+                result_ids=[work.result_id for work in works],
+                attempts=[work.attempts for work in works],
+                no_answers=[work.no_answers for work in works],
+                wrong=list(wrong),
+            )
+        )
 
     def settle_alone(self, run_id: str) -> None:
         """A run stopped by its threshold: what was refused once is failed."""

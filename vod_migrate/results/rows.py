@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
+from vod_migrate.fingerprint import added, fingerprint
 from vod_migrate.media import BrokenRow, MediaObject
 from vod_migrate.spec import Brakes, Migration, Mode, RunOptions
 from vod_migrate.window import Window
@@ -90,6 +91,11 @@ class Run:
         """When the run may send; None: always."""
         return None if self.options.ignore_window else self.spec.opening
 
+    @property
+    def bound(self) -> bool:
+        """Whether the run may send only what a person has approved."""
+        return self.options.approve is not None or self.spec.require_approval
+
     @classmethod
     def from_row(cls, row: Sequence[Any]) -> Self:
         """From the query get_run."""
@@ -154,7 +160,10 @@ class Listing:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Scan:
-    """The listing of one prefix. whole: neither limit nor date filter, so what it does not find is gone."""
+    """The listing of one prefix. whole: neither limit nor date filter, so what it does not find is gone.
+
+    selected, fingerprint: how many objects the selection kept so far, and which; see fingerprint.py.
+    """
 
     scan_id: int
     prefix: str
@@ -167,6 +176,8 @@ class Scan:
     left_out: Mapping[str, int] = field(default_factory=dict)
     samples: Mapping[str, Sequence[str]] = field(default_factory=dict)
     limited: bool = False
+    selected: int = 0
+    fingerprint: str = ""
 
     @classmethod
     def from_row(cls, row: Sequence[Any]) -> Self:
@@ -182,6 +193,8 @@ class Scan:
             counts=row[7],
             left_out=row[8],
             samples=row[9],
+            selected=row[10],
+            fingerprint=row[11],
         )
 
     def after(self, listing: Listing, fates: Mapping[str, int], *, over_limit: Sequence[str]) -> Scan:
@@ -200,6 +213,8 @@ class Scan:
             left_out=_added(_added(self.left_out, listing.left_out), reasons),
             samples=joined_samples(joined_samples(self.samples, listing.samples), {"limit": over_limit}),
             limited=bool(over_limit),
+            selected=self.selected + len(listing.selected),
+            fingerprint=added(self.fingerprint, fingerprint(listing.selected, listing.broken)),
         )
 
 
@@ -238,7 +253,10 @@ class Taken:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CallRecord:
-    """The audit row of one call. answer: ok, throttled, refused, transient or stopped."""
+    """The audit row of one call. answer: ok, throttled, refused, transient or stopped.
+
+    carried: the results it carried, where the answer had no outcome for each of them.
+    """
 
     call_id: uuid.UUID
     worker: str
@@ -250,6 +268,7 @@ class CallRecord:
     code: str | None = None
     message: str | None = None
     request_id: str | None = None
+    carried: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -12,7 +12,7 @@ from psycopg.types.json import Jsonb
 from vod_migrate.results.rows import Run, Signal
 from vod_migrate.results.session import QUERIES, Presence, Session
 
-__all__ = ["Runs"]
+__all__ = ["Runs", "planned_leftovers"]
 
 
 class Runs(Session):
@@ -34,24 +34,7 @@ class Runs(Session):
                 if before is not None and before[2] == "running":
                     return str(before[0])
                 execution = 1 if before is None else before[1] + 1
-            QUERIES.insert_run(
-                connection,
-                run_id=run.run_id,
-                account=run.account,
-                region=run.region,
-                migration=run.migration,
-                bucket=run.bucket,
-                mode=run.mode.value,
-                options=Jsonb(run.options.stored()),
-                spec=Jsonb(run.spec.resolved()),
-                spec_digest=spec_digest,
-                local_date=run.local_date,
-                origin=run.origin,
-                dag_id=run.dag_id,
-                dag_run_id=run.dag_run_id,
-                task_group=run.task_group,
-                execution=execution,
-            )
+            self.insert(connection, run, spec_digest=spec_digest, execution=execution)
             stored = run.run_id if run.dag_id is None else str(_run_of_origin(connection, run)[0])
             if stored == run.run_id:
                 for position, prefix in enumerate(prefixes):
@@ -62,6 +45,34 @@ class Runs(Session):
             return stored
 
         return self.run(self._do(work))
+
+    def insert(self, connection: psycopg.Connection, run: Run, *, spec_digest: str, execution: int) -> None:
+        """Part of a transaction that begins a run; one that is there already stays as it is."""
+        QUERIES.insert_run(
+            connection,
+            run_id=run.run_id,
+            account=run.account,
+            region=run.region,
+            migration=run.migration,
+            bucket=run.bucket,
+            mode=run.mode.value,
+            options=Jsonb(run.options.stored()),
+            spec=Jsonb(run.spec.resolved()),
+            spec_digest=spec_digest,
+            local_date=run.local_date,
+            origin=run.origin,
+            dag_id=run.dag_id,
+            dag_run_id=run.dag_run_id,
+            task_group=run.task_group,
+            execution=execution,
+        )
+
+    def same_origin(self, run: Run) -> str | None:
+        """The run that the same Airflow task prepared before and that still works, for a retry; None where there is none."""
+        if run.dag_id is None:
+            return None
+        before = self._do(lambda c: _run_of_origin(c, run))
+        return None if before is None or before[2] != "running" else str(before[0])
 
     def run(self, run_id: str) -> Run:
         """One run.
@@ -156,13 +167,6 @@ class Runs(Session):
         """A person changed the run's own pace."""
         self._do(lambda c: QUERIES.note_pace(c, run_id=run_id, rate=rate))
 
-    def same_origin(self, run: Run) -> str | None:
-        """The run that the same Airflow task prepared before and that still works, for a retry; None where there is none."""
-        if run.dag_id is None:
-            return None
-        before = self._do(lambda c: _run_of_origin(c, run))
-        return None if before is None or before[2] != "running" else str(before[0])
-
     def finish_run(self, run_id: str, *, state: str, summary: dict[str, Any]) -> None:
         """Writes the run's verdict."""
 
@@ -192,12 +196,14 @@ class Runs(Session):
     def adopt_pending(self, run: Run, *, most: int) -> int:
         """Takes over part of what earlier runs of this migration left pending. Returns how many; 0: nothing is left.
 
-        A run that resumes another one, and is narrowed as that one was, takes over its rest and nothing else.
+        A run that resumes another one, and is narrowed as that one was, takes over its rest and nothing else. One that was
+        approved takes over from the runs that its plan names, and from no others.
         """
         return int(
             self._do(
                 lambda c: QUERIES.adopt_pending(
                     c,
+                    only=planned_leftovers(c, run),
                     account=run.account,
                     migration=run.migration,
                     run_id=run.run_id,
@@ -207,6 +213,16 @@ class Runs(Session):
                 )
             )
         )
+
+
+def planned_leftovers(connection: psycopg.Connection, run: Run) -> list[str] | None:
+    """The runs whose leftovers a run may take over; None where no plan binds it."""
+    if not run.bound:
+        return None
+    rows = QUERIES.planned_leftovers(
+        connection, digest=run.options.approve, run_id=run.run_id, account=run.account, migration=run.migration
+    )
+    return [row[0] for row in rows]
 
 
 def _run_of_origin(connection: psycopg.Connection, run: Run) -> Any:

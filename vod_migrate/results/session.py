@@ -50,8 +50,10 @@ class Session:
         self.queries: Any = QUERIES
 
     @classmethod
-    def open(cls, url: str, *, connections: int = 8, patience: float = 120.0) -> Self:
-        """Connects and checks the schema. patience: seconds to wait for a database that went away later.
+    def open(cls, url: str, *, connections: int = 8, patience: float = 120.0, wait: float = 10.0) -> Self:
+        """Connects and checks the schema.
+
+        patience: seconds to wait for a database that went away later; wait: seconds for each connection of the pool.
 
         Raises:
             BadSetting, StoreUnreachable, StoreNotMigrated, StoreTooNew
@@ -60,7 +62,7 @@ class Session:
         check_schema(plain)
         return cls(
             # Planned anew each time: a plan made while the tables were nearly empty would be kept while they grow.
-            _pool(plain, connections, prepare=False),
+            _pool(plain, connections, prepare=False, timeout=wait),
             _pool(plain, PACING_CONNECTIONS, autocommit=True, configure=_without_flush),
             plain,
             patience,
@@ -193,7 +195,7 @@ def _pool(url: str, connections: int, **options: Any) -> ConnectionPool[psycopg.
         url,
         min_size=1,
         max_size=connections,
-        timeout=10.0,
+        timeout=options.pop("timeout", 10.0),
         kwargs={
             "connect_timeout": 10,
             "application_name": "vod-migrate",

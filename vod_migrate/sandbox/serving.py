@@ -14,11 +14,13 @@ import typer
 import yaml
 from pydantic import ValidationError
 
-from vod_migrate.sandbox.control import explain
 from vod_migrate.sandbox.environment import client_environment
 from vod_migrate.sandbox.errors import BadRequest
+from vod_migrate.sandbox.faultconfig import FaultConfig, FaultPlanFile
+from vod_migrate.sandbox.journal import Journal
 from vod_migrate.sandbox.server import LOOPBACK, SandboxServer
 from vod_migrate.sandbox.settings import BucketConfig, DatasetConfig, SandboxConfig
+from vod_migrate.sandbox.strict import explain
 
 ANY_ADDRESS = "0.0.0.0"  # noqa: S104 - compared, not bound
 
@@ -31,16 +33,34 @@ def read_config(path: Path | None) -> SandboxConfig:
     """The configuration in a YAML file, the default one without a file. Raises `ConfigError`."""
     if path is None:
         return SandboxConfig()
-    try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be read: {error.strerror}.") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not YAML: {error}") from None
+    document = _read_yaml(path)
     try:
         return SandboxConfig.model_validate(document or {})
     except ValidationError as error:
         raise ConfigError(f"{path}: {explain(error)}") from None
+
+
+def read_plan(path: Path) -> list[FaultConfig]:
+    """The faults in a YAML file: a list, or a mapping with the key faults. Raises `ConfigError`."""
+    document = _read_yaml(path)
+    try:
+        return FaultPlanFile.model_validate(document if isinstance(document, dict) else {"faults": document}).faults
+    except ValidationError as error:
+        raise ConfigError(f"{path}: {explain(error)}") from None
+
+
+def with_faults(config: SandboxConfig, path: Path | None) -> SandboxConfig:
+    """The configuration with the faults of a file instead of its own. Raises `ConfigError`."""
+    return config if path is None else config.model_copy(update={"faults": read_plan(path)})
+
+
+def _read_yaml(path: Path) -> Any:
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}.") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not YAML: {error}") from None
 
 
 def with_objects(config: SandboxConfig, *, bucket: str | None, objects: int | None, seed: int | None) -> SandboxConfig:
@@ -59,20 +79,32 @@ def with_objects(config: SandboxConfig, *, bucket: str | None, objects: int | No
     return config.model_copy(update={"buckets": [chosen.model_copy(update={"generate": generate}), *others]})
 
 
-def serve(config: SandboxConfig, *, host: str, port: int, ready_file: Path | None, as_json: bool) -> None:
-    """Serve until SIGTERM or SIGINT. Raises `ConfigError` when the port is taken."""
-    asyncio.run(_serve(config, host=host, port=port, ready_file=ready_file, as_json=as_json))
+def serve(
+    config: SandboxConfig,
+    *,
+    host: str,
+    port: int,
+    ready_file: Path | None,
+    as_json: bool,
+    state: Path | None = None,
+) -> None:
+    """Serve until SIGTERM or SIGINT; `state` keeps what was registered. Raises `ConfigError`, also when the port is taken."""
+    asyncio.run(_serve(config, host=host, port=port, ready_file=ready_file, as_json=as_json, state=state))
 
 
-async def _serve(config: SandboxConfig, *, host: str, port: int, ready_file: Path | None, as_json: bool) -> None:
+async def _serve(
+    config: SandboxConfig, *, host: str, port: int, ready_file: Path | None, as_json: bool, state: Path | None
+) -> None:
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stopped.set)
     try:
-        server = SandboxServer(config)
+        server = SandboxServer(config, None if state is None else Journal(state))
     except BadRequest as error:
         raise ConfigError(str(error)) from None
+    except OSError as error:
+        raise ConfigError(f"The state in {state} cannot be used: {error.strerror}.") from None
     try:
         bound = await server.start(port, host=host)
     except OSError as error:

@@ -10,6 +10,7 @@ from vod_migrate.sandbox.accounts import Account, Accounts
 from vod_migrate.sandbox.counters import Counters
 from vod_migrate.sandbox.errors import BadRequest
 from vod_migrate.sandbox.faults import FaultPlan
+from vod_migrate.sandbox.journal import Journal
 from vod_migrate.sandbox.objects.bucket import Bucket
 from vod_migrate.sandbox.settings import BucketConfig, SandboxConfig, Settings
 
@@ -17,15 +18,19 @@ from vod_migrate.sandbox.settings import BucketConfig, SandboxConfig, Settings
 class World:
     """The state behind both services."""
 
-    def __init__(self, config: SandboxConfig) -> None:
+    def __init__(self, config: SandboxConfig, journal: Journal | None = None) -> None:
+        """Raises `BadRequest` when the configuration contradicts itself, or does not fit the journal."""
         self.settings = config.settings
         self.accounts = Accounts(config.accounts)
         self.buckets: dict[str, Bucket] = {}
         self.faults = FaultPlan(config.faults)
         self.counters = Counters()
         self.random = random.Random(config.settings.seed)  # noqa: S311 - repeatable on purpose
+        self.journal = journal
         for bucket in config.buckets:
             self.set_bucket(bucket)
+        if journal is not None:
+            journal.replay(self.accounts, config.settings.seed)
 
     def now(self) -> float:
         """The sandbox's wall clock, in seconds since 1970."""

@@ -1,0 +1,370 @@
+"""A migration whose processes are killed again and again, by a plan that follows from a seed.
+
+Two ways of running take turns. As Airflow does it: one discover task and three register tasks of one run, each started
+again in its place when it dies. By hand: `vod-migrate run` with two `vod-migrate work` beside it; a `run` that dies is
+followed by a new one. Faults are on all the time. When all kills are spent the rest is let through, the faults are
+taken away, and a last run ends what is left.
+
+A seed fixes the plan (what is killed after what time, which faults are drawn), not the moments of a shared machine: a
+failing seed is likely to fail again, not certain to.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.error import URLError
+from urllib.request import ProxyHandler, Request, build_opener
+
+import psycopg
+import yaml
+from cluster import Cluster
+from nursery import Nursery
+
+from vod_migrate import engine
+from vod_migrate.connection import connection_from_environment
+from vod_migrate.errors import VodMigrateError
+from vod_migrate.register.quota import API
+from vod_migrate.results.database import upgrade_schema
+from vod_migrate.results.store import Store
+from vod_migrate.spec import RunOptions, load_migration
+
+BUCKET = "media-archive"
+THREADS = 8
+PACE = 40.0
+DRAINING_PACE = 300.0
+OBJECTS_PER_KILL = 250
+PREFIXES = 10
+GAP_SECONDS = 0.6
+"""Mean time between two kills."""
+AGAIN_SECONDS = 0.2
+"""A part that ended is started again after this; Airflow and people take longer."""
+PATIENCE_SECONDS = 180.0
+
+FAULTS: list[dict[str, Any]] = [
+    {"kind": "reset", "api": "RegisterMedia", "rate": 0.02},
+    {"kind": "reset", "api": "RegisterMedia", "rate": 0.02, "when": "after"},
+    {"kind": "html_502", "api": "RegisterMedia", "rate": 0.02, "when": "after"},
+    {"kind": "http_500", "api": "RegisterMedia", "rate": 0.01, "when": "after"},
+    {"kind": "http_503", "api": "RegisterMedia", "rate": 0.02},
+    {"kind": "timeout", "api": "RegisterMedia", "rate": 0.01, "when": "after", "seconds": 0.5},
+    {"kind": "throttle", "api": "RegisterMedia", "rate": 0.02},
+    # The same files each time: refused twice at random, a file that is registered already would be told as failed.
+    {"kind": "fail_files", "rate": 0.005},
+    {"kind": "omit_files", "rate": 0.005, "sticky": False},
+    {"kind": "omit_files", "rate": 0.005, "sticky": False, "when": "after"},
+    {"kind": "http_503", "api": "ListObjects", "rate": 0.1},
+    {"kind": "reset", "api": "ListObjects", "rate": 0.05},
+]
+TARGETS = {"worker": 10, "discoverer": 4, "sandbox": 3, "postgres": 2, "backend": 2, "workers": 1, "everything": 1}
+ALWAYS = ("worker", "worker", "discoverer", "sandbox", "postgres", "backend")
+"""What is killed, by weight. backend: one of Postgres's own processes; workers: all of them at once."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Kill:
+    """One process that was killed, and how many calls it can have cut off on the way."""
+
+    what: str
+    in_flight: int
+
+
+@dataclass(kw_only=True, slots=True)
+class Part:
+    """A process that is kept alive until it says that it is done."""
+
+    name: str
+    command: Callable[[], list[str] | None]
+    pid: int | None = None
+    start_at: float = 0.0
+    done: bool = False
+    codes: Counter[int] = field(default_factory=Counter)
+
+    @property
+    def sends(self) -> bool:
+        """Whether it makes RegisterMedia calls."""
+        return self.name != "discoverer"
+
+
+class Rehearsal:
+    """One seed: set the stage, kill by plan, let the rest through, look at what came out."""
+
+    def __init__(self, folder: Path, *, seed: int, kills: int) -> None:
+        self.folder, self.seed, self.planned = folder, seed, kills
+        self.random = random.Random(seed)  # noqa: S311 - repeatable on purpose
+        self.deck = self._shuffled()
+        self.kills: list[Kill] = []
+        self.by_hand = seed % 2 == 1
+        self.journal = folder / "state.ndjson"
+        self.parts: list[Part] = []
+        self.helped: dict[str, str] = {}
+        self.environment = {
+            name: value for name, value in os.environ.items() if not name.startswith(("VOD_MIGRATE_", "ALIBABA_CLOUD_"))
+        }
+        self.environment |= {"ALIBABA_CLOUD_ECS_METADATA_DISABLED": "true", "NO_COLOR": "1"}
+        for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "PYTHONDONTWRITEBYTECODE"):
+            self.environment.pop(name, None)
+        self.nursery = Nursery()
+        self.cluster = Cluster(folder / "postgres")
+        self.environment["VOD_MIGRATE_DATABASE_URL"] = self.cluster.url
+        upgrade_schema(self.cluster.url)
+        self.port = 0
+        self.sandbox = 0
+        self._write_files()
+        self._start_sandbox()
+
+    def close(self) -> None:
+        """Leaves no process behind."""
+        self.nursery.close()
+        self.cluster.stop()
+
+    def run(self) -> None:
+        """The whole rehearsal; raises AssertionError where it does not end."""
+        with Store.open(self.cluster.url, connections=2) as store:
+            store.set_quota("default", API, PACE)
+        self.parts = self._parts_by_hand() if self.by_hand else self._parts_of_airflow()
+        next_kill, next_lease = time.monotonic() + 1.0, 0.0
+        until = time.monotonic() + PATIENCE_SECONDS
+        while not all(part.done for part in self.parts):
+            assert time.monotonic() < until, f"it does not end: {self.state()}"
+            self._look_after_parts()
+            if self.deck and time.monotonic() >= next_kill:
+                if self._kill(self.deck[-1]):
+                    self.deck.pop()
+                    until = time.monotonic() + PATIENCE_SECONDS
+                    if not self.deck:
+                        self._let_the_rest_through()
+                next_kill = time.monotonic() + self.random.expovariate(1 / GAP_SECONDS)
+            if not self.deck and time.monotonic() >= next_lease:
+                self._end_leases_of_the_dead()
+                next_lease = time.monotonic() + 1.0
+            time.sleep(0.02)
+        self.control("DELETE", "faults")
+        self._run_to_its_end()
+
+    # What runs
+
+    def _parts_of_airflow(self) -> list[Part]:
+        with Store.open(self.cluster.url, connections=2) as store:
+            prepared = engine.prepare(
+                store=store,
+                connection=connection_from_environment(self.environment),
+                migration=load_migration(self.folder / "migration.yaml"),
+                options=RunOptions(),
+                origin=engine.Origin(kind="airflow", dag_id="vod", dag_run_id=f"seed-{self.seed}"),
+            )
+        run_id = prepared.run_id
+        return [
+            Part(name="discoverer", command=lambda: ["task", "discover", run_id]),
+            *(
+                Part(name=slot, command=lambda slot=slot: ["task", "register", run_id, slot])  # type: ignore[misc]
+                for slot in ("one", "two", "three")
+            ),
+        ]
+
+    def _parts_by_hand(self) -> list[Part]:
+        file = str(self.folder / "migration.yaml")
+        return [
+            Part(name="run", command=lambda: ["run", file, "--json"]),
+            *(
+                Part(name=slot, command=lambda slot=slot: self._help(slot))  # type: ignore[misc]
+                for slot in ("helper-one", "helper-two")
+            ),
+        ]
+
+    def _help(self, slot: str) -> list[str] | None:
+        if self.parts[0].done:
+            return None
+        with suppress(psycopg.OperationalError), psycopg.connect(self.cluster.url, connect_timeout=5) as connection:
+            row = connection.execute(
+                "select run_id from runs where state = 'running' order by run_id = %s desc, created_at desc limit 1",
+                (self.helped.get(slot, ""),),
+            ).fetchone()
+            if row is not None:
+                # Started again in its place, so that nobody waits for the lease of what it held.
+                self.helped[slot] = row[0]
+                return ["work", row[0], "--slot", slot]
+        return []
+
+    def _look_after_parts(self) -> None:
+        for ended in self.nursery.ended():
+            for part in self.parts:
+                if part.pid == ended.pid:
+                    part.pid, part.start_at = None, time.monotonic() + AGAIN_SECONDS
+                    part.codes[ended.code] += 1
+                    # A helper is done when there is nothing left to help; `run` decides that.
+                    part.done = ended.code == 0 and not part.name.startswith("helper")
+        for part in self.parts:
+            if not part.done and part.pid is None and time.monotonic() >= part.start_at:
+                command = part.command()
+                if command is None:
+                    part.done = True
+                elif command:
+                    part.pid = self._start(part.name, *command)
+                else:
+                    part.start_at = time.monotonic() + AGAIN_SECONDS
+
+    def _start(self, name: str, *command: str) -> int:
+        return self.nursery.start(*command, environment=self.environment, log=self.folder / f"{name}.log")
+
+    def _let_the_rest_through(self) -> None:
+        with Store.open(self.cluster.url, connections=2) as store:
+            store.set_quota("default", API, DRAINING_PACE)
+
+    def _end_leases_of_the_dead(self) -> None:
+        """What 90 seconds do, at once: whoever waits for a lease that nobody renews would only make the test longer."""
+        alive = [part.pid for part in self.parts if part.pid is not None]
+        with psycopg.connect(self.cluster.url) as connection:
+            connection.execute(
+                "update claims set expires_at = now() where split_part(split_part(worker, ':', 2), '/', 1)::int <> all(%s)",
+                (alive,),
+            )
+
+    def _run_to_its_end(self) -> None:
+        """The last run, which nothing disturbs; an Airflow run is first given its verdict."""
+        with Store.open(self.cluster.url, connections=12) as store:
+            if not self.by_hand:
+                told = engine.finish(store=store, run_id=store.runs(most=1)[0].run_id)
+                assert (told.state, told.counts.pending, told.counts.unknown) == ("succeeded", 0, 0), told
+        pid = self._start("last", "run", str(self.folder / "migration.yaml"), "--json")
+        until = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            assert time.monotonic() < until, f"the last run does not end: {self.state()}"
+            code = next((ended.code for ended in self.nursery.ended() if ended.pid == pid), None)
+            if code is not None:
+                break
+            time.sleep(0.05)
+        assert code == 0, self.state()
+
+    # What is killed
+
+    def _shuffled(self) -> list[str]:
+        """What is killed in turn: each of ALWAYS at least once, the rest by weight."""
+        rest = self.random.choices(list(TARGETS), list(TARGETS.values()), k=max(0, self.planned - len(ALWAYS)))
+        deck = [*ALWAYS, *rest]
+        self.random.shuffle(deck)
+        return deck
+
+    def _kill(self, target: str) -> bool:
+        choice = self.random.random()
+        alive = [part for part in self.parts if part.pid is not None]
+        workers = [part for part in alive if part.sends]
+        match target:
+            case "discoverer":
+                # By hand `run` lists; where listing is over, somebody else dies.
+                found = [part for part in alive if part.name in ("discoverer", "run")] or workers
+                return self._kill_parts(found[:1])
+            case "worker":
+                return self._kill_parts(workers[int(choice * len(workers))] for _ in workers[:1])
+            case "workers":
+                return self._kill_parts(workers)
+            case "sandbox":
+                self._kill_sandbox()
+            case "postgres":
+                self._kill_postgres(pause=choice)
+            case "backend":
+                if not self.cluster.kill_backend(choice):
+                    return False
+                self.kills.append(Kill(what="backend", in_flight=0))
+                self.cluster.start()
+            case "everything":
+                self._kill_parts(alive)
+                self._kill_sandbox()
+                self._kill_postgres(pause=choice)
+        return True
+
+    def _kill_parts(self, parts: Any) -> bool:
+        killed = False
+        for part in parts:
+            with suppress(ProcessLookupError):
+                os.kill(part.pid, signal.SIGKILL)
+                self.kills.append(Kill(what=part.name, in_flight=THREADS if part.sends else 0))
+                killed = True
+        return killed
+
+    def _kill_sandbox(self) -> None:
+        senders = sum(part.sends for part in self.parts if part.pid is not None)
+        os.kill(self.sandbox, signal.SIGKILL)
+        self.kills.append(Kill(what="sandbox", in_flight=THREADS * senders))
+        time.sleep(0.3 * self.random.random())
+        self._start_sandbox()
+
+    def _kill_postgres(self, *, pause: float) -> None:
+        # Workers wait with what they know until the database is back, so this alone cuts off no call.
+        self.cluster.kill()
+        self.kills.append(Kill(what="postgres", in_flight=0))
+        time.sleep(pause)
+        self.cluster.start()
+
+    # The sandbox
+
+    def _write_files(self) -> None:
+        prefixes = [f"archive/2026-11-{day:02}/" for day in range(1, PREFIXES + 1)]
+        dataset = {
+            "count": OBJECTS_PER_KILL * self.planned,
+            "seed": self.seed,
+            "dates": {"from": "2026-11-01", "days": PREFIXES},
+            "hls": 0,
+        }
+        sandbox = {
+            "buckets": [{"name": BUCKET, "generate": dataset}],
+            "settings": {
+                "latency_ms": 60, "latency_shape": "lognormal", "quotas": {"RegisterMedia": None}, "seed": self.seed,
+            },
+            "faults": [{**fault, "seed": self.seed} for fault in FAULTS],
+        }  # fmt: skip
+        migration = {
+            "name": "nightly",
+            "source": {"bucket": BUCKET, "prefixes": prefixes},
+            "register": {"template_group_id": "VOD_NO_TRANSCODE", "threads": THREADS},
+        }
+        for name, content in (("sandbox", sandbox), ("migration", migration)):
+            (self.folder / f"{name}.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
+
+    def _start_sandbox(self) -> None:
+        ready = self.folder / "ready.json"
+        ready.unlink(missing_ok=True)
+        self.sandbox = self._start(
+            "sandbox", "sandbox", "serve", "--config", str(self.folder / "sandbox.yaml"), "--port", str(self.port),
+            "--ready-file", str(ready), "--state", str(self.journal),
+        )  # fmt: skip
+        until = time.monotonic() + 20
+        while not ready.exists():
+            assert time.monotonic() < until, (self.folder / "sandbox.log").read_text()[-2000:]
+            time.sleep(0.02)
+        told = json.loads(ready.read_text(encoding="utf-8"))
+        self.environment |= told["environment"]
+        self.port = int(told["endpoint"].rpartition(":")[2])
+
+    def control(self, method: str, path: str) -> str:
+        """What the sandbox's control API answers."""
+        request = Request(f"http://127.0.0.1:{self.port}/_sandbox/{path}", method=method)
+        with build_opener(ProxyHandler({})).open(request, timeout=60) as answer:
+            return str(answer.read().decode())
+
+    # Looking
+
+    def state(self) -> str:
+        """What can be said when something is wrong: the runs, the parts and the ends of their logs."""
+        lines = [f"seed {self.seed}, {len(self.kills)} kills: {dict(Counter(kill.what for kill in self.kills))}"]
+        lines += [f"{part.name}: pid {part.pid}, exit codes {dict(part.codes)}" for part in self.parts]
+        with suppress(psycopg.Error, VodMigrateError, URLError), psycopg.connect(self.cluster.url) as connection:
+            for query in (
+                "select run_id, state, stop_code, stop_message from runs order by created_at desc limit 5",
+                "select state, alone, queued_run, claim_token is not null, count(*) from results group by 1, 2, 3, 4",
+                "select run_id, state, count(*), min(error) from scans group by 1, 2",
+                "select slot, worker, expires_at from claims",
+            ):
+                lines += [query, *map(repr, connection.execute(query.encode()).fetchall())]
+        for log in sorted(self.folder.glob("*.log")):
+            lines += [f"-- {log.name}", *log.read_text(errors="replace").splitlines()[-8:]]
+        return "\n".join(lines)

@@ -1,0 +1,135 @@
+"""What must be true after the last run, said exactly.
+
+*An effect* is a RegisterMedia call that registered something, as the sandbox's journal has it. It is *told* for a file when
+a row of `calls` has its RequestId and the row's outcome for that file says registered. An effect that no row tells of is
+*lost*: its answer never arrived (a fault hit it), or a process was killed between the sending and the commit.
+
+1. Every registered result is in the truth with its MediaId, and the other way round.
+2. Every object of the bucket is a result exactly once, or was left out by name; nothing is pending, nothing is claimed.
+3. No file is sent again once it is told, by the time of the commit and the time of the sending. So every repeated call goes
+   back to an effect that was lost, untold, or not yet committed.
+4. Lost effects without a fault are at most the calls that were under way at a kill: one for each sending thread that the
+   kill cut off (all threads of all workers, for the sandbox).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from rehearsal import BUCKET, Rehearsal
+
+_TOLD = ("registered", "already_registered", "late", "superseded")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Verdict:
+    """The figures of a rehearsal that passed."""
+
+    seed: int
+    kills: Counter[str]
+    objects: int
+    failed: int
+    calls: int
+    repeated_files: int
+    lost: int
+    lost_to_faults: int
+    in_flight: int
+
+    def __str__(self) -> str:
+        killed = ", ".join(f"{what} {count}" for what, count in sorted(self.kills.items()))
+        return (
+            f"seed {self.seed}: {self.kills.total()} kills ({killed}); {self.objects:,} objects, {self.failed} failed; "
+            f"{self.calls:,} calls with an effect, {self.repeated_files:,} files sent again; effects nobody was told of: "
+            f"{self.lost} at kills (of {self.in_flight} possible), {self.lost_to_faults} to faults"
+        )
+
+
+def judge(rehearsal: Rehearsal) -> Verdict:
+    """Holds the results against the truth; raises AssertionError naming the first thing that is not so."""
+    truth = [json.loads(line) for line in rehearsal.control("GET", f"truth?bucket={BUCKET}").splitlines()]
+    expected = {json.loads(line)["key"] for line in rehearsal.control("GET", f"expected?bucket={BUCKET}").splitlines()}
+    effects = [json.loads(line) for line in rehearsal.journal.read_text(encoding="utf-8").splitlines()]
+    with psycopg.connect(rehearsal.cluster.url) as connection:
+        results = connection.execute("select key, state, media_id, claim_token from results").fetchall()
+        told = connection.execute(
+            "select c.request_id, r.key, extract(epoch from o.recorded_at)::float8 from calls c join outcomes o using (call_id) join results r using (result_id) "
+            "where o.outcome = any(%s)",
+            (list(_TOLD),),
+        ).fetchall()
+        recorded = dict(
+            connection.execute(
+                "select request_id, extract(epoch from started_at)::float8 from calls where answer = 'ok'"
+            ).fetchall()
+        )
+        last = connection.execute("select state, summary from runs order by created_at desc limit 1").fetchone()
+    _same_as_the_truth(results, truth)
+    failed = _complete(results, expected, last)
+    repeated = _nothing_told_is_sent_again(
+        effects, told={(request_id, key): at for request_id, key, at in told}, sent=recorded
+    )
+    lost = [effect for effect in effects if effect["request_id"] not in recorded]
+    by_kills = sum(effect["fault"] is None for effect in lost)
+    in_flight = sum(kill.in_flight for kill in rehearsal.kills)
+    assert by_kills <= in_flight, f"{by_kills} effects were lost, but only {in_flight} calls were cut off"
+    return Verdict(
+        seed=rehearsal.seed,
+        kills=Counter(kill.what for kill in rehearsal.kills),
+        objects=len(results),
+        failed=failed,
+        calls=len(effects),
+        repeated_files=repeated,
+        lost=by_kills,
+        lost_to_faults=len(lost) - by_kills,
+        in_flight=in_flight,
+    )
+
+
+def _same_as_the_truth(results: list[Any], truth: list[Any]) -> None:
+    ours = {key: media_id for key, state, media_id, _ in results if state == "registered"}
+    theirs = {row["key"]: row["media_id"] for row in truth}
+    assert len(truth) > 0
+    wrong = sorted(key for key in ours.keys() | theirs.keys() if ours.get(key) != theirs.get(key))
+    assert not wrong, [(key, ours.get(key), theirs.get(key)) for key in wrong[:5]]
+
+
+def _complete(results: list[Any], expected: set[str], last: Any) -> int:
+    states = Counter(state for _, state, _, _ in results)
+    assert set(states) <= {"registered", "failed"}, states
+    assert not any(claim for _, _, _, claim in results)
+    keys = [key for key, _, _, _ in results]
+    assert len(keys) == len(set(keys))
+    assert set(keys) <= expected
+    state, summary = last
+    counts = summary["counts"]
+    assert (state, counts["pending"], counts["unknown"]) == ("succeeded", 0, 0), last
+    assert counts["discovered"] == len(expected), (counts, len(expected))
+    assert len(keys) + sum(counts["left_out"].values()) == len(expected), counts
+    return states["failed"]
+
+
+def _nothing_told_is_sent_again(
+    effects: list[Any], *, told: dict[tuple[str, str], float], sent: dict[str, float]
+) -> int:
+    """Returns how many files were registered again."""
+    before: dict[str, str] = {}
+    repeated = 0
+    for effect in effects:
+        # A lost call has no row with its time of sending, but it is signed with it, in whole seconds.
+        signed = dt.datetime.fromisoformat(effect["signed"]).timestamp()
+        at = sent.get(effect["request_id"], signed)
+        for file in effect["effects"]:
+            key = file["key"]
+            if key in before:
+                repeated += 1
+                known_at = told.get((before[key], key), float("inf"))
+                assert known_at >= at, (
+                    f"{key!r} was sent again {at - known_at:.3f} s after {before[key]} was recorded, by {effect['request_id']}, "
+                    f"{'recorded' if effect['request_id'] in sent else 'lost'}, fault {effect['fault']}"
+                )
+            before[key] = effect["request_id"]
+    return repeated

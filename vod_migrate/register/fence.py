@@ -1,0 +1,63 @@
+"""Sends only what the worker still holds.
+
+A lease that ran out unnoticed, or a database restart that took everybody's locks along, may have given a worker's objects to
+somebody else while they waited in its queue. Sending them all the same would harm nothing, and would be a call that nobody
+needed. One look by primary key before each call is what the token is for.
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Sequence
+from typing import Protocol
+
+from vod_migrate.media import Batch, Outcome, Reply, Verdict
+from vod_migrate.register.client import Registrar
+
+__all__ = ["Fenced", "Holdings"]
+
+log = logging.getLogger(__name__)
+
+
+class Holdings(Protocol):
+    """The part of the results store that knows who holds what."""
+
+    def still_held(self, token: uuid.UUID, result_ids: Sequence[int]) -> set[int]:
+        """Those of the results that are pending and held under the token.
+
+        Raises:
+            StoreUnreachable
+        """
+        ...
+
+
+class Fenced:
+    """Leaves out of a batch what was given to somebody else; its outcome here is unknown, and theirs to record."""
+
+    def __init__(self, inner: Registrar, *, holdings: Holdings, token: uuid.UUID) -> None:
+        self._inner = inner
+        self._holdings = holdings
+        self._token = token
+
+    def register(self, batch: Batch) -> Reply:
+        """Sends what is held, or nothing at all."""
+        held = self._holdings.still_held(self._token, [entry.result_id for entry in batch.entries])
+        kept = tuple(entry for entry in batch.entries if entry.result_id in held)
+        if len(kept) == len(batch):
+            return self._inner.register(batch)
+        lost = [
+            Outcome(
+                result_id=entry.result_id,
+                verdict=Verdict.UNKNOWN,
+                code="not_held",
+                message="another worker holds this file now",
+            )
+            for entry in batch.entries
+            if entry.result_id not in held
+        ]
+        log.info("%d of %d files of a call are somebody else's by now", len(lost), len(batch))
+        if not kept:
+            return Reply(request_id=None, outcomes=tuple(lost))
+        reply = self._inner.register(Batch(storage_address=batch.storage_address, entries=kept))
+        return Reply(request_id=reply.request_id, outcomes=(*reply.outcomes, *lost))

@@ -1,0 +1,100 @@
+"""A sandbox that is killed comes back with what it did: one line on disk for each call that registered something.
+
+A line is written in the same turn of the event loop as the effect and before the answer, so a killed sandbox never
+answered for what its journal lacks. Only the media library is kept: settings, faults and buckets come from the
+configuration again, categories and counters begin anew.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final, TextIO
+
+from vod_migrate.sandbox.accounts import Accounts
+from vod_migrate.sandbox.errors import BadRequest
+from vod_migrate.sandbox.vod.library import NO_EXTRAS, CallOptions, Extras, Registration
+
+# Where a line says nothing more than that a registered file was registered again.
+_AGAIN: Final = "again"
+
+
+class Journal:
+    """The effects of RegisterMedia calls, in order; each line names the call's RequestId and the fault that hit it."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file: TextIO | None = None
+        self._effects: list[dict[str, Any]] = []
+
+    def replay(self, accounts: Accounts, seed: int) -> None:
+        """Puts what the journal holds into the libraries, then opens it for more.
+
+        Raises `BadRequest` when a line cannot be read, other than a last one that was cut off by the kill.
+        """
+        if self._path.exists():
+            for line in self._lines():
+                _apply(accounts, line, seed)
+        self._file = self._path.open("a", encoding="utf-8", errors="surrogatepass")
+
+    def effect(self, uid: str, bucket: str, key: str, registration: Registration) -> None:
+        """Notes one file of the call that is being performed; `call` writes them."""
+        if registration.registrations > 1:
+            self._effects.append({"uid": uid, "bucket": bucket, "key": key, "is": _AGAIN})
+            return
+        row = {
+            "title": registration.title,
+            "file_url": registration.file_url,
+            "at": registration.at,
+            "extras": _given(registration.extras),
+            "options": _given(registration.options),
+        }
+        self._effects.append({"uid": uid, "bucket": bucket, "key": key, **row})
+
+    def call(self, request_id: str, *, signed: str, fault: str | None) -> None:
+        """Writes the call whose effects were noted, if it had any. signed: when the client says that it sent the call."""
+        if self._effects and self._file is not None:
+            effects, self._effects = self._effects, []
+            line = {"request_id": request_id, "signed": signed, "fault": fault, "effects": effects}
+            self._file.write(json.dumps(line, ensure_ascii=False) + "\n")
+            # To the kernel, which a killed process does not take along.
+            self._file.flush()
+
+    def _lines(self) -> Iterator[dict[str, Any]]:
+        text = self._path.read_text(encoding="utf-8", errors="surrogatepass")
+        whole, _, cut = text.rpartition("\n")
+        if cut:
+            self._path.write_text(whole + "\n" if whole else "", encoding="utf-8", errors="surrogatepass")
+        for number, line in enumerate(whole.split("\n") if whole else (), start=1):
+            try:
+                yield json.loads(line)
+            except ValueError as error:
+                raise BadRequest(
+                    f"{self._path} is no journal of a sandbox: line {number} is not JSON ({error}). Name another --state."
+                ) from None
+
+
+def _apply(accounts: Accounts, line: dict[str, Any], seed: int) -> None:
+    for effect in line["effects"]:
+        account = accounts.get(effect["uid"])
+        if account is None:
+            raise BadRequest(f"The journal names account {effect['uid']!r}, which the configuration does not have.")
+        bucket, key = effect["bucket"], effect["key"]
+        known = account.library.get(bucket, key)
+        if known is not None:
+            known.registrations += 1
+            continue
+        registration = Registration(
+            title=effect["title"],
+            extras=Extras(**effect["extras"]) if effect["extras"] else NO_EXTRAS,
+            options=CallOptions(**effect["options"]),
+            file_url=effect["file_url"],
+            at=effect["at"],
+        )
+        account.library.add(bucket, key, registration, account.library.media_id(seed, account.uid, bucket, key))
+
+
+def _given(values: Extras | CallOptions) -> dict[str, Any]:
+    return {name: value for name, value in asdict(values).items() if value is not None}
