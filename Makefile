@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test chaos lint bench docs lock clean
+.PHONY: help demo test chaos lint bench docs pictures lock clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
@@ -22,13 +22,13 @@ COMPILE = $(BIN)/uv pip compile --quiet --python-version 3.11 --python-platform 
 	--no-emit-index-url --no-emit-find-links --annotation-style line $(UPGRADE)
 
 help:  ## List these commands
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-6s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-8s %s\n", $$1, $$2}'
 
 demo: $(STAMP)  ## Run a whole migration in a real Airflow against the local sandbox; no cloud account needed
 	@$(BIN)/python -m vod_migrate.airflow.demo $(ARGS)
 
 test: $(STAMP)  ## Run the tests (ARGS="tests/unit -k title" picks some); leaves .venv/bin/vod-migrate ready
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses 3 --dist loadfile $(ARGS)
 
 chaos: $(STAMP)  ## Kill a running migration over and over (SEED=7 repeats one seed; KILLS=26 SEEDS=4 for more or fewer)
 	@$(BIN)/python tests/chaos/run.py $(if $(SEED),--seed $(SEED)) $(if $(SEEDS),--seeds $(SEEDS)) \
@@ -45,6 +45,9 @@ bench: $(STAMP)  ## Measure: every benchmark in benchmarks/
 
 docs: $(STAMP)  ## Write the generated pages: the settings reference and the CLI help
 	@$(BIN)/python docs/generate.py
+
+pictures: $(STAMP)  ## Take the pictures of the pages in docs/pictures anew (needs chromium and a Chinese font)
+	@$(BIN)/python docs/pictures.py
 
 lock: $(BIN)/uv  ## Pin requirements*.txt anew from pyproject.toml and requirements.in (UPGRADE=--upgrade for newer versions)
 	$(COMPILE) pyproject.toml requirements.in -o requirements.txt

@@ -101,7 +101,7 @@ class Stage:
 @contextmanager
 def stage() -> Iterator[Stage]:
     """A stage in a temporary folder; nothing stays behind."""
-    with tempfile.TemporaryDirectory(prefix="vod-bench-") as folder:
+    with tempfile.TemporaryDirectory(prefix="vod-bench-", ignore_cleanup_errors=True) as folder:
         Path(folder).chmod(0o755)
         play = Stage(Path(folder))
         try:

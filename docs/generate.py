@@ -30,20 +30,22 @@ OTHER_VARIABLES = {
     "Empty: by hand an embedded Postgres, inside Airflow an error.",
     "VOD_MIGRATE_HOME": "Folder of the embedded Postgres. Default `~/.local/share/vod-migrate`.",
     "VOD_MIGRATE_REPORTS": "Inside Airflow: folder of the reports. Default `vod_reports` in `AIRFLOW_HOME`.",
+    "VOD_MIGRATE_GRACE_SECONDS": "How many seconds the platform leaves a process between SIGTERM and SIGKILL; calls under way "
+    "are awaited for so long, less 2.5. Default 5, as Airflow does.",
     "VOD_MIGRATE_SANDBOX_URL": "The running sandbox that `vod-migrate sandbox fault`, `counters`, `truth` … speak to.",
     "ALIBABA_CLOUD_ECS_METADATA_DISABLED": "`true` keeps the provider `default` from asking the ECS metadata service, "
     "which answers on ECS only.",
 }
 
 EXIT_CODES = {
-    0: "success",
+    0: "success; or paused by somebody, a window or a brake, and the next run goes on",
     1: "a bug: please report it",
     2: "bad input: a migration file, an option, a setting, a bucket that does not exist",
     3: "denied: credentials, RAM policy, or the account itself",
     4: "unreachable: OSS, VOD or the database did not answer; try again",
     5: "the failure threshold was passed; the rest stays pending",
     6: "ended with objects left: refused, or listed from a source that could not be trusted",
-    130: "interrupted; the next run goes on where this one stopped",
+    130: "interrupted or cancelled; the next run goes on where this one stopped",
 }
 
 
@@ -61,7 +63,7 @@ def settings_page() -> str:
             *_sections(Migration),
             "## Run options",
             "",
-            "The trigger form in Airflow, `vod-migrate run` and `dag_run.conf` take the same ones.",
+            "The trigger form in Airflow, `vod-migrate run` and `dag_run.conf` take the same ones; `resume` is a command of its own by hand.",
             "",
             *_table(RunOptions.model_json_schema()),
             "",

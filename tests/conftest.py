@@ -7,7 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 from leaks import leaks_in, leaks_in_files, watch_processes
+
+# How long one example takes says something about the machine, not about the code.
+settings.register_profile("suite", deadline=None)
+settings.load_profile("suite")
 
 _TOLD = pytest.StashKey[list[str]]()
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import logging
 import os
 import re
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -22,6 +23,8 @@ __all__ = ["Connection", "CredentialSource", "Keys", "connection_from_environmen
 PROVIDERS = ("default", "ecs_ram_role", "ram_role_arn", "oidc_role_arn", "credentials_uri")
 """The providers of alibabacloud-credentials that a connection may name besides keys of its own."""
 
+MOST_RENEWALS = 3
+"""Tokens in a row that a provider may hand out in vain before the credentials count as wrong."""
 _ROLE_PROVIDER = "ram_role_arn"
 DEFAULT_ACCOUNT = "default"
 _REGION = re.compile(r"[a-z]{2}-[a-z0-9-]{2,30}")
@@ -48,6 +51,37 @@ class Keys:
     security_token: str = field(default="", repr=False)
 
 
+class _Renewable:
+    """A provider's client, as the SDKs ask it, that can be made to forget what it caches.
+
+    The providers of alibabacloud-credentials renew by the expiry that they were told; a service may refuse a token earlier.
+    """
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self._make = make
+        self._client = make()
+        self._lock = threading.Lock()
+        self._unproven = 0
+
+    def __getattr__(self, name: str) -> Any:
+        # Whatever an SDK asks of a client; most ask get_credential.
+        return getattr(self._client, name)
+
+    def renew(self, refused: str) -> bool:
+        with self._lock:
+            if self.get_credential().security_token != refused:
+                return True
+            fresh = self._make()
+            if self._unproven >= MOST_RENEWALS or fresh.get_credential().security_token == refused:
+                return False
+            self._unproven += 1
+            self._client = fresh
+            return True
+
+    def proven(self) -> None:
+        self._unproven = 0
+
+
 @dataclass(frozen=True, kw_only=True)
 class CredentialSource:
     """Keys that are given, or the provider that hands them out and renews them.
@@ -62,7 +96,7 @@ class CredentialSource:
 
     @cached_property
     def client(self) -> Any:
-        """The alibabacloud-credentials client; it caches and renews what its provider gives.
+        """What the SDKs ask for credentials; it caches and renews what its provider gives.
 
         Raises:
             BadSetting: the provider cannot be set up.
@@ -84,22 +118,42 @@ class CredentialSource:
                     )
                 )
             if self.provider == "default":
-                return Client()
+                return _Renewable(Client)
             if self.base is not None:
-                return Client(
-                    Config(
-                        type=self.provider,
-                        role_arn=self.role_arn,
-                        access_key_id=self.base.access_key_id,
-                        access_key_secret=self.base.access_key_secret,
-                        security_token=self.base.security_token or None,
-                    )
+                role = Config(
+                    type=self.provider,
+                    role_arn=self.role_arn,
+                    access_key_id=self.base.access_key_id,
+                    access_key_secret=self.base.access_key_secret,
+                    security_token=self.base.security_token or None,
                 )
-            return Client(Config(type=self.provider, role_arn=self.role_arn or None))
+                return _Renewable(lambda: Client(role))
+            given = Config(type=self.provider, role_arn=self.role_arn or None)
+            return _Renewable(lambda: Client(given))
         except Exception as error:
             raise BadSetting(
                 f"credential provider {self.provider or 'keys'!r} cannot be used ({_kind(error)})"
             ) from error
+
+    def renew(self, refused: Keys) -> bool:
+        """Has the provider asked anew after the service refused a token; False where that gives no other one.
+
+        Also False for keys of the connection's own, and after MOST_RENEWALS without a success in between.
+
+        Raises:
+            BadSetting: the provider gives none.
+        """
+        if self.keys is not None or not refused.security_token:
+            return False
+        try:
+            return bool(self.client.renew(refused.security_token))
+        except Exception as error:
+            raise BadSetting(f"credential provider {self.provider!r} gives no credentials ({_kind(error)})") from error
+
+    def proven(self) -> None:
+        """The service took what is in force now."""
+        if self.keys is None:
+            self.client.proven()
 
     def current(self) -> Keys:
         """The keys in force now; may ask the provider.

@@ -6,9 +6,10 @@ where the vendor says nothing, the text says "check" instead of naming one cause
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-__all__ = ["Diagnosis", "diagnose", "diagnose_left_out"]
+__all__ = ["Diagnosis", "diagnose", "diagnose_left_out", "every_failure", "every_left_out"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,6 +49,18 @@ def diagnose_left_out(reason: str) -> Diagnosis:
         reason, ("Left out by the migration's selection.", "Look at select in the migration file.")
     )
     return Diagnosis(code=reason, meaning=meaning, fix=fix)
+
+
+def every_failure() -> Iterator[Diagnosis]:
+    """All that can be said of a failure, the general answer last."""
+    yield from (diagnose(code) for code in _FAILURES)
+    yield diagnose("")
+
+
+def every_left_out() -> Iterator[Diagnosis]:
+    """All that can be said of an object left out, the general line last."""
+    yield from (diagnose_left_out(reason) for reason in _LEFT_OUT)
+    yield diagnose_left_out("")
 
 
 _AGAIN = "Nothing is wrong with the file: run the migration again with mode failed."
@@ -182,6 +195,28 @@ _FAILURES: dict[str, tuple[str, str, tuple[str, ...]]] = {
         (
             "Run with mode failed: a file that was registered meanwhile keeps its MediaId. If it stays, give the RequestId "
             "to Alibaba Cloud's support."
+        ),
+        (),
+    ),
+    "media_id_clash": (
+        (
+            "VOD's reply gave one MediaId to this file and to another one, also when this file was sent alone, so nobody can "
+            "say whose it is. The message names both."
+        ),
+        (
+            "Look the MediaId up in the console: it shows the file that it belongs to. Give the other file another name, then "
+            "run with mode failed."
+        ),
+        ("VOD wants file names to be unique: the two files may have the same name in different folders.",),
+    ),
+    "ambiguous_url": (
+        (
+            "A URL in VOD's reply may mean this file or another one, and a call with this file alone was answered no more "
+            "clearly."
+        ),
+        (
+            "Run with mode failed: a file that was registered meanwhile keeps its MediaId. If it stays, give one of the files "
+            "a name without a percent sign or a plus."
         ),
         (),
     ),

@@ -9,6 +9,7 @@
     │   └── BadSetting                    2
     ├── StoreError                        4          the results store
     │   ├── StoreUnreachable              4   yes
+    │   │   └── StoreFull                 4   yes
     │   ├── StoreNotMigrated              2
     │   ├── StoreTooNew                   2
     │   └── QuotaConflict                 2
@@ -24,6 +25,7 @@
     │   │   ├── ServiceTrouble            4   yes
     │   │   └── BrokenReply               4   yes
     │   ├── Throttled                     4   yes
+    │   ├── TokenExpired                  4   yes    the provider has another token
     │   ├── RequestRefused                6          one bad description poisons its call: split
     │   └── AccountStopped                3          nothing can be sent for this account
     │       ├── Denied                    3
@@ -32,7 +34,13 @@
     └── RunStopped                        6          the run ends early, the rest stays pending
         ├── ThresholdPassed               5
         ├── AllRefused                    6
+        ├── PlanChanged                   6          the source is no longer what was approved
+        ├── CanaryFailed                  6
         ├── Unfinished                    6
+        ├── Paused                        0          no failure: somebody, a window or a brake ended it for now
+        │   ├── WindowClosed              0
+        │   └── BrakeReached              0
+        ├── Cancelled                   130
         └── Interrupted                 130
 """
 
@@ -47,14 +55,19 @@ __all__ = [
     "BadMigrationFile",
     "BadOption",
     "BadSetting",
+    "BrakeReached",
     "BrokenReply",
     "BucketMissing",
+    "CanaryFailed",
+    "Cancelled",
     "Denied",
     "Interrupted",
     "InvalidCredentials",
     "ListingBroken",
     "ManifestBroken",
     "NetworkTrouble",
+    "Paused",
+    "PlanChanged",
     "QuotaConflict",
     "RegisterError",
     "RequestRefused",
@@ -65,15 +78,18 @@ __all__ = [
     "SourceError",
     "SourceUnavailable",
     "StoreError",
+    "StoreFull",
     "StoreNotMigrated",
     "StoreTooNew",
     "StoreUnreachable",
     "Suspended",
     "ThresholdPassed",
     "Throttled",
+    "TokenExpired",
     "Transient",
     "Unfinished",
     "VodMigrateError",
+    "WindowClosed",
 ]
 
 
@@ -122,6 +138,10 @@ class StoreError(VodMigrateError):
 
 class StoreUnreachable(Retryable, StoreError):
     """The results database does not answer. Nothing that was recorded is lost."""
+
+
+class StoreFull(StoreUnreachable):
+    """The results database has no room left: free some on its disk. Nothing that was recorded is lost."""
 
 
 class StoreNotMigrated(StoreError):
@@ -228,6 +248,12 @@ class Throttled(Retryable, RegisterError):
         self.retry_after = retry_after
 
 
+class TokenExpired(Retryable, RegisterError):
+    """The service refused the security token before its time; the provider has given another one."""
+
+    exit_code = 4
+
+
 class RequestRefused(RegisterError):
     """The service refused the call as a whole; one bad description is enough for that."""
 
@@ -271,8 +297,36 @@ class AllRefused(RunStopped):
     """Every single description was refused with one code: the fault is in the settings, not in the files."""
 
 
+class PlanChanged(RunStopped):
+    """The source is no longer what the approved plan says, so nothing was sent: plan again, look, and approve that."""
+
+
+class CanaryFailed(RunStopped):
+    """The first files of a run, sent alone, failed or became other files' media; everything is pending as before."""
+
+
 class Unfinished(RunStopped):
     """The run ended with objects left to send; the next run goes on with them."""
+
+
+class Paused(RunStopped):
+    """The run ended for now, and that is no failure: a later run, or `vod-migrate resume`, goes on with what is left."""
+
+    exit_code = 0
+
+
+class WindowClosed(Paused):
+    """The migration's window is closed: nothing is sent outside it, unless the run is told to ignore it."""
+
+
+class BrakeReached(Paused):
+    """The run has sent, called or taken as much as its brakes (`max_objects`, `max_calls`, `max_minutes`) allow."""
+
+
+class Cancelled(RunStopped):
+    """Somebody cancelled the run; what it had not sent stays pending for the next run of the migration."""
+
+    exit_code = 130
 
 
 class Interrupted(RunStopped):

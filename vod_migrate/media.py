@@ -29,7 +29,7 @@ FILES_PER_CALL = 10
 class MediaObject:
     """A file in OSS: size in bytes, etag without quotes, last_modified with its time zone; None: a manifest did not say.
 
-    row: what a manifest says about it besides, by column.
+    row: what a manifest says about it besides, by column; where: its place in a manifest, as a person finds it.
     """
 
     bucket: str
@@ -39,6 +39,7 @@ class MediaObject:
     last_modified: datetime | None
     storage_class: str | None = "Standard"
     row: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    where: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

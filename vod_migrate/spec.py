@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Annotated, Any, get_args
 from zoneinfo import ZoneInfo, available_timezones
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from vod_migrate.errors import BadMigrationFile, BadOption
 from vod_migrate.spec_describe import Describe
@@ -29,11 +30,13 @@ from vod_migrate.spec_source import (
     Select,
     Source,
 )
+from vod_migrate.window import Window, parse_window
 
 __all__ = [
     "MEDIA_EXTENSIONS",
     "PREFIX_FACTS",
     "STORAGE_CLASSES",
+    "Brakes",
     "Describe",
     "Inventory",
     "Manifest",
@@ -51,6 +54,9 @@ __all__ = [
 ACCOUNT_CALLS_PER_SECOND = 47.0
 """The account's own pace: 94 % of the documented 50 calls/s, which 20 ms of network jitter still fits into."""
 
+DIGEST_DIGITS = 12
+"""As many digits of a plan's digest name it: 48 bits, far more than anybody's plans."""
+
 _NAME = r"^[a-z0-9][a-z0-9_.-]{0,99}$"
 _CRON_FIELDS = 5
 
@@ -62,6 +68,20 @@ class Stop(Part):
         float, Field(gt=0, le=1, description="Share of failed outcomes above which the run stops.")
     ] = 0.2
     min_outcomes: Annotated[int, Field(ge=1, description="Outcomes needed before the share counts.")] = 500
+    max_failures: Annotated[
+        int | None,
+        Field(ge=0, description="Failures of one run above which it stops, whatever their share; null: any."),
+    ] = None
+
+
+class Brakes(Part):
+    """How much a run may do before it ends as paused; the next run goes on where it stopped."""
+
+    max_objects: Annotated[int | None, Field(ge=1, description="Objects that a run sends at most.")] = None
+    max_calls: Annotated[int | None, Field(ge=1, description="RegisterMedia calls that a run makes at most.")] = None
+    max_minutes: Annotated[
+        float | None, Field(gt=0, le=525_600, description="Minutes that a run takes at most, listing included.")
+    ] = None
 
 
 class Migration(Part):
@@ -77,13 +97,46 @@ class Migration(Part):
     describe: Describe = Describe()
     register_: Annotated[Register, Field(alias="register")]
     stop: Stop = Stop()
+    brakes: Brakes = Brakes()
+    window: Annotated[
+        str | None,
+        Field(description="When a run may send, on the clock of `timezone`, e.g. `01:00-07:00`; null: always."),
+    ] = None
+    priority: Annotated[
+        int,
+        Field(ge=1, le=10, description="Where migrations share an account, the higher one gets its way; 1 to 10."),
+    ] = 5
     schedule: Annotated[str | None, Field(description="Cron expression in `timezone`; null means by hand only.")] = None
     timezone: Annotated[str, Field(description="IANA time zone of schedule and dates.")] = "Asia/Shanghai"
     start_date: Annotated[
         Date | None, Field(description="First local date that a backfill may cover; null: 2020-01-01.")
     ] = None
+    require_approval: Annotated[
+        bool,
+        Field(
+            strict=True,
+            description="Whether each run waits until a person has approved its plan: in Airflow on its page of required actions, by "
+            "hand with `vod-migrate plan` and `run --approve`.",
+        ),
+    ] = False
+    approval_hours: Annotated[
+        float | None,
+        Field(
+            gt=0,
+            le=8760,
+            description="How long a run in Airflow waits for an answer before it ends without sending anything; null waits on.",
+        ),
+    ] = None
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, populate_by_name=True)
+
+    @model_validator(mode="after")
+    def _hours_of_an_approval(self) -> Migration:
+        if self.approval_hours is not None and not self.require_approval:
+            raise ValueError(
+                "approval_hours is given, but nobody is asked: set require_approval to true, or leave it out"
+            )
+        return self
 
     @field_validator("timezone")
     @classmethod
@@ -92,6 +145,13 @@ class Migration(Part):
             near = difflib.get_close_matches(zone, available_timezones(), 1)
             raise ValueError(f"{zone!r} is no IANA time zone" + (f": did you mean {near[0]!r}?" if near else ""))
         return zone
+
+    @field_validator("window")
+    @classmethod
+    def _readable_window(cls, window: str | None) -> str | None:
+        if window is not None:
+            parse_window(window, ZoneInfo("UTC"))
+        return window
 
     @field_validator("schedule")
     @classmethod
@@ -105,6 +165,11 @@ class Migration(Part):
     def zone(self) -> ZoneInfo:
         """The migration's time zone."""
         return ZoneInfo(self.timezone)
+
+    @property
+    def opening(self) -> Window | None:
+        """When a run may send; None: always."""
+        return None if self.window is None else parse_window(self.window, self.zone)
 
     @property
     def dag_id(self) -> str:
@@ -147,7 +212,75 @@ class RunOptions(Part):
         Field(description="Only objects modified at or after this time; without an offset, the migration's time zone."),
     ] = None
     date: Annotated[Date | None, Field(description="The value of `{{ date }}` in prefixes, YYYY-MM-DD.")] = None
+    codes: Annotated[
+        tuple[str, ...] | None,
+        Field(min_length=1, description="Mode failed: only what failed with one of these codes."),
+    ] = None
     calls_per_second: Annotated[float | None, Field(gt=0, le=1000, description="A lower pace for this run.")] = None
+    max_objects: Annotated[
+        int | None, Field(ge=1, description="Pause when so many objects are sent, instead of the file's brake.")
+    ] = None
+    max_calls: Annotated[
+        int | None, Field(ge=1, description="Pause when so many calls are made, instead of the file's brake.")
+    ] = None
+    max_minutes: Annotated[
+        float | None,
+        Field(gt=0, le=525_600, description="Pause when so many minutes are over, instead of the file's brake."),
+    ] = None
+    ignore_window: Annotated[bool, Field(description="Send outside the migration's window, too.")] = False
+    resume: Annotated[
+        str | None,
+        Field(
+            min_length=1,
+            description="Go on with the rest of this run (its id), as it was begun; only pace and brakes may differ.",
+        ),
+    ] = None
+
+    @field_validator("codes")
+    @classmethod
+    def _codes_to_send_again(cls, codes: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        for code in codes or ():
+            if code.startswith("row_"):
+                raise ValueError(
+                    f"{code!r} is a broken row of a manifest, which only the manifest can mend: correct it there"
+                )
+        return codes
+
+    @model_validator(mode="after")
+    def _options_that_fit(self) -> RunOptions:
+        if self.codes is not None and self.mode is not Mode.FAILED:
+            raise ValueError(f"codes: only mode failed goes by codes, and this is mode {self.mode.value}")
+        return self
+
+    dry_run: Annotated[
+        bool,
+        Field(description="Plan only: say what the run would do, and send nothing. The report task shows the plan."),
+    ] = False
+    approve: Annotated[
+        str | None,
+        Field(
+            description="The digest of a plan, or at least its first 12 digits: send exactly that, or nothing if the file, the options "
+            "or the source have changed since."
+        ),
+    ] = None
+
+    @field_validator("approve")
+    @classmethod
+    def _a_digest(cls, digest: str | None) -> str | None:
+        if digest is None:
+            return None
+        lower = digest.strip().lower()
+        if not re.fullmatch(f"[0-9a-f]{{{DIGEST_DIGITS},64}}", lower):
+            raise ValueError(
+                f"is no digest of a plan: copy at least {DIGEST_DIGITS} of the 64 digits that the plan shows"
+            )
+        return lower
+
+    @model_validator(mode="after")
+    def _plan_or_run(self) -> RunOptions:
+        if self.dry_run and self.approve is not None:
+            raise ValueError("dry_run and approve: plan, or run what was planned; give one")
+        return self
 
     @field_validator("prefixes")
     @classmethod
@@ -236,7 +369,7 @@ def parse_options(content: Mapping[str, Any]) -> RunOptions:
     try:
         return RunOptions.model_validate(given)
     except ValidationError as error:
-        raise BadOption("; ".join(_problems(error, RunOptions))) from None
+        raise BadOption("; ".join(_problems(error, RunOptions)).removeprefix("the file: ")) from None
 
 
 _WORDING = {

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError, field_validator, model_validator
 
-from vod_migrate.key_patterns import matcher
+from vod_migrate.patterns import matcher
 from vod_migrate.spec_part import PREFIX_FACTS, Part, check_template, no_number
 
 __all__ = [

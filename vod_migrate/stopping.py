@@ -7,10 +7,37 @@ contract, so the handler only puts, and a thread of its own sets the event.
 
 from __future__ import annotations
 
+import os
 import queue
 import threading
 
-__all__ = ["StopSignal"]
+from vod_migrate.errors import BadSetting
+
+__all__ = ["StopSignal", "grace_seconds"]
+
+GRACE_VARIABLE = "VOD_MIGRATE_GRACE_SECONDS"
+GRACE_SECONDS = 5.0
+"""Airflow's own: so long after SIGTERM its supervisor sends SIGKILL."""
+
+
+def grace_seconds() -> float:
+    """How many seconds the platform leaves a process between SIGTERM and SIGKILL.
+
+    Raises:
+        BadSetting: the variable holds no number from 1 to 600.
+    """
+    given = os.environ.get(GRACE_VARIABLE, "").strip()
+    if not given:
+        return GRACE_SECONDS
+    try:
+        seconds = float(given)
+    except ValueError:
+        seconds = 0.0
+    if not 1 <= seconds <= 600:  # noqa: PLR2004 - ten minutes are more than any platform grants
+        raise BadSetting(
+            f"{GRACE_VARIABLE} is {given!r}: give the seconds between SIGTERM and SIGKILL, 1 to 600, e.g. 30"
+        )
+    return seconds
 
 
 class StopSignal:

@@ -114,6 +114,11 @@ def test_every_shape_of_latency_delays(sandbox: Sandbox, bucket: oss2.Bucket, sh
     bucket.list_objects_v2()
 
 
+def timing(kind: str, when: str | None = None) -> dict[str, Any]:
+    given: dict[str, Any] = {"seconds": 0.05} if kind == "timeout" else {}
+    return given if kind == "throttle" or when is None else {**given, "when": when}
+
+
 @pytest.mark.parametrize(
     ("kind", "error", "code"),
     [
@@ -130,13 +135,14 @@ def test_each_kind_of_fault_hits_vod_before_or_after_the_effect(
     sandbox: Sandbox, vod: Client, kind: str, error: type[Exception], code: str | None, when: str
 ) -> None:
     sandbox.put(BUCKET, "a.mp4")
-    sandbox.fault(kind, api="RegisterMedia", when=when, count=1, seconds=0.05)
+    sandbox.fault(kind, api="RegisterMedia", times=1, **timing(kind, when))
     with pytest.raises(error) as failed:
         vod.register_media(REQUEST)
     assert getattr(failed.value, "code", None) == code
     happened = when == "after" and kind != "throttle"
     assert bool(sandbox.truth(BUCKET)) == happened
-    assert sandbox.counters()["RegisterMedia"]["faults"] == 1
+    counted = sandbox.counters()["RegisterMedia"]
+    assert (counted["faults"], counted["faults_by_kind"], counted["effects"]) == (1, {kind: 1}, int(happened))
     assert outcome(vod) == "ok", "the fault was for one call"
 
 
@@ -152,7 +158,7 @@ def test_each_kind_of_fault_hits_vod_before_or_after_the_effect(
     ],
 )
 def test_each_kind_of_fault_hits_oss(sandbox: Sandbox, bucket: oss2.Bucket, kind: str, status: int, code: str) -> None:
-    sandbox.fault(kind, api="ListObjects", count=1, seconds=0.05)
+    sandbox.fault(kind, api="ListObjects", times=1, **timing(kind))
     with pytest.raises(oss2.exceptions.OssError) as failed:
         bucket._do("GET", BUCKET, "", params={"list-type": "2"})
     assert (failed.value.status, failed.value.code) == (status, code)
@@ -162,7 +168,7 @@ def test_each_kind_of_fault_hits_oss(sandbox: Sandbox, bucket: oss2.Bucket, kind
 def test_a_fault_can_be_narrowed_to_a_rate_a_glob_and_an_account(sandbox: Sandbox, bucket: oss2.Bucket) -> None:
     bucket.put_object("spared.mp4", b"x")
     sandbox.fault("http_500", api="HeadObject", rate=0.5, seed=4)
-    sandbox.fault("http_503", api="PutObject", key="hit/*")
+    sandbox.fault("http_503", api="PutObject", keys="hit/*")
     sandbox.fault("http_503", api="GetObject", account="another")
     outcomes = [_status(bucket, "spared.mp4") for _ in range(40)]
     assert 8 < outcomes.count(500) < 32
@@ -184,11 +190,11 @@ def _status(bucket: oss2.Bucket, key: str) -> int:
 @pytest.mark.parametrize(
     ("fault", "registered", "failed", "in_truth"),
     [
-        ({"kind": "fail_files", "key": "b*"}, ["a", "c"], ["b"], ["a", "c"]),
-        ({"kind": "fail_files", "key": "b*", "when": "after"}, ["a", "c"], ["b"], ["a", "b", "c"]),
-        ({"kind": "omit_files", "key": "b*"}, ["a", "c"], [], ["a", "c"]),
-        ({"kind": "omit_files", "key": "b*", "when": "after"}, ["a", "c"], [], ["a", "b", "c"]),
-        ({"kind": "fail_files", "count": 1, "skip": 1}, ["a", "c"], ["b"], ["a", "c"]),
+        ({"kind": "fail_files", "keys": "b*"}, ["a", "c"], ["b"], ["a", "c"]),
+        ({"kind": "fail_files", "keys": "b*", "when": "after"}, ["a", "c"], ["b"], ["a", "b", "c"]),
+        ({"kind": "omit_files", "keys": "b*"}, ["a", "c"], [], ["a", "c"]),
+        ({"kind": "omit_files", "keys": "b*", "when": "after"}, ["a", "c"], [], ["a", "b", "c"]),
+        ({"kind": "fail_files", "times": 1, "skip": 1}, ["a", "c"], ["b"], ["a", "c"]),
     ],
 )
 def test_files_can_be_made_to_fail_or_to_vanish_from_the_reply(

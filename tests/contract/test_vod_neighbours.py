@@ -27,6 +27,8 @@ def test_a_new_template_group_is_listed_and_can_be_named(sandbox: Sandbox, vod: 
     groups = {group.transcode_template_group_id: group for group in listed.transcode_template_group_list}
     assert groups[added.transcode_template_group_id].name == "mobile"
     assert groups[DEFAULT_GROUP].is_default == "Default"
+    asked = models.GetTranscodeTemplateGroupRequest(transcode_template_group_id=added.transcode_template_group_id)
+    assert vod.get_transcode_template_group(asked).body.transcode_template_group.name == "mobile"
     sandbox.put(BUCKET, "a.mp4")
     register("a.mp4", template_group_id=added.transcode_template_group_id)
     assert sandbox.truth(BUCKET)["a.mp4"].template_group_id == added.transcode_template_group_id
@@ -44,6 +46,11 @@ def test_a_new_template_group_is_listed_and_can_be_named(sandbox: Sandbox, vod: 
 def test_a_bad_template_group_is_refused(vod: Client, request_: dict[str, str], code: str) -> None:
     request = models.AddTranscodeTemplateGroupRequest(**request_)
     assert refusal_of(vod.add_transcode_template_group, request)[1] == code
+
+
+def test_a_template_group_that_is_not_there_is_not_found(vod: Client) -> None:
+    request = models.GetTranscodeTemplateGroupRequest(transcode_template_group_id="0" * 32)
+    assert refusal_of(vod.get_transcode_template_group, request) == (404, "InvalidTranscodeTemplateGroup.NotFound")
 
 
 def test_categories_form_a_tree_of_three_levels(vod: Client) -> None:

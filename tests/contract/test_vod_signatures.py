@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import pytest
@@ -73,7 +74,7 @@ def _other_action(request: Any) -> None:
 
 
 def _other_date(request: Any) -> None:
-    request.headers["x-acs-date"] = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:01Z")
+    request.headers["x-acs-date"] = (datetime.now(UTC) + timedelta(minutes=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 @pytest.mark.parametrize("tamper", [_other_query, _other_action, _other_date])
@@ -151,6 +152,7 @@ def test_a_security_token_must_be_the_right_one_and_fresh(signature: dict[str, s
         (AccountConfig(deny=["vod:ListTranscode*"]), "Forbidden.RAM"),
         (AccountConfig(credentials=[CredentialConfig(deny=["vod:*"])]), "Forbidden.RAM"),
         (AccountConfig(suspended=True), "OperationDenied.Suspended"),
+        (AccountConfig(activated=False), "OperationDenied"),
     ],
 )
 def test_what_an_account_may_not_do_is_forbidden(account: AccountConfig, code: str) -> None:
@@ -158,6 +160,13 @@ def test_what_an_account_may_not_do_is_forbidden(account: AccountConfig, code: s
         with pytest.raises(ClientException) as refused:
             list_groups(vod_client(sandbox))
         assert (refused.value.status_code, refused.value.code) == (403, code)
+
+
+def test_an_answer_bears_the_time_of_the_sandbox(sandbox: Sandbox) -> None:
+    sandbox.settings(clock_offset_s=-7_200)
+    answer = requests.get(sandbox.endpoint, timeout=5)
+    ahead = datetime.now(UTC) - parsedate_to_datetime(answer.headers["Date"])
+    assert 7_195 < ahead.total_seconds() < 7_205
 
 
 def test_an_unknown_action_is_not_found(sandbox: Sandbox) -> None:

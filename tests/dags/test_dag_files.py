@@ -82,6 +82,24 @@ def test_a_run_has_a_fixed_number_of_tasks(folder: Path, workers: int) -> None:
     assert dag.get_task("report").trigger_rule == "all_done"
 
 
+def test_a_migration_that_requires_approval_asks_between_its_plan_and_its_work(folder: Path) -> None:
+    asking = migration_file("asking") + "require_approval: true\napproval_hours: 12\n"
+    (folder / "migrations" / "asking.yaml").write_text(asking)
+
+    dag = read(folder).dags["vod_backfill__asking"]
+
+    assert set(dag.task_ids) == {"prepare", "plan", "approve", "discover", "register_1", "report"}
+    assert dag.get_task("prepare").downstream_task_ids == {"plan"}
+    assert dag.get_task("plan").downstream_task_ids == {"approve"}
+    assert dag.get_task("approve").downstream_task_ids == {"discover", "register_1"}
+    approve = dag.get_task("approve")
+    # No answer is no approval.
+    assert (approve.response_timeout.total_seconds(), approve.defaults) == (12 * 3600, ["Reject"])
+    stored = json.loads(json.dumps(DagSerialization.to_dict(dag)))
+    assert isinstance(DagSerialization.from_dict(stored), SerializedDAG)
+    assert "in 12 hours it ends" in dag.doc_md
+
+
 def test_discover_goes_before_register_where_slots_are_short(dags_folder: Path) -> None:
     dag = read(dags_folder).dags["vod_backfill__sandbox"]
 

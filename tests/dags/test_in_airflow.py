@@ -94,6 +94,17 @@ class Stage:
         path = f"/dags/vod_backfill__{name}/dagRuns/{run_id}/taskInstances/{task}"
         self.airflow.api.patch(path, {"new_state": state})
 
+    def question(self, name: str, run_id: str) -> dict[str, Any]:
+        """Waits until a person is asked; returns what they are shown."""
+        until("a person is asked", lambda: self.tasks(name, run_id)["approve"] == "awaiting_input", seconds=RUN_SECONDS)
+        return self.airflow.api.get(self._question(name, run_id))
+
+    def answer(self, name: str, run_id: str, answer: str) -> None:
+        self.airflow.api.patch(self._question(name, run_id), {"chosen_options": [answer], "params_input": {}})
+
+    def _question(self, name: str, run_id: str) -> str:
+        return f"/dags/vod_backfill__{name}/dagRuns/{run_id}/taskInstances/approve/-1/hitlDetails"
+
     def clear(self, name: str, run_id: str, tasks: list[str], **more: Any) -> None:
         content = {"dry_run": False, "only_failed": False, "dag_run_id": run_id, "task_ids": tasks, **more}
         self.airflow.api.post(f"/dags/vod_backfill__{name}/clearTaskInstances", content)
@@ -118,6 +129,7 @@ def write_migration(
     schedule: str | None = None,
     timezone: str = "Asia/Shanghai",
     stop: dict[str, Any] | None = None,
+    require_approval: bool = False,
     **register: Any,
 ) -> None:
     content = {
@@ -128,6 +140,7 @@ def write_migration(
         "schedule": schedule,
         "timezone": timezone,
         "stop": stop or {},
+        "require_approval": require_approval,
     }
     (folder / f"{name}.yaml").write_text(json.dumps(content))
 
@@ -139,6 +152,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     shutil.copytree(HERE.parents[2] / "dags", dags, ignore=shutil.ignore_patterns("__pycache__"))
     migrations = dags / "migrations"
     write_migration(migrations, "whole")
+    write_migration(migrations, "asked", require_approval=True)
     write_migration(migrations, "hopeless", stop={"min_outcomes": 50})
     write_migration(migrations, "crashed", calls_per_second=10)
     write_migration(migrations, "failed", calls_per_second=10)
@@ -205,6 +219,69 @@ def test_a_whole_run_agrees_with_the_truth_and_the_next_ones_send_only_what_is_l
     assert stage.summary("whole", "rerun")["counts"]["registered"] == 1
     assert back in stage.registered("whole")
     assert stage.registered("whole") == stage.truth("whole")
+
+
+def test_a_dry_run_plans_and_sends_nothing(stage: Stage) -> None:
+    stage.sandbox.put("whole", "new 新/for the plan.mp4")
+    sent, results = stage.files_sent(), stage.rows("select count(*) from results")
+
+    assert stage.run("whole", "dry", dry_run=True) == "success"
+
+    summary = stage.summary("whole", "dry")
+    assert (summary["state"], summary["plan"]["new"], summary["plan"]["to_send"]) == ("planned", 1, 1)
+    assert (stage.files_sent(), stage.rows("select count(*) from results")) == (sent, results)
+    assert "1 object would be sent in 1 call" in stage.log("whole", "dry", "report")
+    written = stage.folder / "reports" / f"{summary['run_id']}.plan.json"
+    assert json.loads(written.read_text())["digest"] == summary["plan"]["digest"]
+    assert stage.run("whole", "as-planned", approve=summary["plan"]["digest"]) == "success"
+    assert stage.files_sent() == sent + 1
+
+
+def test_a_migration_that_requires_approval_waits_for_a_person_and_sends_what_was_planned(stage: Stage) -> None:
+    stage.sandbox.add_bucket("asked")
+    stage.sandbox.put("asked", "a ``` <b>.mp4")
+    stage.sandbox.put("asked", "b.mp4")
+
+    stage.start("asked", "rejected")
+    question = stage.question("asked", "rejected")
+    assert "| would be sent | 2 |" in question["body"]
+    assert question["body"].count("````") == 2
+    run_state = "select state from runs where migration = 'asked' and dag_run_id = %s"
+    assert stage.rows(run_state, "rejected") == [("planned",)]
+    stage.answer("asked", "rejected", "Reject")
+    assert stage.end("asked", "rejected") == "success"
+    tasks = stage.tasks("asked", "rejected")
+    assert (tasks["discover"], tasks["register_1"], tasks["report"]) == ("skipped", "skipped", "success")
+    assert stage.truth("asked") == {}
+    assert stage.summary("asked", "rejected")["plan"]["decision"]["by"]
+    assert "rejected by" in stage.log("asked", "rejected", "report")
+
+    # Asked again after a change of mind: the same run sends what it planned.
+    stage.clear("asked", "rejected", ["approve"], include_downstream=True)
+    stage.question("asked", "rejected")
+    stage.answer("asked", "rejected", "Approve")
+    until("it works again", lambda: stage.tasks("asked", "rejected")["register_1"] != "none")
+    assert stage.end("asked", "rejected") == "success"
+    assert set(stage.truth("asked")) == {"a ``` <b>.mp4", "b.mp4"}
+    assert stage.summary("asked", "rejected")["state"] == "succeeded"
+
+    # What appears while a person thinks was not planned: nothing is sent.
+    stage.sandbox.put("asked", "c.mp4")
+    stage.start("asked", "changed")
+    stage.question("asked", "changed")
+    stage.sandbox.put("asked", "d.mp4")
+    stage.answer("asked", "changed", "Approve")
+    assert stage.end("asked", "changed") == "failed"
+    assert stage.summary("asked", "changed")["state"] == "stopped"
+    assert "1 more objects than planned" in stage.log("asked", "changed", "report")
+    assert len(stage.truth("asked")) == 2
+
+    # Nothing new to send, or only a plan wanted: nobody is asked.
+    stage.sandbox.delete("asked", "c.mp4")
+    stage.sandbox.delete("asked", "d.mp4")
+    assert stage.run("asked", "dry", dry_run=True) == "success"
+    assert stage.run("asked", "nothing") == "success"
+    assert stage.summary("asked", "nothing")["counts"]["gone"] == 2
 
 
 def test_an_unknown_option_is_refused_by_name_and_nothing_else_runs(stage: Stage) -> None:

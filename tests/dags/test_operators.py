@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import json
 from collections.abc import Iterator
@@ -16,8 +17,10 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from vod_migrate.airflow.dag import migration_dag, migration_group
 from vod_migrate.airflow.demo.postgres import LocalPostgres, local_postgres
+from vod_migrate.airflow.form import trigger_form
 from vod_migrate.airflow.operators import PrepareOperator, reports_folder
 from vod_migrate.airflow.page import migration_page
+from vod_migrate.control import cancel, pause
 from vod_migrate.results.database import upgrade_schema
 from vod_migrate.results.store import Store
 from vod_migrate.spec import Migration, parse_migration
@@ -143,6 +146,17 @@ def test_two_groups_in_one_dag_are_two_runs_with_their_own_options(postgres: Loc
         assert [store.run(run_id).local_date for run_id in run_ids] == [dt.date(2026, 1, 1), dt.date(2026, 1, 2)]
 
 
+def test_a_group_that_requires_approval_asks_inside_the_group_without_hours_for_ever() -> None:
+    with DAG("asks", schedule=None, start_date=START) as dag:
+        migration_group(migration(name="one", require_approval=True), options={"date": "2026-01-01"})
+
+    approve = dag.get_task("vod_one.approve")
+    assert approve.upstream_task_ids == {"vod_one.plan"}
+    assert approve.downstream_task_ids == {"vod_one.discover", "vod_one.register_1"}
+    assert (approve.response_timeout, approve.defaults) == (None, None)
+    assert approve.prepare_task_id == "vod_one.prepare"
+
+
 def test_reports_go_where_they_are_told_to(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("VOD_MIGRATE_REPORTS", str(tmp_path / "named"))
     assert reports_folder() == tmp_path / "named"
@@ -167,3 +181,50 @@ def test_the_page_of_a_dag_says_what_its_file_says() -> None:
     ):
         assert said in page
     assert r"`{{ stem }} \| 'x'`" in page
+
+
+class Xcom:
+    """What a task pulls and pushes."""
+
+    def __init__(self, run_id: str) -> None:
+        self.run_id = run_id
+        self.pushed: dict[str, Any] = {}
+
+    def xcom_pull(self, **_: Any) -> str:
+        return self.run_id
+
+    def xcom_push(self, *, key: str, value: Any) -> None:
+        self.pushed[key] = value
+
+
+@pytest.mark.parametrize(("word", "state", "green"), [(pause, "paused", True), (cancel, "cancelled", False)])
+def test_working_tasks_of_a_run_that_a_person_ended_are_green_and_its_report_says_how_it_stands(
+    postgres: LocalPostgres, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, word: Any, state: str, green: bool
+) -> None:
+    monkeypatch.setenv("VOD_MIGRATE_REPORTS", str(tmp_path))
+    dag = migration_dag(migration(), "dags/migrations/nights.yaml")
+    run_id = prepare_operator().execute(context(f"to be {state}"))
+    with Store.open(postgres.url("ready")) as store, store.presence(run_id):
+        assert word(store, run_id, by="Maria").state == "running", "an Airflow run has gaps between its tasks"
+    told = Xcom(run_id)
+    for task in ("discover", "register_1"):
+        dag.get_task(task).execute({"ti": told})
+    with contextlib.nullcontext() if green else pytest.raises(AirflowFailException, match=f"{state} by Maria"):
+        dag.get_task("report").execute({"ti": told})
+    assert told.pushed["return_value"]["state"] == state
+    assert f"{state} by Maria" in next(tmp_path.glob("*.html")).read_text(encoding="utf-8")
+
+
+def test_a_run_is_resumed_by_its_id_in_the_trigger_form(postgres: LocalPostgres) -> None:
+    before = prepare_operator().execute(context("before", conf={"date": "2026-01-02"}))
+    with Store.open(postgres.url("ready")) as store:
+        pause(store, before, by="Maria")
+        with store.connection() as connection:
+            connection.execute("update runs set alive_at = now() - interval '1 hour' where run_id = %s", (before,))
+        assert pause(store, before, by="Maria").state == "paused"
+    form = {name: param.value for name, param in trigger_form().items()}
+    resumed = prepare_operator().execute(context("resumed", start=None, conf={**form, "resume": before}))
+    with Store.open(postgres.url("ready")) as store:
+        run = store.run(resumed)
+        assert (run.local_date, run.options.resume) == (dt.date(2026, 1, 2), before)
+        assert [scan.prefix for scan in store.open_scans(resumed)] == ["in/2026-01-02/"]

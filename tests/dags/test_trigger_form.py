@@ -8,7 +8,7 @@ import pytest
 from airflow.sdk import Param
 from airflow.sdk.exceptions import ParamValidationError
 
-from vod_migrate.airflow.form import trigger_form
+from vod_migrate.airflow.form import _TITLES, trigger_form
 from vod_migrate.spec import Mode, RunOptions, parse_options
 
 
@@ -19,6 +19,7 @@ def test_the_form_offers_exactly_the_run_options_with_their_own_help() -> None:
     for name, field in RunOptions.model_fields.items():
         assert form[name].schema["description_md"] == field.description
         assert form[name].schema["section"]
+        assert name in _TITLES, "a field of the form has a title of its own"
 
 
 def test_an_untouched_form_is_a_run_with_defaults() -> None:
@@ -41,6 +42,11 @@ ACCEPTED = [
     ("modified_since", "2026-01-01T00:00:00+08:00"),
     ("date", "2026-01-01"),
     ("calls_per_second", 0.5),
+    ("max_objects", 1_000),
+    ("max_calls", 1),
+    ("max_minutes", 0.5),
+    ("ignore_window", True),
+    ("resume", "20261122T010000-0a1b2c3d"),
 ]
 REFUSED = [
     ("mode", "again", "no such mode"),
@@ -50,6 +56,11 @@ REFUSED = [
     ("date", "yesterday", "no date"),
     ("calls_per_second", 0, "a pace of nothing"),
     ("calls_per_second", 1001, "beyond any quota"),
+    ("codes", "no_answer", "one code must be a list too"),
+    ("max_objects", 0, "a brake at nothing"),
+    ("max_calls", 1.5, "half a call"),
+    ("max_minutes", 0, "no time"),
+    ("ignore_window", "yes", "a word for a switch"),
 ]
 
 
@@ -57,6 +68,11 @@ REFUSED = [
 def test_the_form_takes(name: str, value: Any) -> None:
     assert copied(name).resolve(value) == value
     parse_options({name: value})
+
+
+def test_codes_go_with_mode_failed() -> None:
+    assert copied("codes").resolve(["no_answer"]) == ["no_answer"]
+    assert parse_options({"mode": "failed", "codes": ["no_answer"]}).codes == ("no_answer",)
 
 
 @pytest.mark.parametrize(("name", "value"), [case[:2] for case in REFUSED], ids=[case[2] for case in REFUSED])

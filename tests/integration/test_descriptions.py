@@ -12,9 +12,11 @@ import pytest
 from vod_migrate.connection import Connection, connection_from_environment
 from vod_migrate.describe import Refusal
 from vod_migrate.errors import Denied, Interrupted
+from vod_migrate.register import lookups
 from vod_migrate.register.lookups import Categories, Covers
 from vod_migrate.results.store import Store
 from vod_migrate.sandbox.testing import Registered, Sandbox
+from vod_migrate.sandbox.vod.categories import Categories as CategoryTree
 
 BUCKET = "media-archive"
 HOST = f"{BUCKET}.oss-cn-shanghai.aliyuncs.com"
@@ -253,3 +255,39 @@ def test_covers_that_may_not_be_looked_for_stop_the_run_and_fail_nothing(sandbox
     covers = Covers(connection_from_environment(wrong), BUCKET, stop=threading.Event())
     with pytest.raises(Denied, match="oss:GetObject"):
         covers.exists("cover.jpg")
+
+
+class Circle(CategoryTree):
+    """A tree in which every category holds itself, and never ends."""
+
+    def show(self, parameters: dict[str, str]) -> dict[str, Any]:
+        children = [{"CateId": 7, "CateName": "Shows", "ParentId": 7, "Level": 0}]
+        if parameters.get("CateId") == "8":
+            children = [{"CateId": 9, "CateName": f"{number}", "ParentId": 8} for number in range(100)]
+        return {"SubTotal": len(children), "SubCategories": {"Category": children}}
+
+
+@pytest.mark.parametrize("create", [False, True])
+def test_a_tree_of_categories_that_runs_in_circles_ends(
+    store: Store, connection: Connection, sandbox: Sandbox, *, create: bool
+) -> None:
+    sandbox._do(lambda world: setattr(world.accounts.first, "categories", Circle()))
+    categories = Categories(connection, store=store, create=create, stop=threading.Event())
+    assert categories.find(("Shows", "Shows", "Shows")) == 7
+    assert sandbox.counters()["GetCategories"]["requests"] == 2
+    found = categories.find(("Films",))
+    if create:
+        assert isinstance(found, int)
+        assert sandbox.counters()["AddCategory"]["requests"] == 1
+    else:
+        assert isinstance(found, Refusal)
+
+
+def test_a_category_whose_pages_never_end_is_left_after_the_most_it_can_have(
+    store: Store, connection: Connection, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lookups, "MOST_PAGES", 3)
+    sandbox._do(lambda world: setattr(world.accounts.first, "categories", Circle()))
+    categories = Categories(connection, store=store, create=False, stop=threading.Event())
+    assert len(categories._read(8).ids) == 100
+    assert sandbox.counters()["GetCategories"]["requests"] == 3

@@ -63,6 +63,12 @@ def losing_the_next_commits_answer(rig: Any) -> Iterator[list[int]]:
         pool.connection = real
 
 
+def prove(rig: Any, sandbox: Sandbox, migration: Any = None) -> None:
+    """One file is registered, so that later runs have no canary."""
+    sandbox.put(BUCKET, "proof.mp4")
+    assert rig.run(migration).counts.registered == 1
+
+
 def test_a_claim_whose_answer_was_lost_is_given_back_and_sent(rig: Any, sandbox: Sandbox) -> None:
     put(sandbox, 30)
     run = rig.prepare()
@@ -109,7 +115,7 @@ def engine_listing(objects: tuple[MediaObject, ...]) -> Any:
 
 
 def test_a_helper_ends_when_its_run_is_ended_elsewhere_and_the_next_run_goes_on(rig: Any, sandbox: Sandbox) -> None:
-    put(sandbox, 100)
+    put(sandbox, 1000)  # a second at the full pace, which begins when the cap ends with its run, must not be enough
     run = rig.prepare(calls_per_second=3)
     rig.discover(run)
     stop = threading.Event()
@@ -122,7 +128,7 @@ def test_a_helper_ends_when_its_run_is_ended_elsewhere_and_the_next_run_goes_on(
     helper.join(10)
     assert (helper.is_alive(), [type(error) for error in raised]) == (False, [RunStopped])
     assert rig.run().counts.pending == 0
-    assert len(sandbox.truth(BUCKET)) == 100
+    assert len(sandbox.truth(BUCKET)) == 1000
 
 
 def test_ten_bad_files_at_the_beginning_do_not_hold_up_the_good_ones_behind_them(rig: Any, sandbox: Sandbox) -> None:
@@ -139,6 +145,7 @@ def test_ten_bad_files_at_the_beginning_do_not_hold_up_the_good_ones_behind_them
 
 
 def test_an_interrupted_rerun_of_the_failed_goes_on_in_the_next_one(rig: Any, sandbox: Sandbox) -> None:
+    prove(rig, sandbox)
     put(sandbox, 40)
     sandbox.fault("fail_files")
     assert rig.run().counts.failed == 40
@@ -176,9 +183,10 @@ def airflow_run(rig: Any, migration: Any, dag_run_id: str, **options: Any) -> An
 
 
 def test_a_dag_run_cleared_after_its_threshold_starts_counting_anew(rig: Any, sandbox: Sandbox) -> None:
+    migration = rig.migration(stop={"min_outcomes": 20})
+    prove(rig, sandbox, migration)
     put(sandbox, 200)
     sandbox.fault("fail_files")
-    migration = rig.migration(stop={"min_outcomes": 20})
     run = airflow_run(rig, migration, "r1")
     rig.discover(run)
     with pytest.raises(ThresholdPassed):
@@ -190,7 +198,7 @@ def test_a_dag_run_cleared_after_its_threshold_starts_counting_anew(rig: Any, sa
     again = airflow_run(rig, migration, "r1", mode="failed")
     rig.register(again)
     assert engine.finish(store=rig.store, run_id=again.run_id).counts.failed == 0
-    assert len(sandbox.truth(BUCKET)) == 200
+    assert len(sandbox.truth(BUCKET)) == 201
 
 
 def test_a_worker_that_lost_its_place_claims_nothing_more(rig: Any, sandbox: Sandbox) -> None:
@@ -289,7 +297,7 @@ def test_a_retried_discover_task_still_finds_its_register_task(
     rig: Any, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(oss, "_TRIES", 2)
-    monkeypatch.setattr("vod_migrate.register.worker.TAKE_OVER_SECONDS", 1.0)
+    monkeypatch.setattr("vod_migrate.register.feeding.TAKE_OVER_SECONDS", 1.0)
     put(sandbox, 50)
     run = rig.prepare()
     sandbox.fault("http_503", api="ListObjects")
@@ -307,7 +315,7 @@ def test_a_retried_discover_task_still_finds_its_register_task(
 def test_a_register_task_lists_nothing_while_a_discover_task_is_there(
     rig: Any, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("vod_migrate.register.worker.TAKE_OVER_SECONDS", 0.3)
+    monkeypatch.setattr("vod_migrate.register.feeding.TAKE_OVER_SECONDS", 0.3)
     put(sandbox, 20, "a/{}.txt")
     put(sandbox, 20, "b/{}.mp4")
     listed_by: set[str] = set()

@@ -97,6 +97,23 @@ def test_a_run_ends_with_one_documented_json_line(shell: Shell, sandbox: Sandbox
     assert len(list((shell.folder / "report").iterdir())) == 3
 
 
+def test_the_doctor_and_a_run_name_what_cannot_work_with_the_exit_code_and_change_nothing(
+    shell: Shell, sandbox: Sandbox, store: Store
+) -> None:
+    sandbox.put(BUCKET, "a.mp4")
+    wrong = shell.file({**MIGRATION, "register": {"template_group_id": "0" * 32}})
+    doctor = shell.run("doctor", str(wrong), "--json")
+    told = json.loads(doctor.stdout)
+    assert (doctor.returncode, told["exit_code"]) == (2, 2), doctor.stderr
+    assert [check["check"] for check in told["checks"] if check["verdict"] == "failed"] == ["template_group"]
+    run = shell.run("run", str(wrong))
+    assert (run.returncode, "no such template group" in run.stderr) == (2, True)
+    assert store.runs() == []
+    assert sandbox.truth(BUCKET) == {}
+    well = shell.run("doctor", str(shell.file()))
+    assert (well.returncode, "20 ok" in well.stdout) == (0, True), well.stdout
+
+
 def test_a_killed_run_loses_nothing_and_repeats_at_most_what_was_in_flight(
     shell: Shell, sandbox: Sandbox, store: Store
 ) -> None:
@@ -118,8 +135,8 @@ def test_a_killed_run_loses_nothing_and_repeats_at_most_what_was_in_flight(
     assert len(truth) == 1_500
     repeated = sum(item.registrations - 1 for item in truth.values())
     assert repeated <= 10 * in_flight
-    calls = sandbox.counters()["RegisterMedia"]["requests"]
-    assert calls <= 150 + in_flight
+    told = sandbox.counters()["RegisterMedia"]
+    assert told["requests"] <= 150 + in_flight, told
 
 
 def test_a_second_process_helps_a_run_under_the_same_quota(shell: Shell, sandbox: Sandbox, store: Store) -> None:

@@ -230,6 +230,8 @@ def test_the_previous_run_is_the_one_of_this_migration_before_this_one(store: St
         ({"mode": "failed"}, 0, "Nothing to do: this migration had no failed objects."),
         ({"state": "interrupted"}, 5, "Interrupted after 2 min: no object registered."),
         ({"state": "stopped", "stop_code": "denied"}, 5, "Stopped after 2 min: no object registered."),
+        ({"state": "paused", "stop_code": "WindowClosed"}, 5, "Paused after 2 min: no object registered."),
+        ({"state": "cancelled", "stop_code": "Cancelled"}, 5, "Cancelled after 2 min: no object registered."),
     ],
 )
 def test_a_run_without_a_single_call_is_told_in_one_sentence(

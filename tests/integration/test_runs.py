@@ -198,7 +198,7 @@ def test_the_last_objects_of_a_prefix_can_be_gone_too(rig: Any, sandbox: Sandbox
 def test_a_listing_that_breaks_off_marks_nothing_as_gone_and_registers_what_it_found(
     rig: Any, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("vod_migrate.register.worker.TAKE_OVER_SECONDS", 0.5)
+    monkeypatch.setattr("vod_migrate.register.feeding.TAKE_OVER_SECONDS", 0.5)
     sandbox.generate(BUCKET, count=1_200, dirt=0)
     rig.run(limit=5)
     sandbox.fault("throttle", api="ListObjects", skip=1)
@@ -219,7 +219,7 @@ def test_a_listing_that_breaks_off_marks_nothing_as_gone_and_registers_what_it_f
 def test_too_many_failures_stop_the_run_and_the_rest_stays_pending(rig: Any, sandbox: Sandbox) -> None:
     sandbox.generate(BUCKET, count=1_000, dirt=0)
     sandbox.fault("fail_files", rate=0.5)
-    summary = rig.run(rig.migration(stop={"min_outcomes": 100}))
+    summary = rig.run(rig.migration(stop={"min_outcomes": 100}), calls_per_second=10)
     assert isinstance(summary.error, ThresholdPassed)
     assert summary.state == "stopped"
     assert summary.counts.pending > 100
@@ -324,7 +324,7 @@ def test_a_url_beyond_the_limit_is_a_failed_result_and_no_call(rig: Any, sandbox
 def test_register_without_a_discover_task_lists_by_itself(
     rig: Any, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("vod_migrate.register.worker.TAKE_OVER_SECONDS", 0.5)
+    monkeypatch.setattr("vod_migrate.register.feeding.TAKE_OVER_SECONDS", 0.5)
     sandbox.generate(BUCKET, count=50, dirt=0)
     run = rig.prepare()
     rig.register(run)

@@ -7,7 +7,7 @@ import sqlalchemy
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from conftest import BUCKET, Rig
+from rigging import BUCKET, Rig
 
 from vod_migrate.results.database import _config, upgrade_schema
 

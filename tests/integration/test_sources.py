@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import gzip
 import hashlib
@@ -15,18 +16,21 @@ from urllib.parse import quote
 
 import oss2
 import pytest
-from conftest import BUCKET, Rig
+from rigging import BUCKET, Rig
 
 from vod_migrate import engine
-from vod_migrate.connection import connection_from_environment
+from vod_migrate.connection import Connection, connection_from_environment
+from vod_migrate.discover import scanning
+from vod_migrate.discover.inventory import inventory_pages
+from vod_migrate.discover.manifest import manifest_pages
 from vod_migrate.discover.oss import list_pages, open_bucket
-from vod_migrate.errors import BadOption, ManifestBroken, SourceDenied
+from vod_migrate.errors import BadOption, Interrupted, ManifestBroken, SourceDenied
 from vod_migrate.media import MediaObject
 from vod_migrate.report.files import write_report
 from vod_migrate.report.load import load_report
 from vod_migrate.report.text import render_text
 from vod_migrate.sandbox.testing import Sandbox
-from vod_migrate.spec import parse_options
+from vod_migrate.spec import Inventory, Manifest, parse_options
 
 EXPORTS = "exports"
 SCHEMA = "Bucket, Key, VersionId, IsLatest, IsDeleteMarker, Size, StorageClass, LastModifiedDate, ETag"
@@ -298,6 +302,9 @@ def test_what_a_manifest_does_not_say_is_unknown_and_head_asks_for_it(rig: Rig, 
     asked = from_manifest(rig, path, check="head", content={"select": {"min_size": 2}})
     assert (asked.counts.registered, asked.counts.failed, asked.counts.left_out) == (1, 1, {"archived": 1})
     assert rig.results()["missing.mp4"][2] == "row_no_object"
+    [(message,)] = rig.rows("select message from results where key = 'missing.mp4'")
+    assert message.startswith("line ")
+    assert f"oss://{BUCKET}/missing.mp4" in message
     assert rig.rows("select size, storage_class from results where key = 'a.mp4'") == [(5, "Standard")]
     forget(rig)
     blind = from_manifest(rig, path)
@@ -526,3 +533,64 @@ def test_a_dated_manifest_is_found_by_the_runs_date(rig: Rig, tmp_path: Path) ->
     assert rig.run(migration, date="2024-05-01").counts.registered == 1
     assert rig.run(migration, mode="failed").error is None
     assert parse_options({}).prefixes is None
+
+
+CHECKSUMS: list[tuple[str, Callable[[bytes], bytes], bool]] = [
+    # what manifest.checksum holds, made of manifest.json, and whether it fits
+    ("its MD5 in capitals", lambda told: md5(told).upper().encode(), True),
+    ("its MD5 as Content-MD5 has it", lambda told: base64.b64encode(bytes.fromhex(md5(told))) + b"\n", True),
+    ("another file's MD5", lambda told: md5(told + b" ").encode(), False),
+    ("no MD5", lambda _: b"manifest.json", False),
+    ("nothing", lambda _: b"", False),
+]
+
+
+def md5(body: bytes) -> str:
+    return hashlib.md5(body).hexdigest()  # noqa: S324 - what OSS writes
+
+
+@pytest.mark.parametrize(("holds", "fits"), [case[1:] for case in CHECKSUMS], ids=[case[0] for case in CHECKSUMS])
+@pytest.mark.parametrize("where", ["here", "in OSS"])
+def test_the_checksum_beside_an_inventorys_manifest_is_compared(
+    connection: Connection, sandbox: Sandbox, tmp_path: Path, holds: Callable[[bytes], bytes], where: str, *, fits: bool
+) -> None:
+    told = json.dumps({"sourceBucket": BUCKET, "fileFormat": "CSV", "fileSchema": "Bucket, Key", "files": []}).encode()
+    for name, body in (("manifest.json", told), ("manifest.checksum", holds(told))):
+        (tmp_path / name).write_bytes(body)
+        sandbox.put(BUCKET, f"inv/{name}", body)
+    place = str(tmp_path) if where == "here" else f"oss://{BUCKET}/inv/manifest.json"
+    pages = inventory_pages(connection, BUCKET, Inventory(manifest=place))
+    if fits:
+        assert [page.cursor for page in pages] == [None]
+        return
+    with pytest.raises(ManifestBroken, match=r"manifest\.checksum speaks of: its MD5 should be"):
+        list(pages)
+
+
+def test_a_look_for_playlists_in_a_long_table_ends_when_it_is_told_to(connection: Connection, tmp_path: Path) -> None:
+    told: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        told.append(seconds)
+        if len(told) == 3:
+            raise Interrupted("told to stop")
+
+    path = tmp_path / "media.csv"
+    path.write_text("key\n" + "".join(f"{number}.ts\n" for number in range(10_000)), encoding="utf-8")
+    with pytest.raises(Interrupted):
+        list(manifest_pages(connection, BUCKET, Manifest(location=str(path)), sleep=sleep))
+    assert told == [0.0] * 3
+
+
+def test_a_run_shows_that_it_lives_before_its_first_page(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scanning, "_LIFE_SECONDS", 0.2)
+    rig.sandbox.put(BUCKET, "a.mp4")
+    rig.sandbox.settings(latency_ms=2_500)
+    run = rig.prepare()
+    listing = threading.Thread(target=rig.discover, args=(run,))
+    listing.start()
+    seen = set()
+    while listing.is_alive():
+        seen |= set(rig.rows("select alive_at from runs, scans where scans.run_id = runs.run_id and scans.pages = 0"))
+        listing.join(0.1)
+    assert len(seen) > 3

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from vod_migrate.clock import StopClock
-from vod_migrate.errors import Interrupted, QuotaConflict
+from vod_migrate.errors import Interrupted, QuotaConflict, StoreError
 from vod_migrate.register.breaker import STREAK, Breaker
 from vod_migrate.register.quota import (
     AHEAD_SECONDS,
@@ -18,7 +18,10 @@ from vod_migrate.register.quota import (
     LOWEST,
     MOST_PAUSE_SECONDS,
     AccountPace,
+    LookAhead,
+    Reservation,
     agree_on_pace,
+    look_ahead,
     next_slot,
     share_after_refusal,
     share_in_force,
@@ -53,14 +56,16 @@ class Rows:
     def keep_quota(self, account: str, api: str, rate: float) -> float:
         return self.rates.setdefault(f"{account}/{api}", rate)
 
-    def reserve_slot(self, account: str, api: str, scope: str, *, ahead: float) -> tuple[float, float] | None:
-        assert (account, api) == ("studio", "RegisterMedia")
-        name = scope or "account"
-        slot = next_slot(now=self.clock.now(), reserved_until=self.until[name], rate=self.rates[name], ahead=ahead)
+    def reserve_slot(self, account: str, api: str, scope: str, *, priority: int, look: LookAhead) -> Reservation:
+        assert (account, api, priority) == ("studio", "RegisterMedia", 5)
+        name, now = scope or "account", self.clock.now()
+        if name not in self.rates:
+            raise KeyError(name)
+        slot = next_slot(now=now, reserved_until=self.until[name], rate=self.rates[name], ahead=look.ahead)
         if slot is None:
-            return None
+            return Reservation(ask_again_in=self.until[name] - look.ahead - now)
         self.until[name] = slot.reserved_until
-        return slot.at, 1 / self.rates[name]
+        return Reservation(due=slot.at)
 
     def slow_down(self, account: str, api: str, *, cut: float, most_cut: float, lowest: float, pause: float) -> None:
         assert (account, api) == ("studio", "RegisterMedia")
@@ -119,10 +124,38 @@ def test_a_refusal_takes_half_a_call_a_second_but_never_more_than_half_of_what_i
 
 def test_a_pace_waits_for_its_slot_and_for_its_cap_first() -> None:
     clock = HandClock()
-    pace = AccountPace(Rows(clock, account=50, night=2), account="studio", clock=clock, cap="night")
+    caps = ["night"]
+    pace = AccountPace(Rows(clock, account=50, night=2), account="studio", clock=clock, caps=lambda: caps)
     for _ in range(5):
         pace.wait()
     assert clock.time == pytest.approx(2.0)
+    caps.remove("night")
+    for _ in range(5):
+        pace.wait()
+    assert clock.time < 2.2, "without the cap it goes at the account's pace at once"
+
+
+def test_a_cap_that_has_ended_holds_nobody_up() -> None:
+    clock = HandClock()
+    AccountPace(Rows(clock, account=50), account="studio", clock=clock, caps=lambda: ["night"]).wait()
+    assert clock.time == 0
+
+
+LOOKS = [
+    (None, 1.0, 2.0, "no higher priority was ever there"),
+    (2.0, 0.1, 2.0, "the higher one has had no work for two seconds"),
+    (0.5, 0.1, 0.1, "the higher one has work, and this one had its share"),
+    (0.5, None, 2.0, "it never had a slot, so its share is due"),
+    (0.5, 2.0, 2.0, "its share of one call in twenty is due"),
+    (0.5, 1.9, 0.1, "its share is not due yet"),
+]
+
+
+@pytest.mark.parametrize(("since_higher", "since_own", "ahead", "reason"), LOOKS, ids=[look[3] for look in LOOKS])
+def test_a_lower_priority_books_less_far_ahead_while_a_higher_one_has_work(
+    since_higher: float | None, since_own: float | None, ahead: float, reason: str
+) -> None:
+    assert look_ahead(since_higher=since_higher, since_own=since_own, rate=10) == ahead, reason
 
 
 def test_a_slot_that_would_be_used_late_is_reserved_anew() -> None:
@@ -199,3 +232,25 @@ def test_a_breaker_knows_whether_others_were_answered_since() -> None:
     breaker.answered()
     assert breaker.answered_since(4)
     assert not breaker.answered_since(5)
+
+
+class NoRows(Rows):
+    """Somebody deleted the pace."""
+
+    def reserve_slot(self, account: str, api: str, scope: str, *, ahead: float) -> tuple[float, float] | None:
+        raise KeyError(account, api, scope, ahead)
+
+
+@pytest.mark.parametrize(
+    ("api", "says"),
+    [
+        ("RegisterMedia", "`vod-migrate quota studio --calls-per-second 47`"),
+        ("GetCategories", "start the run again"),
+        ("AddCategory", "start the run again"),
+    ],
+)
+def test_a_pace_that_is_gone_is_named_with_what_mends_that_apis(api: str, says: str) -> None:
+    clock = HandClock()
+    with pytest.raises(StoreError, match=f"of account 'studio' for {api} is gone") as gone:
+        AccountPace(NoRows(clock), account="studio", clock=clock, api=api).wait()
+    assert says in str(gone.value)

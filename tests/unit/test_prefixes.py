@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from vod_migrate import errors
-from vod_migrate.engine import _disjoint, _named, _prefixes, _stopped
+from vod_migrate.ending import error_named, stop_error
+from vod_migrate.engine import _disjoint, _prefixes
 from vod_migrate.errors import BadOption, RegisterError, RunStopped, SourceError, VodMigrateError
 from vod_migrate.spec import Migration, parse_migration, parse_options
 
@@ -108,7 +109,7 @@ def test_disjoint_prefixes_cover_the_same_keys_and_none_twice(prefixes: list[str
 def test_a_recorded_code_names_its_error_again(
     code: str | None, fallback: type[VodMigrateError], kind: type[VodMigrateError]
 ) -> None:
-    assert _named(code, fallback) is kind
+    assert error_named(code, fallback) is kind
 
 
 @pytest.mark.parametrize(
@@ -121,6 +122,6 @@ def test_a_recorded_code_names_its_error_again(
 )
 def test_every_error_that_stops_a_run_is_the_same_error_to_those_who_come_later(name: str) -> None:
     kind = getattr(errors, name)
-    again = _stopped(name, "because")
+    again = stop_error(name, "because")
     assert (type(again), str(again), again.exit_code) == (kind, "because", kind.exit_code)
-    assert str(_stopped(name, None)) == name
+    assert str(stop_error(name, None)) == name

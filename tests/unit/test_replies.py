@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 
 import pytest
 from batches import HOST, batch, batch_of, entry
@@ -14,8 +14,9 @@ from hypothesis import example, given
 from hypothesis import strategies as some
 
 from vod_migrate.errors import BrokenReply
-from vod_migrate.media import Outcome, Verdict
+from vod_migrate.media import Entry, Outcome, Verdict
 from vod_migrate.register.replies import read_reply
+from vod_migrate.register.wrappers import settle
 
 URL = f"http://{HOST}/film%20"
 TEN = batch_of(10)
@@ -161,8 +162,73 @@ def test_what_is_said_about_a_file_has_one_meaning(
     assert (outcome.verdict, outcome.code) == (verdict, code)
 
 
-def test_a_decoded_url_that_fits_two_entries_is_nobodys() -> None:
-    # Decoded once it is the first key, as it stands the second; the host in capitals keeps it from being what was sent.
-    sent = batch(entry(1, "a b.mp4"), entry(2, "a%20b.mp4"))
-    told = row(0, FileURL=f"http://{HOST.upper()}/{quote('a b.mp4')}")
-    assert {one.verdict for one in read_reply({"RegisteredMediaList": [told]}, sent).outcomes} == {Verdict.UNKNOWN}
+SPACE, PERCENT, PLUS, OTHER = entry(1, "a b.mp4"), entry(2, "a%20b.mp4"), entry(3, "a+b.mp4"), entry(4, "other.mp4")
+
+
+@pytest.mark.parametrize(
+    ("entries", "paths", "meant"),
+    [
+        pytest.param([SPACE, PERCENT], ["a%20b", "a%2520b"], {1: "m0", 2: "m1"}, id="both as they were sent"),
+        pytest.param([SPACE, PERCENT], ["a b", "a%20b"], {1: "m0", 2: "m1"}, id="both decoded"),
+        pytest.param([SPACE, PERCENT], ["a%20b", "a b"], {2: "m0", 1: "m1"}, id="both decoded, the other way round"),
+        pytest.param([SPACE, PERCENT], ["a%20b"], {}, id="one of them, as sent or decoded"),
+        pytest.param([SPACE, PERCENT], ["a b"], {1: "m0"}, id="decoded, it fits one only"),
+        pytest.param([SPACE, PERCENT], ["a%2520b"], {}, id="one of them, as sent or encoded twice"),
+        pytest.param([SPACE, PERCENT], ["a%2520b", "a%252520b"], {1: "m0", 2: "m1"}, id="both encoded twice"),
+        pytest.param([PERCENT, OTHER], ["a%2520b"], {2: "m0"}, id="where it fits one only"),
+        pytest.param([SPACE, PERCENT, OTHER], ["a%20b", "other"], {4: "m1"}, id="another file tells nothing"),
+        pytest.param([SPACE, PERCENT], ["a%20b", "nobody"], {}, id="beside a file that nobody asked for"),
+        pytest.param([SPACE, PLUS], ["a+b", "a%2Bb"], {1: "m0", 3: "m1"}, id="both with + for a space"),
+        pytest.param([SPACE, PLUS], ["a%20b", "a+b"], {1: "m0", 3: "m1"}, id="a plus that is a plus"),
+        pytest.param([SPACE, PLUS], ["a+b"], {}, id="a plus that may be either"),
+        pytest.param([SPACE], ["a+b"], {1: "m0"}, id="a plus where only a space was asked for"),
+        pytest.param([SPACE], ["a%20b", "a+b"], {}, id="one file with two MediaIds"),
+        pytest.param([SPACE], ["a%FF%20b"], {}, id="bytes that are no text"),
+    ],
+)
+def test_a_url_that_fits_two_entries_is_nobodys_and_never_swapped(
+    entries: list[Entry], paths: list[str], meant: dict[int, str]
+) -> None:
+    rows = [row(0, FileURL=f"http://{HOST}/{path}.mp4", MediaId=f"m{place}") for place, path in enumerate(paths)]
+    outcomes = read_reply({"RegisteredMediaList": rows}, batch(*entries)).outcomes
+    assert {one.result_id: one.media_id for one in outcomes if one.media_id} == meant
+    assert all(one.verdict is Verdict.UNKNOWN for one in outcomes if one.media_id is None)
+
+
+def test_what_is_ambiguous_in_a_batch_is_tried_alone_and_clear_there() -> None:
+    told = {"RegisteredMediaList": [row(0, FileURL=f"http://{HOST}/a%20b.mp4", MediaId="m")]}
+    outcomes = read_reply(told, batch(SPACE, PERCENT)).outcomes
+    assert {one.code for one in outcomes} == {"ambiguous_url"}
+    assert [settle(sent, one).outcome for sent, one in zip((SPACE, PERCENT), outcomes, strict=True)] == ["retry"] * 2
+    assert read_reply(told, batch(SPACE)).outcomes[0].media_id == "m"
+
+
+@pytest.mark.parametrize(
+    ("rows", "clashing"),
+    [
+        pytest.param([row(1), row(2, MediaId="m1")], {1, 2}, id="two files"),
+        pytest.param([row(n, MediaId="m") for n in range(10)], set(range(10)), id="all files"),
+        pytest.param([row(1), row(1, FileURL=f"https://{HOST}/nobody.mp4")], {1}, id="a file nobody asked for"),
+        pytest.param([row(1), row(1, FileURL="http://other.example/x.mp4")], {1}, id="a file of another bucket"),
+        pytest.param(
+            [row(1), row(1, FileURL=f"https://{HOST.upper()}/film 1.mp4")], set(), id="one file, two spellings"
+        ),
+        pytest.param([row(1), row(2)], set(), id="two MediaIds"),
+    ],
+)
+def test_a_media_id_that_two_files_claim_is_given_to_neither(rows: list[Any], clashing: set[int]) -> None:
+    outcomes = read_reply({"RegisteredMediaList": rows, "FailedFileURLs": []}, TEN).outcomes
+    assert {one.result_id for one in outcomes if one.code == "media_id_clash"} == clashing
+    assert not any(one.media_id for one in outcomes if one.result_id in clashing)
+
+
+def test_a_clash_is_tried_again_alone_and_then_failed_with_both_names() -> None:
+    clash = [row(1), row(1, FileURL=f"http://{HOST}/nobody.mp4")]
+    first, again = (
+        settle(sent, read_reply({"RegisteredMediaList": clash}, batch(sent)).outcomes[0])
+        for sent in (entry(1), entry(1, attempts=1))
+    )
+    assert (first.outcome, first.state, first.code) == ("retry", "pending", "media_id_clash")
+    assert (again.outcome, again.state, again.code) == ("failed", "failed", "media_id_clash")
+    assert "MediaId m1" in (again.message or "")
+    assert "nobody.mp4" in (again.message or "")

@@ -10,7 +10,13 @@ from zoneinfo import ZoneInfo
 from airflow.sdk import DAG, BaseOperator, CronDataIntervalTimetable, TaskGroup, TriggerRule, XComArg
 
 from vod_migrate.airflow.form import trigger_form
-from vod_migrate.airflow.operators import DiscoverOperator, PrepareOperator, RegisterOperator, ReportOperator
+from vod_migrate.airflow.operators import (
+    DiscoverOperator,
+    PlanOperator,
+    PrepareOperator,
+    RegisterOperator,
+    ReportOperator,
+)
 from vod_migrate.airflow.page import migration_page
 from vod_migrate.spec import Migration
 
@@ -98,7 +104,19 @@ def _tasks(migration: Migration, *, group: TaskGroup | None, options: Mapping[st
     for number in range(1, migration.register_.workers + 1):
         slot = f"register_{number}"
         working.append(RegisterOperator(task_id=slot, slot=slot, **shared))
-    prepare >> working >> report
+    if not migration.require_approval:
+        prepare >> working >> report
+        return
+    from vod_migrate.airflow.approving import ApproveOperator  # noqa: PLC0415 - only where somebody is asked
+
+    plan = PlanOperator(task_id="plan", **shared)
+    approve = ApproveOperator(
+        task_id="approve",
+        prepare_task_id=prepare.task_id,
+        migration=migration.name,
+        hours=migration.approval_hours,
+    )
+    prepare >> plan >> approve >> working >> report
 
 
 def _timetable(migration: Migration) -> CronDataIntervalTimetable | None:

@@ -16,7 +16,15 @@ _TITLES = {
     "limit": "Limit",
     "modified_since": "Modified since",
     "date": "Date",
+    "codes": "Codes",
     "calls_per_second": "Calls per second",
+    "max_objects": "Most objects",
+    "max_calls": "Most calls",
+    "max_minutes": "Most minutes",
+    "ignore_window": "Ignore the window",
+    "resume": "Resume a run",
+    "dry_run": "Plan only",
+    "approve": "Approve a plan",
 }
 _SECTIONS = {
     "mode": "Run",
@@ -24,7 +32,15 @@ _SECTIONS = {
     "limit": "Objects",
     "modified_since": "Objects",
     "date": "Objects",
+    "codes": "Objects",
     "calls_per_second": "Pace",
+    "max_objects": "Brakes",
+    "max_calls": "Brakes",
+    "max_minutes": "Brakes",
+    "ignore_window": "Brakes",
+    "resume": "Run",
+    "dry_run": "Plan",
+    "approve": "Plan",
 }
 _MODES = {
     Mode.NEW.value: "New objects",

@@ -1,4 +1,4 @@
-"""The four tasks of a run as operators: prepare → discover beside register → report.
+"""The tasks of a run as operators: prepare → discover beside register → report; and plan, for runs that need an approval.
 
 The tasks hand each other nothing but the run's ID; everything else is in the results store. An error that may go away
 fails the try, and Airflow tries again; any other fails the task at once. What was not sent stays pending either way.
@@ -18,7 +18,7 @@ from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from vod_migrate.airflow.hook import VodHook, open_results
-from vod_migrate.errors import Interrupted, Retryable, VodMigrateError
+from vod_migrate.errors import Cancelled, Interrupted, Paused, Retryable, VodMigrateError
 from vod_migrate.spec import Migration, parse_migration, parse_options
 from vod_migrate.stopping import StopSignal
 
@@ -29,11 +29,20 @@ if TYPE_CHECKING:
 
     from vod_migrate.results.store import Store
 
-__all__ = ["DiscoverOperator", "PrepareOperator", "RegisterOperator", "ReportOperator", "reports_folder"]
+__all__ = [
+    "DiscoverOperator",
+    "PlanOperator",
+    "PrepareOperator",
+    "RegisterOperator",
+    "ReportOperator",
+    "explained",
+    "prepared_run",
+    "reports_folder",
+]
 
 
 class PrepareOperator(BaseOperator):
-    """Checks options, connection and results database, and stores the run with its resolved migration file.
+    """Checks options, connection, results database and what VOD has to know, and stores the run with its resolved migration file.
 
     options: the run's options by name (templated); None takes them from the trigger form.
     Returns the run's ID.
@@ -53,16 +62,19 @@ class PrepareOperator(BaseOperator):
     def execute(self, context: Context) -> str:
         """Stores the run; a retry, or a cleared task, finds the same run again."""
         from vod_migrate.engine import Origin, prepare  # noqa: PLC0415 - not while parsing
+        from vod_migrate.preflight.before_run import preflight  # noqa: PLC0415 - not while parsing
 
-        with _explained(self):
+        with explained(self):
             migration = parse_migration(self.migration, origin=f"the migration of {self.task_id}")
             dag_run = context["dag_run"]
             given = self.options if self.options is not None else {**context["params"], **(dag_run.conf or {})}
             interval = _interval(dag_run)
+            connection = VodHook(migration.connection).connection
+            preflight(connection, migration)
             with open_results() as store:
                 run = prepare(
                     store=store,
-                    connection=VodHook(migration.connection).connection,
+                    connection=connection,
                     migration=migration,
                     options=parse_options(given),
                     origin=Origin(
@@ -95,9 +107,20 @@ class _EngineOperator(BaseOperator):
         self._signal = StopSignal()
         if self._asked_to_stop:
             self._signal.ask()
-        run_id = _prepared_run(context, self.prepare_task_id)
-        with _explained(self), open_results() as store:
-            self.work(store, run_id, self._signal.event)
+        run_id = prepared_run(context, self.prepare_task_id)
+        with explained(self), open_results() as store:
+            try:
+                self.work(store, run_id, self._signal.event)
+            except (Paused, Cancelled) as told:
+                # The run ends as somebody wished; its report says so, and how.
+                self.log.info("%s", told)
+
+    def _plan(self, store: Store, run_id: str, stop: threading.Event) -> None:
+        from vod_migrate.plan.text import plan_text  # noqa: PLC0415 - not while parsing
+        from vod_migrate.planner import plan_run  # noqa: PLC0415 - not while parsing
+
+        made = plan_run(store=store, connection=VodHook(self.connection_id).connection, run_id=run_id, stop=stop)
+        self.log.info("%s", plan_text(made))
 
     @abstractmethod
     def work(self, store: Store, run_id: str, stop: threading.Event) -> None:
@@ -110,15 +133,31 @@ class _EngineOperator(BaseOperator):
             self._signal.ask()
 
 
+class PlanOperator(_EngineOperator):
+    """Says what the run would do, and leaves it waiting for an answer; sends nothing and changes no result."""
+
+    ui_color = "#fdeee2"
+
+    def work(self, store: Store, run_id: str, stop: threading.Event) -> None:
+        """See `planner.plan_run`; a run that names a plan which was approved before needs no other."""
+        if store.run(run_id).options.approve is None:
+            self._plan(store, run_id, stop)
+
+
 class DiscoverOperator(_EngineOperator):
     """Lists the source page by page and queues what is selected."""
 
     ui_color = "#e8f7ec"
 
     def work(self, store: Store, run_id: str, stop: threading.Event) -> None:
-        """See `engine.discover`."""
+        """See `engine.discover`; a dry run plans instead."""
         from vod_migrate.engine import discover  # noqa: PLC0415 - not while parsing
 
+        run = store.run(run_id)
+        if run.options.dry_run:
+            if not run.spec.require_approval:
+                self._plan(store, run_id, stop)
+            return
         discover(store=store, connection=VodHook(self.connection_id).connection, run_id=run_id, stop=stop)
 
 
@@ -135,8 +174,11 @@ class RegisterOperator(_EngineOperator):
         self.slot = slot
 
     def work(self, store: Store, run_id: str, stop: threading.Event) -> None:
-        """See `engine.register`."""
+        """See `engine.register`; a dry run sends nothing."""
         from vod_migrate.engine import register  # noqa: PLC0415 - not while parsing
+
+        if store.run(run_id).options.dry_run:
+            return
 
         connection = VodHook(self.connection_id).connection
         register(store=store, connection=connection, run_id=run_id, slot=self.slot, stop=stop)
@@ -145,7 +187,10 @@ class RegisterOperator(_EngineOperator):
 class ReportOperator(BaseOperator):
     """Settles the run, writes its report, and fails where the run was no success: after writing, so both are there.
 
-    Its XCom `return_value` is the summary, as `vod-migrate run --json` prints it, also when the task then fails.
+    A paused run is no failure: its summary says `paused`, and the next run goes on.
+
+    Its XCom `return_value` is the summary, as `vod-migrate run --json` prints it, also when the task then fails. That of a run which
+    only planned (a dry run, or one that was not approved) holds the plan, too.
     """
 
     ui_color = "#f3e8ff"
@@ -157,15 +202,21 @@ class ReportOperator(BaseOperator):
     def execute(self, context: Context) -> None:
         """Runs whatever became of the tasks before it."""
         from vod_migrate.engine import finish  # noqa: PLC0415 - not while parsing
+        from vod_migrate.plan.files import write_plan  # noqa: PLC0415 - not while parsing
         from vod_migrate.report import write_report  # noqa: PLC0415 - not while parsing
 
-        run_id = _prepared_run(context, self.prepare_task_id)
-        with _explained(self), open_results() as store:
+        run_id = prepared_run(context, self.prepare_task_id)
+        with explained(self), open_results() as store:
             summary = finish(store=store, run_id=run_id)
             files = write_report(store, run_id, reports_folder())
             self.log.info("%s\n\nreport: %s", files.text, files.html)
+            if summary.plan is not None:
+                path, text = write_plan(summary.plan, reports_folder())
+                self.log.info("%s\n\nplan: %s", text, path)
             context["ti"].xcom_push(key="return_value", value=summary.as_json())
-            if summary.error is not None:
+            if isinstance(summary.error, Paused):
+                self.log.warning("%s", summary.error)
+            elif summary.error is not None:
                 # Its work is done; a retry would only write the same report again.
                 raise AirflowFailException(f"{summary.error} The report is written: {files.html}")
 
@@ -183,7 +234,8 @@ def _interval(dag_run: Any) -> tuple[dt.datetime, dt.datetime] | None:
     return (start, end) if start is not None and end is not None else None
 
 
-def _prepared_run(context: Context, prepare_task_id: str) -> str:
+def prepared_run(context: Context, prepare_task_id: str) -> str:
+    """The run that `prepare` stored."""
     run_id = context["ti"].xcom_pull(task_ids=prepare_task_id)
     if not run_id:
         raise AirflowFailException(f"no run was prepared: see the log of the task {prepare_task_id}")
@@ -191,7 +243,7 @@ def _prepared_run(context: Context, prepare_task_id: str) -> str:
 
 
 @contextmanager
-def _explained(operator: BaseOperator) -> Iterator[None]:
+def explained(operator: BaseOperator) -> Iterator[None]:
     """Turns our errors into Airflow's: one paragraph, and no second try where it cannot help."""
     try:
         yield

@@ -16,9 +16,13 @@ def migration_page(migration: Migration, origin: str) -> str:
         ("Processing", _processing(migration)),
         ("Connection", _code(migration.connection)),
         ("Pace", _pace(migration)),
+        ("Window", _window(migration)),
+        ("Brakes", _brakes(migration)),
         ("Stops", _stops(migration)),
         ("Schedule", _schedule(migration)),
     ]
+    if migration.require_approval:
+        rows.append(("Approval", _approval(migration)))
     table = "\n".join(f"| **{name}** | {value} |" for name, value in rows)
     return f"""### Migration {migration.name}
 
@@ -29,7 +33,7 @@ Registers the media files of an OSS bucket in ApsaraVideo VOD. Made from `{origi
 {table}
 
 `prepare` stores the run, `discover` lists the bucket while `register_*` registers what is found, `report` counts.
-Rerun what failed with **Trigger → What to send: Only what failed**. Cover past nights with **Trigger → Backfill**.
+See beforehand what a run would do with **Trigger → Plan only**. Rerun what failed with **Trigger → What to send: Only what failed**. Cover past nights with **Trigger → Backfill**.
 Any task may be cleared or marked failed at any time: nothing is lost, nothing is registered twice.
 """
 
@@ -74,16 +78,45 @@ def _processing(migration: Migration) -> str:
 
 def _pace(migration: Migration) -> str:
     cap = migration.register_.calls_per_second
-    return "the account's own" if cap is None else f"at most {cap:g} calls a second, within the account's own"
+    own = "the account's own" if cap is None else f"at most {cap:g} calls a second, within the account's own"
+    return f"{own}; priority {migration.priority} of 10"
 
 
 def _stops(migration: Migration) -> str:
     stop = migration.stop
-    return f"when more than {stop.failure_share:.0%} of at least {stop.min_outcomes:,} outcomes failed"
+    count = "" if stop.max_failures is None else f", or more than {stop.max_failures:,} files failed"
+    return f"when more than {stop.failure_share:.0%} of at least {stop.min_outcomes:,} outcomes failed{count}"
+
+
+def _window(migration: Migration) -> str:
+    opening = migration.opening
+    if opening is None:
+        return "sends at any time"
+    return f"sends {opening} only; then a run ends as paused, and the next one goes on"
+
+
+def _brakes(migration: Migration) -> str:
+    brakes = migration.brakes
+    set_here = [
+        f"{value:,.12g} {what}"
+        for value, what in (
+            (brakes.max_objects, "objects"),
+            (brakes.max_calls, "calls"),
+            (brakes.max_minutes, "minutes"),
+        )
+        if value is not None
+    ]
+    return f"a run is paused after {' or '.join(set_here)}" if set_here else "none"
 
 
 def _schedule(migration: Migration) -> str:
     return f"{_code(migration.schedule)} in {migration.timezone}" if migration.schedule else "by hand only"
+
+
+def _approval(migration: Migration) -> str:
+    hours = migration.approval_hours
+    end = "" if hours is None else f"; without an answer in {hours:g} hours it ends"
+    return f"each run shows its plan and waits for a yes before it sends anything{end}"
 
 
 def _code(text: str) -> str:

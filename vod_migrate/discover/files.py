@@ -71,9 +71,9 @@ def place_of(location: str) -> Place:
 
 @contextmanager
 def fetched(
-    connection: Connection, place: Place, *, md5: bool = False, sleep: Callable[[float], None] = time.sleep
+    connection: Connection | None, place: Place, *, md5: bool = False, sleep: Callable[[float], None] = time.sleep
 ) -> Iterator[SourceFile]:
-    """The file on this machine, for as long as the context lasts.
+    """The file on this machine, for as long as the context lasts. connection: None only for a path.
 
     Raises:
         ManifestBroken: it does not exist, is a folder, or cannot be read. SourceDenied, SourceUnavailable.
@@ -88,6 +88,8 @@ def fetched(
             raise ManifestBroken(f"{path} cannot be read: {error.strerror or error}") from error
         yield SourceFile(name=str(place), path=path, version=f"{told.st_size}-{told.st_mtime_ns}", md5=digest)
         return
+    if connection is None:
+        raise AssertionError("what lies in OSS needs a connection")
     with TemporaryDirectory(prefix="vod-migrate-") as folder:
         path = Path(folder) / "source"
         version = _copied(connection, place, path, sleep)

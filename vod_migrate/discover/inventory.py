@@ -6,7 +6,9 @@ and an MD5. Names differ between the page's versions (key or name, MD5checksum o
 
 from __future__ import annotations
 
+import base64
 import json
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -20,12 +22,12 @@ from vod_migrate.discover.files import Place, SourceFile, fetched, place_of
 from vod_migrate.discover.hls import folder_of, is_playlist
 from vod_migrate.discover.page import ListedPage
 from vod_migrate.discover.rowkeys import KeylessRow, RowReader
-from vod_migrate.discover.rowpages import Told, no_change, row_pages
+from vod_migrate.discover.rowpages import Told, no_change, paused, row_pages
 from vod_migrate.discover.tables import Row, UnreadRow, read_csv
-from vod_migrate.errors import ManifestBroken
+from vod_migrate.errors import ManifestBroken, SourceDenied
 from vod_migrate.spec import Inventory
 
-__all__ = ["inventory_pages"]
+__all__ = ["Contents", "inventory_pages", "read_contents"]
 
 _COLUMNS = {
     "key": "Key",
@@ -36,6 +38,7 @@ _COLUMNS = {
 }
 _MANIFEST_BYTES = 64 << 20
 _MD5_DIGITS = 32
+_CHECKSUM_BYTES = 1000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,7 +49,9 @@ class _DataFile:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Contents:
+class Contents:
+    """What an inventory's manifest.json says."""
+
     place: Place
     version: str
     schema: tuple[str, ...]
@@ -69,7 +74,7 @@ def inventory_pages(
         ManifestBroken: manifest.json or a data file is not what it must be; a wrong checksum names the file, the MD5
             expected and the one found. SourceDenied, SourceUnavailable.
     """
-    contents = _contents(connection, place_of(inventory.location), bucket, sleep)
+    contents = read_contents(connection, place_of(inventory.location), bucket, sleep)
     numbers = no_change(cursor, contents.version, str(contents.place))
     first, start = (numbers[0], numbers[1]) if numbers else (0, 0)
     reader = RowReader(bucket=bucket, key_encoding=inventory.key_encoding, columns=_COLUMNS, keep=False)
@@ -109,20 +114,25 @@ def _told(row: Row | UnreadRow, reader: RowReader, bucket: str, name: str) -> To
 
 
 def _playlist_folders(
-    connection: Connection, contents: _Contents, reader: RowReader, sleep: Callable[[float], None]
+    connection: Connection, contents: Contents, reader: RowReader, sleep: Callable[[float], None]
 ) -> Iterator[str]:
     for file in contents.files:
         with _checked(connection, contents, file, sleep) as source:
-            for row in read_csv(source, header=contents.schema):
+            for row in paused(read_csv(source, header=contents.schema), sleep):
                 key = reader.playlist(row)
                 if key is not None and is_playlist(key) and str(row.values.get("IsLatest", "")).lower() != "false":
                     yield folder_of(key)
 
 
-def _contents(connection: Connection, place: Place, bucket: str, sleep: Callable[[float], None]) -> _Contents:
+def read_contents(connection: Connection | None, place: Place, bucket: str, sleep: Callable[[float], None]) -> Contents:
+    """What manifest.json says. connection: None only for a path.
+
+    Raises:
+        ManifestBroken: it is none, or another bucket's. SourceDenied, SourceUnavailable.
+    """
     if not place.bucket and Path(place.path).is_dir():
         place = place.beside(str(Path(place.path) / "manifest.json"))
-    with fetched(connection, place, sleep=sleep) as source:
+    with fetched(connection, place, md5=True, sleep=sleep) as source:
         if source.path.stat().st_size > _MANIFEST_BYTES:
             raise ManifestBroken(
                 f"{place} is larger than {_MANIFEST_BYTES:,} bytes: name the inventory's manifest.json"
@@ -132,6 +142,7 @@ def _contents(connection: Connection, place: Place, bucket: str, sleep: Callable
         except (ValueError, RecursionError) as error:
             raise ManifestBroken(f"{place} is no JSON ({error}): name the inventory's manifest.json") from None
         version = source.version
+        _check_whole(connection, place, source.md5, sleep)
     if not isinstance(told, dict):
         raise ManifestBroken(f"{place} is no JSON object: name the inventory's manifest.json")
     of = told.get("sourceBucket")
@@ -147,13 +158,43 @@ def _contents(connection: Connection, place: Place, bucket: str, sleep: Callable
     files = told.get("files")
     if not isinstance(files, list):
         raise ManifestBroken(f"{place}: files is {files!r}, which must be a list of the data files")
-    return _Contents(
+    return Contents(
         place=place,
         version=version,
         schema=schema,
         files=tuple(_data_file(place, number, file) for number, file in enumerate(files, start=1)),
         destination=str(told.get("destinationBucket") or ""),
     )
+
+
+def _check_whole(connection: Connection | None, place: Place, md5: str, sleep: Callable[[float], None]) -> None:
+    """Compares manifest.json with the manifest.checksum that OSS writes beside it; a copy may have left that behind."""
+    folder, slash, name = place.path.rpartition("/")
+    beside = place.beside(f"{folder}{slash}manifest.checksum")
+    if name != "manifest.json" or (not place.bucket and not Path(beside.path).exists()):
+        return
+    try:
+        with fetched(connection, beside, sleep=sleep) as source:
+            told = source.path.read_bytes()[:_CHECKSUM_BYTES].decode("ascii", "replace").strip().strip('"')
+    except (ManifestBroken, SourceDenied):
+        # Not there, or not for us to read: the data files are checked all the same.
+        return
+    if (should := _md5_of(told)) != md5:
+        raise ManifestBroken(
+            f"{place} is not the file that {beside} speaks of: its MD5 should be {should or repr(told[:40])} and is {md5}. Copy the "
+            "inventory again, or use another day's"
+        )
+
+
+def _md5_of(told: str) -> str:
+    """An MD5 in hex, from hex or from base64 as Content-MD5 has it; '' where it is neither."""
+    if re.fullmatch(r"[0-9a-fA-F]{32}", told):
+        return told.lower()
+    try:
+        raw = base64.b64decode(told, validate=True)
+    except ValueError:
+        return ""
+    return raw.hex() if len(raw) == _MD5_DIGITS // 2 else ""
 
 
 def _data_file(place: Place, number: int, told: Any) -> _DataFile:
@@ -170,7 +211,7 @@ def _data_file(place: Place, number: int, told: Any) -> _DataFile:
 
 @contextmanager
 def _checked(
-    connection: Connection, contents: _Contents, file: _DataFile, sleep: Callable[[float], None]
+    connection: Connection, contents: Contents, file: _DataFile, sleep: Callable[[float], None]
 ) -> Iterator[SourceFile]:
     with _found(connection, contents, file, sleep) as source:
         size = source.path.stat().st_size
@@ -185,7 +226,7 @@ def _checked(
 
 @contextmanager
 def _found(
-    connection: Connection, contents: _Contents, file: _DataFile, sleep: Callable[[float], None]
+    connection: Connection, contents: Contents, file: _DataFile, sleep: Callable[[float], None]
 ) -> Iterator[SourceFile]:
     places = [contents.place.beside(path) for path in _paths(contents, file.name)]
     if not contents.place.bucket:
@@ -205,7 +246,7 @@ def _found(
         return
 
 
-def _paths(contents: _Contents, name: str) -> list[str]:
+def _paths(contents: Contents, name: str) -> list[str]:
     """Where a data file may lie: where manifest.json says, with or without its bucket, or in a copy of the folder."""
     inner = name.removeprefix(f"{contents.destination}/") if contents.destination else name
     if contents.place.bucket:

@@ -17,7 +17,7 @@ from vod_migrate.discover.hls import folder_of, is_playlist
 from vod_migrate.discover.oss import open_bucket
 from vod_migrate.discover.page import ListedPage
 from vod_migrate.discover.rowkeys import RowReader
-from vod_migrate.discover.rowpages import no_change, row_pages
+from vod_migrate.discover.rowpages import no_change, paused, row_pages
 from vod_migrate.discover.tables import read_table
 from vod_migrate.errors import SourceUnavailable
 from vod_migrate.media import BrokenRow, MediaObject
@@ -42,6 +42,7 @@ def manifest_pages(
 ) -> Iterator[ListedPage]:
     """The pages of a manifest, from a cursor on.
 
+    sleep: waits, and may raise to end the reading; asked now and then also where there is nothing to wait for.
     hls: look for playlists first, in one pass over the rows: a table need not be sorted. Their folders are what memory grows with,
     about 150 bytes each.
 
@@ -55,7 +56,7 @@ def manifest_pages(
             bucket=bucket, key_encoding=manifest.key_encoding, columns=_columns(manifest), renamed=described
         )
         wanted = [manifest.key_column, *manifest.columns.named().values()]
-        playlists = _playlist_folders(source, manifest, reader, wanted) if hls else frozenset()
+        playlists = _playlist_folders(source, manifest, reader, wanted, sleep) if hls else frozenset()
         rows = islice(read_table(source, manifest.kind, wanted), start, None)
         pages = row_pages(
             (reader.read(row) for row in rows), start=start, cursor_at=lambda row: f"{source.version}@{row}"
@@ -71,8 +72,10 @@ def _columns(manifest: Manifest) -> Mapping[str, str]:
     return {"key": manifest.key_column, **{name: named.get(name, name) for name in OBJECT_COLUMNS}}
 
 
-def _playlist_folders(source: SourceFile, manifest: Manifest, reader: RowReader, wanted: list[str]) -> frozenset[str]:
-    keys = (reader.playlist(row) for row in read_table(source, manifest.kind, wanted))
+def _playlist_folders(
+    source: SourceFile, manifest: Manifest, reader: RowReader, wanted: list[str], sleep: Callable[[float], None]
+) -> frozenset[str]:
+    keys = (reader.playlist(row) for row in paused(read_table(source, manifest.kind, wanted), sleep))
     return frozenset(folder_of(key) for key in keys if key is not None and is_playlist(key))
 
 
@@ -101,7 +104,9 @@ def _head(client: oss2.Bucket, found: MediaObject, sleep: Callable[[float], None
             told = client.head_object(found.key)
         except oss2.exceptions.OssError as error:
             if error.status == _NOT_FOUND:
-                message = f"{place} does not exist: correct the manifest, or upload the object"
+                message = (
+                    f"{found.where} names {place}, which does not exist: correct the manifest, or upload the object"
+                )
                 return BrokenRow(key=found.key, code="row_no_object", message=message)
             trouble = reading_error(error, place)
             if not tries_left or not isinstance(trouble, SourceUnavailable):

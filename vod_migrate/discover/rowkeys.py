@@ -75,6 +75,7 @@ class RowReader:
                 last_modified=_moment(self._told(row, "last_modified")),
                 storage_class=_text(self._told(row, "storage_class"), "storage_class") or None,
                 row=self._rest(row) if self._keep else {},
+                where=row.where,
             )
         except _Unusable as unusable:
             return _broken(told, unusable.code, f"{row.where} {unusable.problem}")

@@ -5,7 +5,10 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
+from vod_migrate.discover.page import ListedPage
 from vod_migrate.discover.selection import Selection, storable
 from vod_migrate.discover.sources import Pages
 from vod_migrate.errors import Interrupted, SourceUnavailable, StoreError, VodMigrateError
@@ -13,7 +16,7 @@ from vod_migrate.results.rows import Listing, Run, Scan
 from vod_migrate.results.session import Presence
 from vod_migrate.results.store import Store
 
-__all__ = ["Discoverer"]
+__all__ = ["Discoverer", "as_listing"]
 
 log = logging.getLogger(__name__)
 
@@ -42,8 +45,6 @@ class Discoverer:
         self._stop = stop
         self._patience = patience
         self._first_trouble: dict[int, float] = {}
-        self._next_life = 0.0
-        self._presence: Presence | None = None
 
     def run(self) -> None:
         """Lists every open scan to its end; what another run, or another discoverer, is listing is waited for.
@@ -54,11 +55,9 @@ class Discoverer:
         """
         errors: list[VodMigrateError] = []
         given_up: set[int] = set()
-        with self._store.presence(self._run.run_id) as presence:
+        with self._store.presence(self._run.run_id) as presence, self._showing_life(presence):
             while scans := [scan for scan in self._store.open_scans(self._run.run_id) if scan.scan_id not in given_up]:
                 progressed = False
-                self._presence = presence
-                presence.keep()
                 with self._store.discovery_lock(self._run.run_id) as held:
                     for scan in scans if held else ():
                         try:
@@ -119,32 +118,51 @@ class Discoverer:
                 return True
             for page in self._pages(scan, stop):
                 _check(stop)
-                selected = self._selection.select(page.objects, playlists=page.playlists)
-                listing = Listing(
-                    keys=tuple(listed.key for listed in page.objects if storable(listed.key)),
-                    listed=len(page.objects) + len(page.broken) + page.rows,
-                    selected=selected.kept,
-                    left_out={**page.left_out, **selected.left_out},
-                    cursor=page.cursor,
-                    samples={**page.samples, **selected.samples},
-                    broken=page.broken,
-                    rows=page.rows,
-                )
+                listing = as_listing(page, self._selection)
                 scan = self._store.merge_page(self._run, scan, listing)
-                self._show_life()
                 if scan.limited:
                     self._store.close_scan(scan, state="limited")
                     return True
             self._store.close_scan(scan, state="complete")
             return True
 
-    def _show_life(self) -> None:
-        now = time.monotonic()
-        if now >= self._next_life:
-            self._next_life = now + _LIFE_SECONDS
-            self._store.show_life(self._run.run_id)
-            if self._presence is not None:
-                self._presence.keep()
+    @contextmanager
+    def _showing_life(self, presence: Presence) -> Iterator[None]:
+        """Signs of life from a thread of their own: a first page may take minutes (a manifest's copy, pages held for a folder)."""
+        over = threading.Event()
+
+        def show() -> None:
+            while True:
+                try:
+                    presence.keep()
+                    self._store.show_life(self._run.run_id)
+                except StoreError as error:
+                    log.warning("run %s could not show that it lives: %s", self._run.run_id, error)
+                if over.wait(_LIFE_SECONDS):
+                    return
+
+        thread = threading.Thread(target=show, name="life", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join(1.0)  # a database that is away must not hold up the end
+
+
+def as_listing(page: ListedPage, selection: Selection) -> Listing:
+    """A page of the source after selection."""
+    selected = selection.select(page.objects, playlists=page.playlists)
+    return Listing(
+        keys=tuple(listed.key for listed in page.objects if storable(listed.key)),
+        listed=len(page.objects) + len(page.broken) + page.rows,
+        selected=selected.kept,
+        left_out={**page.left_out, **selected.left_out},
+        cursor=page.cursor,
+        samples={**page.samples, **selected.samples},
+        broken=page.broken,
+        rows=page.rows,
+    )
 
 
 def _check(stop: threading.Event) -> None:

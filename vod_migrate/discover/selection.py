@@ -8,8 +8,8 @@ from collections.abc import Container, Iterable
 from dataclasses import dataclass
 
 from vod_migrate.discover.hls import folder_of, is_segment
-from vod_migrate.key_patterns import matcher
 from vod_migrate.media import MediaObject
+from vod_migrate.patterns import matcher
 from vod_migrate.spec import Select
 from vod_migrate.spec_source import ARCHIVED_CLASSES
 

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import oss2
-from Tea.exceptions import TeaException
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_random_exponential
 
 from vod_migrate.clock import StopClock
@@ -22,9 +21,8 @@ from vod_migrate.connection import Connection
 from vod_migrate.describe import Refusal
 from vod_migrate.discover.oss import open_bucket
 from vod_migrate.errors import BrokenReply, Denied, RequestRefused, Retryable, SourceUnavailable, Throttled
-from vod_migrate.register.client import CONNECT_MILLISECONDS, READ_MILLISECONDS, vod_client
+from vod_migrate.register.client import ask_vod, renewing, vod_client
 from vod_migrate.register.quota import AccountPace
-from vod_migrate.register.replies import classify
 from vod_migrate.results.store import Store
 
 __all__ = ["Asked", "Categories", "Covers"]
@@ -158,30 +156,15 @@ class Categories:
         return _patiently(self._clock, lambda: self._call_once(GET_CATEGORIES, asked))
 
     def _call_once(self, api: str, fields: Mapping[str, Any]) -> Mapping[str, Any]:
-        from alibabacloud_vod20170321 import models  # noqa: PLC0415 - slow SDK import
-        from darabonba.runtime import RuntimeOptions  # noqa: PLC0415 - slow SDK import
-
         self._client = self._client or vod_client(self._connection)
-        runtime = RuntimeOptions(connect_timeout=CONNECT_MILLISECONDS, read_timeout=READ_MILLISECONDS)
-        send = {
-            GET_CATEGORIES: self._client.get_categories_with_options,
-            ADD_CATEGORY: self._client.add_category_with_options,
-        }[api]
         pace = self._pace(api)
         pace.wait()
-        try:
-            response = send(getattr(models, f"{api}Request")(**fields), runtime)
-        except TeaException as error:
-            known = classify(error, api=api)
-            if isinstance(known, Throttled):
-                pace.throttled(retry_after=known.retry_after)
-            raise known from error
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise BrokenReply(f"VOD's answer to {api} cannot be read ({type(error).__name__}: {error})") from error
-        if response.body is None:
-            raise BrokenReply(f"VOD answered {api} with something else", http_status=200)
-        body: Mapping[str, Any] = response.body.to_map()
-        return body
+        with renewing(self._connection.credentials):
+            try:
+                return ask_vod(self._client, api, fields)[0]
+            except Throttled as error:
+                pace.throttled(retry_after=error.retry_after)
+                raise
 
     def _pace(self, api: str) -> AccountPace:
         if api not in self._paces:

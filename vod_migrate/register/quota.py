@@ -5,6 +5,10 @@ rate algorithm (GCRA) with a burst of one. All workers of all runs, machines and
 database's clock. Measured with 16 processes at 49/s of 50: 98.0 % of the quota used, no call refused; at 47/s, 20 ms of
 arrival jitter cost 0.2 % (see benchmarks/).
 
+Migrations that share an account have priorities. While a higher one has work (it took a slot within the last seconds), a lower
+one may book only what is left over, a tenth of a second ahead, besides a small share that it always has. Where only one
+priority sends, nothing of this is felt.
+
 When the service throttles, the row's share of the rate is cut for everyone, by half a call a second for each refused call: slots
 are reserved two seconds ahead, so an excess of n calls a second is refused about 2 n times before the cuts are felt, and those
 cuts together take away n. The share grows back by itself with the cube of the time, slowly where it was refused and then
@@ -15,6 +19,9 @@ chosen by benchmarks/sharing.py.
 from __future__ import annotations
 
 import random
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -22,13 +29,31 @@ from vod_migrate.clock import Clock
 from vod_migrate.errors import QuotaConflict, StoreError
 from vod_migrate.spec import ACCOUNT_CALLS_PER_SECOND
 
-__all__ = ["API", "AccountPace", "Slot", "agree_on_pace", "next_slot", "share_after_refusal", "share_in_force"]
+__all__ = [
+    "API",
+    "LOOK_AHEAD",
+    "PRIORITY",
+    "AccountPace",
+    "LookAhead",
+    "Reservation",
+    "Slot",
+    "agree_on_pace",
+    "look_ahead",
+    "next_slot",
+    "pace_conflict",
+    "share_after_refusal",
+    "share_in_force",
+]
 
 API = "RegisterMedia"
 AHEAD_SECONDS = 2.0
 """How far ahead slots are reserved: enough to hide a slow worker, little enough to react to a change."""
 LATE_SECONDS = 0.2
 """A slot that would be used later than this is reserved anew: late calls bunch, and bunches are refused."""
+PRIORITY = 5
+"""Of 1 to 10; for whoever does not say."""
+ASK_AGAIN_SECONDS = 0.25
+"""Whoever is refused a slot asks again at least so often: paces and priorities change while they are waited for."""
 CUT = 1 / AHEAD_SECONDS
 """Calls per second that one throttled call takes away."""
 MOST_CUT = 0.5
@@ -57,6 +82,45 @@ def next_slot(*, now: float, reserved_until: float, rate: float, ahead: float = 
     return Slot(at=at, reserved_until=at + 1 / rate)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LookAhead:
+    """How far ahead slots may be booked, in seconds: `ahead`, but only `yielding` while a higher priority is busy.
+
+    busy: for how long after its last slot a priority counts as having work. lowest: the share of the rate that each priority has
+    whatever the others do; with it nothing is ever starved, and the highest gives up no more than that for each one below it.
+    """
+
+    ahead: float = AHEAD_SECONDS
+    yielding: float = 0.1
+    busy: float = 2.0
+    lowest: float = 0.05
+
+
+LOOK_AHEAD = LookAhead()
+
+
+def look_ahead(
+    *, since_higher: float | None, since_own: float | None, rate: float, look: LookAhead = LOOK_AHEAD
+) -> float:
+    """How far ahead a priority may book now, in seconds, as `vod_migrate_ahead` in the schema does it.
+
+    since_higher, since_own: seconds since a higher priority, and since this one, took a slot; None: never. rate: calls per second.
+    """
+    if since_higher is None or since_higher >= look.busy:
+        return look.ahead
+    if since_own is None or since_own >= 1 / (look.lowest * rate):
+        return look.ahead
+    return look.yielding
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reservation:
+    """A slot at `due` on the monotonic clock; or None, and after how many seconds to ask again."""
+
+    due: float | None = None
+    ask_again_in: float = 0.0
+
+
 def share_in_force(*, share: float, seconds_since_cut: float) -> float:
     """The share of the rate that counts now, as `vod_migrate_share` in the schema does it.
 
@@ -79,8 +143,8 @@ class QuotaRow(Protocol):
         """Makes the account's row if there is none and returns its rate."""
         ...
 
-    def reserve_slot(self, account: str, api: str, scope: str, *, ahead: float) -> tuple[float, float] | None:
-        """(the slot on the monotonic clock, seconds between slots), or None when too far ahead.
+    def reserve_slot(self, account: str, api: str, scope: str, *, priority: int, look: LookAhead) -> Reservation:
+        """The next slot, or when to ask again.
 
         Raises:
             KeyError: there is no such pace.
@@ -96,15 +160,26 @@ class QuotaRow(Protocol):
 
 
 class AccountPace:
-    """Waits for the next send time of an account, through a narrower cap first where there is one."""
+    """Waits for the next send time of an account, through narrower caps first; the threads of a worker share one."""
 
-    def __init__(self, rows: QuotaRow, *, account: str, clock: Clock, cap: str | None = None, api: str = API) -> None:
-        """cap: the scope of a migration's or a run's own pace; api: whose row, each API has its own."""
+    def __init__(
+        self,
+        rows: QuotaRow,
+        *,
+        account: str,
+        clock: Clock,
+        caps: Callable[[], Sequence[str]] = tuple,
+        api: str = API,
+        priority: int = PRIORITY,
+    ) -> None:
+        """caps: the scopes of a migration's and a run's own paces as they are now; api: whose row, each API has its own."""
         self._rows = rows
         self._api = api
         self._account = account
-        self._clock = clock
-        self._scopes = ("",) if cap is None else (cap, "")
+        self.clock = clock
+        self._caps = caps
+        self._priority = priority
+        self._doors: dict[str, threading.Lock] = {}
 
     def wait(self) -> None:
         """Returns when a call may leave.
@@ -112,30 +187,57 @@ class AccountPace:
         Raises:
             Interrupted: the worker is to stop. StoreUnreachable: the row cannot be asked.
         """
-        for scope in self._scopes:
+        for scope in (*self._caps(), ""):
             self._pass(scope)
 
     def _pass(self, scope: str) -> None:
-        while True:
-            try:
-                slot = self._rows.reserve_slot(self._account, self._api, scope, ahead=AHEAD_SECONDS)
-            except KeyError:
-                if scope:
-                    # A run's own pace ends with the run; the account's still holds.
-                    return
-                raise StoreError(
-                    f"the pace of account {self._account!r} is gone from the results database: set it with "
-                    f"`vod-migrate quota {self._account} --calls-per-second {ACCOUNT_CALLS_PER_SECOND:g}`"
-                ) from None
-            if slot is None:
-                # Slots are taken for the next two seconds; come back, not all at once, while some are left.
-                self._clock.sleep(random.uniform(0.25, 0.75) * AHEAD_SECONDS)  # noqa: S311 - spreading, not secrecy
-                continue
-            due = slot[0]
-            if (wait := due - self._clock.now()) > 0:
-                self._clock.sleep(wait)
-            if self._clock.now() - due <= LATE_SECONDS:
+        while (due := self._slot(scope)) is not None:
+            if (wait := due - self.clock.now()) > 0:
+                self.clock.sleep(wait)
+            if self.clock.now() - due <= LATE_SECONDS:
                 return
+
+    def _slot(self, scope: str) -> float | None:
+        """The next slot; None where the pace has ended, as a run's own does with the run."""
+        reserved = self._reserve(scope)
+        if reserved is None or reserved.due is not None:
+            return None if reserved is None else reserved.due
+        # One of the worker's threads asks again and again, the others stand behind it.
+        with self._door(scope):
+            while True:
+                reserved = self._reserve(scope)
+                if reserved is None or reserved.due is not None:
+                    return None if reserved is None else reserved.due
+                wait = min(ASK_AGAIN_SECONDS, max(0.01, reserved.ask_again_in))
+                self.clock.sleep(random.uniform(0.75, 1.25) * wait)  # noqa: S311 - spreading, not secrecy
+
+    def _reserve(self, scope: str) -> Reservation | None:
+        try:
+            return self._rows.reserve_slot(self._account, self._api, scope, priority=self._priority, look=LOOK_AHEAD)
+        except KeyError:
+            if scope:
+                return None
+            raise StoreError(
+                f"the pace of account {self._account!r} for {self._api} is gone from the results database: {self._remedy}"
+            ) from None
+
+    @contextmanager
+    def _door(self, scope: str) -> Iterator[None]:
+        door = self._doors.setdefault(scope, threading.Lock())
+        while not door.acquire(timeout=ASK_AGAIN_SECONDS):
+            self.clock.sleep(0.0)
+        try:
+            yield
+        finally:
+            door.release()
+
+    @property
+    def _remedy(self) -> str:
+        if self._api == API:
+            return f"set it with `vod-migrate quota {self._account} --calls-per-second {ACCOUNT_CALLS_PER_SECOND:g}`"
+        return (
+            "start the run again, which makes that row anew (`vod-migrate quota` sets the pace of RegisterMedia only)"
+        )
 
     def throttled(self, *, retry_after: float | None) -> None:
         """Tells the account's row that the service refused a call."""
@@ -155,10 +257,18 @@ def agree_on_pace(rows: QuotaRow, *, account: str, configured: float | None) -> 
         QuotaConflict: this connection names another pace than the row.
     """
     rate = rows.keep_quota(account, API, configured or ACCOUNT_CALLS_PER_SECOND)
-    if configured is not None and abs(rate - configured) > 1e-9:  # noqa: PLR2004 - float noise
-        raise QuotaConflict(
-            f"account {account!r} is paced at {rate:g} calls per second, but this connection says calls_per_second = "
-            f"{configured:g}: give every connection of the account the same value, or change the account's with "
-            f"`vod-migrate quota {account} --calls-per-second {configured:g}`"
-        )
+    conflict = pace_conflict(account, rate, configured)
+    if conflict is not None:
+        raise conflict
     return rate
+
+
+def pace_conflict(account: str, rate: float, configured: float | None) -> QuotaConflict | None:
+    """What is wrong where a connection names another pace (calls per second) than the account's row."""
+    if configured is None or abs(rate - configured) <= 1e-9:  # noqa: PLR2004 - float noise
+        return None
+    return QuotaConflict(
+        f"account {account!r} is paced at {rate:g} calls per second, but this connection says calls_per_second = "
+        f"{configured:g}: give every connection of the account the same value, or change the account's with "
+        f"`vod-migrate quota {account} --calls-per-second {configured:g}`"
+    )

@@ -1,8 +1,14 @@
 """Every answer and exception of RegisterMedia, read in one place: outcomes per object, or an error of the tree.
 
-Replies are matched by (bucket, decoded key), never by string equality: the documented examples ask with https and are
-answered with http. `FailedFileURLs` is read in every form seen: plain strings, and strings that hold JSON lists.
-A contradiction (in both lists, or a URL that fits two entries) is unknown: it is tried again, never guessed away.
+Which file a URL means is decided in `matching`. `FailedFileURLs` is read in every form seen: plain strings, and strings that
+hold JSON lists. What the reply leaves open is unknown and tried again, never guessed away:
+
+===============  =========================================================  ==========================================
+no_answer        the file is in neither list                                tried again, five times
+contradiction    it is in both lists, or has two MediaIds                   tried again, five times
+ambiguous_url    a URL of the reply fits this file and another one          tried again alone, where it can mean one only
+media_id_clash   the reply gives one MediaId to this file and another one   tried again alone, then failed
+===============  =========================================================  ==========================================
 """
 
 from __future__ import annotations
@@ -10,9 +16,11 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
-from urllib.parse import unquote
+
+from alibabacloud_credentials.exceptions import CredentialException
 
 from vod_migrate.errors import (
     AccountStopped,
@@ -28,17 +36,30 @@ from vod_migrate.errors import (
 )
 from vod_migrate.media import Batch, Entry, Outcome, Reply, Verdict
 from vod_migrate.redaction import redacted
+from vod_migrate.register.matching import Matching
 
-__all__ = ["classify", "read_reply"]
+__all__ = ["TRIED_ALONE", "classify", "read_reply"]
 
-_URL = re.compile(r"[a-z]+://([^/]+)/(.*)", re.DOTALL | re.IGNORECASE)
+TRIED_ALONE = frozenset({"ambiguous_url", "media_id_clash"})
+"""Codes of unknown outcomes that a reply about the file alone can clear up."""
+
 _CREDENTIAL_CODES = ("InvalidAccessKeyId", "SignatureDoesNotMatch", "IncompleteSignature", "InvalidSecurityToken")
+_THROTTLING = ("Throttling", "RequestsTooFrequent")
 _TOO_MANY_REQUESTS = 429
 _SERVER_ERROR = 500
 _JSON_TROUBLE = "parse the value as json"
 _MEDIA_ID = re.compile(r"[!-~]{1,128}")
 _NO_CODE = ("", "None")
 """What the SDK makes of an error body without a Code."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Told:
+    """What one line of the reply says about a URL: registered with a MediaId, or failed (None)."""
+
+    url: str
+    media_id: str | None
+    known: bool = False
 
 
 def read_reply(fields: Mapping[str, Any], batch: Batch) -> Reply:
@@ -53,69 +74,75 @@ def read_reply(fields: Mapping[str, Any], batch: Batch) -> Reply:
         raise BrokenReply("VOD answered 200 without RegisteredMediaList and FailedFileURLs", http_status=200)
     if not isinstance(listed, list | None) or not isinstance(refused, list | str | None):
         raise BrokenReply("VOD answered 200 with lists of other types", http_status=200)
-    told: dict[int, Outcome] = {}
-    clashes: set[int] = set()
-    finder = _Finder(batch)
-    for outcome in [*_registered(listed, finder), *_failed(refused, finder)]:
-        known = told.setdefault(outcome.result_id, outcome)
-        if known != outcome and (known.media_id, known.verdict.value == "failed") != (
-            outcome.media_id,
-            outcome.verdict.value == "failed",
-        ):
-            clashes.add(outcome.result_id)
+    told = [*_registered(listed), *(_Told(url=url, media_id=None) for url in _flat(refused))]
+    matching = Matching(batch, [line.url for line in told])
+    about: dict[int, list[_Told]] = {entry.result_id: [] for entry in batch.entries}
+    ambiguous: dict[int, str] = {}
+    for line in told:
+        meant = matching.find(line.url)
+        for entry in meant:
+            about[entry.result_id].append(line)
+            if len(meant) > 1:
+                ambiguous[entry.result_id] = line.url
+    clashes = _clashes(told, matching)
     request_id = fields.get("RequestId")
     return Reply(
         request_id=_short(request_id) if isinstance(request_id, str) else None,
-        outcomes=tuple(_settled(entry, told, clashes) for entry in batch.entries),
-    )
-
-
-def _settled(entry: Entry, told: Mapping[int, Outcome], clashes: set[int]) -> Outcome:
-    if entry.result_id in clashes:
-        return Outcome(
-            result_id=entry.result_id,
-            verdict=Verdict.UNKNOWN,
-            code="contradiction",
-            message="the reply says two different things about this file",
-        )
-    return told.get(
-        entry.result_id,
-        Outcome(
-            result_id=entry.result_id,
-            verdict=Verdict.UNKNOWN,
-            code="no_answer",
-            message="the reply names this file in neither list",
+        outcomes=tuple(
+            _settled(entry, about[entry.result_id], ambiguous.get(entry.result_id), clashes) for entry in batch.entries
         ),
     )
 
 
-def _registered(listed: Any, finder: _Finder) -> Iterator[Outcome]:
+def _settled(entry: Entry, lines: Sequence[_Told], ambiguous: str | None, clashes: Mapping[str, set[str]]) -> Outcome:
+    if ambiguous is not None:
+        return _unknown(entry, "ambiguous_url", f"the reply's {_cut(ambiguous)} may mean this file or another one")
+    if not lines:
+        return _unknown(entry, "no_answer", "the reply names this file in neither list")
+    media_ids = {line.media_id for line in lines}
+    if len(media_ids) > 1:
+        return _unknown(entry, "contradiction", "the reply says two different things about this file")
+    media_id = media_ids.pop()
+    if media_id is None:
+        return Outcome(
+            result_id=entry.result_id,
+            verdict=Verdict.FAILED,
+            code="file_refused",
+            message="VOD listed the file in FailedFileURLs; the API gives no reason",
+        )
+    if media_id in clashes:
+        others = sorted(clashes[media_id] - {line.url for line in lines})
+        return _unknown(
+            entry, "media_id_clash", f"the reply gives the MediaId {media_id} to this file and to {_cut(others[0])}"
+        )
+    verdict = Verdict.ALREADY_REGISTERED if lines[0].known else Verdict.REGISTERED
+    return Outcome(result_id=entry.result_id, verdict=verdict, media_id=media_id)
+
+
+def _unknown(entry: Entry, code: str, message: str) -> Outcome:
+    return Outcome(result_id=entry.result_id, verdict=Verdict.UNKNOWN, code=code, message=_short(message))
+
+
+def _clashes(told: Sequence[_Told], matching: Matching) -> dict[str, set[str]]:
+    """MediaIds that the reply gives to more than one file, with the URLs; a file nobody asked for counts, too."""
+    urls: dict[str, set[str]] = {}
+    files: dict[str, set[object]] = {}
+    for line in told:
+        if line.media_id is not None:
+            meant = matching.find(line.url)
+            urls.setdefault(line.media_id, set()).add(line.url)
+            files.setdefault(line.media_id, set()).add(meant[0].result_id if len(meant) == 1 else line.url)
+    return {media_id: urls[media_id] for media_id, found in files.items() if len(found) > 1}
+
+
+def _registered(listed: Any) -> Iterator[_Told]:
     for item in listed if isinstance(listed, list) else []:
         if not isinstance(item, Mapping):
             continue
-        entry = finder.find(item.get("FileURL"))
-        media_id = item.get("MediaId")
-        if entry is None or not isinstance(media_id, str) or not _MEDIA_ID.fullmatch(media_id):
-            continue
-        new = item.get("NewRegister")
-        already = new is False or (isinstance(new, str) and new.lower() == "false")
-        yield Outcome(
-            result_id=entry.result_id,
-            verdict=Verdict.ALREADY_REGISTERED if already else Verdict.REGISTERED,
-            media_id=media_id,
-        )
-
-
-def _failed(refused: Any, finder: _Finder) -> Iterator[Outcome]:
-    for url in _flat(refused):
-        entry = finder.find(url)
-        if entry is not None:
-            yield Outcome(
-                result_id=entry.result_id,
-                verdict=Verdict.FAILED,
-                code="file_refused",
-                message="VOD listed the file in FailedFileURLs; the API gives no reason",
-            )
+        url, media_id, new = item.get("FileURL"), item.get("MediaId"), item.get("NewRegister")
+        if isinstance(url, str) and isinstance(media_id, str) and _MEDIA_ID.fullmatch(media_id):
+            known = new is False or (isinstance(new, str) and new.lower() == "false")
+            yield _Told(url=url, media_id=media_id, known=known)
 
 
 def _flat(value: Any) -> Iterator[str]:
@@ -133,35 +160,6 @@ def _flat(value: Any) -> Iterator[str]:
                 yield text
 
 
-class _Finder:
-    """Finds the entry that a URL of the reply means."""
-
-    def __init__(self, batch: Batch) -> None:
-        self._by_url = {_without_scheme(entry.file_url): entry for entry in batch.entries}
-        self._by_key = {(batch.storage_address.lower(), entry.key): entry for entry in batch.entries}
-
-    def find(self, url: Any) -> Entry | None:
-        if not isinstance(url, str):
-            return None
-        exact = self._by_url.get(_without_scheme(url))
-        if exact is not None:
-            return exact
-        match = _URL.fullmatch(url)
-        if match is None:
-            return None
-        host, path = match[1].lower(), match[2]
-        meant = {
-            entry.result_id: entry
-            for key in (unquote(path), path)
-            if (entry := self._by_key.get((host, key))) is not None
-        }
-        return next(iter(meant.values())) if len(meant) == 1 else None
-
-
-def _without_scheme(url: str) -> str:
-    return url.partition("://")[2]
-
-
 def classify(error: Exception, *, api: str = "RegisterMedia") -> RegisterError:
     """What an exception of the SDK means. Secrets never stand in one; a proxy's page is cut short. api: what was called."""
     inner = getattr(error, "inner_exception", None)
@@ -169,6 +167,11 @@ def classify(error: Exception, *, api: str = "RegisterMedia") -> RegisterError:
     status = getattr(error, "status_code", None)
     if code and isinstance(status, int):
         return _from_answer(error, code, status, api)
+    if isinstance(inner, CredentialException):
+        # Its text repeats the provider's answer, and with it keys and tokens.
+        return NetworkTrouble(
+            f"the credential provider gives no credentials ({type(inner).__name__})", code="no_credentials"
+        )
     text = _short(str(inner or error))
     # The SDK stumbles over an error body that is no JSON object; what `requests` raises is an OSError.
     stumbled = isinstance(inner, AttributeError | KeyError | TypeError | ValueError) and not isinstance(inner, OSError)
@@ -182,7 +185,7 @@ def _from_answer(error: Exception, code: str, status: int, api: str) -> Register
     code = _short(code)
     message = _short(str(getattr(error, "message", None) or error))
     told = f"{code}: {message}"
-    if code.startswith("Throttling") or status == _TOO_MANY_REQUESTS:
+    if code.startswith(_THROTTLING) or status == _TOO_MANY_REQUESTS:
         pause = getattr(error, "retry_after", None)
         return Throttled(
             f"the account's {api} quota is used up ({told}); workers slow down, nothing is lost",
@@ -202,19 +205,37 @@ def _from_answer(error: Exception, code: str, status: int, api: str) -> Register
 
 
 def _kind(code: str, status: int) -> tuple[type[RegisterError], str]:  # noqa: PLR0911 - one line a kind
+    if code == "InvalidSecurityToken.Expired":
+        return InvalidCredentials, (
+            "the security token has expired ({told}): give the connection a new one, or name a provider that renews it "
+            "(credential_provider), then run again"
+        )
     if code.startswith(_CREDENTIAL_CODES):
-        return InvalidCredentials, "VOD does not accept the credentials ({told}): check AccessKey, secret and token"
+        return (
+            InvalidCredentials,
+            "VOD does not accept the credentials ({told}): check AccessKey, secret and token of the connection, then run again",
+        )
     if code.startswith("InvalidTimeStamp"):
-        return AccountStopped, "VOD refuses the request's time ({told}): set this machine's clock, e.g. with NTP"
+        return (
+            AccountStopped,
+            "VOD refuses the request's time ({told}): set this machine's clock, e.g. with NTP, then run again",
+        )
     if code == "SignatureNonceUsed":
         return ServiceTrouble, "the way to VOD repeated a request ({told})"
     if code.startswith("OperationDenied"):
-        return Suspended, "VOD is suspended or not activated for this account ({told}): see the console's billing page"
+        return Suspended, (
+            "VOD is suspended or not activated for this account ({told}): settle it on the console's billing page, or "
+            "activate VOD, then run again"
+        )
     if code.startswith(("Forbidden", "NoPermission", "AccessDenied")):
-        return Denied, "the credentials may not call {api} ({told}): allow vod:{api} in the RAM policy"
+        return Denied, "the credentials may not call {api} ({told}): allow vod:{api} in the RAM policy, then run again"
     if status >= _SERVER_ERROR or code.startswith(("InternalError", "ServiceUn")):
         return ServiceTrouble, "VOD is in trouble ({told})"
     return RequestRefused, "VOD refused the call ({told})"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= 120 else text[:120] + "…"  # noqa: PLR2004 - readable length
 
 
 def _short(text: str) -> str:

@@ -14,7 +14,7 @@ import time
 import uuid
 from collections.abc import Callable, Sequence
 
-from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_random_exponential
+from tenacity import RetryCallState, Retrying, retry_if_exception, wait_random_exponential
 
 from vod_migrate.clock import Clock
 from vod_migrate.errors import (
@@ -24,7 +24,9 @@ from vod_migrate.errors import (
     RegisterError,
     RequestRefused,
     Retryable,
+    StoreError,
     Throttled,
+    TokenExpired,
     Transient,
 )
 from vod_migrate.media import Batch, Entry, Outcome, Reply, Verdict
@@ -32,6 +34,7 @@ from vod_migrate.register.batching import metadata
 from vod_migrate.register.breaker import Breaker
 from vod_migrate.register.client import Registrar
 from vod_migrate.register.quota import AccountPace
+from vod_migrate.register.replies import TRIED_ALONE
 from vod_migrate.results.rows import CallRecord, Settlement
 from vod_migrate.results.store import Store
 
@@ -50,7 +53,11 @@ LONGEST_WAIT_SECONDS = 30.0
 
 
 def settle(entry: Entry, outcome: Outcome) -> Settlement:
-    """What an outcome does to its result: a first refusal earns a second try, alone; a fifth silence is a failure."""
+    """What an outcome does to its result.
+
+    A first refusal, and what only a reply about the file alone can clear up, earns a second try, alone; a fifth silence is a
+    failure.
+    """
     described = {name: value for name, value in metadata(entry).items() if name != "FileURL"}
     if outcome.verdict in (Verdict.REGISTERED, Verdict.ALREADY_REGISTERED):
         return Settlement(
@@ -60,7 +67,7 @@ def settle(entry: Entry, outcome: Outcome) -> Settlement:
             media_id=outcome.media_id,
             description=described,
         )
-    if outcome.verdict is Verdict.FAILED:
+    if outcome.verdict is Verdict.FAILED or outcome.code in TRIED_ALONE:
         final = entry.attempts > 0
         return Settlement(
             result_id=entry.result_id,
@@ -131,6 +138,7 @@ class Recorded:
             code=None if error is None else error.code,
             message=None if error is None else str(error),
             request_id=request_id if error is None else error.request_id,
+            carried=() if error is None else tuple(entry.result_id for entry in batch.entries),
         )
         self._store.record_call(self._run_id, self._token, call, settlements)
 
@@ -138,7 +146,7 @@ class Recorded:
 def _answer(error: RegisterError) -> str:
     if isinstance(error, Throttled):
         return "throttled"
-    if isinstance(error, Transient):
+    if isinstance(error, Transient | TokenExpired):
         return "transient"
     if isinstance(error, AccountStopped):
         return "stopped"
@@ -201,7 +209,7 @@ class Retried:
         """Sends, as often as it takes."""
         began, broken = self._clock.now(), 0
         retrying = Retrying(
-            retry=retry_if_exception_type(Retryable),
+            retry=retry_if_exception(_may_go_away),
             wait=wait_random_exponential(multiplier=FIRST_WAIT_SECONDS, max=LONGEST_WAIT_SECONDS),
             sleep=self._clock.sleep,
             before_sleep=_log_retry,
@@ -218,6 +226,11 @@ class Retried:
                         raise
                     raise RequestRefused(str(error), code=error.code, http_status=error.http_status) from error
         raise AssertionError("unreachable: tenacity re-raises")
+
+
+def _may_go_away(error: BaseException) -> bool:
+    # The store has been patient itself; a call that was answered is not made again because it could not be recorded.
+    return isinstance(error, Retryable) and not isinstance(error, StoreError)
 
 
 def _log_retry(state: RetryCallState) -> None:

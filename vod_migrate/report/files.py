@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import re
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TextIO
 
@@ -18,7 +19,7 @@ from vod_migrate.report.tables import ENCODING, MappingScope, write_failures, wr
 from vod_migrate.report.text import render_text
 from vod_migrate.results.store import Store
 
-__all__ = ["ReportFiles", "file_stem", "write_report"]
+__all__ = ["ReportFiles", "file_stem", "write_report", "write_texts"]
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 _LONGEST_STEM = 120  # with the longest suffix well below the 255 bytes of a file name
@@ -59,6 +60,24 @@ def write_report(store: Store, run_id: str, directory: Path, *, mapping: Mapping
     return ReportFiles(text=render_text(report), html=page, failures_csv=failures, mapping_csv=mapped)
 
 
+def write_texts(directory: Path, run_id: str, texts: Mapping[str, str]) -> dict[str, Path]:
+    """Writes `<stem><suffix>` for each suffix; returns where they are.
+
+    Raises:
+        BadSetting: the directory cannot be written.
+    """
+    paths = {suffix: directory / f"{file_stem(run_id)}{suffix}" for suffix in texts}
+    with _explained(directory):
+        directory.mkdir(parents=True, exist_ok=True)
+        for suffix, text in texts.items():
+            _write(paths[suffix], partial(_put, text), encoding="utf-8")
+    return paths
+
+
+def _put(text: str, file: TextIO) -> None:
+    file.write(text)
+
+
 def file_stem(run_id: str) -> str:
     """A file name for any run id, without suffix; different ids (`a:b`, `a+b`) never share one."""
     safe = _UNSAFE.sub("_", run_id).lstrip(".")[:_LONGEST_STEM]
@@ -68,13 +87,13 @@ def file_stem(run_id: str) -> str:
 
 
 def _write(path: Path, fill: Callable[[TextIO], object], *, encoding: str) -> None:
-    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
+    unfinished = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
     try:
-        with partial.open("x", encoding=encoding, newline="") as file:
+        with unfinished.open("x", encoding=encoding, newline="") as file:
             fill(file)
-        partial.replace(path)
+        unfinished.replace(path)
     finally:
-        partial.unlink(missing_ok=True)
+        unfinished.unlink(missing_ok=True)
 
 
 @contextmanager

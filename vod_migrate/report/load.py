@@ -38,6 +38,7 @@ SAMPLES = 5
 """Enough to see what the keys have in common; all of them are in the failures table."""
 
 _MOST_CODES = 50
+_TALLIED_SECONDS = 5  # the tally of calls is this fine; shorter stretches are counted from the calls themselves
 _MOST_SCANS = 200  # dated prefixes of a year fit twice; the totals count all of them
 
 
@@ -63,7 +64,8 @@ def load_report(store: Store, run_id: str) -> Report:
         for (kept,) in QUERIES.left_out_samples(connection, run_id=run_id):
             left_samples = joined_samples(left_samples, kept)
         prefixes, prefixes_failed = QUERIES.scan_totals(connection, run_id=run_id)
-        before = QUERIES.previous_run(connection, run_id=run_id)
+        # What a plan counts is no change of anything.
+        before = None if run.state == "planned" else QUERIES.previous_run(connection, run_id=run_id)
 
     counts = store.counts(run_id)
     return Report(
@@ -147,7 +149,8 @@ def _pace(connection: psycopg.Connection, run: RunFacts, *, spec: Mapping[str, A
     begin, end = QUERIES.call_span(connection, run_id=run.run_id)
     span = (end - begin).total_seconds() if begin else 0.0
     width = bucket_width(span)
-    counted = QUERIES.call_buckets(connection, run_id=run.run_id, begin=begin, width=width) if begin else ()
+    stretches = QUERIES.call_buckets if width < _TALLIED_SECONDS else QUERIES.call_stretches
+    counted = stretches(connection, run_id=run.run_id, begin=begin, width=width) if begin else ()
     rate = QUERIES.account_rate(connection, account=run.account)
     return Pace(
         begin=begin,

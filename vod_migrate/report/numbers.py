@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from vod_migrate.report.model import Report
 from vod_migrate.results.rows import Counts
 
-__all__ = ["Number", "numbers"]
+__all__ = ["NOTES", "Number", "numbers"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,7 +30,7 @@ def numbers(report: Report) -> tuple[Number, ...]:
     now = _counted(report.counts)
     before = None if report.previous is None else _counted(report.previous.counts)
     lines = []
-    for label, note in _NOTES.items():
+    for label, note in NOTES.items():
         number = Number(label=label, note=note, now=now[label], before=None if before is None else before[label])
         if label in _ALWAYS or number.now or number.before:
             lines.append(number)
@@ -39,7 +39,7 @@ def numbers(report: Report) -> tuple[Number, ...]:
 
 _ALWAYS = ("Listed", "Registered", "Failed")
 
-_NOTES = {
+NOTES = {
     "Listed": "objects found under the prefixes",
     "Left out": "by the migration's selection",
     "Registered before": "by an earlier run: not sent again",
@@ -56,6 +56,7 @@ _NOTES = {
     "Calls": "of RegisterMedia, up to 10 files each",
     "Throttled": "calls refused because the account's quota was used up",
 }
+"""Every count by its label, in the order of the lines, and what it means."""
 
 
 def _counted(counts: Counts) -> dict[str, int]:

@@ -5,17 +5,17 @@ select run_id, account, migration, bucket, mode, options, spec, local_date, orig
 from runs where run_id = :run_id;
 
 -- name: previous_run^
--- The run of the same migration that began before this one.
+-- The run of the same migration that began before this one; one that only planned is none.
 select p.run_id, p.state, p.created_at, p.finished_at
 from runs r
 join runs p on p.account = r.account and p.migration = r.migration
            and (p.created_at, p.run_id) < (r.created_at, r.run_id)
-where r.run_id = :run_id
+where r.run_id = :run_id and p.state <> 'planned'
 order by p.created_at desc, p.run_id desc limit 1;
 
 -- name: call_totals
 -- Calls by how they were answered, and the files they carried.
-select answer, count(*), sum(files)::bigint from calls where run_id = :run_id group by answer;
+select answer, sum(calls)::bigint, sum(files)::bigint from call_tallies where run_id = :run_id group by answer;
 
 -- name: call_span^
 -- When the run's first and last call began.
@@ -29,15 +29,23 @@ select floor(extract(epoch from started_at - :begin::timestamptz) / :width)::int
        count(*) filter (where answer not in ('ok', 'throttled'))
 from calls where run_id = :run_id group by bucket order by bucket;
 
+-- name: call_stretches
+-- The same from the tally of calls, for stretches of a multiple of five seconds: a long run has millions of calls.
+select floor((stretch * 5 - floor(extract(epoch from :begin::timestamptz) / 5) * 5) / :width)::int as bucket,
+       coalesce(sum(calls) filter (where answer = 'ok'), 0)::bigint,
+       coalesce(sum(calls) filter (where answer = 'throttled'), 0)::bigint,
+       coalesce(sum(calls) filter (where answer not in ('ok', 'throttled')), 0)::bigint
+from call_tallies where run_id = :run_id group by bucket order by bucket;
+
 -- name: account_rate$
 -- The account's pace for RegisterMedia, in calls per second.
 select rate from quotas where account = :account and api = 'RegisterMedia' and scope = '';
 
 -- name: failure_groups
 -- The run's failures by code, the most frequent first.
-select coalesce(code, 'no_code') as failure, count(*) as files
-from outcomes where run_id = :run_id and outcome = 'failed'
-group by failure order by files desc, failure limit :most;
+select code, sum(objects)::bigint as files
+from outcome_tallies where run_id = :run_id and outcome = 'failed'
+group by code having sum(objects) > 0 order by files desc, code limit :most;
 
 -- name: failure_samples
 -- The first few failures of each code. The message is the result's while no later run has touched it.

@@ -7,6 +7,7 @@ which Excel knows UTF-8, and no cell can start a formula in a spreadsheet: see `
 from __future__ import annotations
 
 import csv
+import io
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Literal, TextIO
@@ -22,7 +23,10 @@ __all__ = [
     "FAILURE_COLUMNS",
     "MAPPING_COLUMNS",
     "MappingScope",
+    "csv_line",
+    "failure_rows",
     "guarded",
+    "mapping_rows",
     "unguarded",
     "write_failures",
     "write_mapping",
@@ -75,47 +79,64 @@ def unguarded(cell: str) -> str:
     return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
 
 
+def failure_rows(store: Store, run_id: str) -> Iterator[Sequence[Any]]:
+    """The failures of a run, a row of FAILURE_COLUMNS each, in the order of bucket and key."""
+    for bucket, key, code, message, *rest in _rows(store, QUERIES.failure_rows.sql, run_id):
+        told = diagnose(code)
+        yield bucket, key, code, message, told.meaning, told.fix, *rest
+
+
+def mapping_rows(store: Store, run_id: str, *, scope: MappingScope = "run") -> Iterator[Sequence[Any]]:
+    """Object → MediaId, a row of MAPPING_COLUMNS each, in the order of bucket and key.
+
+    scope: what this run registered or found registered, or all that its migration has registered so far; the column run_id names the
+    run that did it.
+    """
+    query = QUERIES.mapping_of_run if scope == "run" else QUERIES.mapping_of_migration
+    yield from _rows(store, query.sql, run_id)
+
+
 def write_failures(store: Store, run_id: str, file: TextIO) -> int:
     """Writes the failures of a run as CSV, in the order of bucket and key. Returns the number of rows.
 
     file: opened with `encoding=ENCODING, newline=""`.
     """
-
-    def cells(row: tuple[Any, ...]) -> Sequence[Any]:
-        bucket, key, code, message, request_id, attempts, size, storage_class, last_modified = row
-        told = diagnose(code)
-        return (
-            bucket, key, code, message, told.meaning, told.fix, request_id, attempts, size, storage_class, last_modified,
-        )  # fmt: skip
-
-    return _write(file, FAILURE_COLUMNS, map(cells, _rows(store, QUERIES.failure_rows.sql, run_id)))
+    return _write(file, FAILURE_COLUMNS, failure_rows(store, run_id))
 
 
 def write_mapping(store: Store, run_id: str, file: TextIO, *, scope: MappingScope = "run") -> int:
     """Writes object → MediaId as CSV, in the order of bucket and key. Returns the number of rows.
 
-    scope: what this run registered or found registered, or all that its migration has registered so far; the column run_id names the
-    run that did it. file: opened with `encoding=ENCODING, newline=""`.
+    scope: see `mapping_rows`. file: opened with `encoding=ENCODING, newline=""`.
     """
-    query = QUERIES.mapping_of_run if scope == "run" else QUERIES.mapping_of_migration
-    return _write(file, MAPPING_COLUMNS, _rows(store, query.sql, run_id))
+    return _write(file, MAPPING_COLUMNS, mapping_rows(store, run_id, scope=scope))
+
+
+def csv_line(cells: Sequence[Any]) -> str:
+    """One line of CSV with its line end; no cell starts a formula."""
+    line = io.StringIO()
+    # Every text is quoted: a cell that a spreadsheet splits at ';' must not begin a formula in the middle.
+    csv.writer(line, quoting=csv.QUOTE_NONNUMERIC).writerow(
+        [guarded(cell) if type(cell) is str else cell for cell in cells]
+    )
+    return line.getvalue()
 
 
 def _rows(store: Store, query: str, run_id: str) -> Iterator[tuple[Any, ...]]:
     with store.connection() as connection, psycopg.ServerCursor(connection, "report_rows") as cursor:
         # All rows will be read: without this, Postgres plans for the first tenth of them.
         connection.execute("set local cursor_tuple_fraction = 1")
+        # A reader that has gone away without a word must not keep old rows from being cleaned up.
+        connection.execute("set local idle_in_transaction_session_timeout = '5min'")
         cursor.itersize = _ROWS_A_FETCH
         cursor.execute(query.encode(), {"run_id": run_id})
         yield from cursor
 
 
 def _write(file: TextIO, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> int:
-    # Every text is quoted: a cell that a spreadsheet splits at ';' must not begin a formula in the middle.
-    writer = csv.writer(file, quoting=csv.QUOTE_NONNUMERIC)
-    writer.writerow(columns)
+    file.write(csv_line(columns))
     count = 0
     for row in rows:
-        writer.writerow([guarded(cell) if type(cell) is str else cell for cell in row])
+        file.write(csv_line(row))
         count += 1
     return count

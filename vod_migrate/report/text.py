@@ -2,32 +2,33 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 
-from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.text import Text
 
+from vod_migrate.report.lines import COLUMNS, Line, cut, fitted, padded, wrapped
 from vod_migrate.report.model import FailureGroup, Report
 from vod_migrate.report.numbers import numbers
 from vod_migrate.report.wording import counted, duration, grouped, moment, rate, share, signed, visible
 
 __all__ = ["COLUMNS", "render_text"]
 
-COLUMNS = 100
-
 _LABEL = 20
 _NUMBER = 14
 _MOST_PREFIXES = 12
 _SAMPLES = 3  # the page shows more, the table all
 _LEFT_OUT_SAMPLES = 2
-_COLOURS = {"succeeded": "green", "failed": "red", "stopped": "yellow", "interrupted": "yellow", "running": "cyan"}
-
-Line = tuple[str, str]
-"""A line and its style for rich, '' for none."""
-
-_MEASURE = Console(width=COLUMNS, file=io.StringIO())
+_COLOURS = {
+    "succeeded": "green",
+    "failed": "red",
+    "stopped": "yellow",
+    "interrupted": "yellow",
+    "running": "cyan",
+    "paused": "cyan",
+    "cancelled": "yellow",
+    "planned": "cyan",
+}
 
 
 def render_text(report: Report, *, colour: bool = False) -> str:
@@ -35,7 +36,7 @@ def render_text(report: Report, *, colour: bool = False) -> str:
 
     colour: with the terminal's colour codes. Foreign text never brings any: control characters are shown, not sent.
     """
-    lines = [(_fitted(line), style) for line, style in _lines(report)]
+    lines = [(fitted(line), style) for line, style in _lines(report)]
     if not colour:
         return "".join(f"{line.rstrip()}\n" for line, _ in lines)
     console = Console(force_terminal=True, color_system="standard", width=COLUMNS, highlight=False)
@@ -48,9 +49,9 @@ def render_text(report: Report, *, colour: bool = False) -> str:
 def _lines(report: Report) -> Iterator[Line]:
     run = report.run
     yield f"{run.migration}: {run.state}", f"bold {_COLOURS.get(run.state, '')}".strip()
-    yield from _wrapped(report.sentence, style="bold")
+    yield from wrapped(report.sentence, style="bold")
     if run.stop_message:
-        yield from _wrapped(visible(f"{run.stop_code or 'stopped'}: {run.stop_message}"), style="yellow")
+        yield from wrapped(visible(f"{run.stop_code or 'stopped'}: {run.stop_message}"), style="yellow")
     yield "", ""
     yield from _facts(report)
     yield from _number_lines(report)
@@ -111,7 +112,7 @@ def _call_lines(report: Report) -> Iterator[Line]:
         limits.insert(0, f"the account's pace is {rate(pace.account_rate)}")
     if pace.cap is not None:
         limits.insert(0, f"this run's cap is {rate(pace.cap)}")
-    yield from _wrapped(
+    yield from wrapped(
         f"{rate(pace.average)} accepted calls/s on average, {rate(pace.peak)} at most; {', '.join(limits)}", first="  "
     )
 
@@ -130,19 +131,19 @@ def _failure_lines(report: Report) -> Iterator[Line]:
 
 
 def _explanation(group: FailureGroup) -> Iterator[Line]:
-    yield from _wrapped(group.diagnosis.meaning, first="    ")
-    yield from _wrapped(f"To do: {group.diagnosis.fix}", first="    ")
+    yield from wrapped(group.diagnosis.meaning, first="    ")
+    yield from wrapped(f"To do: {group.diagnosis.fix}", first="    ")
     for check in group.diagnosis.checks:
-        yield from _wrapped(check, first="      - ")
+        yield from wrapped(check, first="      - ")
     for sample in group.samples[:_SAMPLES]:
-        yield f"    e.g. {_cut(visible(sample.key), COLUMNS - 9)}", ""
+        yield f"    e.g. {cut(visible(sample.key), COLUMNS - 9)}", ""
         facts = [
             sample.message and visible(sample.message),
             sample.request_id and f"RequestId {visible(sample.request_id)}",
         ]
         told = "; ".join(fact for fact in facts if fact)
         if told:
-            yield from _wrapped(told, first="         ", style="dim")
+            yield from wrapped(told, first="         ", style="dim")
 
 
 def _left_out_lines(report: Report) -> Iterator[Line]:
@@ -152,10 +153,10 @@ def _left_out_lines(report: Report) -> Iterator[Line]:
     yield "", ""
     yield f"{counted(total, 'object')} left out", "bold"
     for left in report.left_out:
-        begin = f"  {_padded(visible(left.reason), _LABEL)}{grouped(left.count):>{_NUMBER}}  "
-        yield from _wrapped(left.diagnosis.meaning, first=begin)
+        begin = f"  {padded(visible(left.reason), _LABEL)}{grouped(left.count):>{_NUMBER}}  "
+        yield from wrapped(left.diagnosis.meaning, first=begin)
         for sample in left.samples[:_LEFT_OUT_SAMPLES]:
-            yield f"    e.g. {_cut(visible(sample), COLUMNS - 9)}", "dim"
+            yield f"    e.g. {cut(visible(sample), COLUMNS - 9)}", "dim"
 
 
 def _prefix_lines(report: Report) -> Iterator[Line]:
@@ -168,35 +169,9 @@ def _prefix_lines(report: Report) -> Iterator[Line]:
     # What could not be listed is never cut off by the rest.
     scans = sorted(report.scans, key=lambda scan: scan.state != "failed")
     for scan in scans[:_MOST_PREFIXES]:
-        name = _padded(visible(scan.prefix) or "(the whole bucket)", 52)
+        name = padded(visible(scan.prefix) or "(the whole bucket)", 52)
         yield f"  {name} {scan.state:<9}{grouped(scan.listed):>{_NUMBER}} {unit}", "red" if scan.error else ""
         if scan.error:
-            yield from _wrapped(visible(scan.error), first="    ", style="red")
+            yield from wrapped(visible(scan.error), first="    ", style="red")
     if report.prefixes > _MOST_PREFIXES:
         yield f"  and {grouped(report.prefixes - _MOST_PREFIXES)} more", ""
-
-
-def _wrapped(text: str, *, first: str = "", style: str = "") -> Iterator[Line]:
-    """Wraps by the columns that characters take, Chinese ones two; the lines after the first are indented as deep."""
-    begin = first
-    for part in Text(text).wrap(_MEASURE, COLUMNS - cell_len(first)):
-        yield begin + part.plain.rstrip(), style
-        begin = " " * cell_len(first)
-
-
-def _cut(text: str, columns: int) -> str:
-    """Keeps both ends: keys differ at the end and share their folders at the start."""
-    if cell_len(text) <= columns:
-        return text
-    end = text[-(columns // 2) :]
-    while cell_len(end) > columns // 2:
-        end = end[1:]
-    return f"{set_cell_size(text, columns - 1 - cell_len(end)).rstrip()}…{end}"
-
-
-def _padded(text: str, columns: int) -> str:
-    return set_cell_size(_cut(text, columns), columns)
-
-
-def _fitted(line: str) -> str:
-    return line if cell_len(line) <= COLUMNS else _cut(line, COLUMNS)

@@ -6,10 +6,11 @@ import datetime as dt
 import unicodedata
 from zoneinfo import ZoneInfo
 
-__all__ = ["clock", "counted", "day", "duration", "grouped", "moment", "rate", "share", "signed", "visible"]
+__all__ = ["clock", "counted", "day", "duration", "grouped", "moment", "rate", "share", "signed", "visible", "volume"]
 
 _MINUTE, _HOUR = 60, 3_600
 _TENTHS_BELOW = 10
+_THOUSAND = 1_000
 _PICTURES = 0x2400  # the Unicode block that pictures the control characters 0-31
 _DELETE = 0x7F
 
@@ -52,20 +53,32 @@ def rate(per_second: float) -> str:
     return f"{per_second:,.0f}"
 
 
-def duration(seconds: float) -> str:
+def duration(seconds: float, units: tuple[str, str, str] = ("h", "min", "s")) -> str:
     """'0.4 s', '6 s', '2 min 3 s', '5 h 36 min'."""
+    hours, minutes, short = units
     if seconds < _TENTHS_BELOW and round(seconds, 1) != int(seconds):
-        return f"{seconds:.1f} s"
+        return f"{seconds:.1f} {short}"
     whole = round(seconds)
     if whole < _MINUTE:
-        return f"{whole} s"
+        return f"{whole} {short}"
     if whole < _HOUR:
-        return _two(whole // _MINUTE, "min", whole % _MINUTE, "s")
-    return _two(whole // _HOUR, "h", whole % _HOUR // _MINUTE, "min")
+        return _two(whole // _MINUTE, minutes, whole % _MINUTE, short)
+    return _two(whole // _HOUR, hours, whole % _HOUR // _MINUTE, minutes)
 
 
 def _two(large: int, unit: str, small: int, below: str) -> str:
     return f"{large:,} {unit} {small} {below}" if small else f"{large:,} {unit}"
+
+
+def volume(size: int) -> str:
+    """Bytes in decimal units, as OSS counts them: '0 B', '999 B', '1.4 GB'."""
+    if size < _THOUSAND:
+        return f"{size} B"
+    number, larger = size / _THOUSAND, iter(("MB", "GB", "TB"))
+    unit = "kB"
+    while round(number, 1) >= _THOUSAND and (following := next(larger, None)):
+        number, unit = number / _THOUSAND, following
+    return f"{number:,.1f} {unit}" if number < _TENTHS_BELOW else f"{number:,.0f} {unit}"
 
 
 def moment(time: dt.datetime, zone: ZoneInfo) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import psycopg
 
@@ -35,9 +36,12 @@ class Claims(Session):
         """Renews a claim's lease; False when somebody took the worker's place."""
         return self._do(lambda c: QUERIES.renew_claim(c, token=token, lease=LEASE_SECONDS)) is not None
 
-    def leave(self, token: uuid.UUID, *, in_flight: Sequence[int] = ()) -> None:
-        """Lets go of everything a worker holds; what is in flight is marked as of unknown outcome."""
-        self._do(lambda c: QUERIES.release_claim(c, token=token, in_flight=list(in_flight)))
+    def leave(self, token: uuid.UUID, *, in_flight: Sequence[int] = (), patience: float | None = None) -> None:
+        """Lets go of everything a worker holds; what is in flight is marked as of unknown outcome.
+
+        patience: seconds to wait for a database that is away; None: as long as for anything else.
+        """
+        self._do(lambda c: QUERIES.release_claim(c, token=token, in_flight=list(in_flight)), patience=patience)
 
     def release(self, token: uuid.UUID, result_ids: Sequence[int]) -> None:
         """Gives some results back unsent."""
@@ -66,3 +70,9 @@ class Claims(Session):
         """(open scans, whether results are left to send, whether some are left to be tried alone)."""
         row = self._do(lambda c: QUERIES.work_left(c, run_id=run_id))
         return int(row[0]), bool(row[1]), bool(row[2])
+
+    @contextmanager
+    def canary_lock(self, run_id: str) -> Iterator[bool]:
+        """Whether this worker may send the run's canary; True to one at a time."""
+        with self._trying(f"canary:{run_id}") as held:
+            yield held

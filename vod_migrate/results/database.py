@@ -22,7 +22,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from vod_migrate.errors import BadSetting, StoreNotMigrated, StoreTooNew, StoreUnreachable
 
-__all__ = ["check_schema", "database_url", "embedded_url", "schema_versions", "upgrade_schema"]
+__all__ = ["check_schema", "database_url", "embedded_url", "refuse_misfit", "schema_versions", "upgrade_schema"]
 
 VARIABLE = "VOD_MIGRATE_DATABASE_URL"
 HOME_VARIABLE = "VOD_MIGRATE_HOME"
@@ -144,7 +144,15 @@ def check_schema(url: str) -> None:
     Raises:
         StoreUnreachable, StoreNotMigrated, StoreTooNew
     """
-    have, want = schema_versions(url)
+    refuse_misfit(*schema_versions(url))
+
+
+def refuse_misfit(have: str | None, want: str) -> None:
+    """Refuses a schema version that is not the one needed; see schema_versions.
+
+    Raises:
+        StoreNotMigrated, StoreTooNew
+    """
     if have == want:
         return
     _refuse_newer(have)

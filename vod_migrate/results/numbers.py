@@ -5,6 +5,7 @@ from __future__ import annotations
 import psycopg
 
 from vod_migrate.results.rows import Counts, Run
+from vod_migrate.results.runs import planned_leftovers
 from vod_migrate.results.session import QUERIES, Session
 
 __all__ = ["Numbers"]
@@ -53,9 +54,15 @@ def _left(connection: psycopg.Connection, run: Run) -> tuple[int, int]:
         counts = run.summary["counts"]
         return counts["pending"], counts["unknown"]
     own = QUERIES.pending_counts(connection, run_id=run.run_id)
-    if not run.adopts:
+    if not run.goes_on:
         return own[0], own[1]
     waiting = QUERIES.waiting_counts(
-        connection, account=run.account, migration=run.migration, run_id=run.run_id, mode=run.mode.value
+        connection,
+        account=run.account,
+        migration=run.migration,
+        run_id=run.run_id,
+        mode=run.mode.value,
+        resumes=run.rest_of,
+        only=planned_leftovers(connection, run),
     )
     return own[0] + int(waiting[0]), own[1] + int(waiting[1])

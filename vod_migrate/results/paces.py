@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from contextlib import suppress
 
 import psycopg
 
 from vod_migrate.errors import StoreUnreachable
+from vod_migrate.register.quota import LookAhead, Reservation
+from vod_migrate.results.rows import Run
 from vod_migrate.results.session import QUERIES, Session
 
 __all__ = ["Paces"]
@@ -29,6 +32,19 @@ class Paces(Session):
         """A pace of a migration's or a run's own, passed before the account's."""
         self._do(lambda c: QUERIES.keep_cap(c, account=account, api=api, scope=scope, rate=rate))
 
+    def change_cap(self, account: str, api: str, scope: str, rate: float) -> None:
+        """The same by a person's hand, while it runs: workers follow within seconds."""
+        self._do(lambda c: QUERIES.change_cap(c, account=account, api=api, scope=scope, rate=rate))
+
+    def settle_migration_cap(self, run: Run, api: str) -> None:
+        """A run begins: its migration's own pace is what the file says, unless another run of it goes by what is there."""
+        rate = run.spec.register_.calls_per_second
+        self._do(
+            lambda c: QUERIES.settle_migration_cap(
+                c, account=run.account, api=api, migration=run.migration, run_id=run.run_id, rate=rate
+            )
+        )
+
     def drop_cap(self, account: str, api: str, scope: str) -> None:
         """A run's own pace ends with it."""
         self._do(lambda c: QUERIES.drop_cap(c, account=account, api=api, scope=scope))
@@ -37,18 +53,20 @@ class Paces(Session):
         """(account, api, scope, rate, share in force now) of every pace."""
         return self._do(lambda c: list(QUERIES.list_quotas(c)))
 
-    def reserve_slot(self, account: str, api: str, scope: str, *, ahead: float) -> tuple[float, float] | None:
-        """(the slot on this process's monotonic clock, seconds between slots); None when too far ahead."""
+    def reserve_slot(self, account: str, api: str, scope: str, *, priority: int, look: LookAhead) -> Reservation:
+        """The next slot on this process's monotonic clock, or after how long to ask again."""
+        asked = {"account": account, "api": api, "scope": scope, "priority": priority, **dataclasses.asdict(look)}
 
-        def work(connection: psycopg.Connection) -> tuple[float, float] | None:
-            row = QUERIES.reserve_slot(connection, account=account, api=api, scope=scope, ahead=ahead)
+        def work(connection: psycopg.Connection) -> Reservation:
+            row = QUERIES.reserve_slot(connection, **asked)
             # Read off here, where the answer has just come: waiting for anything else would make the slot look later.
             now = time.monotonic()
             if row is not None:
-                return now + float(row[0]) - float(row[1]), float(row[1])
-            if not QUERIES.has_pace(connection, account=account, api=api, scope=scope):
+                return Reservation(due=now + float(row[0]) - float(row[1]))
+            seconds = QUERIES.seconds_to_slot(connection, **asked)
+            if seconds is None:
                 raise KeyError(scope)
-            return None
+            return Reservation(ask_again_in=float(seconds))
 
         return self._do(work, pool=self._pacing)
 

@@ -47,8 +47,8 @@ order by created_at desc limit :most;
 
 -- name: reopen_run!
 -- A single task of a finished run was cleared: its verdict is forgotten, its results are not.
-update runs set state = 'running', stop_code = null, stop_message = null, finished_at = null, summary = null,
-                alive_at = now(), reopened_at = now()
+update runs set state = 'running', stop_code = null, stop_message = null, stopped_by = null, finished_at = null,
+                summary = null, alive_at = now(), reopened_at = now()
 where run_id = :run_id and state <> 'running';
 
 -- name: retry_failed_scans!
@@ -63,7 +63,7 @@ on conflict (run_id, prefix) do nothing;
 
 -- name: open_scans
 -- What is left to list, in order.
-select scan_id, prefix, whole, cursor, last_key, pages, listed, counts, left_out, samples
+select scan_id, prefix, whole, cursor, last_key, pages, listed, counts, left_out, samples, selected, fingerprint
 from scans where run_id = :run_id and state = 'open' order by position;
 
 -- name: scan_state$
@@ -72,7 +72,7 @@ select state from scans where scan_id = :scan_id;
 
 -- name: get_scan^
 -- Where a scan stands, read under its lock.
-select scan_id, prefix, whole, cursor, last_key, pages, listed, counts, left_out, samples
+select scan_id, prefix, whole, cursor, last_key, pages, listed, counts, left_out, samples, selected, fingerprint
 from scans where scan_id = :scan_id and state = 'open';
 
 -- name: queued_by_scans$
@@ -82,7 +82,8 @@ select coalesce(sum((counts ->> 'queued')::bigint), 0) from scans where run_id =
 -- name: save_scan!
 -- A page is merged: the cursor moves in the same transaction.
 update scans set cursor = :cursor, last_key = :last_key, pages = :pages, listed = :listed, counts = :counts,
-                 left_out = :left_out, samples = :samples, started_at = coalesce(started_at, now())
+                 left_out = :left_out, samples = :samples, selected = :selected, fingerprint = :fingerprint,
+                 started_at = coalesce(started_at, now())
 where scan_id = :scan_id;
 
 -- name: close_scan!
@@ -213,6 +214,7 @@ with chosen as (
   select result_id from results
   where account = :account and migration = :migration and state = 'failed'
     and not starts_with(coalesce(code, ''), 'row_')
+    and (:codes::text[] is null or coalesce(code, 'no_code') = any(:codes::text[]))
     and (:prefixes::text[] is null or exists (select 1 from unnest(:prefixes::text[]) p where starts_with(key, p)))
     and (:since::timestamptz is null or last_modified >= :since)
   order by result_id limit :most for update
@@ -224,11 +226,18 @@ with chosen as (
 
 -- name: adopt_pending$
 -- What an earlier run of this migration left pending, and that nobody works on any more, goes on in this one: a part at a
--- time, because rewriting tens of millions of rows at once would hold up the night.
-with idle as materialized (
+-- time, because rewriting tens of millions of rows at once would hold up the night. resumes: only that run's rest, and that
+-- of the runs which it resumed itself.
+with recursive resumed (run_id) as (
+  select :resumes::text
+  union
+  select r.options ->> 'resume' from runs r join resumed using (run_id) where r.options ? 'resume'
+), idle as materialized (
   select run_id from runs
   where account = :account and migration = :migration and run_id <> :run_id
     and (:mode <> 'failed' or mode = 'failed')
+    and (:resumes::text is null or run_id in (select run_id from resumed))
+    and (:only::text[] is null or run_id = any(:only::text[]))
     and exists (select 1 from results where queued_run = runs.run_id and state = 'pending')
     and vod_migrate_idle(run_id)
   order by created_at limit 1
@@ -242,14 +251,22 @@ with idle as materialized (
 
 -- name: waiting_counts^
 -- What earlier runs of this migration left, and this one has not adopted yet: to be sent, and of unknown outcome.
-select coalesce(sum(n.to_send), 0), coalesce(sum(n.unsure), 0)
+with recursive resumed (run_id) as (
+  select :resumes::text
+  union
+  select r.options ->> 'resume' from runs r join resumed using (run_id) where r.options ? 'resume'
+)
+select coalesce(sum(n.to_send), 0)::bigint, coalesce(sum(n.unsure), 0)::bigint
 from runs
 cross join lateral (
-  select count(*) filter (where not r.unsure) as to_send, count(*) filter (where r.unsure) as unsure
-  from results r where r.queued_run = runs.run_id and r.state = 'pending'
+  select sum(t.objects) filter (where not t.unsure) as to_send, sum(t.objects) filter (where t.unsure) as unsure
+  from result_tallies t
+  where t.account = runs.account and t.migration = runs.migration and t.state = 'pending' and t.run_id = runs.run_id
 ) n
 where runs.account = :account and runs.migration = :migration and runs.run_id <> :run_id
   and (:mode <> 'failed' or runs.mode = 'failed')
+  and (:resumes::text is null or runs.run_id in (select run_id from resumed))
+  and (:only::text[] is null or runs.run_id = any(:only::text[]))
   and exists (select 1 from results where queued_run = runs.run_id and state = 'pending')
   and vod_migrate_idle(runs.run_id);
 
@@ -329,18 +346,26 @@ select (select count(*) from scans where run_id = :run_id and state = 'open'),
 
 -- name: record_call$
 -- One call, one commit: its audit row, the new state of each object, and the outcomes. Recording twice changes nothing.
--- A late answer (the claim went to somebody else) may set registered, never undo it.
+-- A late answer (the claim went to somebody else) may set registered, never undo it. A MediaId belongs to one object: an
+-- answer that gives it to a second one is told as a failure.
 with call as (
   insert into calls (call_id, run_id, worker, api, started_at, seconds, answer, http_status, code, message, request_id,
-                     files)
+                     files, carried)
   values (:call_id, :run_id, :worker, 'RegisterMedia', :started_at, :seconds, :answer, :http_status, :code, :message,
-          :request_id, :files)
+          :request_id, :files, :carried::bigint[])
   on conflict (call_id) do nothing returning call_id
-), answered as (
-  select * from unnest(:result_ids::bigint[], :outcomes::text[], :states::text[], :media_ids::text[], :codes::text[],
-                       :messages::text[], :descriptions::jsonb[])
+), told_by_call as materialized (
+  select a.*, case when a.media_id is not null then vod_migrate_holder(a.media_id, a.result_id) end as holder
+  from unnest(:result_ids::bigint[], :outcomes::text[], :states::text[], :media_ids::text[], :codes::text[],
+              :messages::text[], :descriptions::jsonb[])
     as a (result_id, outcome, state, media_id, code, message, description)
   where exists (select 1 from call)
+), answered as (
+  select result_id, outcome, state, media_id, code, message, description from told_by_call where holder is null
+  union all
+  select result_id, 'failed', 'failed', null, 'media_id_clash',
+         'VOD answered with the MediaId ' || media_id || ', which it gave to ' || holder || ' before', description
+  from told_by_call where holder is not null
 ), updated as (
   update results r set
     state = a.state,
@@ -392,6 +417,23 @@ with answered as (
 )
 select count(*) from told;
 
+-- name: take_back!
+-- What a canary was told counts for nothing: its files are pending as before, and what it recorded is superseded. A media that
+-- is another file's, or was new, is forgotten with it.
+with taken as (
+  select * from unnest(:result_ids::bigint[], :attempts::int[], :no_answers::int[]) as t (result_id, attempts, no_answers)
+), back as (
+  update results r set
+    state = 'pending', alone = false, unsure = false, claim_token = null, attempts = t.attempts, no_answers = t.no_answers,
+    media_id = case when r.new_register or r.result_id = any(:wrong::bigint[]) then null else r.media_id end,
+    registered_at = case when r.new_register or r.result_id = any(:wrong::bigint[]) then null else r.registered_at end,
+    new_register = null, settled_run = nullif(r.settled_run, :run_id), updated_at = now()
+  from taken t where r.result_id = t.result_id and r.queued_run = :run_id
+  returning r.result_id
+)
+update outcomes o set outcome = 'superseded'
+from back b where o.run_id = :run_id and o.result_id = b.result_id and o.outcome <> 'late';
+
 -- name: settle_alone!
 -- A run stopped by its threshold gives no second try: what was refused once is failed.
 with settled as (
@@ -407,8 +449,8 @@ update results set unsure = true
 where result_id = any(:result_ids::bigint[]) and state = 'pending' and claim_token = :token;
 
 -- name: outcome_counts
--- The numbers of a run.
-select outcome, count(*) from outcomes where run_id = :run_id group by outcome;
+-- The numbers of a run, from its tally: no row of it is counted again.
+select outcome, sum(objects)::bigint from outcome_tallies where run_id = :run_id group by outcome having sum(objects) > 0;
 
 -- name: outcome_counts_since
 -- The same since a moment, for a run whose task was cleared after its end.
@@ -433,12 +475,14 @@ select exists (
 
 -- name: call_counts
 -- The calls of a run by how they were answered.
-select answer, count(*) from calls where run_id = :run_id group by answer;
+select answer, sum(calls)::bigint from call_tallies where run_id = :run_id group by answer;
 
 -- name: pending_counts^
 -- What a run has left: to be sent, and of unknown outcome.
-select count(*) filter (where not unsure), count(*) filter (where unsure)
-from results where queued_run = :run_id and state = 'pending';
+select coalesce(sum(t.objects) filter (where not t.unsure), 0)::bigint, coalesce(sum(t.objects) filter (where t.unsure), 0)::bigint
+from runs r
+join result_tallies t on t.account = r.account and t.migration = r.migration and t.state = 'pending' and t.run_id = r.run_id
+where r.run_id = :run_id;
 
 -- name: scan_counts
 -- What the scans of a run counted.
@@ -450,7 +494,86 @@ select prefix, error_code, error from scans where run_id = :run_id and state = '
 
 -- name: stop_run!
 -- The first worker that finds out why the run must stop says so for all.
-update runs set stop_code = :code, stop_message = :message where run_id = :run_id and stop_code is null;
+update runs set stop_code = :code, stop_message = :message
+where run_id = :run_id and state = 'running' and stop_code is null;
+
+-- name: ask_to_end$
+-- A person pauses or cancels a run that works. It may be about to pause for another reason; cancelling is above pausing.
+update runs set stop_code = :code, stop_message = :message, stopped_by = :by
+where run_id = :run_id and state = 'running'
+  and (stop_code is null or stop_code in ('WindowClosed', 'BrakeReached') or (stop_code = 'Paused' and :code = 'Cancelled'))
+returning run_id;
+
+-- name: cancel_paused$
+-- A paused run is cancelled: its numbers stay as they are.
+update runs set state = 'cancelled', stop_code = :code, stop_message = :message, stopped_by = :by,
+                summary = jsonb_set(summary, '{state}', '"cancelled"')
+where run_id = :run_id and state = 'paused'
+returning run_id;
+
+-- name: run_is_idle$
+-- Whether nobody works on a run.
+select vod_migrate_idle(:run_id);
+
+-- name: run_signal^
+-- What a run's workers look at every second: whether it goes on, the database's clock, and the paces of its own.
+select state, stop_code, stop_message, clock_timestamp(),
+       array(select scope from quotas q where q.account = runs.account and q.api = 'RegisterMedia'
+             and q.scope in ('run:' || runs.run_id, 'migration:' || runs.migration) order by scope desc)
+from runs where run_id = :run_id;
+
+-- name: spec_digest$
+-- The digest of the file that a run was made from.
+select spec_digest from runs where run_id = :run_id;
+
+-- name: continue_scans!
+-- A resumed run goes on listing where the earlier one stopped, or could not go on.
+with before as (
+  select * from scans where run_id = :resumes and state in ('open', 'failed')
+), after as (
+  insert into scans (run_id, prefix, position, whole, cursor, last_key, pages, fingerprint, selected)
+  select :run_id, prefix, position, whole, cursor, last_key, pages, fingerprint, selected from before
+  on conflict (run_id, prefix) do nothing
+  returning scan_id, prefix
+)
+insert into gone_candidates (scan_id, result_id)
+select after.scan_id, g.result_id from after join before using (prefix)
+join gone_candidates g on g.scan_id = before.scan_id;
+
+-- name: unlisted_scans$
+-- How many prefixes a run has not listed to the end.
+select count(*) from scans where run_id = :run_id and state in ('open', 'failed');
+
+-- name: keep_brake!
+-- The run's own count of what it sent, for its brakes.
+insert into brakes (run_id) values (:run_id) on conflict do nothing;
+
+-- name: drop_brake!
+-- The count ends with the run.
+delete from brakes where run_id = :run_id;
+
+-- name: take_brake^
+-- One more call of a run, and as many of its objects as were not sent in this run yet and may still be. Returns whether the
+-- call may be made, which of the fresh objects were counted now, and which had been sent before.
+with known as materialized (
+  select f.result_id from unnest(:fresh::bigint[]) as f (result_id)
+  where exists (select 1 from outcomes o where o.result_id = f.result_id and o.run_id = :run_id)
+), brake as materialized (
+  select calls, objects from brakes where run_id = :run_id for update
+), counted as materialized (
+  select f.result_id from unnest(:fresh::bigint[]) with ordinality as f (result_id, place)
+  where f.result_id not in (select result_id from known)
+  order by f.place
+  limit greatest(0, (select :max_objects::bigint - objects from brake))
+), taken as (
+  update brakes b set calls = brake.calls + 1, objects = brake.objects + (select count(*) from counted)
+  from brake
+  where b.run_id = :run_id and brake.calls < :max_calls::bigint
+    and (:others::int > 0 or exists (select 1 from known) or exists (select 1 from counted))
+  returning 1
+)
+select (select calls < :max_calls::bigint from brake),
+       array(select result_id from counted), array(select result_id from known), (select count(*) from taken);
 
 -- name: finish_run!
 -- The run has its verdict.
@@ -466,12 +589,39 @@ select rate from quotas where account = :account and api = :api and scope = '';
 -- name: set_quota!
 -- A person changes the account's pace.
 insert into quotas (account, api, scope, rate) values (:account, :api, '', :rate)
-on conflict (account, api, scope) do update set rate = excluded.rate;
+on conflict (account, api, scope) do update
+set rate = excluded.rate, next_at = least(quotas.next_at, clock_timestamp() + make_interval(secs => 1 / excluded.rate));
 
 -- name: keep_cap!
 -- A migration's or a run's own pace below the account's.
 insert into quotas (account, api, scope, rate) values (:account, :api, :scope, :rate)
 on conflict (account, api, scope) do update set rate = excluded.rate;
+
+-- name: change_cap!
+-- A person changes a migration's or a run's own pace while it runs: what an old, slower pace has booked ahead is forgotten.
+insert into quotas (account, api, scope, rate) values (:account, :api, :scope, :rate)
+on conflict (account, api, scope) do update
+set rate = excluded.rate, next_at = least(quotas.next_at, clock_timestamp() + make_interval(secs => 1 / excluded.rate));
+
+-- name: settle_migration_cap!
+-- A run begins: its migration's own pace is what the file says (null: none), unless a run under way goes by what is there.
+with others as (
+  select 1 from runs
+  where account = :account and migration = :migration and run_id <> :run_id and state = 'running' limit 1
+), dropped as (
+  delete from quotas
+  where account = :account and api = :api and scope = 'migration:' || :migration and :rate::float8 is null
+    and not exists (select 1 from others)
+)
+insert into quotas (account, api, scope, rate)
+select :account, :api, 'migration:' || :migration, :rate::float8 where :rate::float8 is not null
+on conflict (account, api, scope) do update set rate = excluded.rate where not exists (select 1 from others);
+
+-- name: note_pace!
+-- A run's own pace, as its report names it.
+update runs set options = case when :rate::float8 is null then options - 'calls_per_second'
+                               else options || jsonb_build_object('calls_per_second', :rate::float8) end
+where run_id = :run_id;
 
 -- name: drop_cap!
 -- A run's cap ends with the run.
@@ -483,17 +633,21 @@ select account, api, scope, rate, vod_migrate_share(factor, cut_at) from quotas 
 
 -- name: reserve_slot^
 -- The next send time, in seconds from now, and the interval after it; no row when slots are reserved further ahead than
--- allowed. See register/quota.py.
+-- allowed, which is less for a lower priority while a higher one has work. See register/quota.py.
 update quotas q
-set next_at = greatest(q.next_at, clock_timestamp()) + make_interval(secs => 1 / (q.rate * vod_migrate_share(q.factor, q.cut_at)))
+set next_at = greatest(q.next_at, clock_timestamp()) + make_interval(secs => 1 / (q.rate * vod_migrate_share(q.factor, q.cut_at))),
+    taken_at[:priority::int] = clock_timestamp()
 where q.account = :account and q.api = :api and q.scope = :scope
-  and q.next_at <= clock_timestamp() + make_interval(secs => :ahead)
+  and q.next_at <= clock_timestamp() + make_interval(secs => vod_migrate_ahead(
+        q.taken_at, :priority::int, q.rate * vod_migrate_share(q.factor, q.cut_at), :ahead, :yielding, :busy, :lowest))
 returning extract(epoch from q.next_at - clock_timestamp())::float8,
           1 / (q.rate * vod_migrate_share(q.factor, q.cut_at));
 
--- name: has_pace$
--- Whether a pace exists at all.
-select exists (select 1 from quotas where account = :account and api = :api and scope = :scope);
+-- name: seconds_to_slot$
+-- After how many seconds a slot may be asked for again, where there was none; null where there is no such pace.
+select greatest(0, extract(epoch from q.next_at - clock_timestamp()) - vod_migrate_ahead(
+         q.taken_at, :priority::int, q.rate * vod_migrate_share(q.factor, q.cut_at), :ahead, :yielding, :busy, :lowest))::float8
+from quotas q where q.account = :account and q.api = :api and q.scope = :scope;
 
 -- name: slow_down!
 -- The service throttled a call: everybody on the account slows down a little, once for each such call.
@@ -503,3 +657,187 @@ set factor = greatest(:lowest, vod_migrate_share(factor, cut_at)
     cut_at = clock_timestamp(),
     next_at = greatest(next_at, clock_timestamp() + make_interval(secs => :pause))
 where account = :account and api = :api and scope = '';
+
+-- Plans: what a run would do, counted without changing anything; and the plans that were saved ------------------------------
+
+-- name: planned_fates
+-- What merge_page would do with each key, in the order given. The second column is the state of a known result, '' for none.
+with listed as (
+  select * from unnest(:keys::text[], :etags::text[]) with ordinality as page (key, etag, place)
+), looked_up as (
+  select l.place, l.etag, r.result_id, r.migration, r.state, r.state_before_gone, r.nights, r.queued_run, r.code,
+         r.etag as known_etag
+  from listed l left join lateral (
+    select * from results known
+    where known.account = :account and known.bucket = :bucket and known.key = l.key limit 1
+  ) r on true
+)
+select
+  case
+    when result_id is null then 'queued'
+    when migration <> :migration then 'owned_elsewhere'
+    when state = 'registered' then
+      case when :mode = 'all' then 'queued' when known_etag <> etag then 'changed' else 'unchanged' end
+    when state = 'failed' then
+      case when :mode = 'all' or known_etag <> etag or nights < :retry_failed
+                or starts_with(coalesce(code, ''), 'row_') then 'queued' else 'failed_before' end
+    when state = 'gone' then
+      case when state_before_gone = 'registered' and :mode <> 'all' then 'unchanged' else 'queued' end
+    when queued_run = :run_id then 'adopted'
+    when vod_migrate_idle(queued_run) then
+      case when :adopts then 'adopted' else 'queued' end
+    else 'queued_elsewhere'
+  end, coalesce(state, '')
+from looked_up order by place;
+
+-- name: planned_missing$
+-- How many results note_missing and mark_gone would find gone in a listed stretch.
+select count(*) from results r
+where r.account = :account and r.bucket = :bucket and r.migration = :migration
+  and r.key >= :first and r.key > :after and r.key <= :until
+  and r.state in ('pending', 'registered') and r.claim_token is null and r.key <> all(:listed::text[]);
+
+-- name: spared_rows
+-- Broken rows that meet a result which is more than a broken row; record_broken_rows would leave them out.
+select key from results r
+where r.account = :account and r.bucket = :bucket and r.key = any(:keys::text[])
+  and not (r.migration = :migration and r.state = 'failed' and starts_with(r.code, 'row_'));
+
+-- name: idle_runs
+-- Earlier runs of a migration that left something and that nobody works on; a run of this mode would go on with it.
+select run_id from runs
+where account = :account and migration = :migration and run_id <> :run_id
+  and (:mode <> 'failed' or mode = 'failed')
+  and exists (select 1 from results where queued_run = runs.run_id and state = 'pending')
+  and vod_migrate_idle(run_id)
+order by created_at;
+
+-- name: left_by
+-- A part of what one run left pending, in order.
+select result_id, bucket, key, size, etag, last_modified, storage_class, attempts, no_answers, attributes
+from results
+where queued_run = :run_id and state = 'pending' and alone = :alone and result_id > :after
+order by result_id limit :most;
+
+-- name: planned_leftovers
+-- The earlier runs whose leftovers an approved run takes over: those that its plan names (the plan with a digest, or the run's own),
+-- and those that worked on the very same plan. One that found another source has taken over nothing.
+select jsonb_array_elements_text(body -> 'leftover_runs') from (
+  select body from plans
+  where case when :digest::text is null then run_id = :run_id else digest = :digest end
+  order by made_at desc limit 1
+) plan
+union
+select run_id from runs
+where account = :account and migration = :migration and options ->> 'approve' = :digest::text
+  and stop_code is distinct from 'PlanChanged'
+union
+select run_id from plans where digest = :digest::text;
+
+-- name: left_count$
+-- How much some runs left pending.
+select count(*) from results where queued_run = any(:runs::text[]) and state = 'pending';
+
+-- name: left_keys
+-- Which of some keys belong to what some runs left pending.
+select key from results
+where account = :account and bucket = :bucket and key = any(:keys::text[]) and state = 'pending'
+  and queued_run = any(:runs::text[]);
+
+-- name: failed_part
+-- A part of what queue_failed would queue, in order.
+select result_id, bucket, key, size, etag, last_modified, storage_class, attempts, no_answers, attributes
+from results
+where account = :account and migration = :migration and state = 'failed' and result_id > :after
+  and not starts_with(coalesce(code, ''), 'row_')
+  and (:codes::text[] is null or coalesce(code, 'no_code') = any(:codes::text[]))
+  and (:prefixes::text[] is null or exists (select 1 from unnest(:prefixes::text[]) p where starts_with(key, p)))
+  and (:since::timestamptz is null or last_modified >= :since)
+order by result_id limit :most;
+
+-- name: make_scratch#
+-- What a plan must see all of at once, on its own connection; it goes with the connection.
+create temporary table planned_texts (key text collate "C" not null, title text not null) on commit preserve rows;
+create temporary table planned_rows (key text collate "C" primary key) on commit preserve rows;
+create temporary table planned_left (key text collate "C" primary key, sent boolean not null) on commit preserve rows;
+
+-- name: note_named
+-- Keys that a page of a manifest names; those that no page has named before come back.
+insert into planned_rows select distinct key from unnest(:keys::text[]) as k (key) on conflict do nothing returning key;
+
+-- name: note_left!
+-- Keys that earlier runs left and that the source still shows. sent: whether the selection keeps them.
+insert into planned_left select key, :sent from unnest(:keys::text[]) as k (key) on conflict do nothing;
+
+-- name: left_shown
+-- Which of some keys were noted so.
+select key, sent from planned_left where key = any(:keys::text[]);
+
+-- name: repeated_titles
+-- How many titles occur more than once, on how many objects; and the most frequent ones, each with two keys.
+with groups as materialized (
+  select title as text, count(*) as n, min(key) as one, max(key) as other
+  from planned_texts group by title having count(*) > 1
+)
+select (select count(*) from groups), (select sum(n)::bigint from groups), text, n, one, other
+from groups order by n desc, text limit :most;
+
+-- name: repeated_names
+-- The same for file names.
+with groups as materialized (
+  select substring(key from '[^/]*$') as text, count(*) as n, min(key) as one, max(key) as other
+  from planned_texts group by text having count(*) > 1
+)
+select (select count(*) from groups), (select sum(n)::bigint from groups), text, n, one, other
+from groups order by n desc, text limit :most;
+
+-- name: save_planned_scan!
+-- What a plan found under a prefix stands where the run's own scan would stand.
+insert into scans (run_id, prefix, position, whole, state, pages, listed, counts, left_out, samples, selected, fingerprint,
+                   started_at, finished_at)
+values (:run_id, :prefix, :position, :whole, :state, :pages, :listed, :counts, :left_out, :samples, :selected, :fingerprint,
+        now(), now())
+on conflict (run_id, prefix) do update
+set state = excluded.state, cursor = null, last_key = null, pages = excluded.pages, listed = excluded.listed,
+    counts = excluded.counts, left_out = excluded.left_out, samples = excluded.samples, selected = excluded.selected,
+    fingerprint = excluded.fingerprint, error_code = null, error = null, finished_at = now();
+
+-- name: save_plan!
+-- A plan is kept with its run; planned again, the newer one counts.
+insert into plans (run_id, account, migration, digest, body) values (:run_id, :account, :migration, :digest, :body)
+on conflict (run_id) do update set digest = excluded.digest, body = excluded.body, made_at = now();
+
+-- name: get_plan$
+-- The plan that a run made.
+select body from plans where run_id = :run_id;
+
+-- name: plans_of_digest
+-- The plans whose digest begins with some digits, the newest of each digest, newest first.
+select body from (
+  select distinct on (digest) body, made_at from plans where starts_with(digest, :beginning) order by digest, made_at desc
+) newest order by made_at desc limit :most;
+
+-- name: decide_plan$
+-- A person answered; the first yes stays.
+update plans set body = jsonb_set(body, '{decision}', :decision)
+where run_id = :run_id and not coalesce((body -> 'decision' ->> 'approved')::boolean, false)
+returning run_id;
+
+-- name: say_rejected!
+-- A run whose plan nobody wanted says so; it only planned.
+update runs set stop_code = 'rejected', stop_message = :message where run_id = :run_id and state = 'planned';
+
+-- name: scans_to_plan
+-- The scans of a run as they were opened.
+select scan_id, prefix, whole from scans where run_id = :run_id order by position;
+
+-- name: begin_scans_anew!
+-- An approved plan is about to be run: what it found under each prefix makes room for the run's own scans.
+update scans set state = 'open', cursor = null, last_key = null, pages = 0, listed = 0, counts = '{}', left_out = '{}',
+                 samples = '{}', selected = 0, fingerprint = '', error_code = null, error = null, started_at = null,
+                 finished_at = null
+where run_id = :run_id;
+
+-- name: scan_prints
+-- How far each scan of a run is, and what it selected.
+select prefix, state, selected, fingerprint, error from scans where run_id = :run_id order by position;

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from psycopg.types.json import Jsonb
 
-from vod_migrate.results.rows import CallRecord, Settlement
+from vod_migrate.results.rows import CallRecord, Settlement, Taken, Work
 from vod_migrate.results.session import QUERIES, Session, storable
 
 __all__ = ["Recording"]
@@ -36,6 +36,7 @@ class Recording(Session):
                 message=storable(call.message),
                 request_id=storable(call.request_id),
                 files=call.files,
+                carried=list(call.carried) or None,
                 result_ids=[s.result_id for s in settlements],
                 outcomes=[s.outcome for s in settlements],
                 states=[s.state for s in settlements],
@@ -61,9 +62,46 @@ class Recording(Session):
             )
         )
 
+    def keep_brake(self, run_id: str) -> None:
+        """A run with brakes begins to count."""
+        self._do(lambda c: QUERIES.keep_brake(c, run_id=run_id))
+
+    def take_brake(
+        self, run_id: str, *, fresh: Sequence[int], others: int, max_calls: int | None, max_objects: int | None
+    ) -> Taken:
+        """Counts one more call of a run, and its objects, as far as its brakes allow. Repeated, it may count too many.
+
+        fresh: results that the caller has not counted yet; others: how many it has. None: no such brake.
+        """
+        most = 2**62
+        call, objects, known, _ = self._do(
+            lambda c: QUERIES.take_brake(
+                c,
+                run_id=run_id,
+                fresh=list(fresh),
+                others=others,
+                max_calls=most if max_calls is None else max_calls,
+                max_objects=most if max_objects is None else max_objects,
+            )
+        )
+        return Taken(call=bool(call), objects=tuple(objects), known=tuple(known))
+
     def mark_unsure(self, token: uuid.UUID, result_ids: Sequence[int]) -> None:
         """A call that failed on its way may have had an effect on these."""
         self._do(lambda c: QUERIES.mark_unsure(c, token=token, result_ids=list(result_ids)))
+
+    def take_back(self, run_id: str, works: Sequence[Work], *, wrong: Sequence[int] = ()) -> None:
+        """These are pending again as they were claimed, whatever was recorded since. wrong: whose media is another file's."""
+        self._do(
+            lambda c: QUERIES.take_back(
+                c,
+                run_id=run_id,
+                result_ids=[work.result_id for work in works],
+                attempts=[work.attempts for work in works],
+                no_answers=[work.no_answers for work in works],
+                wrong=list(wrong),
+            )
+        )
 
     def settle_alone(self, run_id: str) -> None:
         """A run stopped by its threshold: what was refused once is failed."""

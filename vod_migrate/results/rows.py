@@ -8,10 +8,24 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
+from vod_migrate.fingerprint import added, fingerprint
 from vod_migrate.media import BrokenRow, MediaObject
-from vod_migrate.spec import Migration, Mode, RunOptions
+from vod_migrate.spec import Brakes, Migration, Mode, RunOptions
+from vod_migrate.window import Window
 
-__all__ = ["SAMPLES", "CallRecord", "Counts", "Listing", "Run", "Scan", "Settlement", "Work", "joined_samples"]
+__all__ = [
+    "SAMPLES",
+    "CallRecord",
+    "Counts",
+    "Listing",
+    "Run",
+    "Scan",
+    "Settlement",
+    "Signal",
+    "Taken",
+    "Work",
+    "joined_samples",
+]
 
 SAMPLES = 5
 """Enough to see what the objects left out for one reason have in common."""
@@ -49,7 +63,38 @@ class Run:
         A run of mode failed goes on only with what runs of that mode left.
         """
         chosen = self.options
-        return all(option is None for option in (chosen.limit, chosen.prefixes, chosen.modified_since, chosen.date))
+        narrowing = (chosen.limit, chosen.prefixes, chosen.modified_since, chosen.date, chosen.codes)
+        return all(option is None for option in narrowing)
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether the run takes over anything: all that is left, or the rest of the one that it resumes."""
+        return self.adopts or self.options.resume is not None
+
+    @property
+    def rest_of(self) -> str | None:
+        """The only run whose rest this one takes over; None where it takes over from all."""
+        return None if self.adopts else self.options.resume
+
+    @property
+    def brakes(self) -> Brakes:
+        """What the run may do at most: the file's brakes, or its own where it was given some."""
+        chosen, given = self.options, self.spec.brakes
+        return Brakes(
+            max_objects=given.max_objects if chosen.max_objects is None else chosen.max_objects,
+            max_calls=given.max_calls if chosen.max_calls is None else chosen.max_calls,
+            max_minutes=given.max_minutes if chosen.max_minutes is None else chosen.max_minutes,
+        )
+
+    @property
+    def window(self) -> Window | None:
+        """When the run may send; None: always."""
+        return None if self.options.ignore_window else self.spec.opening
+
+    @property
+    def bound(self) -> bool:
+        """Whether the run may send only what a person has approved."""
+        return self.options.approve is not None or self.spec.require_approval
 
     @classmethod
     def from_row(cls, row: Sequence[Any]) -> Self:
@@ -79,6 +124,17 @@ class Run:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Signal:
+    """What a run's workers look at every second. now: the database's clock; scopes: the paces of the run's and its migration's own."""
+
+    state: str
+    stop_code: str | None
+    stop_message: str | None
+    now: dt.datetime
+    scopes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Listing:
     """One listed page after selection.
 
@@ -104,7 +160,10 @@ class Listing:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Scan:
-    """The listing of one prefix. whole: neither limit nor date filter, so what it does not find is gone."""
+    """The listing of one prefix. whole: neither limit nor date filter, so what it does not find is gone.
+
+    selected, fingerprint: how many objects the selection kept so far, and which; see fingerprint.py.
+    """
 
     scan_id: int
     prefix: str
@@ -117,6 +176,8 @@ class Scan:
     left_out: Mapping[str, int] = field(default_factory=dict)
     samples: Mapping[str, Sequence[str]] = field(default_factory=dict)
     limited: bool = False
+    selected: int = 0
+    fingerprint: str = ""
 
     @classmethod
     def from_row(cls, row: Sequence[Any]) -> Self:
@@ -132,6 +193,8 @@ class Scan:
             counts=row[7],
             left_out=row[8],
             samples=row[9],
+            selected=row[10],
+            fingerprint=row[11],
         )
 
     def after(self, listing: Listing, fates: Mapping[str, int], *, over_limit: Sequence[str]) -> Scan:
@@ -150,6 +213,8 @@ class Scan:
             left_out=_added(_added(self.left_out, listing.left_out), reasons),
             samples=joined_samples(joined_samples(self.samples, listing.samples), {"limit": over_limit}),
             limited=bool(over_limit),
+            selected=self.selected + len(listing.selected),
+            fingerprint=added(self.fingerprint, fingerprint(listing.selected, listing.broken)),
         )
 
 
@@ -178,8 +243,20 @@ class Work:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Taken:
+    """What a run's brakes still allow. call: whether one more call; objects: counted for it now; known: sent in this run before."""
+
+    call: bool
+    objects: tuple[int, ...]
+    known: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class CallRecord:
-    """The audit row of one call. answer: ok, throttled, refused, transient or stopped."""
+    """The audit row of one call. answer: ok, throttled, refused, transient or stopped.
+
+    carried: the results it carried, where the answer had no outcome for each of them.
+    """
 
     call_id: uuid.UUID
     worker: str
@@ -191,6 +268,7 @@ class CallRecord:
     code: str | None = None
     message: str | None = None
     request_id: str | None = None
+    carried: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

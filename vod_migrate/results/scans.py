@@ -72,7 +72,8 @@ class Scans(Session):
                     run_id=run.run_id,
                     mode=run.mode.value,
                     retry_failed=run.spec.register_.retry_failed,
-                    adopts=run.adopts,
+                    # A bound run takes over from few runs, so what it finds listed and left by any it queues by itself.
+                    adopts=run.adopts and not run.bound,
                     once=not run.spec.source.listed,
                     keys=[found.key for found in part],
                     sizes=[found.size for found in part],
@@ -107,6 +108,8 @@ class Scans(Session):
                 counts=Jsonb(after.counts),
                 left_out=Jsonb(after.left_out),
                 samples=Jsonb(after.samples),
+                selected=after.selected,
+                fingerprint=after.fingerprint,
             )
             return after
 
@@ -152,6 +155,8 @@ class Scans(Session):
                     counts=Jsonb(counts),
                     left_out=Jsonb(scan.left_out),
                     samples=Jsonb(scan.samples),
+                    selected=scan.selected,
+                    fingerprint=scan.fingerprint,
                 )
             if state != "failed":
                 QUERIES.forget_missing(connection, scan_id=scan.scan_id)

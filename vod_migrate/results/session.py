@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
@@ -13,7 +14,7 @@ import psycopg
 from psycopg_pool import ConnectionPool, PoolTimeout
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
-from vod_migrate.errors import StoreUnreachable
+from vod_migrate.errors import StoreFull, StoreUnreachable
 from vod_migrate.results.database import check_schema, plain_url, reason
 
 __all__ = ["QUERIES", "Presence", "Session", "storable"]
@@ -23,7 +24,13 @@ T = TypeVar("T")
 PACING_CONNECTIONS = 4
 
 QUERIES = aiosql.from_path(Path(__file__).parent / "queries.sql", "psycopg", mandatory_parameters=False)
-_UNREACHABLE = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout)
+_UNREACHABLE = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    PoolTimeout,
+    psycopg.errors.ReadOnlySqlTransaction,  # a standby, for as long as a failover takes
+)
+_FULL = psycopg.errors.DiskFull
 
 
 class Session:
@@ -43,8 +50,10 @@ class Session:
         self.queries: Any = QUERIES
 
     @classmethod
-    def open(cls, url: str, *, connections: int = 8, patience: float = 120.0) -> Self:
-        """Connects and checks the schema. patience: seconds to wait for a database that went away later.
+    def open(cls, url: str, *, connections: int = 8, patience: float = 120.0, wait: float = 10.0) -> Self:
+        """Connects and checks the schema.
+
+        patience: seconds to wait for a database that went away later; wait: seconds for each connection of the pool.
 
         Raises:
             BadSetting, StoreUnreachable, StoreNotMigrated, StoreTooNew
@@ -53,7 +62,7 @@ class Session:
         check_schema(plain)
         return cls(
             # Planned anew each time: a plan made while the tables were nearly empty would be kept while they grow.
-            _pool(plain, connections, prepare=False),
+            _pool(plain, connections, prepare=False, timeout=wait),
             _pool(plain, PACING_CONNECTIONS, autocommit=True, configure=_without_flush),
             plain,
             patience,
@@ -79,19 +88,23 @@ class Session:
         return _borrowed(self._pool)
 
     def _do(
-        self, work: Callable[[psycopg.Connection], T], *, pool: ConnectionPool[psycopg.Connection] | None = None
+        self,
+        work: Callable[[psycopg.Connection], T],
+        *,
+        pool: ConnectionPool[psycopg.Connection] | None = None,
+        patience: float | None = None,
     ) -> T:
         def attempt() -> T:
-            with _borrowed(pool or self._pool) as connection:
+            with _borrowed(pool or self._pool, patience) as connection:
                 return work(connection)
 
-        return self._patiently(attempt)
+        return self._patiently(attempt, patience)
 
-    def _patiently(self, attempt: Callable[[], T]) -> T:
+    def _patiently(self, attempt: Callable[[], T], patience: float | None = None) -> T:
         return Retrying(
             retry=retry_if_exception_type(StoreUnreachable),
             wait=wait_random_exponential(multiplier=0.2, max=5),
-            stop=stop_after_delay(self._patience),
+            stop=stop_after_delay(self._patience if patience is None else patience),
             reraise=True,
         )(attempt)
 
@@ -139,6 +152,7 @@ class Presence:
 
     def __init__(self, lock: Callable[[], psycopg.Connection | None]) -> None:
         self._lock = lock
+        self._next = 0.0
         self._connection: psycopg.Connection | None = None
 
     def keep(self) -> None:
@@ -155,6 +169,17 @@ class Presence:
             self.end()
         self._connection = self._lock()
 
+    def keep_now_and_then(self, seconds: float) -> None:
+        """The same, at most so often.
+
+        Raises:
+            StoreUnreachable
+        """
+        now = time.monotonic()
+        if now >= self._next:
+            self._next = now + seconds
+            self.keep()
+
     def end(self) -> None:
         """Gives the lock back."""
         if self._connection is not None:
@@ -170,7 +195,7 @@ def _pool(url: str, connections: int, **options: Any) -> ConnectionPool[psycopg.
         url,
         min_size=1,
         max_size=connections,
-        timeout=10.0,
+        timeout=options.pop("timeout", 10.0),
         kwargs={
             "connect_timeout": 10,
             "application_name": "vod-migrate",
@@ -189,10 +214,14 @@ def _without_flush(connection: psycopg.Connection) -> None:
 
 
 @contextmanager
-def _borrowed(pool: ConnectionPool[psycopg.Connection]) -> Iterator[psycopg.Connection]:
+def _borrowed(pool: ConnectionPool[psycopg.Connection], patience: float | None = None) -> Iterator[psycopg.Connection]:
     try:
-        with pool.connection() as connection:
+        with pool.connection(timeout=None if patience is None else max(1.0, patience)) as connection:
             yield connection
+    except _FULL as error:
+        raise StoreFull(
+            f"the results database has no room ({reason(error)}): free some; until then nothing is sent, and nothing is lost"
+        ) from error
     except _UNREACHABLE as error:
         raise StoreUnreachable(f"the results database cannot be reached: {reason(error)}") from error
 

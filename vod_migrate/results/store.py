@@ -26,12 +26,12 @@ from __future__ import annotations
 from vod_migrate.results.claims import Claims
 from vod_migrate.results.numbers import Numbers
 from vod_migrate.results.paces import Paces
+from vod_migrate.results.plans import Plans
 from vod_migrate.results.recording import Recording
-from vod_migrate.results.runs import Runs
 from vod_migrate.results.scans import Scans
 
 __all__ = ["Store"]
 
 
-class Store(Runs, Scans, Claims, Recording, Numbers, Paces):
+class Store(Plans, Scans, Claims, Recording, Numbers, Paces):
     """Results, runs, scans, claims, calls and quotas in one Postgres database."""

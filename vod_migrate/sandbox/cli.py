@@ -24,6 +24,7 @@ Host = Annotated[
 ]
 Port = Annotated[int, typer.Option(help="Port; 0 takes a free one.", min=0, max=65_535)]
 Config = Annotated[Path | None, typer.Option(help="YAML file with accounts, buckets, settings and faults.")]
+Faults = Annotated[Path | None, typer.Option(help="YAML file with a fault plan, instead of the config's own.")]
 Objects = Annotated[int | None, typer.Option(help="Generate that many objects in the bucket.", min=0)]
 BucketName = Annotated[str | None, typer.Option(help="The bucket to generate them in; default: the first.")]
 Seed = Annotated[int | None, typer.Option(help="Seed of the generated objects.")]
@@ -44,6 +45,7 @@ def start(
     host: Host = LOOPBACK,
     port: Port = 0,
     config: Config = None,
+    faults: Faults = None,
     objects: Objects = None,
     bucket: BucketName = None,
     seed: Seed = None,
@@ -53,7 +55,7 @@ def start(
 ) -> None:
     """A local OSS and VOD for rehearsals. Without a command it serves."""
     if context.invoked_subcommand is None:
-        serve(host, port, config, objects, bucket, seed, ready_file, state, as_json)
+        serve(host, port, config, faults, objects, bucket, seed, ready_file, state, as_json)
 
 
 @sandbox_app.command()
@@ -61,6 +63,7 @@ def serve(
     host: Host = LOOPBACK,
     port: Port = 0,
     config: Config = None,
+    faults: Faults = None,
     objects: Objects = None,
     bucket: BucketName = None,
     seed: Seed = None,
@@ -70,7 +73,9 @@ def serve(
 ) -> None:
     """Serve until Ctrl-C or SIGTERM; print how a client finds the sandbox."""
     with _plain_errors():
-        chosen = serving.with_objects(serving.read_config(config), bucket=bucket, objects=objects, seed=seed)
+        chosen = serving.with_objects(
+            serving.with_faults(serving.read_config(config), faults), bucket=bucket, objects=objects, seed=seed
+        )
         serving.serve(chosen, host=host, port=port, ready_file=ready_file, as_json=as_json, state=state)
 
 
@@ -87,12 +92,18 @@ def fault(
     url: Url,
     kind: Annotated[str | None, typer.Argument(help="The kind of fault, such as http_503.")] = None,
     details: Pairs = None,
+    plan: Annotated[Path | None, typer.Option(help="YAML file with faults to arm instead of all others.")] = None,
     remove: Annotated[int | None, typer.Option(help="Disarm the fault of that number.")] = None,
     clear: Annotated[bool, typer.Option("--clear", help="Disarm every fault.")] = False,
 ) -> None:
     """Show the faults, or arm one: fault http_503 api=RegisterMedia rate=0.1."""
     with _plain_errors():
-        if clear or remove is not None:
+        if plan is not None:
+            faults = [
+                found.model_dump(mode="json", by_alias=True, exclude_unset=True) for found in serving.read_plan(plan)
+            ]
+            _show(client.ask(url, "PUT", "faults", {"faults": faults}))
+        elif clear or remove is not None:
             _show(client.ask(url, "DELETE", "faults", number=None if remove is None else str(remove)))
         elif kind is None:
             _show(client.ask(url, "GET", "faults"))

@@ -12,7 +12,9 @@ from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
 from vod_migrate.sandbox.errors import BadRequest
-from vod_migrate.sandbox.settings import AccountConfig, BucketConfig, CategoryConfig, FaultConfig
+from vod_migrate.sandbox.faultconfig import FaultConfig, FaultPlanFile
+from vod_migrate.sandbox.settings import AccountConfig, BucketConfig, CategoryConfig
+from vod_migrate.sandbox.strict import explain
 from vod_migrate.sandbox.wire import split_target
 from vod_migrate.sandbox.world import World
 
@@ -31,6 +33,7 @@ class Control:
             ("GET", "settings"): lambda _, __: world.settings.model_dump(mode="json"),
             ("PATCH", "settings"): self._patch_settings,
             ("GET", "faults"): lambda _, __: world.faults.summary(),
+            ("PUT", "faults"): lambda _, body: {"armed": world.faults.replace(_plan(body))},
             ("POST", "faults"): lambda _, body: {"number": world.faults.add(_valid(FaultConfig, body))},
             ("DELETE", "faults"): self._remove_faults,
             ("GET", "counters"): lambda query, _: world.counters.summary(query.get("account")),
@@ -127,12 +130,8 @@ def _expected(scan: Iterator[tuple[str, Any]], prefix: str) -> Iterator[dict[str
         yield {"key": key, "size": entry.size, "storage_class": entry.storage_class, "missing": entry.missing}
 
 
-def explain(error: ValidationError) -> str:
-    """A validation error in one line that names each field."""
-    return "; ".join(
-        f"{'.'.join(str(part) for part in problem['loc']) or 'the document'}: {problem['msg']}"
-        for problem in error.errors(include_url=False)
-    )
+def _plan(body: Any) -> list[FaultConfig]:
+    return FaultPlanFile.model_validate(body if isinstance(body, dict) else {"faults": body}).faults
 
 
 def _valid(model: type[_Model], body: Any) -> _Model:

@@ -19,8 +19,10 @@ class ApiCounters:
     ok: int = 0
     throttled: int = 0
     refused: int = 0
+    effects: int = 0
     faults: int = 0
     files: int = 0
+    faults_by_kind: Counter[str] = field(default_factory=Counter)
     first_arrival: float | None = None
     last_arrival: float | None = None
     arrivals: Counter[int] = field(default_factory=Counter)
@@ -76,8 +78,9 @@ def _merged(rows: list[ApiCounters]) -> dict[str, Any]:
     return {
         **{
             name: sum(getattr(row, name) for row in rows)
-            for name in ("requests", "ok", "throttled", "refused", "faults", "files")
+            for name in ("requests", "effects", "ok", "throttled", "refused", "faults", "files")
         },
+        "faults_by_kind": dict(sorted(sum((row.faults_by_kind for row in rows), Counter()).items())),
         "first_arrival": min(firsts, default=None),
         "last_arrival": max(lasts, default=None),
         "arrivals_per_second": _histogram(row.arrivals for row in rows),

@@ -3,7 +3,7 @@
 ServiceError            a refusal with the vendor's code, HTTP status and message
 ├── OssError            becomes the OSS error XML
 └── VodError            becomes the OpenAPI error JSON
-Dropped                 no answer at all: the connection is cut
+Dropped                 no answer, or a part of one: the connection is cut
 BadRequest              the control API was asked for something that does not exist
 """
 
@@ -29,15 +29,19 @@ class OssError(ServiceError):
 
 
 class VodError(ServiceError):
-    """A VOD refusal; `headers` go with the answer."""
+    """A VOD refusal; with `retry_after_ms` it says when to come back."""
 
-    def __init__(self, code: str, status: int, message: str, *, headers: dict[str, str] | None = None) -> None:
+    def __init__(self, code: str, status: int, message: str, *, retry_after_ms: int | None = None) -> None:
         super().__init__(code, status, message)
-        self.headers = headers or {}
+        self.headers = {} if retry_after_ms is None else {"x-acs-retry-after": str(retry_after_ms)}
 
 
 class Dropped(Exception):
-    """The connection is to be cut without an answer, as a fault asked for."""
+    """The connection is to be cut, as a fault asked for; `sent` is what of the answer goes out first."""
+
+    def __init__(self, sent: bytes = b"") -> None:
+        super().__init__("no answer")
+        self.sent = sent
 
 
 class BadRequest(Exception):

@@ -12,13 +12,16 @@ from typing import Final
 
 from aiohttp import web
 
+from vod_migrate.sandbox.accounts import Caller
 from vod_migrate.sandbox.control import Control
 from vod_migrate.sandbox.counters import ApiCounters
 from vod_migrate.sandbox.errors import BadRequest, Dropped, ServiceError
+from vod_migrate.sandbox.faults import Hit, Subject
 from vod_migrate.sandbox.journal import Journal
+from vod_migrate.sandbox.misbehaving import html, misbehave
 from vod_migrate.sandbox.oss.service import Oss, new_request_id
 from vod_migrate.sandbox.service import Service
-from vod_migrate.sandbox.settings import FaultConfig, SandboxConfig
+from vod_migrate.sandbox.settings import SandboxConfig
 from vod_migrate.sandbox.vod.service import Vod
 from vod_migrate.sandbox.wire import Reply, Request, split_target
 from vod_migrate.sandbox.world import World
@@ -31,7 +34,7 @@ _CHUNKS_BETWEEN_TURNS: Final = 16
 LOOPBACK: Final = "127.0.0.1"
 _SHUTDOWN_S: Final = 0.2
 _SIGMA: Final = 0.5
-_HTML: Final = "<html><head><title>{0}</title></head><body><center><h1>{0}</h1></center><hr></body></html>"
+_DRAIN_S: Final = 0.02
 
 
 class SandboxServer:
@@ -71,7 +74,7 @@ class SandboxServer:
         if raw.raw_path.startswith("/_sandbox/"):
             return await self._control.handle(raw)
         if len(raw.raw_path) > self.world.settings.max_url_bytes:
-            return await _send(raw, _html(414, "414 Request-URI Too Large"))
+            return await _send(raw, html(414, "414 Request-URI Too Large"))
         try:
             path, query = split_target(raw.raw_path)
         except BadRequest as error:
@@ -81,12 +84,14 @@ class SandboxServer:
         service: Service = self._vod if Vod.recognises(request) else self._oss
         try:
             reply = await self._call(service, request)
-        except Dropped:
-            _cut(raw)
+        except Dropped as dropped:
+            await _cut(raw, dropped.sent)
             return web.Response()
         except Exception:  # noqa: BLE001 - a bug answers 500
             _log.exception("The sandbox itself failed on %s %s", request.method, request.path)
             reply = service.refusal(service.broken(500), request)
+        # The clock of the sandbox, which a setting moves, not the machine's.
+        reply.headers.setdefault("Date", self.world.timestamp("%a, %d %b %Y %H:%M:%S GMT"))
         return await _send(raw, reply)
 
     async def _call(self, service: Service, request: Request) -> Reply:
@@ -106,33 +111,57 @@ class SandboxServer:
             if caller is None or refusal is not None:
                 row.refused += 1
                 return service.refusal(refusal or service.broken(500), request)
-            fault = world.faults.for_call(api, uid, lambda: service.keys_of(request))
-            row.faults += fault is not None
+            about = Subject(api=api, uid=uid, named=lambda: service.keys_of(request))
+            early, late = world.faults.delays(about)
+            row.faults_by_kind.update(["latency"] if early or late else [])
+            if early:
+                await asyncio.sleep(early)
+            hit = world.faults.for_call(about)
+            if hit is not None:
+                row.faults += 1
+                row.faults_by_kind[hit.config.kind] += 1
             now = time.monotonic()
-            denied = fault is not None and fault.kind == "throttle"
+            denied = hit is not None and hit.config.kind == "throttle"
             if denied or not caller.account.accept(api, now, settings.quotas.get(api)):
                 row.throttled += 1
-                return service.refusal(service.throttled(), request)
+                return (
+                    service.refusal(service.throttled(), request)
+                    if hit is None
+                    else await misbehave(hit, service, request, None)
+                )
             row.second.accept(now, None)
             row.accepted[int(world.now())] += 1
-            if fault is not None and fault.when == "before":
-                return await _misbehave(fault, service, request)
-            try:
-                reply, files = service.perform(api, request, caller)
-            except ServiceError as error:
-                row.refused += 1
-                reply = service.refusal(error, request)
-            else:
-                _count(row, files)
-                if world.journal is not None:
-                    world.journal.call(
-                        reply.headers.get("x-acs-request-id", ""),
-                        signed=request.header("x-acs-date"),
-                        fault=None if fault is None else fault.kind,
-                    )
+            if hit is not None and not hit.config.has_effect:
+                return await misbehave(hit, service, request, None)
+            reply = self._carry_out(service, request, caller, row, about, hit)
             if settings.latency_ms:
                 await asyncio.sleep(self._latency_s())
-            return reply if fault is None else await _misbehave(fault, service, request)
+            if late:
+                await asyncio.sleep(late)
+            return reply if hit is None else await misbehave(hit, service, request, reply)
+
+    def _carry_out(
+        self, service: Service, request: Request, caller: Caller, row: ApiCounters, about: Subject, hit: Hit | None
+    ) -> Reply:
+        try:
+            reply, files = service.perform(about.api, request, caller)
+        except ServiceError as error:
+            row.refused += 1
+            return service.refusal(error, request)
+        row.effects += 1
+        row.files += files
+        faults = self.world.faults.for_reply(about, lambda fault: service.can_distort(fault, request, reply))
+        row.faults_by_kind.update(fault.kind for fault in faults)
+        row.faults += hit is None and bool(faults)
+        row.ok += hit is None and not faults
+        if self.world.journal is not None:
+            kinds = [hit.config.kind] if hit is not None else [fault.kind for fault in faults]
+            self.world.journal.call(
+                reply.headers.get("x-acs-request-id", ""),
+                signed=request.header("x-acs-date"),
+                fault=kinds[0] if kinds else None,
+            )
+        return service.distorted(faults, request, reply) if faults else reply
 
     def _latency_s(self) -> float:
         mean_s = self.world.settings.latency_ms / 1_000
@@ -145,30 +174,14 @@ class SandboxServer:
                 return mean_s
 
 
-def _count(row: ApiCounters, files: int) -> None:
-    row.ok += 1
-    row.files += files
-
-
-async def _misbehave(fault: FaultConfig, service: Service, request: Request) -> Reply:
-    match fault.kind:
-        case "http_500" | "http_503":
-            return service.refusal(service.broken(int(fault.kind[-3:])), request)
-        case "html_502":
-            return _html(502, "502 Bad Gateway")
-        case "timeout":
-            await asyncio.sleep(fault.seconds)
-    raise Dropped
-
-
-def _html(status: int, title: str) -> Reply:
-    return Reply(status=status, headers={"Content-Type": "text/html"}, body=_HTML.format(title).encode())
-
-
-def _cut(raw: web.BaseRequest) -> None:
-    """Close the connection with a reset, as a crashed or overloaded peer does."""
+async def _cut(raw: web.BaseRequest, sent: bytes) -> None:
+    """Close the connection with a reset, as a crashed or overloaded peer does, once `sent` has gone out."""
     if raw.transport is None:
         return
+    if sent:
+        raw.transport.write(sent)
+        # A reset throws away what has not been read on the other side.
+        await asyncio.sleep(_DRAIN_S)
     connection = raw.transport.get_extra_info("socket")
     if connection is not None:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from vod_migrate.sandbox.accounts import Caller
 from vod_migrate.sandbox.errors import ServiceError
+from vod_migrate.sandbox.faultconfig import FaultConfig
 from vod_migrate.sandbox.wire import Reply, Request
 
 
@@ -25,11 +26,20 @@ class Service(Protocol):
     def perform(self, api: str, request: Request, caller: Caller) -> tuple[Reply, int]:
         """The effect of the request: its reply, and how many files it carried. Raises `ServiceError`."""
 
-    def throttled(self) -> ServiceError:
+    def can_distort(self, fault: FaultConfig, request: Request, reply: Reply) -> bool:
+        """Whether a fault that shapes answers would change this one."""
+
+    def distorted(self, faults: Sequence[FaultConfig], request: Request, reply: Reply) -> Reply:
+        """The answer as these faults, one after the other, make it."""
+
+    def throttled(self, *, retry_after_ms: int | None = None) -> ServiceError:
         """What is said to a call over its quota."""
 
     def broken(self, status: int) -> ServiceError:
         """What a 500 or a 503 looks like."""
+
+    def refused(self, code: str, status: int, message: str, *, retry_after_ms: int | None) -> ServiceError:
+        """A refusal with any code."""
 
     def refusal(self, error: ServiceError, request: Request) -> Reply:
         """An error in the form of the service."""

@@ -14,12 +14,13 @@ import typer
 import yaml
 from pydantic import ValidationError
 
-from vod_migrate.sandbox.control import explain
 from vod_migrate.sandbox.environment import client_environment
 from vod_migrate.sandbox.errors import BadRequest
+from vod_migrate.sandbox.faultconfig import FaultConfig, FaultPlanFile
 from vod_migrate.sandbox.journal import Journal
 from vod_migrate.sandbox.server import LOOPBACK, SandboxServer
 from vod_migrate.sandbox.settings import BucketConfig, DatasetConfig, SandboxConfig
+from vod_migrate.sandbox.strict import explain
 
 ANY_ADDRESS = "0.0.0.0"  # noqa: S104 - compared, not bound
 
@@ -32,16 +33,34 @@ def read_config(path: Path | None) -> SandboxConfig:
     """The configuration in a YAML file, the default one without a file. Raises `ConfigError`."""
     if path is None:
         return SandboxConfig()
-    try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be read: {error.strerror}.") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not YAML: {error}") from None
+    document = _read_yaml(path)
     try:
         return SandboxConfig.model_validate(document or {})
     except ValidationError as error:
         raise ConfigError(f"{path}: {explain(error)}") from None
+
+
+def read_plan(path: Path) -> list[FaultConfig]:
+    """The faults in a YAML file: a list, or a mapping with the key faults. Raises `ConfigError`."""
+    document = _read_yaml(path)
+    try:
+        return FaultPlanFile.model_validate(document if isinstance(document, dict) else {"faults": document}).faults
+    except ValidationError as error:
+        raise ConfigError(f"{path}: {explain(error)}") from None
+
+
+def with_faults(config: SandboxConfig, path: Path | None) -> SandboxConfig:
+    """The configuration with the faults of a file instead of its own. Raises `ConfigError`."""
+    return config if path is None else config.model_copy(update={"faults": read_plan(path)})
+
+
+def _read_yaml(path: Path) -> Any:
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}.") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not YAML: {error}") from None
 
 
 def with_objects(config: SandboxConfig, *, bucket: str | None, objects: int | None, seed: int | None) -> SandboxConfig:

@@ -1,11 +1,14 @@
-"""Everything that can be said about a sandbox, validated: unknown names are refused so that typos show."""
+"""Everything that can be said about a sandbox, validated."""
 
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import ConfigDict, Field, SecretStr
+
+from vod_migrate.sandbox.faultconfig import FaultConfig
+from vod_migrate.sandbox.strict import Share, Strict
 
 DEFAULT_UID = "1000000000000001"
 DEFAULT_ACCESS_KEY_ID = "LTAI-sandbox"
@@ -19,19 +22,12 @@ DEFAULT_QUOTAS: dict[str, int | None] = {
     "RegisterMedia": 50,
     "GetCategories": 50,
     "AddCategory": 30,
+    "GetTranscodeTemplateGroup": 100,
     "ListTranscodeTemplateGroup": 100,
     "AddTranscodeTemplateGroup": 100,
     "GetMezzanineInfo": 100,
     "GetVideoInfos": 100,
 }
-
-Share = Annotated[float, Field(ge=0, le=1)]
-
-
-class Strict(BaseModel):
-    """The base of every model here."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Settings(Strict):
@@ -72,6 +68,9 @@ class Settings(Strict):
     max_url_bytes: int = Field(
         default=131_072, ge=256, le=131_072, description="a longer request target is answered with an HTML 414"
     )
+    seen_after_ms: float = Field(
+        default=0, ge=0, description="how long after its registration GetMezzanineInfo and GetVideoInfos know a media"
+    )
     clock_offset_s: float = Field(default=0, description="how far the sandbox's clock is ahead of this machine's")
 
 
@@ -100,6 +99,7 @@ class AccountConfig(Strict):
     regions: list[str] = Field(default_factory=lambda: [DEFAULT_REGION], min_length=1)
     credentials: list[CredentialConfig] = Field(default_factory=lambda: [CredentialConfig()])
     deny: list[str] = Field(default_factory=list, description="RAM actions refused to every user of the account")
+    activated: bool = Field(default=True, description="whether VOD was ever opened for the account")
     suspended: bool = False
     categories: list[CategoryConfig] = Field(default_factory=list)
     template_groups: list[str] = Field(default_factory=list, description="further transcoding template group ids")
@@ -156,35 +156,6 @@ class BucketConfig(Strict):
     in_vod: bool = True
     storage_class: Literal["Standard", "IA", "Archive", "ColdArchive", "DeepColdArchive"] = "Standard"
     generate: DatasetConfig | None = None
-
-
-FaultKind = Literal[
-    "http_500", "http_503", "html_502", "reset", "timeout", "throttle", "fail_files", "omit_files"
-]  # fmt: skip
-
-
-class FaultConfig(Strict):
-    """Something that goes wrong on purpose.
-
-    Kinds of call: `http_500`, `http_503`, `html_502`, `reset`, `timeout`, `throttle`.
-    Kinds of file, in RegisterMedia: `fail_files` (into FailedFileURLs), `omit_files` (into neither list).
-    """
-
-    kind: FaultKind
-    api: str = Field(
-        default="any", description='the API it hits, such as "RegisterMedia" or "ListObjects"; any: all of them'
-    )
-    account: str | None = Field(default=None, description="only calls of this account")
-    rate: Share = Field(default=1.0, description="share of calls (of files, for kinds of file) that it hits")
-    count: int | None = Field(
-        default=None, ge=1, description="how often it hits before it is over; default: without end"
-    )
-    skip: int = Field(default=0, ge=0, description="how many matching calls (files) are spared first")
-    key: str | None = Field(default=None, description="only calls or files with a key that matches this glob")
-    when: Literal["before", "after"] = Field(default="before", description="before the effect of the call, or after it")
-    seconds: float = Field(default=30, ge=0, le=600, description="timeout: how long the connection is held")
-    sticky: bool = Field(default=True, description="kinds of file: the same key always has the same fate")
-    seed: int = 0
 
 
 class SandboxConfig(Strict):

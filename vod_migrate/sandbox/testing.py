@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -21,13 +21,14 @@ import pytest
 
 from vod_migrate.sandbox import control
 from vod_migrate.sandbox.environment import client_environment
+from vod_migrate.sandbox.faultconfig import FaultConfig, FaultPlanFile
 from vod_migrate.sandbox.oss.objects import new_upload
 from vod_migrate.sandbox.server import SandboxServer
 from vod_migrate.sandbox.settings import (
+    AccountConfig,
     BucketConfig,
     CategoryConfig,
     DatasetConfig,
-    FaultConfig,
     SandboxConfig,
     Settings,
 )
@@ -156,6 +157,16 @@ class Sandbox:
         config = CategoryConfig(name=name, parent=parent)
         return self._do(lambda world: world.accounts.first.categories.configure(config).id)
 
+    def account(self, **changes: Any) -> AccountConfig:
+        """Change the first account; arguments are those of `AccountConfig`. Returns what it is now."""
+
+        def act(world: World) -> AccountConfig:
+            known = world.accounts.first.config
+            fields = {name: getattr(known, name) for name in AccountConfig.model_fields}
+            return world.accounts.add(AccountConfig.model_validate({**fields, **changes})).config
+
+        return self._do(act)
+
     def settings(self, **changes: Any) -> Settings:
         """Change settings (none: just read them); returns all of them."""
         return self._do(lambda world: world.change_settings(changes))
@@ -164,6 +175,15 @@ class Sandbox:
         """Arm a fault; arguments are those of `FaultConfig`. Returns its number."""
         config = FaultConfig.model_validate({"kind": kind, **fault})
         return self._do(lambda world: world.faults.add(config))
+
+    def plan(self, faults: Sequence[dict[str, Any]]) -> int:
+        """Arm these faults instead of all others, counted from now; returns how many there are."""
+        configs = FaultPlanFile.model_validate({"faults": faults}).faults
+        return self._do(lambda world: world.faults.replace(configs))
+
+    def faults(self) -> list[dict[str, Any]]:
+        """The armed faults with their numbers, and how often each was met and hit."""
+        return self._do(lambda world: world.faults.summary())
 
     def clear_faults(self) -> int:
         """Disarm every fault; returns how many there were."""

@@ -81,7 +81,7 @@ def play(wanted: Play, teller: Teller) -> bool:
             state = _watch(airflow, migration.dag_id, control, expected, teller)
             agreed = _conclude(airflow, migration, control, expected, postgres, teller, state)
             if wanted.stay:
-                _stay(airflow, teller)
+                _stay(airflow, migration.dag_id, teller)
         teller.step("Stopping everything")
     teller.step("Done; nothing is left running." if agreed else "Done, but not as it must be: see above.")
     return agreed
@@ -196,11 +196,24 @@ def _conclude(
             results = {key: (kept, media_id) for key, kept, media_id in rows}
     page = airflow.home / "reports" / f"{file_stem(summary['run_id'])}.html"
     teller.step(f"Report: {page}")
+    shown = _page_in_airflow(airflow, migration.dag_id)
+    where = f"{airflow.api.base_url}{_report_path(migration.dag_id)}"
+    teller.step(f"The same in Airflow: {where}" if shown else f"The page in Airflow does NOT answer: {where}")
     agreement = compare(results, control.truth(migration.source.bucket), expected)
     _tell(agreement, expected, teller)
     if state != "success":
         teller.text(_task_logs(airflow, migration.dag_id))
-    return state == "success" and page.is_file() and not agreement.differences
+    return state == "success" and page.is_file() and shown and not agreement.differences
+
+
+def _page_in_airflow(airflow: LocalAirflow, dag_id: str) -> bool:
+    """Whether the pages answer for this run, as they do for the user of the demo."""
+    answer = airflow.api.page(f"/vod-reports/dags/{dag_id}/runs/{RUN_ID}")
+    return "<h1>" in answer
+
+
+def _report_path(dag_id: str) -> str:
+    return f"/dags/{dag_id}/runs/{RUN_ID}/plugin/vod-report"
 
 
 def _tell(agreement: Agreement, expected: Expected, teller: Teller) -> None:
@@ -223,10 +236,11 @@ def _task_logs(airflow: LocalAirflow, dag_id: str) -> str:
     return "\n".join([f"Tasks: {states}", *texts])
 
 
-def _stay(airflow: LocalAirflow, teller: Teller) -> None:
+def _stay(airflow: LocalAirflow, dag_id: str, teller: Teller) -> None:
     teller.text(
         f"\nAirflow stays up at {airflow.api.base_url}\n"
         f"  sign in as {USER} with the password {USER}\n"
+        f"  the report of the run: {airflow.api.base_url}{_report_path(dag_id)}\n"
         "  Ctrl-C stops everything\n"
     )
     try:

@@ -60,6 +60,13 @@ class AirflowApi:
         """PATCH with JSON."""
         return _checked(self._send("PATCH", path, content))
 
+    def page(self, path: str) -> str:
+        """A page of this Airflow as HTML; '' where it does not answer well."""
+        if not self._signed_in:
+            self._sign_in()
+        answer = self._client.get(path, headers={"accept": "text/html"})
+        return answer.text if answer.is_success else ""
+
     def unpause(self, dag_id: str, *, seconds: float = 90.0) -> None:
         """Waits until a DAG is known, and unpauses it."""
         until = time.monotonic() + seconds

@@ -1,39 +1,57 @@
-// Draws the calls per second of a report. The numbers stand in the page as JSON; colours come from its style sheet.
+// Draws the calls per second of a report. The numbers stand in the page as JSON (#pace); colours come from its style sheet.
+// "vod:pace" on the document says that the numbers changed, "vod:theme" that the colours did.
 "use strict";
 (function () {
-  const pace = JSON.parse(document.getElementById("pace").textContent);
-  const place = document.getElementById("chart");
-  const readout = document.getElementById("readout");
-  const limits = ["documented", "account", "cap"].filter((name) => pace.limits[name] !== null);
-
-  // Each point stands for a stretch of time: the last one needs an end to be seen.
-  const times = pace.offsets.map((offset) => pace.begin + offset);
-  times.push(times[times.length - 1] + pace.width);
-  const extended = (values) => values.concat(values[values.length - 1]);
-  const ended = (values) => values.concat(0);
-  const columns = [times, extended(pace.accepted), ended(pace.throttled), ended(pace.other)];
-  limits.forEach((name) => columns.push(times.map(() => pace.limits[name])));
-  const top = Math.max(...columns.slice(1).map((column) => Math.max(...column))) * 1.08;
-
   const steps = [1, 2, 5, 10, 15, 30].concat(
     [1, 2, 5, 10, 15, 30].map((minutes) => minutes * 60), [1, 2, 3, 6, 12, 24, 48, 168].map((hours) => hours * 3600));
-
-  const clock = new Intl.DateTimeFormat("en-GB", {
-    timeZone: pace.zone, hour: "2-digit", minute: "2-digit", second: "2-digit",
-  });
   const rate = (value) => (value < 10 ? Math.round(value * 10) / 10 : Math.round(value));
-  const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue("--" + name).trim();
+  const find = (id) => document.getElementById(id);
 
-  function tell(chart) {
-    const at = chart.cursor.idx;
+  let chart = null;
+  let pace = null;
+  let columns = [];
+  let place = null;
+  let width = 0;
+  let watcher = null;
+
+  // A canvas knows no custom properties, and no colour that depends on the theme: the browser resolves them first.
+  function colour(name) {
+    const probe = document.createElement("i");
+    probe.style.color = "var(--" + name + ")";
+    place.append(probe);
+    const resolved = getComputedStyle(probe).color;
+    probe.remove();
+    return resolved;
+  }
+
+  function read() {
+    pace = JSON.parse(find("pace").textContent);
+    pace.shown = ["documented", "account", "cap"].filter((name) => pace.limits[name] !== null);
+    // Each point stands for a stretch of time: the last one needs an end to be seen.
+    const times = pace.offsets.map((offset) => pace.begin + offset);
+    times.push(times[times.length - 1] + pace.width);
+    const extended = (values) => values.concat(values[values.length - 1]);
+    const ended = (values) => values.concat(0);
+    columns = [times, extended(pace.accepted), ended(pace.throttled), ended(pace.other)];
+    pace.shown.forEach((name) => columns.push(times.map(() => pace.limits[name])));
+  }
+
+  const top = () => Math.max(...columns.slice(1).map((column) => Math.max(...column))) * 1.08;
+
+  function tell(drawn) {
+    const readout = find("readout");
+    const at = drawn.cursor.idx;
     if (at === null || at === undefined) {
       readout.textContent = "\u00a0";
       return;
     }
+    const clock = new Intl.DateTimeFormat("en-GB", {
+      timeZone: pace.zone, hour: "2-digit", minute: "2-digit", second: "2-digit",
+    });
     const stretch = Math.min(at, pace.offsets.length - 1);
-    const other = pace.other[stretch] ? ", " + rate(pace.other[stretch]) + " refused or unanswered" : "";
-    readout.textContent = clock.format(new Date(times[stretch] * 1000)) + ": " + rate(pace.accepted[stretch]) +
-      " accepted, " + rate(pace.throttled[stretch]) + " throttled" + other;
+    const parts = ["accepted", "throttled"].map((name) => rate(pace[name][stretch]) + " " + pace.words[name]);
+    if (pace.other[stretch]) parts.push(rate(pace.other[stretch]) + " " + pace.words["refused or unanswered"]);
+    readout.textContent = clock.format(new Date(columns[0][stretch] * 1000)) + ": " + parts.join(", ");
   }
 
   function options() {
@@ -53,7 +71,7 @@
       tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), pace.zone),
       legend: { show: false },
       cursor: { y: false, drag: { x: false, y: false }, points: { show: false } },
-      scales: { y: { range: [0, top] } },
+      scales: { y: { range: () => [0, top()] } },
       axes: [
         Object.assign({ space: 70, incrs: steps, values: [
           [86400, "{YYYY}-{MM}-{DD}", null, null, null, null, null, null, 1],
@@ -66,7 +84,7 @@
       series: [{}, {
         stroke: colour("accepted"), fill: colour("accepted-fill"), width: 1.5, paths: stepped, points: { show: false },
       }, trouble("throttled"), trouble("other")].concat(
-        limits.map((name) => ({
+        pace.shown.map((name) => ({
           stroke: colour(name), width: 1.5, dash: name === "documented" ? [2, 4] : [7, 4], points: { show: false },
         })),
       ),
@@ -74,20 +92,33 @@
     };
   }
 
-  let chart = null;
   function draw() {
     if (chart) chart.destroy();
     chart = new uPlot(options(), columns, place);
+    width = place.clientWidth;
   }
 
-  readout.hidden = false;
-  draw();
-  let width = place.clientWidth;
-  new ResizeObserver(() => {
-    if (place.clientWidth !== width) {
-      width = place.clientWidth;
-      draw();
+  function update() {
+    if (!find("pace") || !find("chart")) return;
+    const before = pace ? pace.shown.join() : "";
+    read();
+    if (chart && place === find("chart") && before === pace.shown.join()) {
+      chart.setData(columns);
+      return;
     }
-  }).observe(place);
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
+    place = find("chart");
+    find("readout").hidden = false;
+    draw();
+    if (watcher) watcher.disconnect();
+    watcher = new ResizeObserver(() => {
+      if (place.clientWidth !== width) draw();
+    });
+    watcher.observe(place);
+  }
+
+  const redraw = () => chart && draw();
+  update();
+  document.addEventListener("vod:pace", update);
+  document.addEventListener("vod:theme", redraw);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
 })();

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import base64
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 from urllib.parse import unquote
 
 from vod_migrate.sandbox.accounts import Caller
 from vod_migrate.sandbox.errors import OssError, ServiceError
+from vod_migrate.sandbox.faultconfig import FaultConfig
 from vod_migrate.sandbox.objects.bucket import Bucket
 from vod_migrate.sandbox.oss import buckets, listing, objects, signing
+from vod_migrate.sandbox.oss.lying import Lying
 from vod_migrate.sandbox.wire import Reply, Request, element
 from vod_migrate.sandbox.world import World
 
@@ -72,8 +74,9 @@ class Oss:
 
     def __init__(self, world: World) -> None:
         self._world = world
+        self._lying = Lying()
         self._operations: dict[str, Operation] = {
-            "ListObjects": lambda bucket, _, request: _listed(bucket, request),
+            "ListObjects": lambda bucket, _, request: self._listed(bucket, request),
             "PutObject": lambda bucket, key, request: objects.put_object(bucket, key, request, world.timestamp()),
             "GetObject": objects.get_object,
             "HeadObject": lambda bucket, key, _: objects.head_object(bucket, key),
@@ -132,6 +135,11 @@ class Oss:
         bucket = self._bucket(name, caller, request)
         return self._operations[api](bucket, key, request)
 
+    def _listed(self, bucket: Bucket, request: Request) -> Reply:
+        query = request.parameters
+        make = listing.list_objects_v2 if query.get("list-type") == "2" else listing.list_objects
+        return Reply(headers={"Content-Type": "application/xml"}, body=make(bucket, query))
+
     def _bucket(self, name: str, caller: Caller, request: Request) -> Bucket:
         buckets.check_bucket_name(name)
         bucket = self._world.buckets.get(name)
@@ -146,7 +154,22 @@ class Oss:
             )
         return bucket
 
-    def throttled(self) -> ServiceError:
+    def can_distort(self, fault: FaultConfig, request: Request, reply: Reply) -> bool:
+        """Whether a listing fault would change this page."""
+        return self._lying.can(fault, request, reply)
+
+    def distorted(self, faults: Sequence[FaultConfig], request: Request, reply: Reply) -> Reply:
+        """A page as these faults make it."""
+        body = reply.body
+        for fault in faults:
+            body = self._lying.lie(fault, request, body)
+        return Reply(headers=reply.headers, body=body)
+
+    def refused(self, code: str, status: int, message: str, *, retry_after_ms: int | None) -> ServiceError:  # noqa: ARG002 - the common face
+        """Any code; OSS never says when to come back."""
+        return OssError(code, status, message)
+
+    def throttled(self, *, retry_after_ms: int | None = None) -> ServiceError:  # noqa: ARG002 - OSS never says
         """Over the quota."""
         return OssError("TotalQpsLimitExceeded", 503, "Please reduce your request rate.")
 
@@ -174,12 +197,6 @@ class Oss:
         if request.method == "HEAD":
             headers["x-oss-err"] = base64.b64encode(body).decode()
         return Reply(status=error.status, headers=headers, body=body)
-
-
-def _listed(bucket: Bucket, request: Request) -> Reply:
-    query = request.parameters
-    make = listing.list_objects_v2 if query.get("list-type") == "2" else listing.list_objects
-    return Reply(headers={"Content-Type": "application/xml"}, body=make(bucket, query))
 
 
 def new_request_id() -> str:

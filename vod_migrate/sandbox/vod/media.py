@@ -93,7 +93,9 @@ def _place(
     if place is None:
         return None
     registration = library.get(*place)
-    return None if registration is None else (*place, registration)
+    if registration is None or world.now() - registration.at < world.settings.seen_after_ms / 1_000:
+        return None
+    return (*place, registration)
 
 
 def _video(world: World, account: Account, name: str, key: str, registration: Registration) -> dict[str, Any]:

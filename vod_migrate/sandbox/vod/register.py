@@ -6,11 +6,12 @@ import contextlib
 import json
 import re
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, cast
 from urllib.parse import unquote
 
 from vod_migrate.sandbox.accounts import Account
 from vod_migrate.sandbox.errors import VodError
+from vod_migrate.sandbox.faultconfig import FaultConfig
 from vod_migrate.sandbox.objects.bucket import Bucket
 from vod_migrate.sandbox.objects.entry import ARCHIVED_CLASSES
 from vod_migrate.sandbox.vod.library import CallOptions, Registration, canonical_url
@@ -66,6 +67,9 @@ EXTENSIONS: Final = frozenset(
     ]
 )
 _PERCENT_ENCODED: Final = re.compile(r"(?:[A-Za-z0-9\-._~!$&'()*+,;=:@/]|%[0-9A-Fa-f]{2})+")
+_Fate = Literal["fail_files", "omit_files", "both_lists"]
+_FATES: Final = frozenset({"fail_files", "omit_files", "both_lists"})
+_SHARED: Final = frozenset({"same_media_id"})
 _WORKFLOW: Final = re.compile(r"[0-9a-f]{32}")
 
 
@@ -75,7 +79,8 @@ class _File:
 
     metadata: Metadata
     key: str | None
-    fate: Literal["fail", "omit"] | None = None
+    fate: _Fate | None = None
+    shared_id: str | None = None
 
 
 def register_media(world: World, account: Account, parameters: Parameters) -> tuple[dict[str, Any], int]:
@@ -91,12 +96,12 @@ def register_media(world: World, account: Account, parameters: Parameters) -> tu
     failed: list[str] = []
     for file in files:
         row = None if file.key is None else _register(world, account, bucket, file.metadata, file.key, options, now)
-        if file.fate == "omit":
+        if file.fate == "omit_files":
             continue
-        if row is None or file.fate == "fail":
+        if row is None or file.fate in {"fail_files", "both_lists"}:
             failed.append(file.metadata.file_url)
-        else:
-            registered.append(row)
+        if row is not None and file.fate != "fail_files":
+            registered.append(row if file.shared_id is None else {**row, "MediaId": file.shared_id})
     return _reply(world, registered, failed), len(files)
 
 
@@ -156,11 +161,20 @@ def _examine(world: World, account: Account, bucket: Bucket, metadata: Metadata)
         key = None
     elif key is None and settings.missing_file == "refuse":
         raise VodError("InvalidFileURL.NotFound", 404, f"{metadata.file_url} does not exist.")
-    fault = world.faults.for_file("RegisterMedia", account.uid, subject)
+    shared = _struck(world, account, subject, _SHARED) if key is not None else None
+    shared_id = None if shared is None else f"{shared.seed:032x}"[-32:]
+    fault = _struck(world, account, subject, _FATES)
     if fault is None:
-        return _File(metadata=metadata, key=key)
-    fate, registers = fault
-    return _File(metadata=metadata, key=key if registers else None, fate=fate)
+        return _File(metadata=metadata, key=key, shared_id=shared_id)
+    registers = fault.kind == "both_lists" or fault.when == "after"
+    return _File(metadata=metadata, key=key if registers else None, fate=cast("_Fate", fault.kind), shared_id=shared_id)
+
+
+def _struck(world: World, account: Account, key: str, kinds: frozenset[str]) -> FaultConfig | None:
+    fault = world.faults.for_file("RegisterMedia", account.uid, key, kinds)
+    if fault is not None:
+        world.counters.of(account.uid, "RegisterMedia").faults_by_kind[fault.kind] += 1
+    return fault
 
 
 def _candidates(encoding: str, path: str) -> list[str]:

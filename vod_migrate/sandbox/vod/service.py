@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 from vod_migrate.sandbox.accounts import Account, Caller
 from vod_migrate.sandbox.errors import ServiceError, VodError
+from vod_migrate.sandbox.faultconfig import FaultConfig
 from vod_migrate.sandbox.vod import media, register, signing
+from vod_migrate.sandbox.vod.distorting import distorted
 from vod_migrate.sandbox.vod.parameters import Parameters
 from vod_migrate.sandbox.wire import Reply, Request
 from vod_migrate.sandbox.world import World
@@ -27,6 +29,7 @@ class Vod:
         self._actions: dict[str, Action] = {
             "RegisterMedia": lambda account, parameters: register.register_media(world, account, parameters),
             "ListTranscodeTemplateGroup": lambda account, _: (account.templates.list(), 0),
+            "GetTranscodeTemplateGroup": lambda account, parameters: (account.templates.get(parameters), 0),
             "AddTranscodeTemplateGroup": lambda account, parameters: (
                 account.templates.add(parameters, world.timestamp("%Y-%m-%dT%H:%M:%SZ")),
                 0,
@@ -70,6 +73,8 @@ class Vod:
             raise VodError("InvalidVersion", 400, "Specified parameter Version is not valid.")
         if request.method not in {"GET", "POST"}:
             raise VodError("UnsupportedHTTPMethod", 405, "This http method is not supported.")
+        if not caller.account.config.activated:
+            raise VodError("OperationDenied", 403, "Your account does not open VOD service yet.")
         if caller.account.config.suspended:
             raise VodError("OperationDenied.Suspended", 403, "Your VOD service is suspended.")
         if not caller.may(f"vod:{api}"):
@@ -80,11 +85,25 @@ class Vod:
         result, files = action(caller.account, _parameters(request))
         return _json_reply(200, {"RequestId": _new_request_id(), **result}), files
 
-    def throttled(self) -> ServiceError:
+    def can_distort(self, fault: FaultConfig, request: Request, reply: Reply) -> bool:  # noqa: ARG002 - the common face
+        """Every answer can be shaped."""
+        return True
+
+    def distorted(self, faults: Sequence[FaultConfig], request: Request, reply: Reply) -> Reply:  # noqa: ARG002 - the common face
+        """The answer of RegisterMedia as these faults make it."""
+        body = json.loads(reply.body)
+        for fault in faults:
+            body = distorted(fault, body)
+        return Reply(headers=reply.headers, body=json.dumps(body, ensure_ascii=False).encode("utf-8", "replace"))
+
+    def throttled(self, *, retry_after_ms: int | None = None) -> ServiceError:
         """Over the quota. The code and the words: limits page of VOD, 2021."""
-        wait = self._world.settings.retry_after_ms
-        headers = {} if wait is None else {"x-acs-retry-after": str(wait)}
-        return VodError("Throttling.User", 400, "Request was denied due to user flow control.", headers=headers)
+        wait = self._world.settings.retry_after_ms if retry_after_ms is None else retry_after_ms
+        return VodError("Throttling.User", 400, "Request was denied due to user flow control.", retry_after_ms=wait)
+
+    def refused(self, code: str, status: int, message: str, *, retry_after_ms: int | None) -> ServiceError:
+        """Any code."""
+        return VodError(code, status, message, retry_after_ms=retry_after_ms)
 
     def broken(self, status: int) -> ServiceError:
         """A 500 or a 503; the capital A is the vendor's."""

@@ -64,6 +64,15 @@ class Templates:
         """ListTranscodeTemplateGroup."""
         return {"TranscodeTemplateGroupList": [group.as_reply() for group in self._groups.values()]}
 
+    def get(self, parameters: Parameters) -> dict[str, Any]:
+        """GetTranscodeTemplateGroup, by id. The code of a group that is not there: SetDefaultTranscodeTemplateGroup page."""
+        found = self._groups.get(parameters.get("TranscodeTemplateGroupId", ""))
+        if found is None:
+            raise VodError(
+                "InvalidTranscodeTemplateGroup.NotFound", 404, "The transcode template group does not exist."
+            )
+        return {"TranscodeTemplateGroup": {**found.as_reply(), "TranscodeTemplateList": []}}
+
     def add(self, parameters: Parameters, now: str) -> dict[str, Any]:
         """AddTranscodeTemplateGroup: makes a group, or adds templates to one; templates themselves are not kept."""
         group_id, name = parameters.get("TranscodeTemplateGroupId", ""), parameters.get("Name", "")

@@ -1,0 +1,24 @@
+"""The FastAPI app that Airflow mounts: routers, errors as pages, the headers of every answer."""
+
+from __future__ import annotations
+
+from fastapi import Depends, FastAPI
+
+from vod_reports.failing import add_error_pages
+from vod_reports.headers import SecurityHeaders
+from vod_reports.routes import ROUTERS
+from vod_reports.security import viewer_of
+
+__all__ = ["create_app"]
+
+
+def create_app() -> FastAPI:
+    """The app. It has no schema and no docs routes, and none that anybody may see without Airflow knowing who it is."""
+    app = FastAPI(
+        title="VOD reports", dependencies=[Depends(viewer_of)], docs_url=None, redoc_url=None, openapi_url=None
+    )
+    app.add_middleware(SecurityHeaders)
+    add_error_pages(app)
+    for router in ROUTERS:
+        app.include_router(router)
+    return app

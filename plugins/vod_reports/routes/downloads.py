@@ -1,0 +1,54 @@
+"""The tables of a run and its report as files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from fastapi import APIRouter, HTTPException, Response
+from fastapi.responses import StreamingResponse
+
+from vod_migrate.report import load_report, render_html
+from vod_migrate.report.browse_runs import RunLine
+from vod_migrate.report.exports import attachment, failures_csv, mapping_csv, mapping_parquet, parquet_installed
+from vod_reports.access import ReadableRun
+from vod_reports.i18n import ReadingDep
+from vod_reports.store import Results
+
+__all__ = ["router"]
+
+router = APIRouter()
+
+_CSV = "text/csv; charset=utf-8"
+_PARQUET = "application/vnd.apache.parquet"
+
+
+@router.get("/runs/{run_id}/failures.csv")
+def failures(run: ReadableRun, store: Results) -> Response:
+    """Every failed object of the run, explained."""
+    return _table(run, failures_csv(store, run.run_id), "failures.csv", _CSV)
+
+
+@router.get("/runs/{run_id}/mapping.csv")
+def mapping(run: ReadableRun, store: Results) -> Response:
+    """Object → MediaId of what the run registered or found registered."""
+    return _table(run, mapping_csv(store, run.run_id), "mapping.csv", _CSV)
+
+
+@router.get("/runs/{run_id}/mapping.parquet")
+def mapping_as_parquet(run: ReadableRun, store: Results) -> Response:
+    """The same for programs."""
+    if not parquet_installed():
+        raise HTTPException(404, "Parquet needs pyarrow on Airflow's API server: pip install 'vod-migrate[parquet]'")
+    return _table(run, mapping_parquet(store, run.run_id), "mapping.parquet", _PARQUET)
+
+
+@router.get("/runs/{run_id}/report.html")
+def whole_report(run: ReadableRun, reading: ReadingDep, store: Results) -> Response:
+    """The report as one file that can be mailed, in the reader's language and time zone."""
+    page = render_html(load_report(store, run.run_id), language=reading.language, zone=reading.zone)
+    named = {"content-disposition": attachment(run.run_id, "html")}
+    return Response(page, media_type="text/html; charset=utf-8", headers=named)
+
+
+def _table(run: RunLine, rows: Iterator[bytes], suffix: str, kind: str) -> Response:
+    return StreamingResponse(rows, media_type=kind, headers={"content-disposition": attachment(run.run_id, suffix)})

@@ -1,0 +1,132 @@
+// What the pages do beside reading: confirm, order a run from Airflow's own API, keep what a person opened while parts are
+// replaced, say what changed, and lead to pages of Airflow around the frame.
+"use strict";
+(function () {
+  const root = document.documentElement;
+  const find = (id) => document.getElementById(id);
+  const words = JSON.parse(find("words").textContent);
+
+  // Notices
+
+  function notice(text, link) {
+    const place = find("notice");
+    place.replaceChildren(text);
+    if (link) {
+      const anchor = document.createElement("a");
+      anchor.href = link.href;
+      anchor.dataset.airflow = "";
+      anchor.textContent = link.text;
+      place.append(" ", anchor);
+    }
+    place.hidden = !text;
+  }
+
+  function say(text) {
+    if (find("spoken").textContent !== text) find("spoken").textContent = text;
+  }
+
+  // A frame in Airflow may not open windows or navigate its parent by itself, but it may click a link there.
+
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest("a[data-airflow]");
+    if (!link || window.parent === window) return;
+    event.preventDefault();
+    const outside = window.parent.document.createElement("a");
+    outside.href = link.href;
+    window.parent.document.body.append(outside);
+    outside.click();
+    outside.remove();
+  });
+
+  // Questions: the frame's sandbox allows no confirm().
+
+  function ask(button, yes) {
+    const dialog = find("confirm");
+    find("confirm-question").textContent = button.dataset.question;
+    find("confirm-detail").textContent = button.dataset.detail;
+    find("confirm-yes").textContent = button.textContent.trim();
+    dialog.onclose = () => {
+      if (dialog.returnValue === "yes") yes();
+    };
+    dialog.returnValue = "no";
+    dialog.showModal();
+  }
+
+  document.addEventListener("htmx:confirm", (event) => {
+    if (!event.target.dataset.question) return;
+    event.preventDefault();
+    ask(event.target, () => event.detail.issueRequest(true));
+  });
+
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("button[data-order]");
+    if (button) ask(button, () => order(button));
+  });
+
+  async function order(button) {
+    const address = root.dataset.airflow + "api/v2/dags/" + encodeURIComponent(button.dataset.dag) + "/dagRuns";
+    button.disabled = true;
+    try {
+      const answer = await fetch(address, {
+        method: "POST",
+        credentials: "same-origin",
+        headers: { "content-type": "application/json", accept: "application/json" },
+        body: button.dataset.order,
+      });
+      const told = await answer.json();
+      if (!answer.ok) {
+        const detail = typeof told.detail === "string" ? told.detail : JSON.stringify(told.detail);
+        notice(words.refused + " " + answer.status + ": " + detail);
+        return;
+      }
+      const run = ["dags", told.dag_id, "runs", told.dag_run_id].map(encodeURIComponent).join("/");
+      notice(words.started + " " + told.dag_run_id + ".", {
+        href: root.dataset.airflow + run + "/plugin/vod-report", text: words.open,
+      });
+    } catch {
+      notice(words.away);
+    } finally {
+      button.disabled = false;
+    }
+  }
+
+  // Live parts
+
+  if (window.Idiomorph) {
+    Idiomorph.defaults.callbacks.beforeNodeMorphed = (old) => !(old.id === "chart" || old.id === "readout");
+    Idiomorph.defaults.callbacks.beforeAttributeUpdated = (name, element) =>
+      // What a person opened or closed stays so; a button that waits for its answer stays off.
+      !(name === "open" && element.tagName === "DETAILS") && !(name === "disabled" && element.tagName === "BUTTON");
+  }
+
+  document.addEventListener("htmx:afterSettle", (event) => {
+    if (event.detail.target.id !== "live") return;
+    document.dispatchEvent(new Event("vod:pace"));
+    const going = document.querySelector("[data-spoken]");
+    say(going ? going.dataset.spoken : document.querySelector("h1").textContent);
+    if (find("notice").dataset.from === "poll") {
+      delete find("notice").dataset.from;
+      notice("");
+    }
+  });
+
+  function failed(event) {
+    const answer = event.detail.xhr;
+    const parsed = answer && answer.responseText
+      ? new DOMParser().parseFromString(answer.responseText, "text/html").body.textContent.replace(/\s+/g, " ").trim()
+      : "";
+    notice(parsed || words.away);
+    if (event.target.id === "poll") find("notice").dataset.from = "poll";
+  }
+  document.addEventListener("htmx:responseError", failed);
+  document.addEventListener("htmx:sendError", failed);
+  document.addEventListener("htmx:timeout", failed);
+
+  document.addEventListener("htmx:afterRequest", (event) => {
+    const told = event.detail.xhr && event.detail.xhr.getResponseHeader("x-vod-said");
+    if (event.detail.successful && told) notice(decodeURIComponent(told));
+  });
+
+  const waiting = document.querySelector("[data-retry]");
+  if (waiting) setTimeout(() => location.reload(), 1000 * Number(waiting.dataset.retry));
+})();

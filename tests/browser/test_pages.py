@@ -1,0 +1,367 @@
+"""The pages in a real Airflow, as people use them and as others attack them. One file: its tests share one Airflow."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlencode
+
+import psycopg
+import pytest
+from fastapi.routing import APIRoute
+from limited_auth import OUTSIDER
+from looking import Looking, looking, sign_in
+from payloads import HOSTILE
+from staging import SLOW_OBJECTS, Stage, until
+
+from vod_migrate import engine
+from vod_migrate.connection import connection_from_fields
+from vod_migrate.report.tables import unguarded
+from vod_migrate.report.wording import visible
+from vod_migrate.spec import parse_migration, parse_options
+
+FORMULA = re.compile("^\\s*'*[=+\\-@\\t\\r\uff1d\uff0b\uff0d\uff20]")
+
+
+@pytest.fixture
+def admin(browser: Any, stage: Stage) -> Iterator[Looking]:
+    with looking(browser, stage, "admin") as found:
+        yield found
+        assert found.told == []
+        assert found.violations() == []
+
+
+def shown(frame: Any, kind: str) -> int:
+    """The number on one of the cards."""
+    return int(frame.locator(f".card.{kind} strong").inner_text().replace(",", ""))
+
+
+def recorded(stage: Stage, name: str, dag_run_id: str) -> dict[str, int]:
+    query = """select outcome, count(*) from outcomes join runs using (run_id)
+               where dag_id = %s and dag_run_id = %s group by outcome"""
+    return dict(stage.rows(query, f"vod_backfill__{name}", dag_run_id))
+
+
+def confirm(frame: Any) -> None:
+    frame.locator("#confirm-yes").click()
+
+
+def test_the_tab_of_a_run_shows_the_numbers_of_the_results_table(browser: Any, stage: Stage) -> None:
+    with looking(browser, stage, None) as nobody:
+        sign_in(nobody, "admin", then="/dags/vod_backfill__interviews/runs/night_1/plugin/vod-report")
+        frame = nobody.frame()
+        outcomes = recorded(stage, "interviews", "night_1")
+        assert shown(frame, "registered") == outcomes["registered"] > 400
+        assert shown(frame, "failed") == outcomes["failed"] > 0
+        assert shown(frame, "registered") == len(stage.sandbox.truth("interviews-archive"))
+        frame.locator("#chart canvas").wait_for()
+        assert nobody.violations() == []
+
+
+def test_theme_and_language_follow_the_choices_made_in_airflow(admin: Looking) -> None:
+    frame = admin.open_tab("interviews", "night_1")
+    light = frame.locator("body").evaluate("element => getComputedStyle(element).backgroundColor")
+    title = frame.locator("h1").inner_text()
+    assert "registered" in title
+
+    admin.page.get_by_text("User", exact=True).click()
+    admin.page.get_by_role("menuitem", name="Appearance").hover()
+    admin.page.locator("[role^=menuitem]", has_text="Dark Mode").click()
+    frame.locator("html[data-theme=dark]").wait_for()
+    assert frame.locator("body").evaluate("element => getComputedStyle(element).backgroundColor") != light
+
+    admin.page.keyboard.press("Escape")
+    admin.page.get_by_text("User", exact=True).click()
+    admin.page.get_by_role("menuitem", name="Select Language").click()
+    admin.page.get_by_role("dialog").locator("input").fill("zh-CN")
+    admin.page.keyboard.press("Enter")
+    frame.locator("html[lang=zh-CN]").wait_for()
+    assert "已注册" in frame.locator("h1").inner_text()
+    assert "Asia/Shanghai" in frame.locator(".when").inner_text()
+
+
+def test_a_running_migration_advances_without_reload_pauses_and_goes_on(admin: Looking, stage: Stage) -> None:
+    stage.start("slow", "live")
+    until("it registers", lambda: recorded(stage, "slow", "live").get("registered", 0) > 20)
+    frame = admin.open_tab("slow", "live")
+    frame.locator("html").evaluate("() => { window.never_reloaded = true; }")
+    frame.locator("#settings summary").click()
+    first = shown(frame, "registered")
+    tops = "() => [...document.querySelectorAll('h2')].map((one) => Math.round(one.getBoundingClientRect().top))"
+    before = frame.locator("html").evaluate(tops)
+
+    until("the number grows on the page", lambda: shown(frame, "registered") > first)
+    assert frame.locator("html").evaluate("() => window.never_reloaded")
+    assert frame.locator("#settings").evaluate("one => one.open"), "what a person opened stays open"
+    assert frame.locator("html").evaluate(tops) == before, "nothing jumps"
+    assert 0 < float(frame.locator("progress").get_attribute("value")) < 1
+
+    frame.locator("#pause").click()
+    confirm(frame)
+    frame.locator(".pill.paused").wait_for()
+    assert "paused by admin" in frame.locator(".alert").inner_text()
+    left = shown(frame, "waiting")
+    assert left > 0
+    assert len(stage.sandbox.truth("slow-archive")) + left == SLOW_OBJECTS
+    stage.end("slow", "live")
+
+    stage.sandbox.settings(latency_ms=0)
+    frame.locator("#resume").click()
+    confirm(frame)
+    link = frame.locator("#notice a")
+    link.wait_for()
+    link.click()
+    admin.frame().locator(".pill.running, .trouble").first.wait_for()
+    assert "/runs/manual__" in admin.page.url
+
+
+def test_cancelling_ends_a_run_and_leaves_its_rest_pending(admin: Looking, stage: Stage) -> None:
+    resumed = "select dag_run_id from runs where migration = 'slow' and dag_run_id <> 'live'"
+    until("the resumed run is there", lambda: stage.rows(resumed))
+    [(dag_run_id,)] = stage.rows(resumed)
+    frame = admin.open_tab("slow", dag_run_id)
+    frame.locator("#cancel").click()
+    assert frame.locator("#confirm").evaluate("one => one.open")
+    confirm(frame)
+    frame.locator(".pill.cancelled").wait_for()
+    assert shown(frame, "waiting") > 0
+
+
+def test_a_group_of_failures_is_sent_again_and_registered(admin: Looking, stage: Stage) -> None:
+    failed = (
+        "select key from results where bucket = 'interviews-archive' and state = 'failed' and code = 'file_refused'"
+    )
+    keys = [key for (key,) in stage.rows(failed)]
+    for key in keys:
+        stage.sandbox.put("interviews-archive", key)
+    frame = admin.open_tab("interviews", "night_1")
+    frame.locator("#failure-file_refused button").click()
+    confirm(frame)
+    frame.locator("#notice a").wait_for()
+    until("all of them are registered", lambda: not stage.rows(failed))
+    assert set(keys) <= set(stage.sandbox.truth("interviews-archive"))
+
+
+def test_every_file_can_be_downloaded_and_holds_what_the_page_says(admin: Looking, stage: Stage) -> None:
+    frame = admin.open_tab("hostile", "night_1")
+    outcomes = recorded(stage, "hostile", "night_1")
+    files = {}
+    for link in frame.locator(".actions .files a").all():
+        with admin.page.expect_download() as waiting:
+            link.click()
+        files[waiting.value.suggested_filename.split(".", 1)[1]] = waiting.value.path().read_bytes()
+    assert sorted(files) == ["failures.csv", "html", "mapping.csv", "mapping.parquet"]
+
+    failures = list(csv.DictReader(io.StringIO(files["failures.csv"].decode("utf-8-sig"))))
+    mapping = list(csv.DictReader(io.StringIO(files["mapping.csv"].decode("utf-8-sig"))))
+    assert {unguarded(row["key"]) for row in failures + mapping} == set(HOSTILE)
+    assert len(failures) == outcomes["failed"] == len(HOSTILE) / 2
+    truth = {key: one.media_id for key, one in stage.sandbox.truth("hostile-archive").items()}
+    assert {unguarded(row["key"]): row["media_id"] for row in mapping} == truth
+    cells = [cell for row in failures + mapping for cell in row.values()]
+    assert [cell for cell in cells if FORMULA.match(cell) and not cell.startswith("'")] == []
+
+    parquet = pytest.importorskip("pyarrow.parquet")
+    table = parquet.read_table(io.BytesIO(files["mapping.parquet"]))
+    assert dict(zip(table["key"].to_pylist(), table["media_id"].to_pylist(), strict=True)) == truth
+    assert b"Content-Security-Policy" in files["html"]
+
+
+def test_hostile_keys_and_titles_are_shown_and_never_run(admin: Looking, stage: Stage) -> None:
+    frame = admin.open_tab("hostile", "night_1")
+    frame.locator("body").evaluate("body => body.querySelectorAll('details').forEach((one) => { one.open = true; })")
+    samples = frame.locator(".samples .name").all_inner_texts()
+    assert len(samples) >= 5
+    shown_keys = {visible(key) for key in HOSTILE}
+    assert {one for one in samples if one.endswith(".mp4")} <= shown_keys, "exactly as they are, and nothing else"
+    assert admin.page.title() != "taken"
+    assert frame.locator("script:not([src]):not([type='application/json'])").count() == 0
+    assert admin.violations() == []
+
+    page = admin.open(f"runs/{stage.run_id('hostile', 'night_1')}")
+    page.wait_for_selector("h1")
+    assert page.title() == "hostile: succeeded"
+    for key in HOSTILE[::4]:
+        admin.open(f"objects?{urlencode({'q': key, 'migration': 'hostile'})}")
+        found = page.get_by_role("link", name=visible(key), exact=True)
+        found.click()
+        page.wait_for_url("**/objects/*")
+        assert visible(key) in page.locator("main").inner_text()
+        assert page.title() != "taken"
+        assert admin.violations() == []
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 400])
+def test_no_page_has_serious_accessibility_violations_or_overflows(
+    browser: Any, stage: Stage, theme: str, width: int
+) -> None:
+    size = {"width": width, "height": 900}
+    with looking(browser, stage, "admin", color_scheme=theme, viewport=size) as found:
+        for path in (
+            "dags/vod_backfill__interviews/runs/night_1",
+            "dags/vod_backfill__hostile/runs/night_1",
+            "dags/vod_backfill__interviews",
+            "dags/vod_example_group",
+            "dags/vod_backfill__interviews/runs/nothing",
+            "migrations",
+            "migration?name=interviews&account=default",
+            "objects?state=failed",
+            f"objects/{stage.result_id('hostile-archive')}",
+        ):
+            page = found.open(path)
+            page.wait_for_selector("h1")
+            assert found.axe(page) == [], path
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+
+
+def test_the_database_being_away_is_said_on_the_page_which_comes_back_by_itself(admin: Looking, stage: Stage) -> None:
+    page = admin.open("dags/vod_backfill__interviews/runs/night_1")
+    page.wait_for_selector(".cards")
+    blocked = "alter database vod_migrate allow_connections false"
+    allowed = "alter database vod_migrate allow_connections true"
+    with psycopg.connect(stage.postgres.url("airflow"), autocommit=True) as connection:
+        connection.execute(blocked)
+        connection.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = 'vod_migrate'")
+        try:
+            page.goto(page.url)
+            page.wait_for_selector(".trouble")
+            assert "does not answer" in page.locator("h1").inner_text()
+        finally:
+            connection.execute(allowed)
+    page.wait_for_selector(".cards")
+    admin.told.clear()  # the browser itself remarks on the status 503
+
+
+def routes() -> list[APIRoute]:
+    from vod_reports.app import create_app  # noqa: PLC0415 - imports Airflow
+
+    app = create_app()
+    assert {type(route) for route in app.routes} == {APIRoute}, "no schema, no docs, no mounts"
+    return [route for route in app.routes if isinstance(route, APIRoute)]
+
+
+def filled(route: APIRoute, stage: Stage) -> str:
+    """An address of the route about the interviews, which some may not read."""
+    values = {
+        "dag_id": "vod_backfill__interviews",
+        "dag_run_id": "night_1",
+        "run_id": stage.run_id("interviews", "night_1"),
+        "result_id": str(stage.result_id("interviews-archive")),
+        "digest": "0",
+        "name": "pages.css",
+    }
+    return re.sub(r"\{(\w+)\}", lambda found: values[found[1]], route.path)
+
+
+def test_nobody_gets_anything_from_any_route(stage: Stage) -> None:
+    with stage.client(None) as nobody:
+        for route in routes():
+            for method in route.methods:
+                answer = nobody.request(method, filled(route, stage))
+                assert answer.status_code == 401, (method, route.path)
+                assert "interviews" not in answer.text
+        for path in ("/openapi.json", "/docs", "/redoc"):
+            assert nobody.get(path).status_code == 404
+
+
+def test_what_belongs_to_another_dag_does_not_exist_for_who_may_not_read_it(stage: Stage) -> None:
+    run_id = stage.run_id("interviews", "night_1")
+    with stage.client(OUTSIDER) as outsider:
+        for route in routes():
+            asks = re.findall(r"\{(\w+)\}", route.path)
+            for method in route.methods:
+                answer = outsider.request(method, filled(route, stage))
+                if set(asks) & {"dag_id", "run_id", "result_id"}:
+                    assert answer.status_code in (403, 404), (method, route.path)
+                assert "interviews-archive" not in answer.text, route.path
+                assert "vod_backfill__interviews" not in answer.text, route.path
+        # A DAG that they may read does not lead to another one's run.
+        assert outsider.get("/dags/vod_backfill__hostile/runs/night_1").status_code == 200
+        assert outsider.get(f"/dags/vod_backfill__hostile/runs/night_1?run={run_id}").text.count(run_id) == 0
+        assert outsider.get(f"/dags/vod_backfill__hostile/runs/{run_id}").status_code == 404
+        assert outsider.get("/migration?name=interviews&account=default").status_code == 404
+        assert "interviews" not in outsider.get("/migrations").text
+        assert "interviews" not in outsider.get("/objects.csv").text
+
+
+def test_runs_by_hand_are_for_administrators(stage: Stage) -> None:
+    fields = {
+        "access_key_id": stage.sandbox.access_key_id,
+        "access_key_secret": stage.sandbox.access_key_secret,
+        "region": stage.sandbox.region,
+        "oss_endpoint": stage.sandbox.endpoint,
+        "vod_endpoint": stage.sandbox.endpoint,
+        "account": "by-hand",
+    }
+    connection = connection_from_fields(fields, origin="test")
+    content = {
+        "name": "secret",
+        "source": {"bucket": "secret-archive"},
+        "register": {"template_group_id": "VOD_NO_TRANSCODE"},
+    }
+    migration = parse_migration(content, origin="test")
+    run = engine.prepare(
+        store=stage.store, connection=connection, migration=migration, options=parse_options({}), origin=engine.Origin()
+    )
+    engine.finish(store=stage.store, run_id=run.run_id)
+    for user, expected in (("admin", 200), ("editor", 404), ("viewer", 404), (OUTSIDER, 404)):
+        with stage.client(user) as client:
+            assert client.get(f"/runs/{run.run_id}").status_code == expected, user
+            assert ("secret" in client.get("/migrations").text) is (user == "admin"), user
+
+
+def test_a_viewer_reads_and_cannot_act(browser: Any, stage: Stage) -> None:
+    run_id = stage.run_id("interviews", "night_1")
+    with looking(browser, stage, "viewer") as found:
+        frame = found.open_tab("interviews", "night_1")
+        assert frame.locator(".actions button, .failure button").count() == 0
+    with stage.client("viewer") as viewer:
+        page = viewer.get(f"/runs/{run_id}")
+        assert page.status_code == 200
+        token = re.search(r'"x-vod-reports-token": "([^"]+)"', page.text)
+        assert token is not None
+        acting = [route for route in routes() if route.methods - {"GET", "HEAD"}]
+        assert len(acting) >= 2
+        for route in acting:
+            path = filled(route, stage)
+            for method in route.methods:
+                answer = viewer.request(method, path, headers={"x-vod-reports-token": token[1]})
+                assert answer.status_code == 403, (method, path)
+
+
+def test_an_action_needs_the_token_of_the_same_user_and_no_other_site(stage: Stage) -> None:
+    run_id = stage.run_id("interviews", "night_1")
+
+    def token(user: str) -> str:
+        with stage.client(user) as client:
+            found = re.search(r'"x-vod-reports-token": "([^"]+)"', client.get(f"/runs/{run_id}").text)
+            assert found is not None
+            return found[1]
+
+    own = {"x-vod-reports-token": token("editor")}
+    with stage.client("editor") as editor:
+        for headers, expected in (
+            ({}, 403),
+            ({"x-vod-reports-token": "made up"}, 403),
+            ({"x-vod-reports-token": token("admin")}, 403),
+            ({**own, "sec-fetch-site": "cross-site"}, 403),
+            ({**own, "sec-fetch-site": "same-site"}, 403),
+            ({**own, "origin": "https://attacker.example"}, 403),
+            (own, 409),  # allowed, but the run has ended
+        ):
+            assert editor.post(f"/runs/{run_id}/pause", headers=headers).status_code == expected, headers
+
+
+def test_every_answer_has_a_policy_that_allows_no_inline_script(stage: Stage) -> None:
+    with stage.client("admin") as admin:
+        for path in ("/dags/vod_backfill__interviews", "/runs/unknown", "/nowhere"):
+            headers = admin.get(path, headers={"accept": "text/html"}).headers
+            policy = headers["content-security-policy"]
+            assert "default-src 'none'" in policy
+            assert re.search(r"script-src 'nonce-[\w-]{20,}'(;|$)", policy)
+            assert "unsafe" not in policy
+            assert headers["x-content-type-options"] == "nosniff"

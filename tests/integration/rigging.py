@@ -1,0 +1,76 @@
+"""What the tests of this folder drive the engine with."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+from vod_migrate import engine
+from vod_migrate.connection import Connection
+from vod_migrate.errors import VodMigrateError
+from vod_migrate.results.rows import Run
+from vod_migrate.results.store import Store
+from vod_migrate.sandbox.testing import Sandbox
+from vod_migrate.spec import Migration, parse_migration, parse_options
+
+__all__ = ["BUCKET", "Rig"]
+
+BUCKET = "media-archive"
+
+
+class Rig:
+    """The engine against a sandbox, as the command line drives it."""
+
+    def __init__(self, store: Store, connection: Connection, sandbox: Sandbox) -> None:
+        self.store, self.connection, self.sandbox = store, connection, sandbox
+
+    def migration(self, name: str = "nightly", **content: Any) -> Migration:
+        register = {"template_group_id": "VOD_NO_TRANSCODE", **content.pop("register", {})}
+        register = {key: value for key, value in register.items() if value is not None}
+        source = {"bucket": BUCKET, **content.pop("source", {})}
+        return parse_migration({"name": name, "source": source, "register": register, **content}, origin="test")
+
+    def prepare(self, migration: Migration | None = None, *, local_date: Any = None, **options: Any) -> Run:
+        return engine.prepare(
+            store=self.store,
+            connection=self.connection,
+            migration=migration or self.migration(),
+            options=parse_options(options),
+            origin=engine.Origin(),
+            date=local_date,
+        )
+
+    def discover(self, run: Run, stop: threading.Event | None = None) -> None:
+        engine.discover(store=self.store, connection=self.connection, run_id=run.run_id, stop=stop or threading.Event())
+
+    def register(self, run: Run, stop: threading.Event | None = None, slot: str = "one") -> None:
+        engine.register(
+            store=self.store, connection=self.connection, run_id=run.run_id, slot=slot, stop=stop or threading.Event()
+        )
+
+    def run(self, migration: Migration | None = None, **options: Any) -> engine.Summary:
+        """A whole run; what ended it early is in the summary's error."""
+        run = self.prepare(migration, **options)
+        for step in (self.discover, self.register):
+            try:
+                step(run)
+            except VodMigrateError:
+                continue
+        return engine.finish(store=self.store, run_id=run.run_id)
+
+    def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
+        with self.store.connection() as connection:
+            return connection.execute(query.encode(), values).fetchall()
+
+    def results(self, bucket: str = BUCKET) -> dict[str, tuple[str, str | None, str | None]]:
+        """key: (state, media_id, code)."""
+        rows = self.rows("select key, state, media_id, code from results where bucket = %s", bucket)
+        return {row[0]: (row[1], row[2], row[3]) for row in rows}
+
+    def assert_results_equal_truth(self, bucket: str = BUCKET) -> None:
+        """Every registered file of the sandbox is a registered result with its MediaId, and the other way round."""
+        ours = {key: media for key, (state, media, _) in self.results(bucket).items() if state == "registered"}
+        assert ours == {key: item.media_id for key, item in self.sandbox.truth(bucket).items()}
+
+    def calls(self) -> int:
+        return int(self.sandbox.counters().get("RegisterMedia", {}).get("requests", 0))

@@ -1,0 +1,344 @@
+"""A run that was approved sends exactly what was planned, or nothing."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from planning import plan
+from rigging import BUCKET, Rig
+
+from vod_migrate import engine, planner
+from vod_migrate.errors import BadOption, Interrupted, PlanChanged, VodMigrateError
+from vod_migrate.results.rows import Run
+from vod_migrate.spec import Migration, parse_options
+
+
+def put(rig: Rig, *keys: str) -> None:
+    for key in keys:
+        rig.sandbox.put(BUCKET, key)
+
+
+def sent(rig: Rig) -> set[str]:
+    return set(rig.sandbox.truth(BUCKET))
+
+
+DIFFERENT: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
+    ("a setting", {"select": {"min_size": 2}}, {}, "the file's select.min_size: 1 in the plan, 2 now"),
+    ("a list", {"source": {"prefixes": ["b/"]}}, {}, r"prefixes: \['a/'\] in the plan, \['b/'\] now"),
+    ("another migration", {"name": "other"}, {}, "the plan is for migration 'nightly', this run for 'other'"),
+    ("an option", {}, {"limit": 5}, "limit: none in the plan, 5 now"),
+    ("a mode", {}, {"mode": "all"}, "mode: new in the plan, all now"),
+    ("a pace", {}, {"calls_per_second": 5}, "calls_per_second: none in the plan, 5.0 now"),
+    ("narrower prefixes", {}, {"prefixes": ["a/b/"]}, "what earlier runs left: is sent, too in the plan, stays now"),
+]
+
+
+@pytest.mark.parametrize(
+    ("content", "options", "said"), [case[1:] for case in DIFFERENT], ids=[case[0] for case in DIFFERENT]
+)
+def test_another_file_and_other_options_are_refused_at_once_by_name(
+    rig: Rig, content: dict[str, Any], options: dict[str, Any], said: str
+) -> None:
+    base: dict[str, Any] = {"source": {"prefixes": ["a/"]}}
+    put(rig, "a/1.mp4")
+    made = plan(rig, rig.migration(**base))
+    with pytest.raises(BadOption, match=said):
+        rig.prepare(rig.migration(**{**base, **content}), approve=made.digest, **options)
+    assert rig.rows("select count(*) from runs") == [(1,)]
+
+
+def test_a_digest_that_no_plan_has_or_several_begin_with_is_refused(rig: Rig) -> None:
+    put(rig, "1.mp4")
+    made = plan(rig)
+    with pytest.raises(BadOption, match="no plan in this results database has the digest"):
+        rig.prepare(approve="0" * 12)
+    put(rig, "2.mp4")
+    other = plan(rig)
+    rig.rows("update plans set digest = %s where run_id = %s returning 1", made.digest[:20] + "0" * 44, other.run_id)
+    with pytest.raises(BadOption, match="give more digits"):
+        rig.prepare(approve=made.digest[:20])
+    # The same plan made twice is one plan.
+    rig.rows("delete from plans where run_id = %s returning 1", other.run_id)
+    rig.sandbox.delete(BUCKET, "2.mp4")
+    assert plan(rig).digest == made.digest
+    assert rig.prepare(approve=made.digest[:12].upper()).options.approve == made.digest
+
+
+def add(rig: Rig) -> None:
+    put(rig, "new.mp4")
+
+
+def remove(rig: Rig) -> None:
+    rig.sandbox.delete(BUCKET, "a/1.mp4")
+
+
+def replace(rig: Rig) -> None:
+    rig.sandbox.put(BUCKET, "a/1.mp4", b"another video")
+
+
+def rename(rig: Rig) -> None:
+    remove(rig)
+    put(rig, "a/renamed.mp4")
+
+
+CHANGES: list[tuple[Callable[[Rig], None], str]] = [
+    (add, r"1 more objects than planned \(4 instead of 3\)"),
+    (remove, r"1 fewer objects than planned \(2 instead of 3\)"),
+    (replace, r"as many objects as planned \(3\), but not the same"),
+    (rename, r"as many objects as planned \(3\), but not the same"),
+]
+
+
+@pytest.mark.parametrize(("change", "said"), CHANGES, ids=[change.__name__ for change, _ in CHANGES])
+def test_a_source_that_has_changed_sends_nothing_and_leaves_everything_pending(
+    rig: Rig, change: Callable[[Rig], None], said: str
+) -> None:
+    put(rig, "a/1.mp4", "a/2.mp4", "b.mp4")
+    made = plan(rig)
+    change(rig)
+    told = rig.run(approve=made.digest)
+    assert isinstance(told.error, PlanChanged)
+    with pytest.raises(PlanChanged, match=said):
+        raise told.error
+    assert (told.state, told.calls, rig.calls()) == ("stopped", 0, 0)
+    assert told.counts.pending == len(rig.results())
+
+    # Planned again it takes along what was found, and sends each object once.
+    again = plan(rig)
+    assert (again.leftovers, again.new) == (told.counts.pending, 0)
+    assert rig.run(approve=again.digest).error is None
+    rig.assert_results_equal_truth()
+
+
+def test_what_a_stopped_run_found_is_sent_by_the_next_one_that_needs_no_approval(rig: Rig) -> None:
+    put(rig, "1.mp4")
+    made = plan(rig)
+    put(rig, "2.mp4")
+    assert isinstance(rig.run(approve=made.digest).error, PlanChanged)
+    assert rig.run().counts.registered == 2
+
+
+def test_the_prefixes_that_changed_are_named(rig: Rig) -> None:
+    put(rig, "a/1.mp4", "b/1.mp4", "c/1.mp4")
+    migration = rig.migration(source={"prefixes": ["a/", "b/", "c/"]})
+    made = plan(rig, migration)
+    put(rig, "b/2.mp4")
+    told = rig.run(migration, approve=made.digest)
+    assert "changed: 'b/'." in str(told.error)
+
+
+def test_what_the_selection_leaves_out_may_come_and_go(rig: Rig) -> None:
+    put(rig, "1.mp4")
+    made = plan(rig)
+    put(rig, "notes.txt")
+    assert rig.run(approve=made.digest).counts.registered == 1
+
+
+def test_nothing_is_sent_before_the_whole_source_is_listed_also_by_a_worker_that_was_there_first(rig: Rig) -> None:
+    rig.sandbox.generate(BUCKET, count=2_500, dirt=0)
+    made = plan(rig)
+    run = rig.prepare(approve=made.digest)
+    worker = threading.Thread(target=rig.register, args=(run,), daemon=True)
+    worker.start()
+    stop = threading.Event()
+    merged = rig.store.merge_page
+
+    def merge_once(*args: Any) -> Any:
+        stop.set()
+        return merged(*args)
+
+    rig.store.merge_page = merge_once  # type: ignore[method-assign]
+    with pytest.raises(Interrupted):
+        rig.discover(run, stop)
+    rig.store.merge_page = merged  # type: ignore[method-assign]
+    time.sleep(1.5)
+    assert rig.calls() == 0
+    assert worker.is_alive()
+    # The rest of the listing, by another process: the fingerprint is that of the whole.
+    rig.discover(run)
+    worker.join(60)
+    told = engine.finish(store=rig.store, run_id=run.run_id)
+    assert (told.error, told.counts.registered, told.calls - told.throttled) == (None, 2_500, made.batches.calls)
+
+
+def test_a_source_that_cannot_be_listed_to_its_end_sends_nothing(rig: Rig, tmp_path: Path) -> None:
+    put(rig, "1.mp4")
+    path = tmp_path / "list.csv"
+    path.write_text("key\n1.mp4\n", encoding="utf-8")
+    migration = rig.migration(source={"manifest": {"location": str(path)}})
+    made = plan(rig, migration)
+    path.unlink()
+    told = rig.run(migration, approve=made.digest)
+    assert (told.state, rig.calls()) == ("failed", 0)
+    assert "list.csv" in str(told.error)
+
+
+def test_what_fails_after_the_plan_of_mode_failed_is_not_sent_with_it(rig: Rig) -> None:
+    content = {"describe": {"title": "{{ stem }}", "policies": {"title": "fail"}}}
+    migration = rig.migration(**content)
+    put(rig, "1 😀.mp4", "2.mp4")
+    rig.run(migration)
+    made = plan(rig, migration, mode="failed")
+    put(rig, "3 😀.mp4")
+    rig.run(migration)
+    with pytest.raises(PlanChanged, match="1 more failed objects than planned"):
+        rig.prepare(migration, mode="failed", approve=made.digest)
+    assert rig.rows("select state, count(*) from results group by 1 order by 1") == [("failed", 2), ("registered", 1)]
+    again = plan(rig, migration, mode="failed")
+    assert rig.run(migration, mode="failed", approve=again.digest).counts.failed == 2
+
+
+def test_an_approved_run_takes_along_what_was_left_when_it_was_planned_and_no_more(rig: Rig) -> None:
+    put(rig, "a/1.mp4", "left/1.mp4", "later/1.mp4")
+    rig.discover(rig.prepare(prefixes=["left/"]))
+    migration = rig.migration(source={"prefixes": ["a/"]})
+    made = plan(rig, migration)
+    assert (made.new, made.leftovers) == (1, 1)
+    rig.discover(rig.prepare(prefixes=["later/"]))
+    told = rig.run(migration, approve=made.digest)
+    assert (told.error, sent(rig)) == (None, {"a/1.mp4", "left/1.mp4"})
+    rig.run(migration)
+    assert len(sent(rig)) == 3
+
+
+def test_an_approved_run_that_was_interrupted_goes_on_when_it_is_approved_again(rig: Rig) -> None:
+    rig.sandbox.generate(BUCKET, count=300, dirt=0)
+    put(rig, "left/1.mp4")
+    rig.discover(rig.prepare(prefixes=["left/"]))
+    migration = rig.migration(source={"prefixes": ["archive/"]}, register={"calls_per_second": 5})
+    made = plan(rig, migration)
+    assert made.leftovers == 1
+    first = rig.prepare(migration, approve=made.digest)
+    rig.discover(first)
+    stop = threading.Event()
+
+    def stop_once_some_are_sent() -> None:
+        while not sent(rig):
+            time.sleep(0.05)
+        stop.set()
+
+    threading.Thread(target=stop_once_some_are_sent, daemon=True).start()
+    with pytest.raises(Interrupted):
+        rig.register(first, stop)
+    engine.finish(store=rig.store, run_id=first.run_id)
+    assert 0 < len(sent(rig)) < 301
+    told = rig.run(migration, approve=made.digest)
+    assert (told.error, len(sent(rig))) == (None, 301)
+    rig.assert_results_equal_truth()
+
+
+# Migrations that require an approval, as Airflow's tasks drive them
+
+
+def asking(rig: Rig, **content: Any) -> Migration:
+    return rig.migration(require_approval=True, **content)
+
+
+def in_airflow(rig: Rig, migration: Migration, dag_run: str = "night", **options: Any) -> Run:
+    return engine.prepare(
+        store=rig.store,
+        connection=rig.connection,
+        migration=migration,
+        options=parse_options(options),
+        origin=engine.Origin(kind="airflow", dag_id="d", dag_run_id=dag_run),
+    )
+
+
+def plan_run(rig: Rig, run: Run) -> Any:
+    return planner.plan_run(store=rig.store, connection=rig.connection, run_id=run.run_id, stop=threading.Event())
+
+
+def work(rig: Rig, run: Run) -> engine.Summary:
+    for step in (rig.discover, rig.register):
+        try:
+            step(run)
+        except VodMigrateError:
+            continue
+    return engine.finish(store=rig.store, run_id=run.run_id)
+
+
+def test_by_hand_a_migration_that_requires_approval_needs_a_plan(rig: Rig) -> None:
+    put(rig, "1.mp4")
+    with pytest.raises(BadOption, match="vod-migrate plan FILE"):
+        rig.prepare(asking(rig))
+    made = plan(rig, asking(rig))
+    assert rig.run(asking(rig), approve=made.digest).counts.registered == 1
+
+
+def test_nothing_is_discovered_or_sent_before_a_person_has_said_yes(rig: Rig) -> None:
+    put(rig, "1.mp4")
+    run = in_airflow(rig, asking(rig))
+    for _ in range(2):
+        for step in (rig.discover, rig.register):
+            with pytest.raises(BadOption, match="nobody has approved"):
+                step(run)
+        made = plan_run(rig, run)
+        assert rig.store.run(run.run_id).state == "planned"
+    assert rig.results() == {}
+    assert planner.question(rig.store, run.run_id) == made
+    planner.answer(rig.store, run.run_id, approved=True, by="ada")
+    assert planner.question(rig.store, run.run_id) is None
+    told = work(rig, run)
+    assert (told.error, told.plan, told.counts.registered) == (None, None, 1)
+    # Planned again once it was approved, it stays what was approved.
+    assert plan_run(rig, run).decision.by == "ada"
+
+
+@pytest.mark.parametrize(("by", "said"), [("ada", "rejected by ada"), ("", "nobody answered within 3 hours")])
+def test_a_plan_that_is_rejected_sends_nothing_and_is_no_failure(rig: Rig, by: str, said: str) -> None:
+    put(rig, "1.mp4")
+    run = in_airflow(rig, asking(rig, approval_hours=3))
+    plan_run(rig, run)
+    planner.answer(rig.store, run.run_id, approved=False, by=by)
+    told = work(rig, run)
+    assert (told.state, told.error, rig.results()) == ("planned", None, {})
+    assert said in (rig.store.run(run.run_id).stop_message or "")
+    assert told.as_json()["plan"]["to_send"] == 1
+
+
+def test_a_plan_with_nothing_to_send_asks_nobody_and_still_finds_what_is_gone(rig: Rig) -> None:
+    put(rig, "1.mp4")
+    rig.run()
+    rig.sandbox.delete(BUCKET, "1.mp4")
+    run = in_airflow(rig, asking(rig))
+    assert plan_run(rig, run).gone == 1
+    assert planner.question(rig.store, run.run_id) is None
+    assert work(rig, run).counts.gone == 1
+
+
+def test_what_failed_stays_failed_until_sending_it_again_is_approved(rig: Rig) -> None:
+    migration = asking(rig, describe={"title": "{{ stem }}", "policies": {"title": "fail"}})
+    put(rig, "1 😀.mp4")
+    made = plan(rig, migration)
+    rig.run(migration, approve=made.digest)
+    assert plan(rig, migration, mode="failed", codes=["other_code"]).again == 0
+    run = in_airflow(rig, migration, mode="failed", codes=["title_emoji"])
+    assert plan_run(rig, run).again == 1
+    assert rig.rows("select state from results") == [("failed",)]
+    planner.answer(rig.store, run.run_id, approved=True, by="ada")
+    planner.answer(rig.store, run.run_id, approved=True, by="ada")
+    assert rig.rows("select state from results") == [("pending",)]
+    assert work(rig, run).counts.failed == 1
+
+
+def test_a_dry_run_in_airflow_sends_nothing_even_if_its_tasks_are_cleared(rig: Rig) -> None:
+    put(rig, "1.mp4")
+    run = in_airflow(rig, rig.migration(), dry_run=True)
+    for _ in range(2):
+        assert plan_run(rig, run).to_send == 1
+        with pytest.raises(BadOption, match="only plans"):
+            rig.register(run)
+        told = engine.finish(store=rig.store, run_id=run.run_id)
+        assert (told.state, told.counts.pending, rig.results()) == ("planned", 1, {})
+
+
+def test_a_run_whose_planning_broke_ends_as_one_without_a_plan(rig: Rig) -> None:
+    run = in_airflow(rig, asking(rig))
+    told = engine.finish(store=rig.store, run_id=run.run_id)
+    assert told.state == "interrupted"
+    assert "no plan was made" in str(told.error)

@@ -1,0 +1,348 @@
+"""What the pages read, from runs of the real engine; and that nobody reads what is not theirs."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import Any
+
+import pytest
+from rigging import BUCKET, Rig
+
+from vod_migrate import engine
+from vod_migrate.errors import BadOption
+from vod_migrate.report.browse import QUERIES
+from vod_migrate.report.browse_migrations import migration_line, migrations_page
+from vod_migrate.report.browse_object import object_history
+from vod_migrate.report.browse_objects import find_objects, found_codes
+from vod_migrate.report.browse_quota import quota_bars
+from vod_migrate.report.browse_runs import readable_run, runs_of_dag, runs_of_dag_run, runs_of_migration
+from vod_migrate.report.browse_search import Place, Search, beyond, read_search
+from vod_migrate.report.exports import attachment, failures_csv, mapping_csv, mapping_parquet, objects_csv
+from vod_migrate.report.tables import unguarded
+from vod_migrate.results.rows import Run
+from vod_migrate.spec import parse_options
+
+FILMS, SHOWS = frozenset({"films_dag"}), frozenset({"shows_dag"})
+EVERYTHING = None
+
+HOSTILE = (
+    "films/<script>alert(1)</script>.mp4",
+    "films/../../etc/passwd.mp4",
+    "=cmd|' /C calc'!A0.mp4",
+    "+1+1.mp4",
+    "@sum(1+1).mp4",
+    "films/line\nbreak.mp4",
+    "films/100%25 sure?.mp4",
+    'films/"quotes", commas; and semicolons.mp4',
+    "films/采访 第一集 🎬.mp4",
+)
+
+
+def night(rig: Rig, name: str, dag_run_id: str = "one", *, by_hand: bool = False, **options: Any) -> Run:
+    """A whole run of a migration over the prefix of its own name, in Airflow or by hand."""
+    origin = (
+        engine.Origin()
+        if by_hand
+        else (engine.Origin(kind="airflow", dag_id=f"{name}_dag", dag_run_id=dag_run_id, task_group=""))
+    )
+    run = engine.prepare(
+        store=rig.store,
+        connection=rig.connection,
+        migration=rig.migration(name, source={"prefixes": [f"{name}/"]}),
+        options=parse_options(options),
+        origin=origin,
+    )
+    if run.mode.value != "failed":
+        rig.discover(run)
+    rig.register(run)
+    engine.finish(store=rig.store, run_id=run.run_id)
+    return run
+
+
+@pytest.fixture
+def films(rig: Rig) -> Run:
+    for number in range(12):
+        rig.sandbox.put(BUCKET, f"films/{number:02}.mp4")
+    rig.sandbox.put(BUCKET, "films/bad.mp4")
+    rig.sandbox.fault("fail_files", key="films/bad.mp4")
+    return night(rig, "films")
+
+
+@pytest.fixture
+def shows(rig: Rig) -> Run:
+    for number in range(3):
+        rig.sandbox.put(BUCKET, f"shows/{number:02}.mp4")
+    return night(rig, "shows")
+
+
+def keys(page: Any) -> list[str]:
+    return [line.key for line in page.lines]
+
+
+def test_a_migration_is_one_line_with_its_objects_its_last_run_and_its_nights(rig: Rig, films: Run) -> None:
+    [line] = migrations_page(rig.store, readable=FILMS).lines
+    assert (line.registered, line.failed, line.pending, line.gone) == (12, 1, 0, 0)
+    assert line.done == pytest.approx(12 / 13)
+    assert line.dag_ids == ("films_dag",)
+    assert line.last is not None
+    assert (line.last.run_id, line.last.state) == (films.run_id, "succeeded")
+    assert len(line.nights) == 30
+    assert (line.nights[-1].registered, line.nights[-1].failed, line.nights[-1].runs) == (12, 1, 1)
+
+
+@pytest.mark.usefixtures("films", "shows")
+def test_migrations_are_read_page_by_page(rig: Rig) -> None:
+    first = migrations_page(rig.store, readable=EVERYTHING, most=1)
+    second = migrations_page(rig.store, readable=EVERYTHING, most=1, after=first.more)
+    assert [[line.migration for line in page.lines] for page in (first, second)] == [["films"], ["shows"]]
+    assert second.more is None
+
+
+@pytest.mark.usefixtures("shows")
+def test_nobody_reads_anything_of_a_migration_that_none_of_their_dags_runs(rig: Rig, films: Run) -> None:
+    bad = find_objects(rig.store, read_search("films/bad"), readable=FILMS).lines[0]
+    done = find_objects(rig.store, read_search("films/00"), readable=FILMS).lines[0]
+    for readable in (SHOWS, frozenset[str]()):
+        assert [line.migration for line in migrations_page(rig.store, readable=readable).lines] != ["films"]
+        assert migration_line(rig.store, "default", "films", readable=readable) is None
+        assert readable_run(rig.store, films.run_id, readable=readable) is None
+        assert runs_of_dag(rig.store, "films_dag", readable=readable).lines == ()
+        assert runs_of_dag_run(rig.store, "films_dag", "one", readable=readable) == ()
+        assert runs_of_migration(rig.store, "default", "films", readable=readable).lines == ()
+        assert find_objects(rig.store, read_search("films/"), readable=readable).lines == ()
+        assert find_objects(rig.store, read_search(migration="films"), readable=readable).total == 0
+        assert find_objects(rig.store, read_search(code="file_refused"), readable=readable).lines == ()
+        assert find_objects(rig.store, read_search(str(done.media_id)), readable=readable).lines == ()
+        assert object_history(rig.store, bad.result_id, readable=readable) is None
+        assert found_codes(rig.store, readable=readable) == ()
+        assert b"films" not in b"".join(objects_csv(rig.store, Search(), readable=readable))
+    assert quota_bars(rig.store, readable=frozenset[str]()) == ()
+
+
+def test_every_query_takes_the_dags_that_its_reader_may_read() -> None:
+    names = [name for name in QUERIES.available_queries if not name.endswith("_cursor")]
+    assert len(names) >= 14
+    for name in names:
+        sql = getattr(QUERIES, name).sql
+        assert "%(everything)s" in sql, name
+        assert "%(dags)s" in sql, name
+
+
+def test_runs_by_hand_are_for_administrators_and_their_calls_too(rig: Rig, films: Run) -> None:
+    rig.sandbox.clear_faults()
+    by_hand = night(rig, "films", by_hand=True, mode="failed")
+    assert readable_run(rig.store, by_hand.run_id, readable=FILMS) is None
+    assert [line.run_id for line in runs_of_migration(rig.store, "default", "films", readable=FILMS).lines] == [
+        films.run_id
+    ]
+    assert len(runs_of_migration(rig.store, "default", "films", readable=EVERYTHING).lines) == 2
+    [line] = migrations_page(rig.store, readable=FILMS).lines
+    assert line.last is not None
+    assert line.last.run_id == films.run_id
+    [found] = find_objects(rig.store, read_search("films/bad"), readable=FILMS).lines
+    theirs, ours = (object_history(rig.store, found.result_id, readable=who) for who in (FILMS, EVERYTHING))
+    assert theirs is not None
+    assert ours is not None
+    assert {call.run_id for call in theirs.calls} == {films.run_id}
+    assert theirs.hidden == 1
+    assert {call.run_id for call in ours.calls} == {films.run_id, by_hand.run_id}
+    assert ours.hidden == 0
+
+
+def test_a_migration_run_only_by_hand_is_for_administrators(rig: Rig) -> None:
+    rig.sandbox.put(BUCKET, "home/a.mp4")
+    night(rig, "home", by_hand=True)
+    assert migrations_page(rig.store, readable=frozenset({"", "home_dag"})).lines[1:] == ()
+    assert find_objects(rig.store, Search(), readable=frozenset({"home_dag"})).lines == ()
+    assert keys(find_objects(rig.store, Search(), readable=EVERYTHING)) == ["home/a.mp4"]
+
+
+@pytest.mark.usefixtures("films", "shows")
+def test_pages_of_objects_go_forth_and_back_through_all_states_and_migrations(rig: Rig) -> None:
+    everything = [f"films/{number:02}.mp4" for number in range(12)] + ["films/bad.mp4"]
+    everything += [f"shows/{number:02}.mp4" for number in range(3)]
+    pages = [find_objects(rig.store, Search(), readable=EVERYTHING, most=5)]
+    assert pages[0].before is None
+    assert pages[0].total == 16
+    while pages[-1].after is not None:
+        pages.append(find_objects(rig.store, Search(), readable=EVERYTHING, most=5, after=pages[-1].after))
+    assert [key for page in pages for key in keys(page)] == everything
+    back = [pages[-1]]
+    while back[-1].before is not None:
+        back.append(find_objects(rig.store, Search(), readable=EVERYTHING, most=5, before=back[-1].before))
+    assert [key for page in back[::-1] for key in keys(page)] == everything
+    assert pages[-1].after is None
+
+
+FOUND: tuple[tuple[str, dict[str, str], list[str]], ...] = (
+    ("films/0", {}, [f"films/{number:02}.mp4" for number in range(10)]),
+    ("films/11.mp4", {}, ["films/11.mp4"]),
+    ("  films/11.mp4\n", {}, ["films/11.mp4"]),
+    ("", {"state": "failed"}, ["films/bad.mp4"]),
+    ("", {"code": "file_refused"}, ["films/bad.mp4"]),
+    ("", {"code": "file_refused", "state": "failed", "migration": "films"}, ["films/bad.mp4"]),
+    ("", {"code": "another"}, []),
+    ("films/", {"state": "failed"}, ["films/bad.mp4"]),
+    ("", {"migration": "nothing"}, []),
+    (f"oss://{BUCKET}/films/bad", {}, ["films/bad.mp4"]),
+    ("oss://other-bucket/films/bad", {}, []),
+    (f"https://{BUCKET}.oss-cn-shanghai.aliyuncs.com/films%2Fbad.mp4?x=1", {}, ["films/bad.mp4"]),
+    ("https://cdn.example.com/films/bad.mp4", {}, ["films/bad.mp4"]),
+    ("' or 1=1 --", {}, []),
+    ("films/%", {}, []),
+    ("0" * 32, {}, []),
+)
+
+
+@pytest.mark.usefixtures("films")
+def test_a_search_finds_by_key_prefix_address_state_and_code(rig: Rig) -> None:
+    for text, choices, found in FOUND:
+        search = read_search(text, **choices)
+        assert keys(find_objects(rig.store, search, readable=FILMS)) == found, (text, choices)
+        end = Place(migration="films", account="zz", key="", result_id=0)
+        assert keys(find_objects(rig.store, search, readable=FILMS, before=end)) == found, (text, choices)
+
+
+@pytest.mark.usefixtures("films")
+def test_a_media_id_finds_its_object_and_the_code_of_a_failure_can_be_chosen(rig: Rig) -> None:
+    media = rig.sandbox.truth(BUCKET)["films/07.mp4"].media_id
+    assert keys(find_objects(rig.store, read_search(media), readable=FILMS)) == ["films/07.mp4"]
+    assert found_codes(rig.store, readable=FILMS) == (("file_refused", 1),)
+
+
+def test_an_object_tells_what_was_sent_and_every_call_that_carried_it(rig: Rig) -> None:
+    rig.sandbox.put(BUCKET, "films/late.mp4")
+    rig.sandbox.fault("http_503", api="RegisterMedia", count=1)
+    night(rig, "films")
+    [line] = find_objects(rig.store, Search(), readable=FILMS).lines
+    told = object_history(rig.store, line.result_id, readable=FILMS)
+    assert told is not None
+    assert told.description["Title"] == "late"
+    assert told.line.media_id == rig.sandbox.truth(BUCKET)["films/late.mp4"].media_id
+    assert told.diagnosis is None
+    assert [(call.outcome, call.answer, call.http_status) for call in told.calls] == [
+        ("registered", "ok", 200),
+        (None, "transient", 503),
+    ]
+    assert told.calls[0].request_id
+    assert told.calls[0].dag_run_id == "one"
+
+
+@pytest.mark.usefixtures("films", "shows")
+def test_the_quota_tells_who_sends_now_and_names_no_run_that_its_reader_may_not_see(rig: Rig) -> None:
+    with rig.store.connection() as connection:
+        connection.execute("update runs set state = 'running'")
+        connection.execute(
+            "insert into calls (call_id, run_id, worker, api, started_at, seconds, answer, files) "
+            "select gen_random_uuid(), run_id, 'w', 'RegisterMedia', now() - interval '10 seconds', 0.1, "
+            "case when i <= 10 then 'throttled' else 'ok' end, 10 from runs, generate_series(1, 100) i"
+        )
+    [bar] = quota_bars(rig.store, readable=FILMS)
+    assert [user.migration for user in bar.users] == ["films", None]
+    assert bar.documented == 50
+    assert bar.reserve == pytest.approx(50 - bar.rate)
+    assert bar.used >= 200 / 60
+    assert bar.throttled == pytest.approx(20 / (60 * bar.used), rel=0.05)
+    assert bar.free == pytest.approx(bar.in_force - bar.used)
+
+
+def test_hostile_keys_are_found_shown_and_exported_as_they_are_and_start_no_formula(rig: Rig) -> None:
+    for key in HOSTILE:
+        rig.sandbox.put(BUCKET, key)
+    rig.run()
+    page = find_objects(rig.store, Search(), readable=EVERYTHING)
+    assert keys(page) == sorted(HOSTILE)
+    for key in HOSTILE:
+        assert keys(find_objects(rig.store, read_search(f"oss://{BUCKET}/{key}"), readable=EVERYTHING)) == [key]
+    [run] = runs_of_migration(rig.store, "default", "nightly", readable=EVERYTHING).lines
+    for content in (
+        b"".join(objects_csv(rig.store, Search(), readable=EVERYTHING)),
+        b"".join(mapping_csv(rig.store, run.run_id)),
+    ):
+        rows = list(csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline="")))
+        assert sorted(unguarded(row["key"]) for row in rows) == sorted(HOSTILE)
+        assert not [cell for row in rows for cell in row.values() if cell[:1] in tuple("=+-@\t\r")]
+
+
+def test_an_export_is_cut_at_its_bound_and_says_so(rig: Rig, films: Run) -> None:
+    lines = b"".join(mapping_csv(rig.store, films.run_id, most=5)).decode("utf-8-sig").splitlines()
+    assert len(lines) == 1 + 5 + 1
+    assert lines[-1].startswith('"# cut after 5 rows; `vod-migrate report ')
+    whole = b"".join(mapping_csv(rig.store, films.run_id, most=12)).decode("utf-8-sig").splitlines()
+    assert len(whole) == 1 + 12
+    failures = b"".join(failures_csv(rig.store, films.run_id)).decode("utf-8-sig").splitlines()
+    assert len(failures) == 1 + 1
+    found = b"".join(objects_csv(rig.store, read_search("films/"), readable=FILMS, most=3)).decode("utf-8-sig")
+    assert found.splitlines()[-1] == '"# cut after 3 rows; narrow the search to get the others"'
+
+
+def test_the_mapping_as_parquet_has_types_and_the_exact_texts(rig: Rig, films: Run) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    content = b"".join(mapping_parquet(rig.store, films.run_id))
+    table = parquet.read_table(io.BytesIO(content))
+    assert table.num_rows == 12
+    first = table.slice(0, 1).to_pylist()[0]
+    assert first["key"] == "films/00.mp4"
+    assert first["new_register"] is True
+    assert first["size"] == 5
+    assert first["registered_at"].tzinfo is not None
+    cut = parquet.read_metadata(io.BytesIO(b"".join(mapping_parquet(rig.store, films.run_id, most=5))))
+    assert cut.num_rows == 5
+    assert cut.metadata[b"vod_migrate.cut"] == b"after 5 rows"
+
+
+@pytest.mark.parametrize(
+    "name", ["scheduled__2026-11-21T17:00:00+00:00", '"\r\nx: y', "../../etc/passwd", "采访 🎬", "." * 300]
+)
+def test_a_download_has_a_name_that_no_header_and_no_file_system_can_be_fooled_with(name: str) -> None:
+    header = attachment(name, "csv")
+    assert header.isascii()
+    assert header.isprintable()
+    assert header.count('"') == 2
+    assert "/" not in header
+    header.encode("latin-1")
+
+
+@pytest.mark.parametrize(
+    ("values", "named"),
+    [
+        ({"state": "lost"}, "state: 'lost' is none of pending"),
+        ({"state": "gone", "code": "X"}, "code: only failed objects"),
+        ({"text": "a\x00b"}, "q: longer than"),
+        ({"text": "x" * 3_000}, "q: longer than"),
+        ({"text": "http://[::1"}, "is no address"),
+    ],
+)
+def test_a_search_that_cannot_be_is_refused_by_name(values: dict[str, str], named: str) -> None:
+    with pytest.raises(BadOption, match=named):
+        read_search(values.pop("text", ""), **values)
+
+
+@pytest.mark.parametrize(
+    "token", ["", "x", "bnVsbA", "W10", "WzEsMiwzLDRd", "\ud800", "A" * 9_999, "WyIiLCIiLCIiLHRydWVd"]
+)
+def test_a_damaged_place_is_refused(token: str) -> None:
+    with pytest.raises(BadOption, match="begin again at the first page"):
+        Place.from_token(token)
+
+
+def test_a_place_comes_back_from_its_token() -> None:
+    place = Place(migration="电影", account="default", key="films/\n🎬+%.mp4", result_id=7)
+    assert Place.from_token(place.token()) == place
+    assert place.token().replace("-", "").replace("_", "").isalnum()
+
+
+@pytest.mark.parametrize(
+    ("prefix", "after"),
+    [
+        ("", None),
+        ("a", "b"),
+        ("a\U0010ffff", "b"),
+        ("\U0010ffff", None),
+        ("\ud7ff", "\ue000"),
+        ("采", "釈"),
+    ],
+)
+def test_the_end_of_a_prefix_is_the_first_text_after_it(prefix: str, after: str | None) -> None:
+    assert beyond(prefix) == (chr(ord("采") + 1) if prefix == "采" else after)

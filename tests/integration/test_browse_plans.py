@@ -1,0 +1,198 @@
+"""No page reads more than it shows: every query of every read is explained on a table in which reading too much would show.
+
+The plans are those of the very statements that the pages send, with their parameters and in their transactions.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import psycopg
+import pytest
+
+from vod_migrate.report import load_report
+from vod_migrate.report.browse_migrations import NIGHTS, migrations_page
+from vod_migrate.report.browse_object import object_history
+from vod_migrate.report.browse_objects import find_objects, found_codes, walk_objects
+from vod_migrate.report.browse_quota import quota_bars
+from vod_migrate.report.browse_runs import runs_of_dag, runs_of_dag_run, runs_of_migration
+from vod_migrate.report.browse_search import Place, read_search
+from vod_migrate.results.database import upgrade_schema
+from vod_migrate.results.store import Store
+from vod_migrate.spec import parse_migration
+
+RESULTS, BIG = 40_000, "archive_01"
+FIRST_RUN = f"{BIG}-00"
+TALLIES = {"result_tallies", "outcome_tallies", "call_tallies", "migration_dags"}
+A_FEW = 20
+MOST_TALLIED = 5_000
+"""A run's chart sums its calls by five seconds, 720 rows an hour; everything else that is counted is a few hundred."""
+
+FILL = (
+    """insert into runs (run_id, account, migration, bucket, mode, options, spec, spec_digest, origin, dag_id, dag_run_id, task_group,
+                         state, created_at)
+       select name || '-' || lpad(n::text, 2, '0'), 'default', name, 'b', 'new', '{}', %(spec)s, '', 'airflow', 'dag_' || name, 'n' || n, '',
+              case n when 0 then 'running' else 'succeeded' end, now() - n * interval '1 day'
+       from (select 'archive_' || lpad(i::text, 2, '0') as name from generate_series(1, 8) i) m, generate_series(0, 39) n""",
+    """insert into results (account, bucket, key, migration, state, media_id, code, queued_run, size)
+       select 'default', 'b', i %% 100 || '/' || lpad(i::text, 7, '0'), name,
+              case when i %% 50 = 7 then 'failed' when i %% 50 = 9 then 'pending' when i %% 50 = 11 then 'gone' else 'registered' end,
+              md5(i::text), case when i %% 50 = 7 then 'Code.' || i / 50 %% 4 end, name || '-00', i
+       from (select i, 'archive_0' || case when i %% 5 > 0 then 1 else 2 + i / 5 %% 7 end as name from generate_series(1, %(results)s) i) m""",
+    """insert into calls (call_id, run_id, worker, api, started_at, seconds, answer, files, carried)
+       select md5('call' || i)::uuid, %(first)s, 'w', 'RegisterMedia', now() - i * interval '9 seconds', 0.1,
+              case when i %% 50 = 3 then 'throttled' else 'ok' end, 10, case when i %% 50 = 3 then array[i] end
+       from generate_series(1, %(results)s / 10) i""",
+    """insert into outcomes (result_id, call_id, run_id, outcome, code)
+       select result_id, md5('call' || size / 10)::uuid, queued_run, state, code from results where state in ('registered', 'failed')""",
+    "insert into quotas (account, api, rate) values ('default', 'RegisterMedia', 47)",
+    "analyze",
+)
+
+
+@dataclass(kw_only=True)
+class Scanned:
+    """What one statement read: rows from tables that grow with the objects, and from tallies; and what it gave back."""
+
+    sql: str
+    read: float = 0
+    tallied: float = 0
+    given: float = 0
+    whole: tuple[str, ...] = ()
+
+
+class Explaining(psycopg.Cursor[Any]):
+    """A cursor that has each select explained before it runs."""
+
+    seen: ClassVar[list[Scanned]] = []
+
+    def execute(self, query: Any, params: Any = None, **options: Any) -> Any:
+        text = query if isinstance(query, str) else query.decode()
+        if text.lstrip().lower().startswith(("select", "with", "--")):
+            super().execute(f"explain (analyze, timing off, format json) {text}".encode(), params)
+            [(plans,)] = self.fetchall()
+            plan = (json.loads(plans) if isinstance(plans, str) else plans)[0]["Plan"]
+            told = Scanned(sql=text, given=plan["Actual Rows"])
+            _add(plan, told)
+            self.seen.append(told)
+        return super().execute(query, params, **options)
+
+
+def _add(node: dict[str, Any], told: Scanned) -> None:
+    table = node.get("Relation Name")
+    if table is not None:
+        lost = node.get("Rows Removed by Filter", 0) + node.get("Rows Removed by Index Recheck", 0)
+        rows = (node["Actual Rows"] + lost) * node["Actual Loops"]
+        if table in TALLIES:
+            told.tallied += rows
+        else:
+            told.read += rows
+            if node["Node Type"] == "Seq Scan" and table in ("results", "outcomes", "calls"):
+                told.whole += (table,)
+    for inner in node.get("Plans", ()):
+        _add(inner, told)
+
+
+class ExplainedStore(Store):
+    """A store whose reads are explained."""
+
+    @contextmanager
+    def connection(self) -> Iterator[psycopg.Connection]:
+        with super().connection() as connection:
+            connection.cursor_factory = Explaining
+            try:
+                yield connection
+            finally:
+                connection.cursor_factory = psycopg.Cursor
+
+
+@pytest.fixture(scope="module")
+def store(postgres: str) -> Iterator[Store]:
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        connection.execute("create database plans")
+    url = postgres.replace("/postgres?", "/plans?", 1)
+    upgrade_schema(url)
+    spec = parse_migration(
+        {"name": BIG, "source": {"bucket": "media-archive"}, "register": {"template_group_id": "VOD_NO_TRANSCODE"}},
+        origin="test",
+    )
+    facts = {"spec": spec.model_dump_json(by_alias=True), "results": RESULTS, "first": FIRST_RUN}
+    with psycopg.connect(url, autocommit=True) as connection:
+        for statement in FILL:
+            connection.execute(statement.encode(), facts if "%" in statement else None)
+    with ExplainedStore.open(url) as opened:
+        yield opened
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        connection.execute("drop database plans with (force)")
+
+
+VIEWER = frozenset({f"dag_{BIG}", "dag_archive_03"})
+MIDDLE = Place(migration=BIG, account="default", key="50/", result_id=0)
+
+
+def search(text: str = "", **options: Any) -> Callable[[Store], Any]:
+    """One page of 50 objects: what it shows it reads twice, by its place in an index and by its id."""
+    places = {name: options.pop(name) for name in ("after", "before") if name in options}
+    readable = options.pop("readable", VIEWER)
+    return lambda store: find_objects(store, read_search(text, **options), readable=readable, **places)
+
+
+READS: dict[str, tuple[Callable[[Store], Any], int]] = {
+    "all migrations and their nights": (lambda store: migrations_page(store, readable=None), 8 * (NIGHTS + 2)),
+    "a viewer's migrations": (lambda store: migrations_page(store, readable=VIEWER), 2 * (NIGHTS + 2)),
+    "quota": (lambda store: quota_bars(store, readable=VIEWER), 8),  # a line for every run at work
+    "first page": (search(readable=None), 102),
+    "deep inside": (search(after=MIDDLE), 102),
+    "the page before": (search(before=MIDDLE), 102),
+    "a prefix": (search("77/"), 102),
+    "a prefix, backwards": (search("77/", before=MIDDLE), 102),
+    "a prefix that none has": (search("nowhere/", readable=None), 0),
+    "a state that few have": (search(state="gone"), 102),
+    "a state that most have": (search(state="registered", after=MIDDLE), 102),
+    "a code": (search(code="Code.2"), 102),
+    "a code, backwards": (search(code="Code.2", before=MIDDLE), 102),
+    "a code that none has": (search(code="Code.9"), 0),
+    "one of the smaller migrations": (search(migration="archive_03"), 102),
+    "MediaId": (search("c4ca4238a0b923820dcc509a6f75849b"), 2),
+    "codes to choose from": (lambda store: found_codes(store, readable=None), 0),
+    "one object": (lambda store: object_history(store, 7, readable=VIEWER), 12),
+    "an object of a throttled call": (lambda store: object_history(store, 53, readable=VIEWER), 12),
+    "runs of a DAG": (lambda store: runs_of_dag(store, f"dag_{BIG}", readable=VIEWER), 102),
+    "runs of a migration": (lambda store: runs_of_migration(store, "default", BIG, readable=VIEWER), 102),
+    "run of a DAG run": (lambda store: runs_of_dag_run(store, f"dag_{BIG}", "n0", readable=VIEWER), 2),
+    "a run's report": (
+        lambda store: load_report(store, FIRST_RUN),
+        80,
+    ),  # five samples of each of four codes, four times
+    "2,000 objects for a download": (
+        lambda store: list(walk_objects(store, read_search("1"), readable=VIEWER, most=2_000)),
+        4_002,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", READS)
+def test_no_query_reads_more_rows_than_it_shows(store: Store, name: str) -> None:
+    read, most = READS[name]
+    Explaining.seen.clear()
+    read(store)
+    assert Explaining.seen
+    for told in Explaining.seen:
+        assert told.whole == (), told.sql
+        assert told.read <= most + A_FEW, f"{told.read:.0f} rows read, {told.given:.0f} shown: {told.sql}"
+        assert told.tallied <= MOST_TALLIED, f"{told.tallied:.0f} rows of tallies: {told.sql}"
+
+
+def test_a_query_that_reads_too_much_is_noticed(store: Store) -> None:
+    Explaining.seen.clear()
+    with store.connection() as connection:
+        connection.execute("select key from results where key like '%9' limit 50")
+        connection.execute("select count(*) from results where account = 'default' and migration = 'archive_03'")
+    first, second = Explaining.seen
+    assert first.read > 50
+    assert first.whole == ("results",)
+    assert second.read > 500

@@ -1,0 +1,87 @@
+"""Pause, resume, cancel and pace as a person types them, against a run in another process."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+from test_processes import Shell, shell, wait_for
+from typer.testing import CliRunner, Result
+
+from vod_migrate.cli import app
+from vod_migrate.errors import BadOption
+from vod_migrate.results.store import Store
+from vod_migrate.sandbox.testing import Sandbox
+
+__all__ = ["shell"]
+
+BUCKET = "media-archive"
+
+
+@pytest.fixture
+def typed(database_url: str, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> CliRunner:
+    """Commands in this process: a process of its own for each would cost seconds."""
+    for name, value in {**sandbox.environment, "VOD_MIGRATE_DATABASE_URL": database_url}.items():
+        monkeypatch.setenv(name, value)
+    return CliRunner()
+
+
+def said(typed: CliRunner, *words: str) -> Result:
+    done = typed.invoke(app, words)
+    assert done.exit_code == 0, (done.output, done.exception)
+    return done
+
+
+def test_a_run_is_slowed_down_paused_resumed_and_cancelled_from_another_shell(
+    shell: Shell, sandbox: Sandbox, typed: CliRunner, store: Store
+) -> None:
+    sandbox.generate(BUCKET, count=3_000, dirt=0)
+    running = shell.start("run", str(shell.file()), "--json", "--calls-per-second", "10")
+    wait_for(lambda: len(sandbox.truth(BUCKET)) >= 50)
+    assert "at most 5 calls per second" in said(typed, "pace", store.runs(most=1)[0].run_id, "5").stdout
+    began = time.monotonic()
+    paused = json.loads(said(typed, "pause", "nightly", "--by", "Maria", "--json").stdout)
+    assert (paused["state"], paused["stop"]) == ("paused", "paused by Maria")
+    out, told = running.communicate(timeout=30)
+    assert time.monotonic() - began < 10
+    assert (running.returncode, json.loads(out)["state"]) == (0, "paused"), told
+    assert "objects are left" in told
+    resumed = shell.start("resume", paused["run_id"], "--json")
+    before = len(sandbox.truth(BUCKET))
+    wait_for(lambda: len(sandbox.truth(BUCKET)) >= before + 50)
+    assert store.runs(most=1)[0].options.calls_per_second == 5, "the pace that it was given last"
+    assert "is cancelled; see `vod-migrate report" in said(typed, "cancel", "nightly", "--by", "Wei").stdout
+    out, told = resumed.communicate(timeout=30)
+    assert (resumed.returncode, json.loads(out)["state"]) == (130, "cancelled"), told
+    assert "cancelled by Wei" in told
+    assert "is cancelled" in said(typed, "cancel", "nightly", "--by", "Wei").stdout, "again, and nothing changes"
+
+
+REFUSED = [
+    (("pause", "nightly"), "has ended already (succeeded)"),
+    (("resume", "nightly"), "nothing is left of run"),
+    (("resume", "nowhere"), "no run and no migration 'nowhere'"),
+    (("pace", "nightly", "fast"), "'fast' is no number"),
+    (("pace", "nightly", "0"), "above 0 and up to 1000"),
+    (("pace", "nowhere", "5"), "no run and no migration 'nowhere'"),
+]
+
+
+def test_a_command_that_ends_as_paused_says_what_is_left_and_how_to_go_on_and_what_cannot_be_done(
+    typed: CliRunner, sandbox: Sandbox, shell: Shell
+) -> None:
+    for number in range(30):
+        sandbox.put(BUCKET, f"{number}.mp4")
+    done = shell.run("run", str(shell.file()), "--max-objects", "10", "--json")
+    assert (done.returncode, json.loads(done.stdout)["state"]) == (0, "paused")
+    assert "vod-migrate: paused, 20 objects are left: max_objects is reached" in done.stderr
+    assert '"error"' not in done.stderr
+    assert "Paused after" in said(typed, "report", "nightly").stdout
+    assert (
+        json.loads(said(typed, "resume", "nightly", "--max-objects", "1000", "--json").stdout)["state"] == "succeeded"
+    )
+    for words, says in REFUSED:
+        done_again = typed.invoke(app, words)
+        assert isinstance(done_again.exception, BadOption), words
+        assert says in str(done_again.exception)

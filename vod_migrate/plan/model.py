@@ -1,0 +1,218 @@
+"""A plan as it is saved, printed and approved. Every number is of objects unless its name says otherwise."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, ConfigDict
+
+from vod_migrate.spec import RunOptions
+
+__all__ = [
+    "Batches",
+    "Decision",
+    "Duplicates",
+    "Failing",
+    "LeftOutReason",
+    "Lookups",
+    "Pace",
+    "Plan",
+    "PlannedPrefix",
+    "Repeated",
+    "SampleDescription",
+    "StorageClass",
+]
+
+
+class _Part(BaseModel):
+    """Frozen; a field that a newer version has added to a saved plan is left alone."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class PlannedPrefix(_Part):
+    """What one scan found. fingerprint: which objects it selected, see fingerprint.py."""
+
+    prefix: str
+    listed: int
+    selected: int
+    fingerprint: str
+
+
+class LeftOutReason(_Part):
+    """Objects that the selection left out for one reason, with up to five keys."""
+
+    reason: str
+    count: int
+    samples: tuple[str, ...] = ()
+
+
+class Failing(_Part):
+    """Objects that cannot be described, by the code with which they would fail. samples: key and message."""
+
+    code: str
+    count: int
+    samples: tuple[tuple[str, str], ...] = ()
+
+
+class StorageClass(_Part):
+    """What is to be sent of one class; bytes as far as the sizes are known."""
+
+    name: str
+    count: int
+    bytes: int
+
+
+class Repeated(_Part):
+    """One title or file name that several of the objects to be sent have, with two of their keys."""
+
+    text: str
+    count: int
+    keys: tuple[str, str]
+
+
+class Duplicates(_Part):
+    """Titles or file names that occur more than once: how many of them, on how many objects, the most frequent first."""
+
+    texts: int = 0
+    objects: int = 0
+    samples: tuple[Repeated, ...] = ()
+
+
+class SampleDescription(_Part):
+    """What would be sent for one object. why: what makes its key worth looking at; metadata: the RegisterMetadata."""
+
+    key: str
+    why: str
+    metadata: dict[str, Any]
+
+
+class Batches(_Part):
+    """The calls of the run. cut_short: those that hold fewer files because of `register.max_request_bytes`."""
+
+    calls: int = 0
+    files_per_call: float = 0.0
+    cut_short: int = 0
+
+
+class Pace(_Part):
+    """calls_per_second: the lowest of the account's, the migration's and the run's own; set_by: which of them that is."""
+
+    calls_per_second: float
+    set_by: str
+
+
+class Lookups(_Part):
+    """What the descriptions asked for. categories_to_make: paths that do not exist; covers: looked for, missing, taken on trust."""
+
+    categories_to_make: int = 0
+    category_samples: tuple[str, ...] = ()
+    covers_checked: int = 0
+    covers_missing: int = 0
+    covers_trusted: int = 0
+
+
+class Decision(_Part):
+    """What a person said to a plan. by: their name, '' where the time to answer ran out."""
+
+    approved: bool
+    by: str = ""
+    at: dt.datetime | None = None
+
+
+class Plan(_Part):
+    """What a run would do.
+
+    listed = left out + registered, changed, failed before + owned or queued elsewhere + to be queued + `broken_rows`.
+    to_send + failing = new + again + leftovers + `broken_rows`, and so many outcomes the run has.
+
+    settings: the migration as the run would store it; compared: what else must be the same for the plan to hold.
+    window, brakes: when the run may send, and after what it pauses, in words.
+    leftover_runs: the earlier runs whose leftovers it takes along; what others leave later is for a later plan.
+    """
+
+    run_id: str
+    digest: str
+    migration: str
+    account: str
+    region: str
+    bucket: str
+    origin: str
+    timezone: str
+    local_date: dt.date | None
+    options: dict[str, Any]
+    settings: dict[str, Any]
+    compared: dict[str, Any]
+    made_at: dt.datetime
+    planning_seconds: float
+
+    prefixes: tuple[PlannedPrefix, ...]
+    selected: int
+    fingerprint: str
+
+    listed: int = 0
+    left_out: tuple[LeftOutReason, ...] = ()
+    unchanged: int = 0
+    changed: int = 0
+    failed_before: int = 0
+    owned_elsewhere: int = 0
+    queued_elsewhere: int = 0
+    gone: int = 0
+    new: int = 0
+    again: int = 0
+    leftovers: int = 0
+    leftover_runs: tuple[str, ...] = ()
+    broken_rows: int = 0
+
+    to_send: int = 0
+    failing: tuple[Failing, ...] = ()
+    bytes: int = 0
+    size_unknown: int = 0
+    classes: tuple[StorageClass, ...] = ()
+    batches: Batches = Batches()
+    pace: Pace
+    seconds: float = 0.0
+    window: str | None = None
+    brakes: tuple[str, ...] = ()
+    expected_end: dt.datetime
+    titles: Duplicates = Duplicates()
+    names: Duplicates = Duplicates()
+    lookups: Lookups = Lookups()
+    samples: tuple[SampleDescription, ...] = ()
+    decision: Decision | None = None
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The migration's time zone."""
+        return ZoneInfo(self.timezone)
+
+    @property
+    def would_fail(self) -> int:
+        """Objects and rows that fail without a call."""
+        return sum(group.count for group in self.failing)
+
+    @property
+    def work(self) -> int:
+        """What the run takes on: what it sends, and what fails by itself."""
+        return self.to_send + self.would_fail
+
+    @property
+    def approved(self) -> bool:
+        """Whether a person said yes."""
+        return self.decision is not None and self.decision.approved
+
+    @property
+    def run_options(self) -> RunOptions:
+        """The options that it was made with."""
+        return RunOptions.model_validate(self.options)
+
+    def as_json(self) -> dict[str, Any]:
+        """JSON types: times in ISO 8601 with offset; the names are the fields' own."""
+        return {**self.model_dump(mode="json"), "would_fail": self.would_fail}
+
+    @classmethod
+    def from_json(cls, body: dict[str, Any]) -> Plan:
+        """From a saved body."""
+        return cls.model_validate(body)

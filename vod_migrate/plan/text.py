@@ -1,0 +1,255 @@
+"""A plan for a terminal (at most 100 columns), and for the page on which Airflow asks for an approval."""
+
+from __future__ import annotations
+
+import io
+import re
+import shlex
+from collections.abc import Iterator
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from vod_migrate.diagnose import diagnose, diagnose_left_out
+from vod_migrate.plan.model import Duplicates, Plan
+from vod_migrate.report.lines import COLUMNS, Line, cut, fitted, padded, wrapped
+from vod_migrate.report.wording import counted, duration, grouped, moment, rate, visible, volume
+
+__all__ = ["command", "plan_markdown", "plan_text", "sentence"]
+
+_LABEL = 20
+_NUMBER = 14
+_SAMPLES = 3
+_LEFT_OUT_SAMPLES = 2
+_FIELD = 14
+_MOST_MARKDOWN = 30_000
+"""Characters of a plan on Airflow's page; far more than anybody reads, far fewer than a row of its database holds."""
+
+
+def plan_text(plan: Plan, *, file: str | None = None, colour: bool = False) -> str:
+    """The plan as text that ends with a newline. file: the migration file, for the command that runs the plan.
+
+    Foreign text never brings control characters along: they are shown, not sent.
+    """
+    lines = [(fitted(line), style) for line, style in _lines(plan, file)]
+    if not colour:
+        return "".join(f"{line.rstrip()}\n" for line, _ in lines)
+    console = Console(force_terminal=True, color_system="standard", width=COLUMNS, highlight=False, file=io.StringIO())
+    with console.capture() as captured:
+        for line, style in lines:
+            console.print(Text(line.rstrip(), style=style), soft_wrap=True)
+    return captured.get()
+
+
+def plan_markdown(plan: Plan) -> str:
+    """The plan in Markdown: what matters as a table, everything as it is printed. Keys and titles stand as code only."""
+    rows = [
+        ("would be sent", grouped(plan.to_send)),
+        ("would fail", grouped(plan.would_fail)),
+        ("left out", grouped(sum(one.count for one in plan.left_out))),
+        ("calls", grouped(plan.batches.calls)),
+        ("time", f"{duration(plan.seconds)} at {rate(plan.pace.calls_per_second)} calls/s"),
+        ("digest", f"`{plan.digest}`"),
+    ]
+    table = "\n".join(f"| {name} | {value} |" for name, value in rows)
+    text = plan_text(plan)
+    if len(text) > _MOST_MARKDOWN:
+        text = text[:_MOST_MARKDOWN] + "\n… the rest is in the log of the task that planned\n"
+    # A fence longer than any in the text cannot be closed by it.
+    longest = max((len(run) for run in re.findall("`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"| | |\n|---|---|\n{table}\n\n{fence}text\n{text}{fence}\n"
+
+
+def sentence(plan: Plan) -> str:
+    """What would happen, in one sentence."""
+    failing = f", and {counted(plan.would_fail, 'object')} would fail" if plan.would_fail else ""
+    if not plan.to_send:
+        return f"Nothing would be sent{failing}."
+    return (
+        f"{counted(plan.to_send, 'object')} would be sent in {counted(plan.batches.calls, 'call')}: "
+        f"{duration(plan.seconds)} at {rate(plan.pace.calls_per_second)} calls/s{failing}."
+    )
+
+
+def command(plan: Plan, file: str | None) -> str:
+    """How to run exactly this plan, as it is typed."""
+    words = ["vod-migrate", "run", file or "FILE"]
+    for name, value in plan.options.items():
+        if name in ("dry_run", "approve"):
+            continue
+        option = "--" + {"prefixes": "prefix", "codes": "code"}.get(name, name.replace("_", "-"))
+        for one in value if isinstance(value, list | tuple) else [value]:
+            words += [option] if one is True else [option, str(one)]
+    return shlex.join([*words, "--approve", plan.digest[:16]])
+
+
+def _lines(plan: Plan, file: str | None) -> Iterator[Line]:
+    yield f"{plan.migration}: planned", "bold cyan"
+    yield from wrapped(sentence(plan), style="bold")
+    yield "", ""
+    yield from _facts(plan)
+    yield from _numbers(plan)
+    yield from _calls(plan)
+    yield from _failing(plan)
+    yield from _left_out(plan)
+    yield from _lookups(plan)
+    yield from _repeated("titles", plan.titles)
+    yield from _repeated("file names", plan.names)
+    yield from _descriptions(plan)
+    yield from _how_to_run(plan, file)
+
+
+def _facts(plan: Plan) -> Iterator[Line]:
+    mode = plan.run_options.mode.value
+    given = ", ".join(f"{name}={visible(str(value))}" for name, value in plan.options.items() if name != "mode")
+    facts = [
+        ("digest", plan.digest),
+        ("bucket", f"{plan.bucket} (account {visible(plan.account)}, {plan.region})"),
+        ("mode", mode + (f", date {plan.local_date}" if plan.local_date else "")),
+        ("planned", f"{moment(plan.made_at, plan.zone)} ({plan.timezone}), in {duration(plan.planning_seconds)}"),
+    ]
+    if plan.to_send:
+        facts.append(("would end", f"{moment(plan.expected_end, plan.zone)}, if it began then"))
+    if plan.window is not None:
+        facts.append(("window", f"sends {plan.window} only"))
+    if plan.brakes:
+        facts.append(("brakes", f"pauses after {', '.join(plan.brakes)}"))
+    if given:
+        facts.append(("options", given))
+    for name, fact in facts:
+        yield from wrapped(fact, first=f"  {name:<{_LABEL}}")
+
+
+def _numbers(plan: Plan) -> Iterator[Line]:
+    prefixes = [one for one in plan.prefixes if one.listed]
+    found = f"under {counted(len(prefixes), 'prefix', 'prefixes')}" if len(prefixes) > 1 else ""
+    rows = [
+        ("Listed", plan.listed, found, True),
+        ("Left out", sum(one.count for one in plan.left_out), "by the selection", False),
+        ("Registered before", plan.unchanged, "not sent again", False),
+        ("Failed before", plan.failed_before, "left alone; mode failed sends them", False),
+        ("Changed", plan.changed, "other content since it was registered: not sent", False),
+        ("Owned elsewhere", plan.owned_elsewhere, "belongs to another migration", False),
+        ("Queued elsewhere", plan.queued_elsewhere, "another run is working on them", False),
+        ("Gone", plan.gone, "known before, no longer in the source", False),
+        ("New", plan.new, "", False),
+        ("Sent again", plan.again, "known before", False),
+        ("Left", plan.leftovers, "by earlier runs, and sent along", False),
+        ("Broken rows", plan.broken_rows, "of the manifest", False),
+        ("Would fail", plan.would_fail, "of these, explained below", False),
+        ("Would be sent", plan.to_send, "", True),
+    ]
+    yield "", ""
+    for label, number, note, always in rows:
+        if number or always:
+            style = "red" if label == "Would fail" else ""
+            yield f"  {label:<{_LABEL}}{grouped(number):>{_NUMBER}}  {note}", style
+
+
+def _calls(plan: Plan) -> Iterator[Line]:
+    if not plan.to_send:
+        return
+    batches, pace = plan.batches, plan.pace
+    yield "", ""
+    short = (
+        f"; {counted(batches.cut_short, 'call')} with fewer than ten because of register.max_request_bytes"
+        if batches.cut_short
+        else ""
+    )
+    yield from wrapped(
+        f"{counted(batches.calls, 'call')}, {batches.files_per_call:.2f} files a call{short}", style="bold"
+    )
+    yield from wrapped(
+        f"{rate(pace.calls_per_second)} calls/s is {pace.set_by}; retries, other runs and other programs on the account come on top",
+        first="  ",
+    )
+    unknown = f", {counted(plan.size_unknown, 'object')} of unknown size" if plan.size_unknown else ""
+    yield f"{volume(plan.bytes)} in the bucket{unknown}", "bold"
+    for one in plan.classes:
+        yield f"  {padded(visible(one.name), _LABEL)}{grouped(one.count):>{_NUMBER}}  {volume(one.bytes)}", ""
+
+
+def _failing(plan: Plan) -> Iterator[Line]:
+    if not plan.failing:
+        return
+    yield "", ""
+    yield f"{counted(plan.would_fail, 'object')} would fail, without a call", "bold red"
+    for group in plan.failing:
+        explained = diagnose(group.code)
+        yield f"  {visible(group.code)}: {grouped(group.count)}", "red"
+        yield from wrapped(explained.meaning, first="    ")
+        yield from wrapped(f"To do: {explained.fix}", first="    ")
+        for key, message in group.samples[:_SAMPLES]:
+            yield f"    e.g. {cut(visible(key), COLUMNS - 9)}", ""
+            yield from wrapped(visible(message), first="         ", style="dim")
+
+
+def _left_out(plan: Plan) -> Iterator[Line]:
+    if not plan.left_out:
+        return
+    yield "", ""
+    yield f"{counted(sum(one.count for one in plan.left_out), 'object')} left out", "bold"
+    for one in plan.left_out:
+        begin = f"  {padded(visible(one.reason), _LABEL)}{grouped(one.count):>{_NUMBER}}  "
+        yield from wrapped(diagnose_left_out(one.reason).meaning, first=begin)
+        for sample in one.samples[:_LEFT_OUT_SAMPLES]:
+            yield f"    e.g. {cut(visible(sample), COLUMNS - 9)}", "dim"
+
+
+def _lookups(plan: Plan) -> Iterator[Line]:
+    told = plan.lookups
+    if told.categories_to_make:
+        yield "", ""
+        yield f"{counted(told.categories_to_make, 'category', 'categories')} would be made", "bold"
+        for path in told.category_samples:
+            yield f"  {cut(visible(path), COLUMNS - 2)}", ""
+    if told.covers_checked:
+        yield "", ""
+        trusted = f"; {grouped(told.covers_trusted)} more were not looked for" if told.covers_trusted else ""
+        yield from wrapped(
+            f"{counted(told.covers_checked, 'cover')} looked for, {grouped(told.covers_missing)} of them missing{trusted}"
+        )
+
+
+def _repeated(what: str, found: Duplicates) -> Iterator[Line]:
+    if not found.texts:
+        return
+    yield "", ""
+    yield f"{grouped(found.texts)} {what} occur more than once, on {counted(found.objects, 'object')}", "bold"
+    for one in found.samples[:_SAMPLES]:
+        yield f"  {grouped(one.count)} times {cut(visible(one.text), COLUMNS - 20)}", ""
+        for key in one.keys:
+            yield f"    e.g. {cut(visible(key), COLUMNS - 9)}", "dim"
+
+
+def _descriptions(plan: Plan) -> Iterator[Line]:
+    if not plan.samples:
+        return
+    yield "", ""
+    yield "What would be sent, for example", "bold"
+    for sample in plan.samples:
+        yield f"  {cut(visible(sample.key), COLUMNS - 2)}", ""
+        yield f"    {sample.why}", "dim"
+        for name, value in sample.metadata.items():
+            yield f"    {name:<{_FIELD}}{cut(visible(_plain(value)), COLUMNS - 4 - _FIELD)}", ""
+
+
+def _how_to_run(plan: Plan, file: str | None) -> Iterator[Line]:
+    if not plan.to_send:
+        return
+    yield "", ""
+    if plan.origin == "airflow":
+        yield from wrapped(
+            "To send exactly this: approve it where Airflow asks for it, or trigger the DAG with the same options and this digest as "
+            "`approve`"
+        )
+        return
+    yield "To send exactly this, or nothing if the file or the source has changed by then:", "bold"
+    # Never wrapped: it is there to be copied.
+    yield f"  {command(plan, file)}", ""
+
+
+def _plain(value: Any) -> str:
+    return value if isinstance(value, str) else str(value)

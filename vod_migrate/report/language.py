@@ -1,0 +1,61 @@
+"""The languages of the reports: English as it stands in code and templates, and Chinese beside it, text by text.
+
+A text is its own key. `{name}` in it is filled in afterwards, so that word order is the translation's own business.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from vod_migrate.report import wording
+
+__all__ = ["CHINESE", "ENGLISH", "Language", "language", "texts_in"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Language:
+    """tag: BCP 47, for the page's `lang`; texts: English → this language, empty for English itself."""
+
+    tag: str
+    texts: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    def say(self, text: str, **values: Any) -> str:
+        """The text with its values filled in; one without a translation stays English."""
+        told = self.texts.get(text, text)
+        return told.format(**values) if values else told
+
+    def form(self, number: int, one: str, many: str) -> str:
+        """Which of two texts fits the number. Chinese has one form, the translation of `many`."""
+        return one if number == 1 and not self.texts else self.say(many)
+
+    def count(self, number: int, one: str, many: str) -> str:
+        """The one that fits, with the grouped number for its `{n}`."""
+        return self.form(number, one, many).format(n=wording.grouped(number))
+
+    def duration(self, seconds: float) -> str:
+        """'2 min 3 s', in this language's units."""
+        return wording.duration(seconds, (self.say("h"), self.say("min"), self.say("s")))
+
+    def knowing(self, more: Mapping[str, str]) -> Language:
+        """This language with more texts; English needs none."""
+        return Language(tag=self.tag, texts={**self.texts, **more}) if self.texts else self
+
+
+def texts_in(file: Path) -> dict[str, str]:
+    """A catalogue: a JSON object, English → other language."""
+    found: dict[str, str] = json.loads(file.read_text(encoding="utf-8"))
+    return found
+
+
+ENGLISH = Language(tag="en")
+CHINESE = Language(tag="zh-CN", texts=texts_in(Path(__file__).parent / "zh-CN.json"))
+
+
+def language(tag: str) -> Language:
+    """The language for a BCP 47 tag or a whole Accept-Language header: Chinese in any script or region, else English."""
+    first = tag.split(",", maxsplit=1)[0].strip().lower()
+    return CHINESE if first == "zh" or first.startswith("zh-") else ENGLISH
