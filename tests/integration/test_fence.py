@@ -1,12 +1,14 @@
-"""What a worker has in its queue may be somebody else's by the time its turn comes."""
+"""What a worker has in its queue, or in a call, may be somebody else's by the time its turn comes."""
 
 from __future__ import annotations
 
+import datetime as dt
 import threading
 import time
 import uuid
 from typing import Any
 
+from vod_migrate.results.rows import CallRecord, Settlement
 from vod_migrate.sandbox.testing import Sandbox
 
 BUCKET = "media-archive"
@@ -36,3 +38,23 @@ def test_files_that_went_to_another_worker_while_they_waited_are_not_sent(rig: A
     truth = sandbox.truth(BUCKET)
     assert (worker.is_alive(), len(truth)) == (False, 60)
     assert {item.registrations for item in truth.values()} == {1}
+
+
+def test_a_late_answer_about_a_file_that_is_gone_meanwhile_makes_it_plainly_registered(
+    rig: Any, sandbox: Sandbox
+) -> None:
+    sandbox.put(BUCKET, "a.mp4")
+    run = rig.prepare()
+    rig.discover(run)
+    lost = rig.store.take_place(run.run_id, slot="one", worker="w")
+    (work,) = rig.store.claim(run.run_id, lost, most=1)
+    rig.store.take_place(run.run_id, slot="one", worker="its successor")
+    sandbox.delete(BUCKET, "a.mp4")
+    rig.discover(rig.prepare())
+    assert rig.rows("select state, state_before_gone from results") == [("gone", "pending")]
+    call = CallRecord(
+        call_id=uuid.uuid4(), worker="w", started_at=dt.datetime.now(dt.UTC), seconds=0.1, answer="ok", files=1
+    )
+    told = Settlement(result_id=work.result_id, outcome="registered", state="registered", media_id="m")
+    rig.store.record_call(run.run_id, lost, call, [told])
+    assert rig.rows("select state, state_before_gone, media_id from results") == [("registered", None, "m")]

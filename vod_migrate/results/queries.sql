@@ -369,6 +369,7 @@ with call as (
 ), updated as (
   update results r set
     state = a.state,
+    state_before_gone = null,
     media_id = coalesce(a.media_id, r.media_id),
     new_register = case when a.state = 'registered' then a.outcome = 'registered' else r.new_register end,
     code = case when a.state = 'registered' then null else a.code end,
