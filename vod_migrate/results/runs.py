@@ -151,6 +151,7 @@ class Runs(Session):
                 run_id="",
                 mode=run.mode.value,
                 resumes=run.run_id,
+                only=None,
             )
             return int(waiting[0]) + int(waiting[1]), int(QUERIES.unlisted_scans(connection, run_id=run.run_id))
 
