@@ -29,7 +29,7 @@ from vod_migrate.errors import (
     Suspended,
     VodMigrateError,
 )
-from vod_migrate.register import breaker, client, worker, wrappers
+from vod_migrate.register import breaker, client, feeding, wrappers
 from vod_migrate.results.database import upgrade_schema
 from vod_migrate.results.store import Store
 from vod_migrate.sandbox.faultkinds import KINDS
@@ -59,7 +59,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shorter waits; how long they are in earnest is for the tests of the wrappers."""
     monkeypatch.setattr(wrappers, "FIRST_WAIT_SECONDS", 0.02)
     monkeypatch.setattr(wrappers, "LONGEST_WAIT_SECONDS", 0.1)
-    monkeypatch.setattr(worker, "IDLE_SECONDS", 0.05)
+    monkeypatch.setattr(feeding, "IDLE_SECONDS", 0.05)
     monkeypatch.setattr(breaker, "_PROBE_GAP_SECONDS", 0.05)
     monkeypatch.setattr(breaker, "_GLANCE_SECONDS", 0.05)
     monkeypatch.setattr(client, "READ_MILLISECONDS", 1_500)

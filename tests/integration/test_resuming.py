@@ -94,7 +94,9 @@ def test_the_listing_goes_on_where_it_stopped_and_still_finds_what_is_gone(
     sandbox.reset_counters()
     summary = finished(rig, resumed(rig, run.run_id))
     assert summary.state == "succeeded"
-    assert sandbox.counters()["ListObjects"]["requests"] == 3 - pages + 1, "no page is listed twice, and one look is behind the end"
+    assert sandbox.counters()["ListObjects"]["requests"] == 3 - pages + 1, (
+        "no page is listed twice, and one look is behind the end"
+    )
     assert {key: state for key, (state, _, _) in rig.results().items() if state != "registered"} == dict.fromkeys(
         gone, "gone"
     )

@@ -88,7 +88,7 @@ KINDS: Final[dict[str, Kind]] = {
 
 APIS: Final = (
     "any", "RegisterMedia", "GetCategories", "AddCategory", "ListTranscodeTemplateGroup", "AddTranscodeTemplateGroup",
-    "GetMezzanineInfo", "GetVideoInfos", "ListObjects", "HeadObject", "GetObject", "PutObject", "DeleteObject",
+    "GetMezzanineInfo", "GetTranscodeTemplateGroup", "GetVideoInfos", "ListObjects", "HeadObject", "GetObject", "PutObject", "DeleteObject",
     "DeleteMultipleObjects", "ListBuckets", "GetBucketInfo", "GetBucketLocation", "HeadBucket", "PutBucket", "DeleteBucket",
 )  # fmt: skip
 
