@@ -237,8 +237,8 @@ def test_a_breaker_knows_whether_others_were_answered_since() -> None:
 class NoRows(Rows):
     """Somebody deleted the pace."""
 
-    def reserve_slot(self, account: str, api: str, scope: str, *, ahead: float) -> tuple[float, float] | None:
-        raise KeyError(account, api, scope, ahead)
+    def reserve_slot(self, account: str, api: str, scope: str, *, priority: int, look: LookAhead) -> Reservation:
+        raise KeyError(account, api, scope, priority, look)
 
 
 @pytest.mark.parametrize(
