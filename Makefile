@@ -18,6 +18,9 @@ export UV_LINK_MODE := copy
 unexport HTTP_PROXY HTTPS_PROXY ALL_PROXY http_proxy https_proxy all_proxy
 export ALIBABA_CLOUD_ECS_METADATA_DISABLED := true
 
+# What watches a clock, or a browser, would be disturbed by tests beside it.
+ALONE := tests/browser tests/chaos $(addprefix tests/integration/test_,$(addsuffix .py,brakes control processes resuming sharing))
+
 COMPILE = $(BIN)/uv pip compile --quiet --python-version 3.11 --python-platform linux --no-header \
 	--no-emit-index-url --no-emit-find-links --annotation-style line $(UPGRADE)
 
@@ -28,7 +31,12 @@ demo: $(STAMP)  ## Run a whole migration in a real Airflow against the local san
 	@$(BIN)/python -m vod_migrate.airflow.demo $(ARGS)
 
 test: $(STAMP)  ## Run the tests (ARGS="tests/unit -k title" picks some); leaves .venv/bin/vod-migrate ready
-	@$(BIN)/python -m pytest --numprocesses 3 --dist loadfile $(ARGS)
+ifdef ARGS
+	@$(BIN)/python -m pytest $(ARGS)
+else
+	@$(BIN)/python -m pytest --numprocesses 3 --dist loadfile $(addprefix --ignore=,$(ALONE))
+	@$(BIN)/python -m pytest $(ALONE)
+endif
 
 chaos: $(STAMP)  ## Kill a running migration over and over (SEED=7 repeats one seed; KILLS=26 SEEDS=4 for more or fewer)
 	@$(BIN)/python tests/chaos/run.py $(if $(SEED),--seed $(SEED)) $(if $(SEEDS),--seeds $(SEEDS)) \
