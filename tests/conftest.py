@@ -42,6 +42,9 @@ class _Watch:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
+    if hasattr(session.config, "workerinput"):
+        # The folders of all workers lie in that of the session that started them.
+        return
     factory: Any = getattr(session.config, "_tmp_path_factory", None)
     base: Path | None = getattr(factory, "_basetemp", None)
     if base is not None:

@@ -6,6 +6,7 @@ import pytest
 from run import rehearse
 
 
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize(("way", "seed"), [("by hand", 101), ("as Airflow does it", 102)])
 def test_after_random_kills_every_object_is_there_once_and_nothing_known_was_sent_again(way: str, seed: int) -> None:
     verdict = rehearse(seed, kills=9)

@@ -203,6 +203,8 @@ def test_failures_at_the_threshold_are_no_reason_to_stop(rig: Any, sandbox: Sand
 
 
 def test_a_rerun_can_be_narrowed_to_some_codes(rig: Any, sandbox: Sandbox) -> None:
+    sandbox.put(BUCKET, "proof.mp4")
+    assert rig.run().counts.registered == 1
     put(sandbox, 30)
     sandbox.fault("fail_files")
     assert rig.run().counts.failed == 30

@@ -9,6 +9,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as some
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -446,6 +447,7 @@ def media_id(key: str) -> str:
     return f"media-of-{key}"
 
 
+@pytest.mark.timeout(900)  # a failure is made small first
 def test_in_any_order_of_events_the_results_store_keeps_its_promises(store: Store) -> None:
     budget = settings(
         max_examples=EXAMPLES,
