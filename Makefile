@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test chaos lint bench docs pictures lock clean
+.PHONY: help demo test browser chaos lint bench docs pictures lock clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
@@ -18,8 +18,10 @@ export UV_LINK_MODE := copy
 unexport HTTP_PROXY HTTPS_PROXY ALL_PROXY http_proxy https_proxy all_proxy
 export ALIBABA_CLOUD_ECS_METADATA_DISABLED := true
 
-# What watches a clock, or a browser, would be disturbed by tests beside it.
-ALONE := tests/browser tests/chaos $(addprefix tests/integration/test_,$(addsuffix .py,brakes control processes resuming sharing))
+# Targets of their own: a whole Airflow in a browser, and processes that are killed.
+APART := tests/browser tests/chaos
+# What watches a clock would be disturbed by tests beside it.
+ALONE := $(addprefix tests/integration/test_,$(addsuffix .py,brakes control processes resuming sharing))
 
 COMPILE = $(BIN)/uv pip compile --quiet --python-version 3.11 --python-platform linux --no-header \
 	--no-emit-index-url --no-emit-find-links --annotation-style line $(UPGRADE)
@@ -34,13 +36,16 @@ test: $(STAMP)  ## Run the tests (ARGS="tests/unit -k title" picks some); leaves
 ifdef ARGS
 	@$(BIN)/python -m pytest $(ARGS)
 else
-	@$(BIN)/python -m pytest --numprocesses 3 --dist loadfile $(addprefix --ignore=,$(ALONE))
+	@$(BIN)/python -m pytest --numprocesses 3 --dist loadfile $(addprefix --ignore=,$(APART) $(ALONE))
 	@$(BIN)/python -m pytest $(ALONE)
 endif
 
 chaos: $(STAMP)  ## Kill a running migration over and over (SEED=7 repeats one seed; KILLS=26 SEEDS=4 for more or fewer)
 	@$(BIN)/python tests/chaos/run.py $(if $(SEED),--seed $(SEED)) $(if $(SEEDS),--seeds $(SEEDS)) \
 		$(if $(KILLS),--kills $(KILLS)) $(ARGS)
+
+browser: $(STAMP)  ## Use and attack the pages inside a real Airflow with Chromium
+	@$(BIN)/python -m pytest tests/browser $(ARGS)
 
 lint: $(STAMP)  ## Check style, types and the direction of imports
 	$(BIN)/ruff check .
