@@ -49,7 +49,6 @@ database_app = typer.Typer(help="The results database.", no_args_is_help=True)
 app.add_typer(authoring_app)
 app.add_typer(control_app)
 app.add_typer(doctor_app)
-app.add_typer(doctor_app)
 app.add_typer(database_app, name="db")
 app.add_typer(sandbox_app, name="sandbox")
 
