@@ -56,8 +56,10 @@ def test_the_first_migration_of_the_readme_runs_as_it_stands(
     sandbox.generate("media-archive", 300, prefix="interviews/", missing=0.02)
     (tmp_path / "dags" / "migrations").mkdir(parents=True)
     (tmp_path / "dags" / "migrations" / "interviews.yaml").write_text(blocks(root / "README.md", "yaml")[0])
-    sends, afterwards = (block for block in blocks(root / "README.md", "sh") if "vod-migrate " in block)
+    checks, sends, afterwards = (block for block in blocks(root / "README.md", "sh") if "vod-migrate " in block)
 
+    shell(checks)
+    assert not sandbox.truth("media-archive")
     shell(sends)
     registered = sandbox.truth("media-archive")
     assert len(registered) > 100

@@ -15,10 +15,10 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from conftest import BUCKET, Rig
 from leaks import leaks_in, leaks_in_database, leaks_in_files
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
+from rigging import BUCKET, Rig
 
 from vod_migrate.airflow.checking import try_out
 from vod_migrate.connection import Connection, connection_from_environment, connection_from_fields
