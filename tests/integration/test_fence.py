@@ -52,9 +52,38 @@ def test_a_late_answer_about_a_file_that_is_gone_meanwhile_makes_it_plainly_regi
     sandbox.delete(BUCKET, "a.mp4")
     rig.discover(rig.prepare())
     assert rig.rows("select state, state_before_gone from results") == [("gone", "pending")]
+    record(rig, run.run_id, lost, work.result_id)
+    assert rig.rows("select state, state_before_gone, media_id from results") == [("registered", None, "m")]
+
+
+def test_a_late_answer_about_a_file_that_the_run_registered_before_and_another_queued_again_is_counted_once(
+    rig: Any, sandbox: Sandbox
+) -> None:
+    sandbox.put(BUCKET, "a.mp4")
+    run = rig.prepare()
+    rig.discover(run)
+    lost = rig.store.take_place(run.run_id, slot="one", worker="w")
+    (work,) = rig.store.claim(run.run_id, lost, most=1)
+    successor = rig.store.take_place(run.run_id, slot="one", worker="its successor")
+    assert rig.store.claim(run.run_id, successor, most=1)
+    record(rig, run.run_id, successor, work.result_id)
+    rig.discover(rig.prepare(mode="all"))
+    assert rig.rows("select state from results") == [("pending",)]
+
+    record(rig, run.run_id, lost, work.result_id, outcome="already_registered")
+
+    assert rig.rows("select state, media_id from results") == [("registered", "m")]
+    assert rig.rows("select outcome, count(*) from outcomes group by 1 order by 1") == [
+        ("registered", 1),
+        ("superseded", 1),
+    ]
+    counts = rig.store.counts(run.run_id)
+    assert (counts.registered, counts.already_registered) == (1, 0)
+
+
+def record(rig: Any, run_id: str, token: uuid.UUID, result_id: int, outcome: str = "registered") -> None:
     call = CallRecord(
         call_id=uuid.uuid4(), worker="w", started_at=dt.datetime.now(dt.UTC), seconds=0.1, answer="ok", files=1
     )
-    told = Settlement(result_id=work.result_id, outcome="registered", state="registered", media_id="m")
-    rig.store.record_call(run.run_id, lost, call, [told])
-    assert rig.rows("select state, state_before_gone, media_id from results") == [("registered", None, "m")]
+    told = Settlement(result_id=result_id, outcome=outcome, state="registered", media_id="m")
+    rig.store.record_call(run_id, token, call, [told])

@@ -347,7 +347,8 @@ select (select count(*) from scans where run_id = :run_id and state = 'open'),
 -- name: record_call$
 -- One call, one commit: its audit row, the new state of each object, and the outcomes. Recording twice changes nothing.
 -- A late answer (the claim went to somebody else) may set registered, never undo it. A MediaId belongs to one object: an
--- answer that gives it to a second one is told as a failure.
+-- answer that gives it to a second one is told as a failure. A run counts an object once, by the newest answer; a media that it
+-- made stays one that it made.
 with call as (
   insert into calls (call_id, run_id, worker, api, started_at, seconds, answer, http_status, code, message, request_id,
                      files, carried)
@@ -387,15 +388,23 @@ with call as (
   from answered a
   where r.result_id = a.result_id
     and (r.state = 'pending' and r.claim_token = :token or a.state = 'registered' and r.state <> 'registered')
-  returning r.result_id
+  returning r.result_id, r.state
+), counted as (
+  -- Before this call, that is. Only a run that lost the object meanwhile, or got it back, has any.
+  select o.result_id, bool_or(o.outcome = 'registered') as made_media
+  from updated u join outcomes o on o.result_id = u.result_id
+  where u.state <> 'pending' and o.run_id = :run_id and o.outcome in ('registered', 'already_registered', 'failed')
+  group by 1
 ), superseded as (
   update outcomes o set outcome = 'superseded'
-  from answered a
-  where o.result_id = a.result_id and o.run_id = :run_id and o.outcome = 'failed' and a.state = 'registered'
+  from counted c
+  where o.result_id = c.result_id and o.run_id = :run_id and o.outcome in ('registered', 'already_registered', 'failed')
 ), told as (
   insert into outcomes (result_id, call_id, run_id, outcome, code)
-  select a.result_id, :call_id, :run_id, case when u.result_id is null then 'late' else a.outcome end, a.code
-  from answered a left join updated u on u.result_id = a.result_id
+  select a.result_id, :call_id, :run_id,
+         case when u.result_id is null then 'late'
+              when a.outcome = 'already_registered' and c.made_media then 'registered' else a.outcome end, a.code
+  from answered a left join updated u on u.result_id = a.result_id left join counted c on c.result_id = a.result_id
   returning outcome
 )
 select count(*) filter (where outcome <> 'late') from told;
@@ -411,6 +420,10 @@ with answered as (
                        unsure = false, claim_token = null, settled_run = :run_id, updated_at = now()
   from answered a where r.result_id = a.result_id and r.state = 'pending' and r.claim_token = :token
   returning r.result_id, r.code
+), superseded as (
+  update outcomes o set outcome = 'superseded'
+  from updated u
+  where o.result_id = u.result_id and o.run_id = :run_id and o.outcome in ('registered', 'already_registered', 'failed')
 ), told as (
   insert into outcomes (result_id, run_id, outcome, code) select result_id, :run_id, 'failed', code from updated
   returning 1
@@ -440,6 +453,10 @@ with settled as (
   update results set state = 'failed', alone = false, claim_token = null, settled_run = :run_id, updated_at = now()
   where queued_run = :run_id and state = 'pending' and alone
   returning result_id, code
+), superseded as (
+  update outcomes o set outcome = 'superseded'
+  from settled s
+  where o.result_id = s.result_id and o.run_id = :run_id and o.outcome in ('registered', 'already_registered', 'failed')
 )
 insert into outcomes (result_id, run_id, outcome, code) select result_id, :run_id, 'failed', code from settled;
 
