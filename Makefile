@@ -24,7 +24,8 @@ APART := tests/browser tests/chaos
 UNPROVEN := tests/dags/test_in_airflow.py::test_a_dry_run_plans_and_sends_nothing \
 	tests/dags/test_in_airflow.py::test_a_migration_that_requires_approval_waits_for_a_person_and_sends_what_was_planned
 # What watches a clock would be disturbed by tests beside it.
-ALONE := $(addprefix tests/integration/test_,$(addsuffix .py,brakes control processes resuming sharing))
+ALONE := $(addprefix tests/integration/test_,$(addsuffix .py,brakes control processes resuming sharing)) \
+	tests/contract/test_sandbox_process.py
 
 COMPILE = $(BIN)/uv pip compile --quiet --python-version 3.11 --python-platform linux --no-header \
 	--no-emit-index-url --no-emit-find-links --annotation-style line $(UPGRADE)

@@ -50,7 +50,7 @@ def invoke(sandbox: Sandbox, *arguments: str) -> Any:
 
 
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
-def test_the_process_says_when_it_is_ready_and_stops_soon(tmp_path: Path, stop: signal.Signals) -> None:
+def test_the_process_says_when_it_is_ready_and_stops_within_a_second(tmp_path: Path, stop: signal.Signals) -> None:
     ready_file = tmp_path / "ready.json"
     with serving("--objects", "50", "--seed", "3", "--json", "--ready-file", str(ready_file)) as process:
         ready = first_line(process)
@@ -70,7 +70,7 @@ def test_the_process_says_when_it_is_ready_and_stops_soon(tmp_path: Path, stop: 
             started = time.monotonic()
             process.send_signal(stop)
             assert process.wait(timeout=5) == 0
-            assert time.monotonic() - started < 5
+            assert time.monotonic() - started < 1
 
 
 def test_people_get_export_lines_that_a_shell_understands() -> None:

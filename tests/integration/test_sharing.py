@@ -76,9 +76,9 @@ def test_the_higher_priority_gets_its_way_and_the_lower_one_a_small_share(crowd:
     with crowd:
         time.sleep(1.0)
         rates = crowd.during(3.0)
-    assert rates["high"] >= 0.6 * RATE
-    assert 0.02 * RATE <= rates["low"] <= 0.3 * RATE
-    assert sum(rates.values()) >= 0.7 * RATE, "sharing costs the account nothing"
+    assert rates["high"] >= 0.85 * RATE
+    assert 0.02 * RATE <= rates["low"] <= 0.1 * RATE
+    assert sum(rates.values()) >= 0.95 * RATE, "sharing costs the account nothing"
 
 
 def test_the_lower_priority_gets_what_a_higher_one_leaves(crowd: Crowd) -> None:
@@ -88,8 +88,8 @@ def test_the_lower_priority_gets_what_a_higher_one_leaves(crowd: Crowd) -> None:
     with crowd:
         time.sleep(1.0)
         rates = crowd.during(3.0)
-    assert rates["high"] >= 0.6 * 10
-    assert rates["low"] >= 0.6 * (RATE - 10)
+    assert rates["high"] >= 0.9 * 10
+    assert rates["low"] >= 0.9 * (RATE - 10)
 
 
 @pytest.mark.parametrize("priority", [1, 10])
@@ -97,7 +97,7 @@ def test_alone_every_priority_has_the_whole_pace(crowd: Crowd, priority: int) ->
     crowd.add("only", priority=priority)
     with crowd:
         time.sleep(0.5)
-        assert crowd.during(1.5)["only"] >= 0.7 * RATE
+        assert crowd.during(1.5)["only"] >= 0.97 * RATE
 
 
 @pytest.mark.parametrize("since_higher", [None, 0.5, 1.9, 2.1])

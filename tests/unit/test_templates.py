@@ -88,12 +88,12 @@ FAILING = [
 
 @pytest.mark.parametrize(("template", "says"), FAILING)
 def test_a_template_that_reaches_out_or_runs_on_fails_for_its_key_soon(template: str, says: str) -> None:
-    began = time.monotonic()
+    began = time.process_time()
     with pytest.raises(TemplateFailed) as caught:
         filled(template)
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)
-    assert time.monotonic() - began < 5  # an endless one would take for ever
+    assert time.process_time() - began < 1
 
 
 @pytest.mark.parametrize(
