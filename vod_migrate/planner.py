@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import threading
 
+from vod_migrate.asking import Asked, Origin, ask
 from vod_migrate.connection import Connection
 from vod_migrate.describe import Describer
 from vod_migrate.discover.selection import Selection
-from vod_migrate.engine import Asked, Origin, ask, working
+from vod_migrate.engine import working
 from vod_migrate.errors import BadOption
 from vod_migrate.plan.making import Planner, Question
 from vod_migrate.plan.model import Decision, Plan

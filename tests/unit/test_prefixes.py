@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from vod_migrate import errors
+from vod_migrate.asking import _disjoint, _prefixes
 from vod_migrate.ending import error_named, stop_error
-from vod_migrate.engine import _disjoint, _prefixes
 from vod_migrate.errors import BadOption, RegisterError, RunStopped, SourceError, VodMigrateError
 from vod_migrate.spec import Migration, parse_migration, parse_options
 
