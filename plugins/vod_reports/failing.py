@@ -12,7 +12,6 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from vod_migrate.errors import BadInput, BadOption, StoreError, StoreUnreachable, VodMigrateError
-from vod_reports.headers import policy
 from vod_reports.pages import render, styles
 from vod_reports.store import forget_results
 
@@ -36,6 +35,7 @@ _BY_STATUS = {
     404: Trouble(title="There is nothing here", advice="It was removed, or you may not see it."),
     409: Trouble(title="The run has changed meanwhile", advice="Look at it again."),
     422: Trouble(title="This address cannot be used", advice="A part of it is not what it should be."),
+    429: Trouble(title="Too many downloads at once", advice="Try again when one of them has ended."),
 }
 _AWAY = Trouble(
     title="The results database does not answer",
@@ -80,7 +80,4 @@ def _answer(request: Request, trouble: Trouble, status: int, detail: str) -> Res
     if "text/html" not in request.headers.get("accept", "") and "hx-request" not in request.headers:
         return JSONResponse({"detail": detail or trouble.title}, status_code=status)
     template = "trouble-part.html" if "hx-request" in request.headers else "trouble.html"
-    page = render(request, template, status_code=status, trouble=trouble, detail=detail, styles=styles())
-    # What fails beyond every handler is answered outside the middleware that writes the policy.
-    page.headers["content-security-policy"] = policy(request.state.nonce)
-    return page
+    return render(request, template, status_code=status, trouble=trouble, detail=detail, styles=styles())

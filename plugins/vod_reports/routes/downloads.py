@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fastapi import APIRouter, HTTPException, Response
-from fastapi.responses import StreamingResponse
 
 from vod_migrate.report import load_report, render_html
 from vod_migrate.report.browse_runs import RunLine
@@ -13,6 +12,7 @@ from vod_migrate.report.exports import attachment, failures_csv, mapping_csv, ma
 from vod_reports.access import ReadableRun
 from vod_reports.i18n import ReadingDep
 from vod_reports.store import Results
+from vod_reports.streaming import streamed
 
 __all__ = ["router"]
 
@@ -51,4 +51,4 @@ def whole_report(run: ReadableRun, reading: ReadingDep, store: Results) -> Respo
 
 
 def _table(run: RunLine, rows: Iterator[bytes], suffix: str, kind: str) -> Response:
-    return StreamingResponse(rows, media_type=kind, headers={"content-disposition": attachment(run.run_id, suffix)})
+    return streamed(rows, disposition=attachment(run.run_id, suffix), kind=kind)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
-from fastapi.responses import HTMLResponse, StreamingResponse
+from fastapi.responses import HTMLResponse
 
 from vod_migrate.errors import BadOption
 from vod_migrate.report.browse_object import object_history
@@ -16,6 +16,7 @@ from vod_migrate.report.exports import MOST_ROWS, attachment, objects_csv
 from vod_reports.pages import render
 from vod_reports.security import ViewerDep
 from vod_reports.store import Results
+from vod_reports.streaming import streamed
 
 __all__ = ["router"]
 
@@ -95,9 +96,8 @@ def objects_file(viewer: ViewerDep, store: Results, wanted: AskedDep) -> Respons
         search = wanted.search()
     except BadOption as error:
         raise HTTPException(422, str(error)) from error
-    named = {"content-disposition": attachment("objects", "csv")}
     rows = objects_csv(store, search, readable=viewer.readable)
-    return StreamingResponse(rows, media_type="text/csv; charset=utf-8", headers=named)
+    return streamed(rows, disposition=attachment("objects", "csv"), kind="text/csv; charset=utf-8")
 
 
 @router.get("/objects/{result_id}")

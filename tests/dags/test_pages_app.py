@@ -1,0 +1,83 @@
+"""The app of the pages around its routes: what each answer carries, and how many tables are read at a time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from fastapi import FastAPI, HTTPException
+from fastapi.responses import StreamingResponse
+from fastapi.testclient import TestClient
+
+from vod_reports.app import create_app
+from vod_reports.streaming import AT_ONCE, streamed
+
+
+@pytest.mark.parametrize("accept", ["text/html", "application/json"])
+def test_an_error_that_no_route_expects_is_answered_with_the_policy_and_without_a_trace(accept: str) -> None:
+    def broken() -> None:
+        raise RuntimeError("a fault of ours")
+
+    app = create_app()
+    app.mount("/under", inner := FastAPI())
+    inner.get("/broken")(broken)
+
+    answer = TestClient(app, raise_server_exceptions=False).get("/under/broken", headers={"accept": accept})
+
+    assert answer.status_code == 500
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["cache-control"] == "no-store"
+    assert "a fault of ours" not in answer.text
+
+
+def rows() -> Iterator[bytes]:
+    yield b"a\n"
+    yield b"b\n"
+
+
+def start(stream: Iterator[bytes]) -> StreamingResponse:
+    return streamed(stream, disposition="attachment", kind="text/csv")
+
+
+def read(response: StreamingResponse, send: Callable[[Any], Any]) -> None:
+    async def receive() -> dict[str, str]:
+        await asyncio.sleep(60)
+        return {"type": "http.disconnect"}
+
+    async def take(message: Any) -> None:
+        send(message)
+
+    asyncio.run(response({"type": "http", "asgi": {"spec_version": "2.4"}}, receive, take))
+
+
+def test_only_a_few_tables_are_read_at_a_time_and_a_reader_who_leaves_makes_room() -> None:
+    def leave(message: Any) -> None:
+        if message.get("body"):
+            raise OSError("gone")
+
+    reading = [start(rows()) for _ in range(AT_ONCE)]
+    with pytest.raises(HTTPException) as refused:
+        start(rows())
+    assert refused.value.status_code == 429
+    got: list[Any] = []
+    read(reading.pop(), got.append)
+    assert b"".join(message.get("body", b"") for message in got) == b"a\nb\n"
+    reading.append(start(rows()))
+    for response in reading:
+        with pytest.raises(Exception):  # noqa: B017, PT011 - Starlette's own for a reader who left
+            read(response, leave)
+    for response in [start(rows()) for _ in range(AT_ONCE)]:
+        read(response, got.append)
+
+
+def test_a_table_that_fails_at_once_takes_no_place() -> None:
+    def failing() -> Iterator[bytes]:
+        raise OSError("away")
+        yield b""
+
+    for _ in range(AT_ONCE + 1):
+        with pytest.raises(OSError, match="away"):
+            start(failing())
