@@ -38,7 +38,8 @@ class Plans(Runs):
                 retry_failed=run.spec.register_.retry_failed,
                 adopts=run.adopts,
             )
-            return [(str(fate), str(state)) for fate, state in rows]
+            # Counted as merge_page counts it: what comes back from having gone is registered as it was.
+            return [("unchanged" if fate == "returned" else str(fate), str(state)) for fate, state in rows]
 
         return self._do(work)
 

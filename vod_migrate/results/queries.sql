@@ -116,19 +116,10 @@ with listed as (
 ), known as (
   select result_id, state, size, etag, last_modified, storage_class, attributes,
     case
-      when migration <> :migration then 'owned_elsewhere'
-      when :once and settled_run = :run_id and not starts_with(coalesce(code, ''), 'row_') then 'duplicate'
-      when state = 'registered' then
-        case when :mode = 'all' then 'queued' when known_etag <> etag then 'changed' else 'unchanged' end
-      when state = 'failed' then
-        case when :mode = 'all' or known_etag <> etag or nights < :retry_failed
-                  or starts_with(coalesce(code, ''), 'row_') then 'queued' else 'failed_before' end
-      when state = 'gone' then
-        case when state_before_gone = 'registered' and :mode <> 'all' then 'returned' else 'queued' end
-      when queued_run = :run_id then 'adopted'
-      when vod_migrate_idle(queued_run) then
-        case when :adopts then 'adopted' else 'queued' end
-      else 'queued_elsewhere'
+      when :once and migration = :migration and settled_run = :run_id and not starts_with(coalesce(code, ''), 'row_')
+        then 'duplicate'
+      else vod_migrate_fate(migration = :migration, state, state_before_gone, code, nights, queued_run, known_etag <> etag,
+                            :run_id, :mode, :retry_failed, :adopts)
     end as fate
   from looked_up where result_id is not null
 ), inserted as (
@@ -690,21 +681,10 @@ with listed as (
   ) r on true
 )
 select
-  case
-    when result_id is null then 'queued'
-    when migration <> :migration then 'owned_elsewhere'
-    when state = 'registered' then
-      case when :mode = 'all' then 'queued' when known_etag <> etag then 'changed' else 'unchanged' end
-    when state = 'failed' then
-      case when :mode = 'all' or known_etag <> etag or nights < :retry_failed
-                or starts_with(coalesce(code, ''), 'row_') then 'queued' else 'failed_before' end
-    when state = 'gone' then
-      case when state_before_gone = 'registered' and :mode <> 'all' then 'unchanged' else 'queued' end
-    when queued_run = :run_id then 'adopted'
-    when vod_migrate_idle(queued_run) then
-      case when :adopts then 'adopted' else 'queued' end
-    else 'queued_elsewhere'
-  end, coalesce(state, '')
+  case when result_id is null then 'queued'
+       else vod_migrate_fate(migration = :migration, state, state_before_gone, code, nights, queued_run, known_etag <> etag,
+                             :run_id, :mode, :retry_failed, :adopts) end,
+  coalesce(state, '')
 from looked_up order by place;
 
 -- name: planned_missing$
