@@ -80,4 +80,5 @@ def _answer(request: Request, trouble: Trouble, status: int, detail: str) -> Res
     if "text/html" not in request.headers.get("accept", "") and "hx-request" not in request.headers:
         return JSONResponse({"detail": detail or trouble.title}, status_code=status)
     template = "trouble-part.html" if "hx-request" in request.headers else "trouble.html"
-    return render(request, template, status_code=status, trouble=trouble, detail=detail, styles=styles())
+    viewer = getattr(request.state, "viewer", None)
+    return render(request, template, viewer=viewer, status_code=status, trouble=trouble, detail=detail, styles=styles())

@@ -10,7 +10,7 @@ import hmac
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 from urllib.parse import urlsplit
 
 from airflow.api_fastapi.app import get_auth_manager
@@ -91,9 +91,10 @@ class Viewer:
         )
 
 
-def viewer_of(user: GetUserDep) -> Viewer:
-    """The user of this request; the dependency raises 401 where there is none."""
-    return Viewer(id=user.get_id(), name=user.get_name(), user=user)
+def viewer_of(request: Request, user: GetUserDep) -> Viewer:
+    """The user of this request; the dependency raises 401 where there is none. Error pages find them in its state."""
+    request.state.viewer = Viewer(id=user.get_id(), name=user.get_name(), user=user)
+    return cast("Viewer", request.state.viewer)
 
 
 ViewerDep = Annotated[Viewer, Depends(viewer_of)]
