@@ -18,11 +18,9 @@ export UV_LINK_MODE := copy
 unexport HTTP_PROXY HTTPS_PROXY ALL_PROXY http_proxy https_proxy all_proxy
 export ALIBABA_CLOUD_ECS_METADATA_DISABLED := true
 
-# Targets of their own: a whole Airflow in a browser, and processes that are killed.
-APART := tests/browser tests/chaos
-# What watches a clock would be disturbed by tests beside it.
+# What watches a clock or a browser, or kills processes, would be disturbed by tests beside it.
 ALONE := $(addprefix tests/integration/test_,$(addsuffix .py,brakes control processes resuming sharing)) \
-	tests/contract/test_sandbox_process.py
+	tests/contract/test_sandbox_process.py tests/browser tests/chaos
 
 COMPILE = $(BIN)/uv pip compile --quiet --python-version 3.11 --python-platform linux --no-header \
 	--no-emit-index-url --no-emit-find-links --annotation-style line $(UPGRADE)
@@ -37,7 +35,8 @@ test: $(STAMP)  ## Run the tests (ARGS="tests/unit -k title" picks some); leaves
 ifdef ARGS
 	@$(BIN)/python -m pytest $(ARGS)
 else
-	@$(BIN)/python -m pytest --numprocesses 3 --dist loadfile $(addprefix --ignore=,$(APART) $(ALONE))
+	@$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder \
+		$(addprefix --ignore=,$(ALONE))
 	@$(BIN)/python -m pytest $(ALONE)
 endif
 

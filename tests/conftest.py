@@ -15,6 +15,13 @@ settings.register_profile("suite", deadline=None)
 settings.load_profile("suite")
 
 _TOLD = pytest.StashKey[list[str]]()
+_LONGEST = ("test_in_airflow.py", "test_faults.py", "test_pages_run.py", "test_store_machine.py", "test_hard_cases.py")
+"""Begun first, so that the workers of pytest-xdist end together."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Within a file the order stays."""
+    items.sort(key=lambda item: _LONGEST.index(item.path.name) if item.path.name in _LONGEST else len(_LONGEST))
 
 
 def pytest_configure(config: pytest.Config) -> None:

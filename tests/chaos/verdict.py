@@ -24,6 +24,7 @@ import psycopg
 from rehearsal import BUCKET, Rehearsal
 
 _TOLD = ("registered", "already_registered", "late", "superseded")
+_WITHOUT_AN_ANSWER = ("reset", "timeout", "http_500", "http_503", "html_502", "empty_200", "malformed_200", "error")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -73,7 +74,7 @@ def judge(rehearsal: Rehearsal) -> Verdict:
         effects, told={(request_id, key): at for request_id, key, at in told}, sent=recorded
     )
     lost = [effect for effect in effects if effect["request_id"] not in recorded]
-    by_kills = sum(effect["fault"] is None for effect in lost)
+    by_kills = sum(effect["fault"] not in _WITHOUT_AN_ANSWER for effect in lost)
     in_flight = sum(kill.in_flight for kill in rehearsal.kills)
     assert by_kills <= in_flight, f"{by_kills} effects were lost, but only {in_flight} calls were cut off"
     return Verdict(

@@ -100,7 +100,7 @@ def test_in_a_browser_the_chart_is_drawn_no_foreign_script_runs_and_nothing_over
     playwright = pytest.importorskip("playwright.sync_api")
     chromium = shutil.which("chromium")
     if chromium is None:
-        pytest.skip("needs Debian's chromium")
+        pytest.skip("no chromium to look with: apt-get install chromium")
     file = page_of(hostile_report(), tmp_path)
     with playwright.sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])

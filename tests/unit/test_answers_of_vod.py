@@ -146,6 +146,8 @@ KINDS = [
     ("SignatureDoesNotMatch", 400, InvalidCredentials),
     ("IncompleteSignature", 400, InvalidCredentials),
     ("InvalidSecurityToken.Expired", 400, InvalidCredentials),
+    ("MissingSecurityToken", 400, InvalidCredentials),
+    ("MissingAccessKeyId", 400, InvalidCredentials),
     ("InvalidTimeStamp.Expired", 400, AccountStopped),
     ("SignatureNonceUsed", 400, ServiceTrouble),
     ("OperationDenied", 403, Suspended),

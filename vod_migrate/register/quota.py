@@ -13,7 +13,7 @@ When the service throttles, the row's share of the rate is cut for everyone, by 
 are reserved two seconds ahead, so an excess of n calls a second is refused about 2 n times before the cuts are felt, and those
 cuts together take away n. The share grows back by itself with the cube of the time, slowly where it was refused and then
 fast: the account is probed every dozen seconds, and what a foreign application leaves is taken within forty. Both were
-chosen by benchmarks/sharing.py.
+chosen by the simulation in tests/unit/test_shared_account.py; benchmarks/sharing.py measures them with real processes.
 """
 
 from __future__ import annotations

@@ -43,7 +43,10 @@ __all__ = ["TRIED_ALONE", "classify", "read_reply"]
 TRIED_ALONE = frozenset({"ambiguous_url", "media_id_clash"})
 """Codes of unknown outcomes that a reply about the file alone can clear up."""
 
-_CREDENTIAL_CODES = ("InvalidAccessKeyId", "SignatureDoesNotMatch", "IncompleteSignature", "InvalidSecurityToken")
+_CREDENTIAL_CODES = (
+    "InvalidAccessKeyId", "MissingAccessKeyId", "SignatureDoesNotMatch", "IncompleteSignature", "InvalidSecurityToken",
+    "MissingSecurityToken",
+)  # fmt: skip
 _THROTTLING = ("Throttling", "RequestsTooFrequent")
 _TOO_MANY_REQUESTS = 429
 _SERVER_ERROR = 500
