@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
 from batches import batch_of, entry
@@ -20,7 +22,7 @@ from vod_migrate.errors import (
 )
 from vod_migrate.media import Batch, Outcome, Reply, Verdict
 from vod_migrate.register.breaker import STREAK, Breaker
-from vod_migrate.register.wrappers import MOST_NO_ANSWERS, Guarded, Retried, Split, settle
+from vod_migrate.register.wrappers import MOST_NO_ANSWERS, Guarded, Limited, Retried, Split, settle
 from vod_migrate.results.rows import Settlement
 
 Rule = Callable[[Batch, int], RegisterError | None]
@@ -238,6 +240,41 @@ def test_an_outage_is_probed_every_two_seconds_until_the_service_is_back() -> No
     guarded.register(batch_of(1))
     assert clock.time == 4
     assert not breaker.open
+
+
+class Pace:
+    """Waits for as long as something happens meanwhile."""
+
+    def __init__(self, *meanwhile: Callable[[], object]) -> None:
+        self.meanwhile = list(meanwhile)
+
+    def wait(self) -> None:
+        if self.meanwhile:
+            self.meanwhile.pop(0)()
+
+
+def test_a_call_that_waited_for_its_pace_while_the_service_went_away_is_held_back_until_it_is_back() -> None:
+    clock = HandClock()
+    breaker = Breaker(clock)
+
+    def goes() -> None:
+        for _ in range(STREAK):
+            breaker.failed()
+
+    def goes_and_somebody_else_probes() -> None:
+        goes()
+        other = threading.Thread(target=breaker.admit)
+        other.start()
+        other.join()
+
+    service = Service(lambda *_: None)
+    pace: Any = Pace(goes_and_somebody_else_probes, breaker.answered, goes)
+    guarded = Guarded(Limited(service, pace, breaker), breaker)
+
+    assert guarded.register(batch_of(1)).outcomes[0].verdict is Verdict.REGISTERED
+    assert (len(service.sent), clock.time) == (1, 2), "held back once; then it was the probe itself"
+    assert guarded.register(batch_of(1)).outcomes
+    assert (len(service.sent), clock.time) == (2, 4), "having been the probe before gives no right to be it again"
 
 
 def outcome(verdict: Verdict, code: str | None = None) -> Outcome:

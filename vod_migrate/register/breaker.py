@@ -25,6 +25,7 @@ class Breaker:
         self._lock = threading.Lock()
         self._streak = 0
         self._next_probe = 0.0
+        self._prober = 0  # the thread that may ask while it is open
         self._last_success = float("-inf")
 
     @property
@@ -45,14 +46,20 @@ class Breaker:
                 now = self._clock.now()
                 if now >= self._next_probe:
                     self._next_probe = now + _PROBE_GAP_SECONDS
+                    self._prober = threading.get_ident()
                     return
             self._clock.sleep(_GLANCE_SECONDS)
+
+    def admits_still(self) -> bool:
+        """Whether this thread, admitted a while ago, may still call: the service may have gone while it waited for its pace."""
+        with self._lock:
+            return not self.open or self._prober == threading.get_ident()
 
     def answered(self) -> None:
         """The service gave an answer of any kind."""
         with self._lock:
             was_open = self.open
-            self._streak = 0
+            self._streak = self._prober = 0
             self._last_success = self._clock.now()
         if was_open:
             log.warning("VOD answers again; going on")

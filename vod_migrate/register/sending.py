@@ -97,7 +97,7 @@ class Sender:
             worker=self._worker,
         )
         fenced = Fenced(self._braked(recorded), holdings=self._store, token=self._token)
-        guarded = Guarded(Limited(fenced, self._pace), self._breaker)
+        guarded = Guarded(Limited(fenced, self._pace, self._breaker), self._breaker)
         return Split(
             Retried(guarded, clock=self._pace.clock, breaker=self._breaker),
             fail=self._fail,

@@ -153,16 +153,23 @@ def _answer(error: RegisterError) -> str:
     return "refused"
 
 
+class _HeldBack(Exception):
+    """The breaker opened while a call waited for its pace: nothing was sent, and it waits again."""
+
+
 class Limited:
     """Waits for the account's next send time; a throttled answer slows the whole account down."""
 
-    def __init__(self, inner: Registrar, pace: AccountPace) -> None:
+    def __init__(self, inner: Registrar, pace: AccountPace, breaker: Breaker) -> None:
         self._inner = inner
         self._pace = pace
+        self._breaker = breaker
 
     def register(self, batch: Batch) -> Reply:
-        """Waits, then sends."""
+        """Waits, then sends what the breaker around it still lets through: the account is booked two seconds ahead."""
         self._pace.wait()
+        if not self._breaker.admits_still():
+            raise _HeldBack
         try:
             return self._inner.register(batch)
         except Throttled as error:
@@ -179,17 +186,20 @@ class Guarded:
 
     def register(self, batch: Batch) -> Reply:
         """Sends when the service is believed to be there."""
-        self._breaker.admit()
-        try:
-            reply = self._inner.register(batch)
-        except Transient as error:
-            self._breaker.failed(error)
-            raise
-        except RegisterError:
+        while True:
+            self._breaker.admit()
+            try:
+                reply = self._inner.register(batch)
+            except _HeldBack:
+                continue
+            except Transient as error:
+                self._breaker.failed(error)
+                raise
+            except RegisterError:
+                self._breaker.answered()
+                raise
             self._breaker.answered()
-            raise
-        self._breaker.answered()
-        return reply
+            return reply
 
 
 class Retried:
