@@ -72,7 +72,7 @@ class Slot:
 
 
 def next_slot(*, now: float, reserved_until: float, rate: float, ahead: float = AHEAD_SECONDS) -> Slot | None:
-    """The arithmetic of the quota row, as `reserve_slot` in queries.sql does it.
+    """The arithmetic of the quota row, as `reserve_slot` in results/queries/paces.sql does it.
 
     now, reserved_until, ahead: seconds; rate: calls per second. None when slots are reserved further ahead than allowed.
     """
@@ -132,7 +132,7 @@ def share_in_force(*, share: float, seconds_since_cut: float) -> float:
 
 
 def share_after_refusal(*, share: float, rate: float) -> float:
-    """What one throttled call leaves of the share in force, as `slow_down` in queries.sql does it. rate: calls per second."""
+    """What one throttled call leaves of the share in force, as `slow_down` in results/queries/paces.sql does it. rate: calls per second."""
     return max(LOWEST, share * max(1 - MOST_CUT, 1 - CUT / (rate * share)))
 
 

@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 PACING_CONNECTIONS = 4
 
-QUERIES = aiosql.from_path(Path(__file__).parent / "queries.sql", "psycopg", mandatory_parameters=False)
+QUERIES = aiosql.from_path(Path(__file__).parent / "queries", "psycopg", mandatory_parameters=False)
 _UNREACHABLE = (
     psycopg.OperationalError,
     psycopg.InterfaceError,
