@@ -131,6 +131,7 @@ order by objects desc, t.code limit :most;
 
 -- name: objects_after
 -- A page of one migration's objects by key, from a place on. Each state is read in the order of its index, and they are merged.
+-- Written out for each state: only so does Postgres merge the four as it reads, and stops at the page's end.
 select r.result_id, r.account, r.migration, r.bucket, r.key, r.state, r.code, r.media_id, r.size, r.updated_at
 from (
   select result_id, key from (
