@@ -11,7 +11,7 @@ import logging
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 import typer
 
@@ -53,20 +53,35 @@ app.add_typer(database_app, name="db")
 app.add_typer(sandbox_app, name="sandbox")
 
 
+# What a run is asked for, and so is a plan of it.
+FileArgument: TypeAlias = Annotated[Path, typer.Argument(metavar="FILE", help="The migration file (YAML).")]
+ModeOption: TypeAlias = Annotated[Mode, typer.Option(help=option_help("mode"))]
+PrefixOption: TypeAlias = Annotated[list[str] | None, typer.Option(help=option_help("prefixes") + " May be repeated.")]
+LimitOption: TypeAlias = Annotated[int | None, typer.Option(help=option_help("limit"))]
+ModifiedSinceOption: TypeAlias = Annotated[str | None, typer.Option(metavar="TIME", help=option_help("modified_since"))]
+DateOption: TypeAlias = Annotated[str | None, typer.Option(metavar="YYYY-MM-DD", help=option_help("date"))]
+CallsPerSecondOption: TypeAlias = Annotated[float | None, typer.Option(help=option_help("calls_per_second"))]
+CodeOption: TypeAlias = Annotated[list[str] | None, typer.Option(help=option_help("codes") + " May be repeated.")]
+MaxObjectsOption: TypeAlias = Annotated[int | None, typer.Option(help=option_help("max_objects"))]
+MaxCallsOption: TypeAlias = Annotated[int | None, typer.Option(help=option_help("max_calls"))]
+MaxMinutesOption: TypeAlias = Annotated[float | None, typer.Option(help=option_help("max_minutes"))]
+IgnoreWindowOption: TypeAlias = Annotated[bool, typer.Option("--ignore-window", help=option_help("ignore_window"))]
+
+
 @app.command()
 def run(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="The migration file (YAML).")],
-    mode: Annotated[Mode, typer.Option(help=option_help("mode"))] = Mode.NEW,
-    prefix: Annotated[list[str] | None, typer.Option(help=option_help("prefixes") + " May be repeated.")] = None,
-    limit: Annotated[int | None, typer.Option(help=option_help("limit"))] = None,
-    modified_since: Annotated[str | None, typer.Option(metavar="TIME", help=option_help("modified_since"))] = None,
-    date: Annotated[str | None, typer.Option(metavar="YYYY-MM-DD", help=option_help("date"))] = None,
-    calls_per_second: Annotated[float | None, typer.Option(help=option_help("calls_per_second"))] = None,
-    code: Annotated[list[str] | None, typer.Option(help=option_help("codes") + " May be repeated.")] = None,
-    max_objects: Annotated[int | None, typer.Option(help=option_help("max_objects"))] = None,
-    max_calls: Annotated[int | None, typer.Option(help=option_help("max_calls"))] = None,
-    max_minutes: Annotated[float | None, typer.Option(help=option_help("max_minutes"))] = None,
-    ignore_window: Annotated[bool, typer.Option("--ignore-window", help=option_help("ignore_window"))] = False,
+    file: FileArgument,
+    mode: ModeOption = Mode.NEW,
+    prefix: PrefixOption = None,
+    limit: LimitOption = None,
+    modified_since: ModifiedSinceOption = None,
+    date: DateOption = None,
+    calls_per_second: CallsPerSecondOption = None,
+    code: CodeOption = None,
+    max_objects: MaxObjectsOption = None,
+    max_calls: MaxCallsOption = None,
+    max_minutes: MaxMinutesOption = None,
+    ignore_window: IgnoreWindowOption = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="The same as `vod-migrate plan`.")] = False,
     approve: Annotated[str | None, typer.Option(metavar="DIGEST", help=option_help("approve"))] = None,
     report_dir: ReportOption = None,
@@ -117,18 +132,18 @@ def run(
 
 @app.command()
 def plan(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="The migration file (YAML).")],
-    mode: Annotated[Mode, typer.Option(help=option_help("mode"))] = Mode.NEW,
-    prefix: Annotated[list[str] | None, typer.Option(help=option_help("prefixes") + " May be repeated.")] = None,
-    limit: Annotated[int | None, typer.Option(help=option_help("limit"))] = None,
-    modified_since: Annotated[str | None, typer.Option(metavar="TIME", help=option_help("modified_since"))] = None,
-    date: Annotated[str | None, typer.Option(metavar="YYYY-MM-DD", help=option_help("date"))] = None,
-    calls_per_second: Annotated[float | None, typer.Option(help=option_help("calls_per_second"))] = None,
-    code: Annotated[list[str] | None, typer.Option(help=option_help("codes") + " May be repeated.")] = None,
-    max_objects: Annotated[int | None, typer.Option(help=option_help("max_objects"))] = None,
-    max_calls: Annotated[int | None, typer.Option(help=option_help("max_calls"))] = None,
-    max_minutes: Annotated[float | None, typer.Option(help=option_help("max_minutes"))] = None,
-    ignore_window: Annotated[bool, typer.Option("--ignore-window", help=option_help("ignore_window"))] = False,
+    file: FileArgument,
+    mode: ModeOption = Mode.NEW,
+    prefix: PrefixOption = None,
+    limit: LimitOption = None,
+    modified_since: ModifiedSinceOption = None,
+    date: DateOption = None,
+    calls_per_second: CallsPerSecondOption = None,
+    code: CodeOption = None,
+    max_objects: MaxObjectsOption = None,
+    max_calls: MaxCallsOption = None,
+    max_minutes: MaxMinutesOption = None,
+    ignore_window: IgnoreWindowOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Say what a run would do: what is sent, what is left out or fails and why, how many calls, how long. Sends nothing."""
