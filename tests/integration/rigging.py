@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from typing import Any
 
 from vod_migrate import engine
@@ -74,3 +75,18 @@ class Rig:
 
     def calls(self) -> int:
         return int(self.sandbox.counters().get("RegisterMedia", {}).get("requests", 0))
+
+
+def in_background(work: Callable[..., None], *arguments: Any) -> tuple[threading.Thread, list[BaseException]]:
+    """The thread that works, and what it raises."""
+    raised: list[BaseException] = []
+
+    def go() -> None:
+        try:
+            work(*arguments)
+        except VodMigrateError as error:
+            raised.append(error)
+
+    thread = threading.Thread(target=go, daemon=True)
+    thread.start()
+    return thread, raised

