@@ -14,6 +14,8 @@ __all__ = ["AT_ONCE", "streamed"]
 
 AT_ONCE = 4
 """Each keeps a connection of the store as long as it lasts; the pages need the others."""
+_PATIENCE_SECONDS = 1.0
+"""A reader who has left is noticed at the end of the rows that are being fetched."""
 _places = threading.BoundedSemaphore(AT_ONCE)
 
 
@@ -32,7 +34,7 @@ def streamed(rows: Iterator[bytes], *, disposition: str, kind: str) -> Streaming
     Raises:
         HTTPException: 429, others are being read. And what the first rows raise, while an error can still be a page.
     """
-    if not _places.acquire(blocking=False):
+    if not _places.acquire(timeout=_PATIENCE_SECONDS):
         raise HTTPException(429, f"{AT_ONCE} tables are being downloaded from this Airflow")
     try:
         begun = next(rows, b"")
