@@ -32,7 +32,7 @@ def streamed(rows: Iterator[bytes], *, disposition: str, kind: str) -> Streaming
     """A file of rows, for the reader to keep.
 
     Raises:
-        HTTPException: 429, others are being read. And what the first rows raise, while an error can still be a page.
+        HTTPException: 429, others are being read. And what comes before the first byte.
     """
     if not _places.acquire(timeout=_PATIENCE_SECONDS):
         raise HTTPException(429, f"{AT_ONCE} tables are being downloaded from this Airflow")
