@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 import httpx
+import psycopg
 
 from vod_migrate.airflow.demo.local import LocalAirflow, airflow_environment, local_airflow
 from vod_migrate.airflow.demo.postgres import LocalPostgres, local_postgres
@@ -79,6 +80,18 @@ class Stage:
     def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
         with self.store.connection() as connection:
             return connection.execute(query.encode(), values).fetchall()
+
+
+@contextmanager
+def results_away(stage: Stage) -> Iterator[None]:
+    """Nobody gets into the results database."""
+    with psycopg.connect(stage.postgres.url("airflow"), autocommit=True) as connection:
+        connection.execute("alter database vod_migrate allow_connections false")
+        connection.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = 'vod_migrate'")
+        try:
+            yield
+        finally:
+            connection.execute("alter database vod_migrate allow_connections true")
 
 
 def until(what: str, reached: Callable[[], Any], *, seconds: float = 120.0) -> None:

@@ -9,13 +9,12 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlencode
 
-import psycopg
 import pytest
 from fastapi.routing import APIRoute
 from limited_auth import OUTSIDER
 from looking import Looking, looking, sign_in
 from payloads import HOSTILE
-from staging import SLOW_OBJECTS, Stage, until
+from staging import SLOW_OBJECTS, Stage, results_away, until
 
 from vod_migrate import engine
 from vod_migrate.connection import connection_from_fields
@@ -223,17 +222,10 @@ def test_no_page_has_serious_accessibility_violations_or_overflows(
 def test_the_database_being_away_is_said_on_the_page_which_comes_back_by_itself(admin: Looking, stage: Stage) -> None:
     page = admin.open("dags/vod_backfill__interviews/runs/night_1")
     page.wait_for_selector(".cards")
-    blocked = "alter database vod_migrate allow_connections false"
-    allowed = "alter database vod_migrate allow_connections true"
-    with psycopg.connect(stage.postgres.url("airflow"), autocommit=True) as connection:
-        connection.execute(blocked)
-        connection.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = 'vod_migrate'")
-        try:
-            page.goto(page.url)
-            page.wait_for_selector(".trouble")
-            assert "does not answer" in page.locator("h1").inner_text()
-        finally:
-            connection.execute(allowed)
+    with results_away(stage):
+        page.goto(page.url)
+        page.wait_for_selector(".trouble")
+        assert "does not answer" in page.locator("h1").inner_text()
     page.wait_for_selector(".cards")
     admin.told.clear()  # the browser itself remarks on the status 503
 
