@@ -8,7 +8,7 @@ import time
 import uuid
 from typing import Any
 
-from vod_migrate.results.rows import CallRecord, Settlement
+from vod_migrate.results.rows import CallRecord, Run, Settlement, Work
 from vod_migrate.sandbox.testing import Sandbox
 
 BUCKET = "media-archive"
@@ -43,12 +43,7 @@ def test_files_that_went_to_another_worker_while_they_waited_are_not_sent(rig: A
 def test_a_late_answer_about_a_file_that_is_gone_meanwhile_makes_it_plainly_registered(
     rig: Any, sandbox: Sandbox
 ) -> None:
-    sandbox.put(BUCKET, "a.mp4")
-    run = rig.prepare()
-    rig.discover(run)
-    lost = rig.store.take_place(run.run_id, slot="one", worker="w")
-    (work,) = rig.store.claim(run.run_id, lost, most=1)
-    rig.store.take_place(run.run_id, slot="one", worker="its successor")
+    run, work, lost, _ = a_lost_place(rig, sandbox)
     sandbox.delete(BUCKET, "a.mp4")
     rig.discover(rig.prepare())
     assert rig.rows("select state, state_before_gone from results") == [("gone", "pending")]
@@ -59,12 +54,7 @@ def test_a_late_answer_about_a_file_that_is_gone_meanwhile_makes_it_plainly_regi
 def test_a_late_answer_about_a_file_that_the_run_registered_before_and_another_queued_again_is_counted_once(
     rig: Any, sandbox: Sandbox
 ) -> None:
-    sandbox.put(BUCKET, "a.mp4")
-    run = rig.prepare()
-    rig.discover(run)
-    lost = rig.store.take_place(run.run_id, slot="one", worker="w")
-    (work,) = rig.store.claim(run.run_id, lost, most=1)
-    successor = rig.store.take_place(run.run_id, slot="one", worker="its successor")
+    run, work, lost, successor = a_lost_place(rig, sandbox)
     assert rig.store.claim(run.run_id, successor, most=1)
     record(rig, run.run_id, successor, work.result_id)
     rig.discover(rig.prepare(mode="all"))
@@ -79,6 +69,16 @@ def test_a_late_answer_about_a_file_that_the_run_registered_before_and_another_q
     ]
     counts = rig.store.counts(run.run_id)
     assert (counts.registered, counts.already_registered) == (1, 0)
+
+
+def a_lost_place(rig: Any, sandbox: Sandbox) -> tuple[Run, Work, uuid.UUID, uuid.UUID]:
+    """A run of one file, claimed by a worker whose place then went to its successor: run, claim, and both tokens."""
+    sandbox.put(BUCKET, "a.mp4")
+    run = rig.prepare()
+    rig.discover(run)
+    lost = rig.store.take_place(run.run_id, slot="one", worker="w")
+    (work,) = rig.store.claim(run.run_id, lost, most=1)
+    return run, work, lost, rig.store.take_place(run.run_id, slot="one", worker="its successor")
 
 
 def record(rig: Any, run_id: str, token: uuid.UUID, result_id: int, outcome: str = "registered") -> None:
