@@ -83,6 +83,11 @@ class Brakes(Part):
         float | None, Field(gt=0, le=525_600, description="Minutes that a run takes at most, listing included.")
     ] = None
 
+    def in_words(self) -> tuple[str, ...]:
+        """After what a run pauses: "10,000 objects"."""
+        named = ((self.max_objects, "object"), (self.max_calls, "call"), (self.max_minutes, "minute"))
+        return tuple(f"{most:,.12g} {what}{'' if most == 1 else 's'}" for most, what in named if most is not None)
+
 
 class Migration(Part):
     """One migration file."""

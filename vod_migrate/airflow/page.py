@@ -96,17 +96,8 @@ def _window(migration: Migration) -> str:
 
 
 def _brakes(migration: Migration) -> str:
-    brakes = migration.brakes
-    set_here = [
-        f"{value:,.12g} {what}"
-        for value, what in (
-            (brakes.max_objects, "objects"),
-            (brakes.max_calls, "calls"),
-            (brakes.max_minutes, "minutes"),
-        )
-        if value is not None
-    ]
-    return f"a run is paused after {' or '.join(set_here)}" if set_here else "none"
+    brakes = migration.brakes.in_words()
+    return f"a run is paused after {' or '.join(brakes)}" if brakes else "none"
 
 
 def _schedule(migration: Migration) -> str:

@@ -23,7 +23,7 @@ from vod_migrate.plan.lookups import ReadOnly
 from vod_migrate.plan.model import Batches, Duplicates, Pace, Plan, PlannedPrefix, Repeated
 from vod_migrate.plan.notes import SAMPLES, Failures, Oddities, Sizes
 from vod_migrate.plan.saving import digest_of, left_out_reasons
-from vod_migrate.plan.timing import brakes_of, expected_end
+from vod_migrate.plan.timing import expected_end
 from vod_migrate.register.batching import Batcher
 from vod_migrate.results.plans import PART
 from vod_migrate.results.rows import Listing, Run, Scan, Work, joined_samples
@@ -324,7 +324,7 @@ class Planner:
             pace=self._pace,
             seconds=round(duration, 3),
             window=None if self._window is None else str(self._window),
-            brakes=brakes_of(run),
+            brakes=run.brakes.in_words(),
             expected_end=expected_end(now, duration, self._window),
             lookups=self._lookups.told(),
             samples=self._oddities.samples(),

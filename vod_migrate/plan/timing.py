@@ -12,7 +12,7 @@ from vod_migrate.results.rows import Run
 from vod_migrate.spec import ACCOUNT_CALLS_PER_SECOND
 from vod_migrate.window import Window
 
-__all__ = ["brakes_of", "expected_end", "pace_of"]
+__all__ = ["expected_end", "pace_of"]
 
 
 def pace_of(store: Paces, connection: Connection, run: Run) -> Pace:
@@ -33,14 +33,3 @@ def expected_end(now: dt.datetime, seconds_of_work: float, window: Window | None
     if window is None:
         return now + dt.timedelta(seconds=seconds_of_work)
     return window.end_of_work(now, seconds_of_work).astimezone(now.tzinfo)
-
-
-def brakes_of(run: Run) -> tuple[str, ...]:
-    """After what the run pauses, in words."""
-    given = run.brakes
-    brakes = (
-        (given.max_objects, "object", "objects"),
-        (given.max_calls, "call", "calls"),
-        (given.max_minutes, "minute", "minutes"),
-    )
-    return tuple(f"{most:,} {one if most == 1 else many}" for most, one, many in brakes if most is not None)
