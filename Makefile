@@ -29,7 +29,7 @@ help:  ## List these commands
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-8s %s\n", $$1, $$2}'
 
 demo: $(STAMP)  ## Run a whole migration in a real Airflow against the local sandbox; no cloud account needed
-	@$(BIN)/python -m vod_migrate.airflow.demo $(ARGS)
+	@$(BIN)/python -m demo $(ARGS)
 
 test: $(STAMP)  ## Run the tests (ARGS="tests/unit -k title" picks some); leaves .venv/bin/vod-migrate ready
 ifdef ARGS

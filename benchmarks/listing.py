@@ -35,8 +35,9 @@ def main() -> None:
 def read_pages(*, pages: int) -> None:
     import oss2  # noqa: PLC0415 - after the stage is set
 
-    from vod_migrate.connection import connection_from_environment  # noqa: PLC0415 - after the stage is set
-    from vod_migrate.discover.oss import list_pages, open_bucket  # noqa: PLC0415 - after the stage is set
+    from vod_migrate.cloud.connection import connection_from_environment  # noqa: PLC0415 - after the stage is set
+    from vod_migrate.cloud.oss import open_bucket  # noqa: PLC0415 - after the stage is set
+    from vod_migrate.discover.listing import list_pages  # noqa: PLC0415 - after the stage is set
 
     connection = connection_from_environment()
     ours = open_bucket(connection, BUCKET)
@@ -60,24 +61,27 @@ def read_pages(*, pages: int) -> None:
 
 
 def discover_twice(play: Stage) -> None:
-    from vod_migrate import engine  # noqa: PLC0415 - after the stage is set
-    from vod_migrate.connection import connection_from_environment  # noqa: PLC0415 - after the stage is set
+    from vod_migrate.cloud.connection import connection_from_environment  # noqa: PLC0415 - after the stage is set
+    from vod_migrate.migration.loader import load_migration  # noqa: PLC0415 - after the stage is set
+    from vod_migrate.migration.options import RunOptions  # noqa: PLC0415 - after the stage is set
     from vod_migrate.results.store import Store  # noqa: PLC0415 - after the stage is set
-    from vod_migrate.spec import RunOptions, load_migration  # noqa: PLC0415 - after the stage is set
+    from vod_migrate.run import lifecycle  # noqa: PLC0415 - after the stage is set
+    from vod_migrate.run.prepare import prepare  # noqa: PLC0415 - after the stage is set
+    from vod_migrate.run.request import Origin  # noqa: PLC0415 - after the stage is set
 
     file = play.migration("listing", source={"bucket": BUCKET}, register={"template_group_id": "VOD_NO_TRANSCODE"})
     connection, migration = connection_from_environment(), load_migration(file)
     with Store.open(play.database()) as store:
         for what in ("an empty store", "an unchanged store"):
-            run = engine.prepare(
+            run = prepare(
                 store=store,
                 connection=connection,
                 migration=migration,
                 options=RunOptions(),
-                origin=engine.Origin(),
+                origin=Origin(),
             )
             began = time.monotonic()
-            engine.discover(store=store, connection=connection, run_id=run.run_id, stop=threading.Event())
+            lifecycle.discover(store=store, connection=connection, run_id=run.run_id, stop=threading.Event())
             seconds = time.monotonic() - began
             listed = store.counts(run.run_id).discovered
             print(f"discovering {listed:,} objects into {what:18} {listed / seconds:9,.0f} objects/s")

@@ -9,10 +9,10 @@ import time
 import tracemalloc
 from pathlib import Path
 
-from vod_migrate.connection import connection_from_fields
+from vod_migrate.cloud.connection import connection_from_fields
 from vod_migrate.discover.manifest import manifest_pages
 from vod_migrate.discover.selection import Selection
-from vod_migrate.spec import Manifest, Select
+from vod_migrate.migration.source import Manifest, Select
 
 FIELDS = {
     "access_key_id": "id",

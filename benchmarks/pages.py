@@ -23,15 +23,15 @@ from typing import Any
 import psycopg
 from stage import stage
 
-from vod_migrate.report import load_report
-from vod_migrate.report.browse_migrations import migrations_page
-from vod_migrate.report.browse_object import object_history
-from vod_migrate.report.browse_objects import find_objects, found_codes
-from vod_migrate.report.browse_quota import quota_bars
-from vod_migrate.report.browse_runs import runs_of_dag, runs_of_dag_run
-from vod_migrate.report.browse_search import Place, read_search
+from vod_migrate.migration.loader import parse_migration
+from vod_migrate.report.browse.history import object_history
+from vod_migrate.report.browse.migrations import migrations_page
+from vod_migrate.report.browse.objects import find_objects, found_codes
+from vod_migrate.report.browse.quota import quota_bars
+from vod_migrate.report.browse.runs import runs_of_dag, runs_of_dag_run
+from vod_migrate.report.browse.search import PageCursor, read_search
+from vod_migrate.report.loader import load_report
 from vod_migrate.results.store import Store
-from vod_migrate.spec import parse_migration
 
 MIGRATIONS, NIGHTS = 40, 30
 BIG = "archive_01"
@@ -110,7 +110,7 @@ def fill(url: str, results: int) -> None:
 def reads(store: Store) -> Iterator[tuple[str, Callable[[], Any]]]:
     """What the pages read, each as a name and a read."""
     everything, viewer = None, frozenset({f"vod_backfill__{BIG}", "vod_backfill__archive_17"})
-    middle = Place(migration=BIG, account="default", key=f"{BIG}/5", result_id=0)
+    middle = PageCursor(migration=BIG, account="default", key=f"{BIG}/5", result_id=0)
     page = find_objects(store, read_search(), readable=viewer, after=middle)
     some = page.lines[7]
     media = next(line.media_id for line in page.lines if line.media_id)
@@ -155,7 +155,7 @@ PAGES = {
     "objects": "objects",
     "objects, by prefix": f"objects?q={BIG}/77/",
     "objects, failed": "objects?state=failed",
-    "objects, deep inside": f"objects?after={Place(migration=BIG, account='default', key=f'{BIG}/5', result_id=0).token()}",
+    "objects, deep inside": f"objects?after={PageCursor(migration=BIG, account='default', key=f'{BIG}/5', result_id=0).token()}",
     "one object": "objects/4711",
     "runs of a DAG": f"dags/vod_backfill__{BIG}",
     "the run with 4 of 5 objects": f"dags/vod_backfill__{BIG}/runs/scheduled__0",
@@ -168,7 +168,7 @@ def pages(folder: Path, url: str, times: int) -> None:
     """Prints how long the first byte of each page takes, asked for one after the other by an administrator."""
     import httpx  # noqa: PLC0415 - comes with Airflow
 
-    from vod_migrate.airflow.demo.local import airflow_environment, local_airflow  # noqa: PLC0415 - needs Airflow
+    from demo.local_airflow import airflow_environment, local_airflow  # noqa: PLC0415 - needs Airflow
 
     repository = Path(__file__).resolve().parents[1]
     metadata = f"sqlite:///{folder / 'airflow.db'}"

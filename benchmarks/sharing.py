@@ -181,8 +181,8 @@ class Foreign:
             os.environ.pop(name, None)
         from alibabacloud_vod20170321 import models  # noqa: PLC0415 - after the environment is clean
 
-        from vod_migrate.connection import connection_from_environment  # noqa: PLC0415 - after the environment is clean
-        from vod_migrate.register.client import vod_client  # noqa: PLC0415 - after the environment is clean
+        from vod_migrate.cloud.connection import connection_from_environment  # noqa: PLC0415 - after the environment is clean
+        from vod_migrate.cloud.vod import vod_client  # noqa: PLC0415 - after the environment is clean
 
         self._client = vod_client(connection_from_environment())
         (key, *_) = (json.loads(line)["key"] for line in play.lines("expected?bucket=foreign"))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from vod_migrate.airflow.dag import migration_dag
-from vod_migrate.airflow.folder import read_folder
+from vod_migrate.airflow.migration_folder import read_folder
 
 FOLDER = Path(__file__).parent / "migrations"
 

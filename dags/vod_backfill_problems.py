@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from vod_migrate.airflow.folder import read_folder
+from vod_migrate.airflow.migration_folder import read_folder
 from vod_migrate.errors import BadMigrationFile
 
 FOLDER = Path(__file__).parent / "migrations"

@@ -12,7 +12,7 @@ from airflow.sdk import DAG, task
 
 from vod_migrate.airflow.dag import migration_group
 from vod_migrate.airflow.hook import VodHook
-from vod_migrate.spec import parse_migration
+from vod_migrate.migration.loader import parse_migration
 
 MIGRATION = parse_migration(
     {

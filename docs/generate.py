@@ -14,8 +14,10 @@ from pydantic import BaseModel
 
 from vod_migrate import errors
 from vod_migrate.airflow.provider import CONNECTION_FIELDS
-from vod_migrate.connection import _ENVIRONMENT as CONNECTION_VARIABLES
-from vod_migrate.spec import MEDIA_EXTENSIONS, Migration, RunOptions
+from vod_migrate.cloud.connection import _ENVIRONMENT as CONNECTION_VARIABLES
+from vod_migrate.migration.model import Migration
+from vod_migrate.migration.options import RunOptions
+from vod_migrate.migration.source import MEDIA_EXTENSIONS
 
 FOLDER = Path(__file__).parent
 WRITTEN_BY = "<!-- Written by `make docs` from the code; edit the descriptions there. -->"
@@ -89,7 +91,7 @@ def cli_page() -> str:
     Raises:
         subprocess.CalledProcessError: Typer cannot load the application.
     """
-    words = [sys.executable, "-m", "typer", "vod_migrate.cli", "utils", "docs"]
+    words = [sys.executable, "-m", "typer", "vod_migrate.cli.app", "utils", "docs"]
     words += ["--name", "vod-migrate", "--title", "The command line"]
     plain = {**os.environ, "COLUMNS": "100", "NO_COLOR": "1"}
     commands = subprocess.run(words, check=True, capture_output=True, text=True, cwd=FOLDER.parent, env=plain).stdout

@@ -19,8 +19,6 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-__all__ = ["Batch", "BrokenRow", "Description", "Entry", "MediaObject", "Outcome", "Reply", "Verdict"]
-
 FILES_PER_CALL = 10
 """RegisterMedia takes up to 10 files a call (RegisterMedia page, 2025-12)."""
 

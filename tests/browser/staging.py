@@ -15,11 +15,11 @@ from urllib.parse import quote
 import httpx
 import psycopg
 
-from vod_migrate.airflow.demo.local import LocalAirflow, airflow_environment, local_airflow
-from vod_migrate.airflow.demo.postgres import LocalPostgres, local_postgres
+from demo.local_airflow import LocalAirflow, airflow_environment, local_airflow
+from demo.local_postgres import LocalPostgres, local_postgres
 from vod_migrate.results.database import upgrade_schema
 from vod_migrate.results.store import Store
-from vod_migrate.sandbox.testing import Sandbox
+from vod_migrate.sandbox.pytest_plugin import Sandbox
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 USERS = {"admin": "admin", "editor": "user", "viewer": "viewer", "outsider": "user"}

@@ -16,11 +16,14 @@ from looking import Looking, looking, sign_in
 from payloads import HOSTILE
 from staging import SLOW_OBJECTS, Stage, results_away, until
 
-from vod_migrate import engine
-from vod_migrate.connection import connection_from_fields
+from vod_migrate.cloud.connection import connection_from_fields
+from vod_migrate.migration.loader import parse_migration
+from vod_migrate.migration.options import parse_options
 from vod_migrate.report.tables import unguarded
-from vod_migrate.report.wording import visible
-from vod_migrate.spec import parse_migration, parse_options
+from vod_migrate.report.text_format import visible
+from vod_migrate.run.prepare import prepare
+from vod_migrate.run.request import Origin
+from vod_migrate.run.settle import finish
 
 FORMULA = re.compile("^\\s*'*[=+\\-@\\t\\r\uff1d\uff0b\uff0d\uff20]")
 
@@ -231,7 +234,7 @@ def test_the_database_being_away_is_said_on_the_page_which_comes_back_by_itself(
 
 
 def routes() -> list[APIRoute]:
-    from vod_reports.app import create_app  # noqa: PLC0415 - imports Airflow
+    from vod_migrate.airflow.pages.app import create_app  # noqa: PLC0415 - imports Airflow
 
     app = create_app()
     assert {type(route) for route in app.routes} == {APIRoute}, "no schema, no docs, no mounts"
@@ -298,10 +301,14 @@ def test_runs_by_hand_are_for_administrators(stage: Stage) -> None:
         "register": {"template_group_id": "VOD_NO_TRANSCODE"},
     }
     migration = parse_migration(content, origin="test")
-    run = engine.prepare(
-        store=stage.store, connection=connection, migration=migration, options=parse_options({}), origin=engine.Origin()
+    run = prepare(
+        store=stage.store,
+        connection=connection,
+        migration=migration,
+        options=parse_options({}),
+        origin=Origin(),
     )
-    engine.finish(store=stage.store, run_id=run.run_id)
+    finish(store=stage.store, run_id=run.run_id)
     for user, expected in (("admin", 200), ("editor", 404), ("viewer", 404), (OUTSIDER, 404)):
         with stage.client(user) as client:
             assert client.get(f"/runs/{run.run_id}").status_code == expected, user

@@ -25,10 +25,10 @@ from typing import Any
 IMPORTED = (
     "alibabacloud_vod20170321.client",
     "alibabacloud_vod20170321.models",
-    "vod_migrate.cli",
-    "vod_migrate.discover.sources",
-    "vod_migrate.engine",
-    "vod_migrate.register.lookups",
+    "vod_migrate.cli.app",
+    "vod_migrate.discover.source",
+    "vod_migrate.run.lifecycle",
+    "vod_migrate.describe.lookups",
     "vod_migrate.register.worker",
     "vod_migrate.report.files",
 )
@@ -152,7 +152,7 @@ def _become(order: dict[str, Any]) -> int:
     try:
         if kind == "task":
             return _task(*arguments)
-        from vod_migrate.cli import main  # noqa: PLC0415 - imported before the fork
+        from vod_migrate.cli.app import main  # noqa: PLC0415 - imported before the fork
 
         sys.argv = ["vod-migrate", kind, *arguments]
         main()
@@ -169,19 +169,19 @@ def _become(order: dict[str, Any]) -> int:
 
 def _task(action: str, run_id: str, slot: str = "") -> int:
     """What an Airflow task does: one call into the engine with a store of its own."""
-    from vod_migrate import engine  # noqa: PLC0415 - imported before the fork
-    from vod_migrate.connection import connection_from_environment  # noqa: PLC0415 - imported before the fork
+    from vod_migrate.cloud.connection import connection_from_environment  # noqa: PLC0415 - imported before the fork
     from vod_migrate.errors import VodMigrateError  # noqa: PLC0415 - imported before the fork
     from vod_migrate.results.store import Store  # noqa: PLC0415 - imported before the fork
+    from vod_migrate.run import lifecycle  # noqa: PLC0415 - imported before the fork
 
     stop = threading.Event()
     try:
         with Store.open(os.environ["VOD_MIGRATE_DATABASE_URL"]) as store:
             connection = connection_from_environment()
             if action == "discover":
-                engine.discover(store=store, connection=connection, run_id=run_id, stop=stop)
+                lifecycle.discover(store=store, connection=connection, run_id=run_id, stop=stop)
             else:
-                engine.register(store=store, connection=connection, run_id=run_id, slot=slot, stop=stop)
+                lifecycle.register(store=store, connection=connection, run_id=run_id, slot=slot, stop=stop)
     except VodMigrateError as error:
         print(f"{action} {slot}: {type(error).__name__}: {error}", file=sys.stderr)
         return error.exit_code

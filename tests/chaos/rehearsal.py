@@ -30,13 +30,16 @@ import yaml
 from cluster import Cluster
 from nursery import Nursery
 
-from vod_migrate import engine
-from vod_migrate.connection import connection_from_environment
+from vod_migrate.cloud.connection import connection_from_environment
 from vod_migrate.errors import VodMigrateError
-from vod_migrate.register.quota import API
+from vod_migrate.migration.loader import load_migration
+from vod_migrate.migration.options import RunOptions
+from vod_migrate.rate.limiter import API
 from vod_migrate.results.database import upgrade_schema
 from vod_migrate.results.store import Store
-from vod_migrate.spec import RunOptions, load_migration
+from vod_migrate.run.prepare import prepare
+from vod_migrate.run.request import Origin
+from vod_migrate.run.settle import finish
 
 BUCKET = "media-archive"
 THREADS = 8
@@ -166,12 +169,12 @@ class Rehearsal:
 
     def _parts_of_airflow(self) -> list[Part]:
         with Store.open(self.cluster.url, connections=2) as store:
-            prepared = engine.prepare(
+            prepared = prepare(
                 store=store,
                 connection=connection_from_environment(self.environment),
                 migration=load_migration(self.folder / "migration.yaml"),
                 options=RunOptions(),
-                origin=engine.Origin(kind="airflow", dag_id="vod", dag_run_id=f"seed-{self.seed}"),
+                origin=Origin(kind="airflow", dag_id="vod", dag_run_id=f"seed-{self.seed}"),
             )
         run_id = prepared.run_id
         return [
@@ -244,7 +247,7 @@ class Rehearsal:
         """The last run, which nothing disturbs; an Airflow run is first given its verdict."""
         with Store.open(self.cluster.url, connections=12) as store:
             if not self.by_hand:
-                told = engine.finish(store=store, run_id=store.runs(most=1)[0].run_id)
+                told = finish(store=store, run_id=store.runs(most=1)[0].run_id)
                 assert (told.state, told.counts.pending, told.counts.unknown) == ("succeeded", 0, 0), told
         pid = self._start("last", "run", str(self.folder / "migration.yaml"), "--json")
         until = time.monotonic() + PATIENCE_SECONDS

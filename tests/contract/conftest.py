@@ -9,7 +9,7 @@ from alibabacloud_vod20170321 import models
 from alibabacloud_vod20170321.client import Client
 from sdk_clients import Register, url_of, v4_bucket, vod_client
 
-from vod_migrate.sandbox.testing import Sandbox, sandbox
+from vod_migrate.sandbox.pytest_plugin import Sandbox, sandbox
 
 __all__ = ["sandbox"]
 

@@ -10,7 +10,7 @@ import oss2
 from alibabacloud_tea_openapi.utils_models import Config
 from alibabacloud_vod20170321.client import Client
 
-from vod_migrate.sandbox.testing import Sandbox
+from vod_migrate.sandbox.pytest_plugin import Sandbox
 
 BUCKET = "media-archive"
 Register = Callable[..., Any]

@@ -20,14 +20,14 @@ from sdk_clients import BUCKET, HOST, Register, url_of
 from typer.testing import CliRunner
 
 from vod_migrate.sandbox.cli import sandbox_app
-from vod_migrate.sandbox.faultconfig import FaultConfig
-from vod_migrate.sandbox.faultkinds import APIS, CODES, KINDS
-from vod_migrate.sandbox.faults import FaultPlan, Subject
+from vod_migrate.sandbox.faults.config import FaultConfig
+from vod_migrate.sandbox.faults.kinds import APIS, CODES, KINDS
+from vod_migrate.sandbox.faults.plan import FaultPlan, Subject
 from vod_migrate.sandbox.oss.service import Oss
+from vod_migrate.sandbox.pytest_plugin import Sandbox
 from vod_migrate.sandbox.settings import SandboxConfig
-from vod_migrate.sandbox.testing import Sandbox
+from vod_migrate.sandbox.state import World
 from vod_migrate.sandbox.vod.service import Vod
-from vod_migrate.sandbox.world import World
 
 REQUEST = models.RegisterMediaRequest(register_metadatas=json.dumps([{"FileURL": url_of("a.mp4"), "Title": "t"}]))
 CALL = Subject(api="RegisterMedia", uid="1", named=lambda: ("a.mp4",))

@@ -10,11 +10,11 @@ import pytest
 from sdk_clients import BUCKET, Register, url_of
 
 from vod_migrate.sandbox.objects.dataset import Dataset, no_rollup
-from vod_migrate.sandbox.objects.entry import after_all
+from vod_migrate.sandbox.objects.object import after_all
+from vod_migrate.sandbox.pytest_plugin import Sandbox
 from vod_migrate.sandbox.settings import DatasetConfig, SandboxConfig
-from vod_migrate.sandbox.testing import Sandbox
+from vod_migrate.sandbox.state import World
 from vod_migrate.sandbox.vod.library import NO_EXTRAS, CallOptions, Library, Registration
-from vod_migrate.sandbox.world import World
 
 DATASETS: dict[str, dict[str, Any]] = {
     "dirty": {"count": 5_000},

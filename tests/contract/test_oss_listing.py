@@ -4,7 +4,7 @@ import oss2
 import pytest
 from sdk_clients import BUCKET, v4_bucket
 
-from vod_migrate.sandbox.testing import Sandbox
+from vod_migrate.sandbox.pytest_plugin import Sandbox
 
 KEYS = sorted(
     [

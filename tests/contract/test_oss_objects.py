@@ -8,8 +8,8 @@ import pytest
 import requests
 from sdk_clients import BUCKET, v4_bucket
 
+from vod_migrate.sandbox.pytest_plugin import Sandbox
 from vod_migrate.sandbox.settings import AccountConfig, BucketConfig, CredentialConfig, SandboxConfig
-from vod_migrate.sandbox.testing import Sandbox
 
 BODY = bytes(range(256)) * 4
 ODD_KEYS = [

@@ -9,8 +9,8 @@ import pytest
 import requests
 from sdk_clients import BUCKET
 
+from vod_migrate.sandbox.pytest_plugin import Sandbox
 from vod_migrate.sandbox.settings import AccountConfig, CredentialConfig, SandboxConfig
-from vod_migrate.sandbox.testing import Sandbox
 
 VERSIONS = [oss2.ProviderAuth, oss2.ProviderAuthV4]
 KEY = "中文 a+b%41?&=;#.mp4"

@@ -15,9 +15,9 @@ from darabonba.exceptions import UnretryableException
 from darabonba.runtime import RuntimeOptions
 from sdk_clients import BUCKET, HOST, Register, url_of, vod_client
 
+from vod_migrate.sandbox.pytest_plugin import Sandbox
 from vod_migrate.sandbox.quota import SlidingSecond
 from vod_migrate.sandbox.settings import AccountConfig, BucketConfig, CredentialConfig, SandboxConfig
-from vod_migrate.sandbox.testing import Sandbox
 
 REQUEST = models.RegisterMediaRequest(register_metadatas=json.dumps([{"FileURL": url_of("a.mp4"), "Title": "t"}]))
 

@@ -10,8 +10,8 @@ from alibabacloud_tea_openapi.exceptions import ClientException
 from alibabacloud_vod20170321 import models
 from sdk_clients import BUCKET, HOST, Register, url_of, vod_client
 
+from vod_migrate.sandbox.pytest_plugin import Sandbox
 from vod_migrate.sandbox.settings import AccountConfig, BucketConfig, CredentialConfig, SandboxConfig
-from vod_migrate.sandbox.testing import Sandbox
 from vod_migrate.sandbox.vod.templates import DEFAULT_GROUP, DEFAULT_WORKFLOW
 
 CONTENT_LIMITS = [

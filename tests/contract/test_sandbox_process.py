@@ -20,9 +20,9 @@ from sdk_clients import BUCKET, Register
 from typer.testing import CliRunner
 
 from vod_migrate.sandbox.cli import sandbox_app
-from vod_migrate.sandbox.faultconfig import FaultConfig
+from vod_migrate.sandbox.faults.config import FaultConfig
+from vod_migrate.sandbox.pytest_plugin import Sandbox
 from vod_migrate.sandbox.settings import DatasetConfig, Settings
-from vod_migrate.sandbox.testing import Sandbox
 
 DOCS = Path(__file__).parents[2] / "docs" / "sandbox.md"
 

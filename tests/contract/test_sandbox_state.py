@@ -14,8 +14,8 @@ import pytest
 from alibabacloud_vod20170321 import models
 from sdk_clients import BUCKET, url_of
 
-from vod_migrate.connection import connection_from_environment
-from vod_migrate.register.client import vod_client
+from vod_migrate.cloud.connection import connection_from_environment
+from vod_migrate.cloud.vod import vod_client
 
 KEYS = ["访谈 1 + %41.mp4", "b.mp4"]
 

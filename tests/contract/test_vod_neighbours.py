@@ -9,7 +9,7 @@ from alibabacloud_vod20170321 import models
 from alibabacloud_vod20170321.client import Client
 from sdk_clients import BUCKET, HOST, Register, url_of
 
-from vod_migrate.sandbox.testing import Sandbox
+from vod_migrate.sandbox.pytest_plugin import Sandbox
 from vod_migrate.sandbox.vod.templates import DEFAULT_GROUP
 
 

@@ -15,8 +15,8 @@ from alibabacloud_vod20170321.client import Client
 from darabonba.runtime import RuntimeOptions
 from sdk_clients import BUCKET, url_of, vod_client
 
+from vod_migrate.sandbox.pytest_plugin import Sandbox
 from vod_migrate.sandbox.settings import AccountConfig, CredentialConfig, SandboxConfig
-from vod_migrate.sandbox.testing import Sandbox
 
 SIGNATURES = [{}, {"signature_algorithm": "v2"}]
 TITLE = "标题 a+b&c=d~e*f'g(h)%41 ?#;/"

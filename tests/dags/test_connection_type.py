@@ -15,7 +15,7 @@ from airflow.sdk import Connection
 
 from vod_migrate.airflow.hook import VodHook, postgres_url, results_url
 from vod_migrate.airflow.provider import get_provider_info
-from vod_migrate.connection import connection_from_fields
+from vod_migrate.cloud.connection import connection_from_fields
 from vod_migrate.errors import BadSetting
 
 STORED: dict[str, Any] = {

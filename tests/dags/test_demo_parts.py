@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from vod_migrate.airflow.demo.comparing import Expected, compare
-from vod_migrate.airflow.demo.folder import copy_dags, fresh_folder
-from vod_migrate.airflow.demo.processes import Child, ChildFailed, run_to_end, stop_all
+from demo.comparison import Expected, compare
+from demo.processes import Child, ChildFailed, run_to_end, stop_all
+from demo.workspace import copy_dags, fresh_folder
 from vod_migrate.errors import BadSetting
-from vod_migrate.spec import load_migration
+from vod_migrate.migration.loader import load_migration
 
 EXPECTED = Expected(objects=4, registered=frozenset({"a", "b"}), failed=frozenset({"c"}))
 TRUTH = {"a": "id-a", "b": "id-b"}
@@ -109,8 +109,6 @@ def test_a_command_that_fails_shows_the_end_of_its_log(tmp_path: Path) -> None:
 
 
 def test_the_demo_explains_itself() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "vod_migrate.airflow.demo", "--help"], check=True, capture_output=True, text=True
-    )
+    done = subprocess.run([sys.executable, "-m", "demo", "--help"], check=True, capture_output=True, text=True)
 
     assert "--objects" in done.stdout

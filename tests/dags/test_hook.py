@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from vod_migrate.airflow.hook import VodHook
-from vod_migrate.sandbox.testing import Sandbox
+from vod_migrate.sandbox.pytest_plugin import Sandbox
 
 
 @pytest.fixture

@@ -23,12 +23,12 @@ import pytest
 from leaks import KNOWN, leaks_in_database, leaks_in_files
 from psycopg import sql
 
-from vod_migrate.airflow.demo.local import LocalAirflow, airflow_environment, local_airflow
-from vod_migrate.airflow.demo.postgres import LocalPostgres, local_postgres
-from vod_migrate.airflow.demo.rest import ApiFailed
+from demo.airflow_api import ApiFailed
+from demo.local_airflow import LocalAirflow, airflow_environment, local_airflow
+from demo.local_postgres import LocalPostgres, local_postgres
 from vod_migrate.results.database import upgrade_schema
 from vod_migrate.results.store import Store
-from vod_migrate.sandbox.testing import Sandbox
+from vod_migrate.sandbox.pytest_plugin import Sandbox
 
 NIGHTS = [dt.date(2026, 3, day) for day in range(5, 12)]  # the clocks of Los Angeles change on the 8th
 IN_FLIGHT = 32 * 10  # threads of a worker times files of a call

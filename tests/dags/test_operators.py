@@ -15,15 +15,16 @@ import pytest
 from airflow.sdk import DAG
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
+from demo.local_postgres import LocalPostgres, local_postgres
 from vod_migrate.airflow.dag import migration_dag, migration_group
-from vod_migrate.airflow.demo.postgres import LocalPostgres, local_postgres
-from vod_migrate.airflow.form import trigger_form
+from vod_migrate.airflow.dag_doc import migration_page
 from vod_migrate.airflow.operators import PrepareOperator, reports_folder
-from vod_migrate.airflow.page import migration_page
-from vod_migrate.control import cancel, pause
+from vod_migrate.airflow.trigger_form import trigger_form
+from vod_migrate.migration.loader import parse_migration
+from vod_migrate.migration.model import Migration
 from vod_migrate.results.database import upgrade_schema
 from vod_migrate.results.store import Store
-from vod_migrate.spec import Migration, parse_migration
+from vod_migrate.run.control import cancel, pause
 
 CONTENT: dict[str, Any] = {
     "name": "nights",

@@ -11,8 +11,8 @@ from fastapi import FastAPI, HTTPException
 from fastapi.responses import StreamingResponse
 from fastapi.testclient import TestClient
 
-from vod_reports.app import create_app
-from vod_reports.streaming import AT_ONCE, streamed
+from vod_migrate.airflow.pages.app import create_app
+from vod_migrate.airflow.pages.download import AT_ONCE, streamed
 
 
 @pytest.mark.parametrize("accept", ["text/html", "application/json"])

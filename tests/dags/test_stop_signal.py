@@ -8,7 +8,7 @@ from types import FrameType
 
 import pytest
 
-from vod_migrate.stopping import StopSignal
+from vod_migrate.shutdown import StopSignal
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ import pytest
 from airflow.sdk import Param
 from airflow.sdk.exceptions import ParamValidationError
 
-from vod_migrate.airflow.form import _TITLES, trigger_form
-from vod_migrate.spec import Mode, RunOptions, parse_options
+from vod_migrate.airflow.trigger_form import _TITLES, trigger_form
+from vod_migrate.migration.options import Mode, RunOptions, parse_options
 
 
 def test_the_form_offers_exactly_the_run_options_with_their_own_help() -> None:

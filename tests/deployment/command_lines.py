@@ -7,7 +7,7 @@ from typing import Any
 
 import typer
 
-from vod_migrate.cli import app
+from vod_migrate.cli.app import app
 
 
 def parse_command(words: list[str]) -> None:

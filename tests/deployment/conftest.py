@@ -12,7 +12,7 @@ import pytest
 import yaml
 from compose_places import interpolated
 
-from vod_migrate.sandbox.testing import sandbox
+from vod_migrate.sandbox.pytest_plugin import sandbox
 
 __all__ = ["sandbox"]
 

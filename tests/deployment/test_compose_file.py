@@ -12,7 +12,7 @@ import pytest
 import yaml
 from compose_places import places
 
-from vod_migrate.connection import connection_from_fields
+from vod_migrate.cloud.connection import connection_from_fields
 
 Services = dict[str, dict[str, Any]]
 

@@ -17,7 +17,7 @@ from airflow.cli.cli_parser import get_parser
 from command_lines import parse_command
 
 from vod_migrate import errors
-from vod_migrate.spec import parse_migration
+from vod_migrate.migration.loader import parse_migration
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *ROOT.glob("docs/**/*.md")])

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from vod_migrate.sandbox.testing import Sandbox
+from vod_migrate.sandbox.pytest_plugin import Sandbox
 
 Shell = Callable[[str], str]
 _FENCED = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)

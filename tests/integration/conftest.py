@@ -10,10 +10,10 @@ import pytest
 from leaks import leaks_in_database
 from rigging import Rig
 
-from vod_migrate.connection import Connection, connection_from_environment
+from vod_migrate.cloud.connection import Connection, connection_from_environment
 from vod_migrate.results.database import embedded_url, upgrade_schema
 from vod_migrate.results.store import Store
-from vod_migrate.sandbox.testing import Sandbox, sandbox
+from vod_migrate.sandbox.pytest_plugin import Sandbox, sandbox
 
 __all__ = ["sandbox"]
 

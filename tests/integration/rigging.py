@@ -6,13 +6,18 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from vod_migrate import engine
-from vod_migrate.connection import Connection
+from vod_migrate.cloud.connection import Connection
 from vod_migrate.errors import VodMigrateError
-from vod_migrate.results.rows import Run
+from vod_migrate.migration.loader import parse_migration
+from vod_migrate.migration.model import Migration
+from vod_migrate.migration.options import parse_options
+from vod_migrate.results.run import Run
 from vod_migrate.results.store import Store
-from vod_migrate.sandbox.testing import Sandbox
-from vod_migrate.spec import Migration, parse_migration, parse_options
+from vod_migrate.run import lifecycle
+from vod_migrate.run.prepare import prepare
+from vod_migrate.run.request import Origin
+from vod_migrate.run.settle import Summary, finish
+from vod_migrate.sandbox.pytest_plugin import Sandbox
 
 __all__ = ["BUCKET", "Rig"]
 
@@ -32,24 +37,26 @@ class Rig:
         return parse_migration({"name": name, "source": source, "register": register, **content}, origin="test")
 
     def prepare(self, migration: Migration | None = None, *, local_date: Any = None, **options: Any) -> Run:
-        return engine.prepare(
+        return prepare(
             store=self.store,
             connection=self.connection,
             migration=migration or self.migration(),
             options=parse_options(options),
-            origin=engine.Origin(),
+            origin=Origin(),
             date=local_date,
         )
 
     def discover(self, run: Run, stop: threading.Event | None = None) -> None:
-        engine.discover(store=self.store, connection=self.connection, run_id=run.run_id, stop=stop or threading.Event())
+        lifecycle.discover(
+            store=self.store, connection=self.connection, run_id=run.run_id, stop=stop or threading.Event()
+        )
 
     def register(self, run: Run, stop: threading.Event | None = None, slot: str = "one") -> None:
-        engine.register(
+        lifecycle.register(
             store=self.store, connection=self.connection, run_id=run.run_id, slot=slot, stop=stop or threading.Event()
         )
 
-    def run(self, migration: Migration | None = None, **options: Any) -> engine.Summary:
+    def run(self, migration: Migration | None = None, **options: Any) -> Summary:
         """A whole run; what ended it early is in the summary's error."""
         run = self.prepare(migration, **options)
         for step in (self.discover, self.register):
@@ -57,7 +64,7 @@ class Rig:
                 step(run)
             except VodMigrateError:
                 continue
-        return engine.finish(store=self.store, run_id=run.run_id)
+        return finish(store=self.store, run_id=run.run_id)
 
     def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
         with self.store.connection() as connection:

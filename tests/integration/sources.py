@@ -13,9 +13,10 @@ from urllib.parse import quote
 
 from rigging import BUCKET, Rig
 
-from vod_migrate import engine
-from vod_migrate.discover.oss import list_pages, open_bucket
+from vod_migrate.cloud.oss import open_bucket
+from vod_migrate.discover.listing import list_pages
 from vod_migrate.media import MediaObject
+from vod_migrate.run.settle import Summary
 
 EXPORTS = "exports"
 
@@ -85,7 +86,7 @@ def inventory_files(objects: Iterable[MediaObject], *, parts: int = 2, **changes
     return files
 
 
-def from_manifest(rig: Rig, location: object, **more: Any) -> engine.Summary:
+def from_manifest(rig: Rig, location: object, **more: Any) -> Summary:
     content = more.pop("content", {})
     options = more.pop("options", {})
     manifest = {"location": str(location), **more}

@@ -12,10 +12,14 @@ import pytest
 from planning import plan
 from rigging import BUCKET, Rig
 
-from vod_migrate import engine, planner
 from vod_migrate.errors import BadOption, Interrupted, PlanChanged, VodMigrateError
-from vod_migrate.results.rows import Run
-from vod_migrate.spec import Migration, parse_options
+from vod_migrate.migration.model import Migration
+from vod_migrate.migration.options import parse_options
+from vod_migrate.results.run import Run
+from vod_migrate.run import planning_run
+from vod_migrate.run.prepare import prepare
+from vod_migrate.run.request import Origin
+from vod_migrate.run.settle import Summary, finish
 
 
 def put(rig: Rig, *keys: str) -> None:
@@ -164,7 +168,7 @@ def test_nothing_is_sent_before_the_whole_source_is_listed_also_by_a_worker_that
     # The rest of the listing, by another process: the fingerprint is that of the whole.
     rig.discover(run)
     worker.join(60)
-    told = engine.finish(store=rig.store, run_id=run.run_id)
+    told = finish(store=rig.store, run_id=run.run_id)
     assert (told.error, told.counts.registered, told.calls) == (None, 2_500, made.batches.calls)
 
 
@@ -227,7 +231,7 @@ def test_an_approved_run_that_was_interrupted_goes_on_when_it_is_approved_again(
     threading.Thread(target=stop_once_some_are_sent, daemon=True).start()
     with pytest.raises(Interrupted):
         rig.register(first, stop)
-    engine.finish(store=rig.store, run_id=first.run_id)
+    finish(store=rig.store, run_id=first.run_id)
     assert 0 < len(sent(rig)) < 301
     told = rig.run(migration, approve=made.digest)
     assert (told.error, len(sent(rig))) == (None, 301)
@@ -242,26 +246,26 @@ def asking(rig: Rig, **content: Any) -> Migration:
 
 
 def in_airflow(rig: Rig, migration: Migration, dag_run: str = "night", **options: Any) -> Run:
-    return engine.prepare(
+    return prepare(
         store=rig.store,
         connection=rig.connection,
         migration=migration,
         options=parse_options(options),
-        origin=engine.Origin(kind="airflow", dag_id="d", dag_run_id=dag_run),
+        origin=Origin(kind="airflow", dag_id="d", dag_run_id=dag_run),
     )
 
 
 def plan_run(rig: Rig, run: Run) -> Any:
-    return planner.plan_run(store=rig.store, connection=rig.connection, run_id=run.run_id, stop=threading.Event())
+    return planning_run.plan_run(store=rig.store, connection=rig.connection, run_id=run.run_id, stop=threading.Event())
 
 
-def work(rig: Rig, run: Run) -> engine.Summary:
+def work(rig: Rig, run: Run) -> Summary:
     for step in (rig.discover, rig.register):
         try:
             step(run)
         except VodMigrateError:
             continue
-    return engine.finish(store=rig.store, run_id=run.run_id)
+    return finish(store=rig.store, run_id=run.run_id)
 
 
 def test_by_hand_a_migration_that_requires_approval_needs_a_plan(rig: Rig) -> None:
@@ -282,9 +286,9 @@ def test_nothing_is_discovered_or_sent_before_a_person_has_said_yes(rig: Rig) ->
         made = plan_run(rig, run)
         assert rig.store.run(run.run_id).state == "planned"
     assert rig.results() == {}
-    assert planner.question(rig.store, run.run_id) == made
-    planner.answer(rig.store, run.run_id, approved=True, by="ada")
-    assert planner.question(rig.store, run.run_id) is None
+    assert planning_run.plan_to_approve(rig.store, run.run_id) == made
+    planning_run.decide(rig.store, run.run_id, approved=True, by="ada")
+    assert planning_run.plan_to_approve(rig.store, run.run_id) is None
     told = work(rig, run)
     assert (told.error, told.plan, told.counts.registered) == (None, None, 1)
     # Planned again once it was approved, it stays what was approved.
@@ -296,7 +300,7 @@ def test_a_plan_that_is_rejected_sends_nothing_and_is_no_failure(rig: Rig, by: s
     put(rig, "1.mp4")
     run = in_airflow(rig, asking(rig, approval_hours=3))
     plan_run(rig, run)
-    planner.answer(rig.store, run.run_id, approved=False, by=by)
+    planning_run.decide(rig.store, run.run_id, approved=False, by=by)
     told = work(rig, run)
     assert (told.state, told.error, rig.results()) == ("planned", None, {})
     assert said in (rig.store.run(run.run_id).stop_message or "")
@@ -309,7 +313,7 @@ def test_a_plan_with_nothing_to_send_asks_nobody_and_still_finds_what_is_gone(ri
     rig.sandbox.delete(BUCKET, "1.mp4")
     run = in_airflow(rig, asking(rig))
     assert plan_run(rig, run).gone == 1
-    assert planner.question(rig.store, run.run_id) is None
+    assert planning_run.plan_to_approve(rig.store, run.run_id) is None
     assert work(rig, run).counts.gone == 1
 
 
@@ -322,8 +326,8 @@ def test_what_failed_stays_failed_until_sending_it_again_is_approved(rig: Rig) -
     run = in_airflow(rig, migration, mode="failed", codes=["title_emoji"])
     assert plan_run(rig, run).again == 1
     assert rig.rows("select state from results") == [("failed",)]
-    planner.answer(rig.store, run.run_id, approved=True, by="ada")
-    planner.answer(rig.store, run.run_id, approved=True, by="ada")
+    planning_run.decide(rig.store, run.run_id, approved=True, by="ada")
+    planning_run.decide(rig.store, run.run_id, approved=True, by="ada")
     assert rig.rows("select state from results") == [("pending",)]
     assert work(rig, run).counts.failed == 1
 
@@ -335,12 +339,12 @@ def test_a_dry_run_in_airflow_sends_nothing_even_if_its_tasks_are_cleared(rig: R
         assert plan_run(rig, run).to_send == 1
         with pytest.raises(BadOption, match="only plans"):
             rig.register(run)
-        told = engine.finish(store=rig.store, run_id=run.run_id)
+        told = finish(store=rig.store, run_id=run.run_id)
         assert (told.state, told.counts.pending, rig.results()) == ("planned", 1, {})
 
 
 def test_a_run_whose_planning_broke_ends_as_one_without_a_plan(rig: Rig) -> None:
     run = in_airflow(rig, asking(rig))
-    told = engine.finish(store=rig.store, run_id=run.run_id)
+    told = finish(store=rig.store, run_id=run.run_id)
     assert told.state == "interrupted"
     assert "no plan was made" in str(told.error)

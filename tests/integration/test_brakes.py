@@ -10,11 +10,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from vod_migrate import engine
 from vod_migrate.errors import BrakeReached, Paused, VodMigrateError, WindowClosed
-from vod_migrate.results.rows import Run
-from vod_migrate.sandbox.testing import Sandbox
-from vod_migrate.window import Window
+from vod_migrate.migration.window import Window
+from vod_migrate.results.run import Run
+from vod_migrate.run.settle import finish
+from vod_migrate.sandbox.pytest_plugin import Sandbox
 
 BUCKET = "media-archive"
 ZONE = ZoneInfo("Asia/Shanghai")
@@ -57,7 +57,7 @@ def test_max_objects_is_exact_over_several_workers_and_the_next_runs_send_the_re
         run = rig.prepare(braked)
         rig.discover(run)
         raised = work(rig, run, "one", "two")
-        summary = engine.finish(store=rig.store, run_id=run.run_id)
+        summary = finish(store=rig.store, run_id=run.run_id)
         sent.append((len(sandbox.truth(BUCKET)), summary.state, summary.counts.pending))
         assert {type(error) for error in raised} <= {BrakeReached}
     assert sent == [(203, "paused", 297), (406, "paused", 94), (500, "succeeded", 0)]
@@ -103,7 +103,7 @@ def test_a_run_whose_service_is_down_for_good_ends_when_its_minutes_are_over(rig
     began = time.monotonic()
     assert [type(error) for error in work(rig, run, "one")] == [BrakeReached]
     assert time.monotonic() - began < 8
-    summary = engine.finish(store=rig.store, run_id=run.run_id)
+    summary = finish(store=rig.store, run_id=run.run_id)
     assert (summary.state, summary.counts.pending + summary.counts.unknown) == ("paused", 50)
     assert rig.rows("select max(attempts), max(no_answers) from results") == [(0, 0)]
     sandbox.clear_faults()
@@ -118,7 +118,7 @@ def test_minutes_that_are_over_end_listing_too(rig: Any, sandbox: Sandbox) -> No
         rig.discover(run)
     with pytest.raises(BrakeReached, match="max_minutes"):
         rig.register(run)
-    assert engine.finish(store=rig.store, run_id=run.run_id).state == "paused"
+    assert finish(store=rig.store, run_id=run.run_id).state == "paused"
 
 
 def closed_now() -> str:
@@ -160,7 +160,7 @@ def test_nothing_is_sent_once_the_window_has_closed(
     sent = rig.rows("select max(started_at), count(*) from calls")
     assert sent[0][1] > 5, "the run did send before"
     assert sent[0][0] <= closes
-    summary = engine.finish(store=rig.store, run_id=run.run_id)
+    summary = finish(store=rig.store, run_id=run.run_id)
     assert (summary.state, summary.counts.unknown) == ("paused", 0), "calls under way were awaited"
     monkeypatch.undo()
     assert rig.run().counts.pending == 0
@@ -174,7 +174,7 @@ def test_a_run_that_is_paused_by_its_window_in_the_middle_of_the_listing_lists_t
     with pytest.raises(Paused):
         rig.register(run)
     rig.discover(run)
-    assert engine.finish(store=rig.store, run_id=run.run_id).counts.pending == 2_500
+    assert finish(store=rig.store, run_id=run.run_id).counts.pending == 2_500
 
 
 @pytest.mark.parametrize(

@@ -9,19 +9,21 @@ from typing import Any
 import pytest
 from rigging import BUCKET, Rig
 
-from vod_migrate import engine
 from vod_migrate.errors import BadOption
-from vod_migrate.report.browse import QUERIES
-from vod_migrate.report.browse_migrations import migration_line, migrations_page
-from vod_migrate.report.browse_object import object_history
-from vod_migrate.report.browse_objects import find_objects, found_codes
-from vod_migrate.report.browse_quota import quota_bars
-from vod_migrate.report.browse_runs import readable_run, runs_of_dag, runs_of_dag_run, runs_of_migration
-from vod_migrate.report.browse_search import Place, Search, beyond, read_search
-from vod_migrate.report.exports import attachment, failures_csv, mapping_csv, mapping_parquet, objects_csv
+from vod_migrate.migration.options import parse_options
+from vod_migrate.report.browse.access import QUERIES
+from vod_migrate.report.browse.history import object_history
+from vod_migrate.report.browse.migrations import migration_line, migrations_page
+from vod_migrate.report.browse.objects import find_objects, found_codes
+from vod_migrate.report.browse.quota import quota_bars
+from vod_migrate.report.browse.runs import readable_run, runs_of_dag, runs_of_dag_run, runs_of_migration
+from vod_migrate.report.browse.search import PageCursor, Search, prefix_end, read_search
+from vod_migrate.report.downloads import attachment, failures_csv, mapping_csv, mapping_parquet, objects_csv
 from vod_migrate.report.tables import unguarded
-from vod_migrate.results.rows import Run
-from vod_migrate.spec import parse_options
+from vod_migrate.results.run import Run
+from vod_migrate.run.prepare import prepare
+from vod_migrate.run.request import Origin
+from vod_migrate.run.settle import finish
 
 FILMS, SHOWS = frozenset({"films_dag"}), frozenset({"shows_dag"})
 EVERYTHING = None
@@ -42,11 +44,9 @@ HOSTILE = (
 def night(rig: Rig, name: str, dag_run_id: str = "one", *, by_hand: bool = False, **options: Any) -> Run:
     """A whole run of a migration over the prefix of its own name, in Airflow or by hand."""
     origin = (
-        engine.Origin()
-        if by_hand
-        else (engine.Origin(kind="airflow", dag_id=f"{name}_dag", dag_run_id=dag_run_id, task_group=""))
+        Origin() if by_hand else (Origin(kind="airflow", dag_id=f"{name}_dag", dag_run_id=dag_run_id, task_group=""))
     )
-    run = engine.prepare(
+    run = prepare(
         store=rig.store,
         connection=rig.connection,
         migration=rig.migration(name, source={"prefixes": [f"{name}/"]}),
@@ -56,7 +56,7 @@ def night(rig: Rig, name: str, dag_run_id: str = "one", *, by_hand: bool = False
     if run.mode.value != "failed":
         rig.discover(run)
     rig.register(run)
-    engine.finish(store=rig.store, run_id=run.run_id)
+    finish(store=rig.store, run_id=run.run_id)
     return run
 
 
@@ -200,7 +200,7 @@ def test_a_search_finds_by_key_prefix_address_state_and_code(rig: Rig) -> None:
     for text, choices, found in FOUND:
         search = read_search(text, **choices)
         assert keys(find_objects(rig.store, search, readable=FILMS)) == found, (text, choices)
-        end = Place(migration="films", account="zz", key="", result_id=0)
+        end = PageCursor(migration="films", account="zz", key="", result_id=0)
         assert keys(find_objects(rig.store, search, readable=FILMS, before=end)) == found, (text, choices)
 
 
@@ -324,12 +324,12 @@ def test_a_search_that_cannot_be_is_refused_by_name(values: dict[str, str], name
 )
 def test_a_damaged_place_is_refused(token: str) -> None:
     with pytest.raises(BadOption, match="begin again at the first page"):
-        Place.from_token(token)
+        PageCursor.from_token(token)
 
 
 def test_a_place_comes_back_from_its_token() -> None:
-    place = Place(migration="电影", account="default", key="films/\n🎬+%.mp4", result_id=7)
-    assert Place.from_token(place.token()) == place
+    place = PageCursor(migration="电影", account="default", key="films/\n🎬+%.mp4", result_id=7)
+    assert PageCursor.from_token(place.token()) == place
     assert place.token().replace("-", "").replace("_", "").isalnum()
 
 
@@ -345,4 +345,4 @@ def test_a_place_comes_back_from_its_token() -> None:
     ],
 )
 def test_the_end_of_a_prefix_is_the_first_text_after_it(prefix: str, after: str | None) -> None:
-    assert beyond(prefix) == (chr(ord("采") + 1) if prefix == "采" else after)
+    assert prefix_end(prefix) == (chr(ord("采") + 1) if prefix == "采" else after)

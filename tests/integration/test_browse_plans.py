@@ -14,16 +14,16 @@ from typing import Any, ClassVar
 import psycopg
 import pytest
 
-from vod_migrate.report import load_report
-from vod_migrate.report.browse_migrations import NIGHTS, migrations_page
-from vod_migrate.report.browse_object import object_history
-from vod_migrate.report.browse_objects import find_objects, found_codes, walk_objects
-from vod_migrate.report.browse_quota import quota_bars
-from vod_migrate.report.browse_runs import runs_of_dag, runs_of_dag_run, runs_of_migration
-from vod_migrate.report.browse_search import Place, read_search
+from vod_migrate.migration.loader import parse_migration
+from vod_migrate.report.browse.history import object_history
+from vod_migrate.report.browse.migrations import NIGHTS, migrations_page
+from vod_migrate.report.browse.objects import find_objects, found_codes, walk_objects
+from vod_migrate.report.browse.quota import quota_bars
+from vod_migrate.report.browse.runs import runs_of_dag, runs_of_dag_run, runs_of_migration
+from vod_migrate.report.browse.search import PageCursor, read_search
+from vod_migrate.report.loader import load_report
 from vod_migrate.results.database import upgrade_schema
 from vod_migrate.results.store import Store
-from vod_migrate.spec import parse_migration
 
 RESULTS, BIG = 40_000, "archive_01"
 FIRST_RUN = f"{BIG}-00"
@@ -131,7 +131,7 @@ def store(postgres: str) -> Iterator[Store]:
 
 
 VIEWER = frozenset({f"dag_{BIG}", "dag_archive_03"})
-MIDDLE = Place(migration=BIG, account="default", key="50/", result_id=0)
+MIDDLE = PageCursor(migration=BIG, account="default", key="50/", result_id=0)
 
 
 def search(text: str = "", **options: Any) -> Callable[[Store], Any]:

@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from vod_migrate import control, engine
-from vod_migrate.discover import oss
+from vod_migrate.discover import listing
 from vod_migrate.errors import BadOption, BadSetting, Cancelled, Denied, Paused, VodMigrateError
-from vod_migrate.sandbox.testing import Sandbox
-from vod_migrate.stopping import grace_seconds
+from vod_migrate.run import control
+from vod_migrate.run.settle import finish
+from vod_migrate.sandbox.pytest_plugin import Sandbox
+from vod_migrate.shutdown import grace_seconds
 
 BUCKET = "media-archive"
 WITHIN_SECONDS = 5.0
@@ -69,7 +70,7 @@ def test_a_run_that_sends_ends_within_five_seconds_and_its_rest_stays_pending(
     assert time.monotonic() - began < WITHIN_SECONDS
     assert [type(worker.raised) for worker in workers] == [error, error]
     calls = rig.calls()
-    summary = engine.finish(store=rig.store, run_id=run.run_id)
+    summary = finish(store=rig.store, run_id=run.run_id)
     assert (summary.state, type(summary.error)) == (state, error)
     assert "by Maria" in str(summary.error)
     assert f"{summary.counts.pending:,} objects are left" in str(summary.error)
@@ -103,7 +104,7 @@ def test_a_run_that_waits_ends_within_five_seconds_and_no_object_has_lost_an_att
     control.pause(rig.store, run.run_id, by="Maria")
     assert worker.ended_within(WITHIN_SECONDS)
     assert isinstance(worker.raised, Paused)
-    assert engine.finish(store=rig.store, run_id=run.run_id).state == "paused"
+    assert finish(store=rig.store, run_id=run.run_id).state == "paused"
     assert rig.rows("select max(attempts), max(no_answers) from results where state = 'pending'") == [(0, 0)]
 
 
@@ -111,24 +112,24 @@ def test_a_run_that_lists_ends_within_five_seconds_and_the_next_one_lists_the_re
     rig: Any, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sandbox.generate(BUCKET, count=5_000, dirt=0)
-    real = oss._page
+    real = listing._page
 
-    def slow(*arguments: Any) -> oss.ListedPage:
+    def slow(*arguments: Any) -> listing.ListedPage:
         time.sleep(1.0)
         return real(*arguments)
 
-    monkeypatch.setattr(oss, "_page", slow)
+    monkeypatch.setattr(listing, "_page", slow)
     run = rig.prepare()
-    listing = InBackground(rig.discover, run)
+    lister = InBackground(rig.discover, run)
     wait_for(lambda: bool(rig.rows("select 1 from scans where pages > 0")))
     control.pause(rig.store, run.run_id, by="Maria")
-    assert listing.ended_within(WITHIN_SECONDS)
-    assert isinstance(listing.raised, Paused)
+    assert lister.ended_within(WITHIN_SECONDS)
+    assert isinstance(lister.raised, Paused)
     with pytest.raises(Paused):
         rig.discover(run)
     with pytest.raises(Paused):
         rig.register(run)
-    summary = engine.finish(store=rig.store, run_id=run.run_id)
+    summary = finish(store=rig.store, run_id=run.run_id)
     assert summary.state == "paused"
     assert "the listing did not end" in str(summary.error)
     assert rig.calls() == 0
@@ -147,7 +148,7 @@ def test_pausing_and_cancelling_again_change_nothing_and_cancelling_is_above_pau
         assert control.cancel(rig.store, run.run_id, by="Wei").stop_message == "cancelled by Wei"
         with pytest.raises(BadOption, match="is being cancelled"):
             control.pause(rig.store, run.run_id, by="Maria")
-    assert engine.finish(store=rig.store, run_id=run.run_id).state == "cancelled"
+    assert finish(store=rig.store, run_id=run.run_id).state == "cancelled"
     assert control.cancel(rig.store, run.run_id, by="Maria").stop_message == "cancelled by Wei"
     with pytest.raises(BadOption, match=r"has ended already \(cancelled\)"):
         control.pause(rig.store, run.run_id, by="Maria")
@@ -205,7 +206,7 @@ def test_calls_under_way_at_a_signal_are_awaited_as_far_as_the_platform_grants_t
     assert worker.ended_within(15)
     assert (time.monotonic() - began < 4) is unknown
     assert rig.calls() == calls, "nothing new is sent"
-    counts = engine.finish(store=rig.store, run_id=run.run_id).counts
+    counts = finish(store=rig.store, run_id=run.run_id).counts
     assert (counts.unknown > 0, counts.registered > 0) == (unknown, not unknown)
     assert counts.unknown + counts.pending + counts.registered == 100
 
@@ -230,7 +231,7 @@ def test_an_account_that_is_denied_in_the_middle_stops_at_once_and_the_next_run_
     assert all(worker.ended_within(WITHIN_SECONDS) for worker in workers)
     assert {type(worker.raised) for worker in workers} == {Denied}
     assert rig.calls() - calls <= 25, "what one second brings, until the other worker has heard of it"
-    summary = engine.finish(store=rig.store, run_id=run.run_id)
+    summary = finish(store=rig.store, run_id=run.run_id)
     assert (summary.state, type(summary.error), summary.counts.failed) == ("stopped", Denied, 0)
     assert "allow vod:RegisterMedia" in str(summary.error)
     assert summary.counts.registered + summary.counts.pending == 400

@@ -9,10 +9,10 @@ import pytest
 from test_processes import Shell, shell, wait_for
 from typer.testing import CliRunner, Result
 
-from vod_migrate.cli import app
+from vod_migrate.cli.app import app
 from vod_migrate.errors import BadOption
 from vod_migrate.results.store import Store
-from vod_migrate.sandbox.testing import Sandbox
+from vod_migrate.sandbox.pytest_plugin import Sandbox
 
 __all__ = ["shell"]
 

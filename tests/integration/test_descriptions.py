@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from vod_migrate.connection import Connection, connection_from_environment
-from vod_migrate.describe import Refusal
+from vod_migrate.cloud.connection import Connection, connection_from_environment
+from vod_migrate.describe.categories import Categories
+from vod_migrate.describe.covers import Covers
+from vod_migrate.describe.describer import Rejected
 from vod_migrate.errors import Denied, Interrupted
-from vod_migrate.register import lookups
-from vod_migrate.register.lookups import Categories, Covers
 from vod_migrate.results.store import Store
-from vod_migrate.sandbox.testing import Registered, Sandbox
-from vod_migrate.sandbox.vod.categories import Categories as CategoryTree
+from vod_migrate.sandbox.pytest_plugin import Registered, Sandbox
+from vod_migrate.sandbox.vod.categories import CategoryTree
 
 BUCKET = "media-archive"
 HOST = f"{BUCKET}.oss-cn-shanghai.aliyuncs.com"
@@ -159,7 +159,7 @@ def test_many_workers_that_need_one_category_at_once_make_it_once(
     database_url: str, connection: Connection, sandbox: Sandbox
 ) -> None:
     path = ("Shows", "A show", "Season 1")
-    found: list[int | Refusal] = []
+    found: list[int | Rejected] = []
     start = threading.Barrier(4)
 
     def work() -> None:
@@ -280,13 +280,13 @@ def test_a_tree_of_categories_that_runs_in_circles_ends(
         assert isinstance(found, int)
         assert sandbox.counters()["AddCategory"]["requests"] == 1
     else:
-        assert isinstance(found, Refusal)
+        assert isinstance(found, Rejected)
 
 
 def test_a_category_whose_pages_never_end_is_left_after_the_most_it_can_have(
     store: Store, connection: Connection, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lookups, "MOST_PAGES", 3)
+    monkeypatch.setattr("vod_migrate.describe.categories.MOST_PAGES", 3)
     sandbox._do(lambda world: setattr(world.accounts.first, "categories", Circle()))
     categories = Categories(connection, store=store, create=False, stop=threading.Event())
     assert len(categories._read(8).ids) == 100

@@ -14,14 +14,14 @@ from typing import Any
 import psycopg
 import pytest
 
-from vod_migrate.connection import connection_from_environment
-from vod_migrate.preflight.checklist import Checklist, Verdict
-from vod_migrate.preflight.doctor import ORDER, examine
-from vod_migrate.register.quota import API
+from vod_migrate.cloud.connection import connection_from_environment
+from vod_migrate.doctor.checklist import Checklist, CheckStatus
+from vod_migrate.doctor.doctor import ORDER, examine
+from vod_migrate.migration.loader import parse_migration
+from vod_migrate.rate.limiter import API
 from vod_migrate.results.store import Store
-from vod_migrate.sandbox.testing import Sandbox
+from vod_migrate.sandbox.pytest_plugin import Sandbox
 from vod_migrate.sandbox.vod.templates import DEFAULT_GROUP
-from vod_migrate.spec import parse_migration
 
 BUCKET = "media-archive"
 
@@ -69,14 +69,14 @@ def patient(sandbox: Sandbox, database_url: str, tmp_path: Path) -> Patient:
     return Patient(sandbox, database_url, tmp_path)
 
 
-def verdicts(checklist: Checklist, verdict: Verdict) -> set[str]:
+def verdicts(checklist: Checklist, verdict: CheckStatus) -> set[str]:
     return {check.name for check in checklist.checks if check.verdict is verdict}
 
 
 def test_a_sound_configuration_is_well_in_every_check_and_nothing_is_changed(patient: Patient) -> None:
     began = time.monotonic()
     checklist = patient.examine()
-    assert {check.name: check.verdict for check in checklist.checks} == dict.fromkeys(ORDER, Verdict.OK)
+    assert {check.name: check.verdict for check in checklist.checks} == dict.fromkeys(ORDER, CheckStatus.OK)
     assert checklist.exit_code == 0
     assert time.monotonic() - began < 10
     assert patient.sandbox.truth(BUCKET) == {}
@@ -168,7 +168,7 @@ def test_a_misconfiguration_is_named_and_nothing_else_fails(
 ) -> None:
     make(patient)
     checklist = patient.examine()
-    assert verdicts(checklist, Verdict.FAILED) == {check}, checklist.as_text()
+    assert verdicts(checklist, CheckStatus.FAILED) == {check}, checklist.as_text()
     assert checklist.exit_code == exit_code
     [named] = checklist.failures
     assert words in f"{named.answer} {named.fix}"
@@ -190,7 +190,7 @@ def test_a_permission_that_only_a_check_needs_is_missed_without_failing(
 ) -> None:
     patient.deny(denied)
     checklist = patient.examine()
-    assert (verdicts(checklist, Verdict.FAILED), verdicts(checklist, Verdict.NOT_CHECKED)) == (set(), unchecked)
+    assert (verdicts(checklist, CheckStatus.FAILED), verdicts(checklist, CheckStatus.NOT_CHECKED)) == (set(), unchecked)
     assert checklist.exit_code == 0
 
 
@@ -200,8 +200,8 @@ def test_a_manifest_needs_no_permission_to_list(patient: Patient) -> None:
     patient.source(manifest={"location": str(table)})
     patient.deny("oss:ListObjects", "oss:GetBucketLocation")
     checklist = patient.examine()
-    assert verdicts(checklist, Verdict.FAILED) == set()
-    assert verdicts(checklist, Verdict.NOT_CHECKED) == {"bucket", "region", "list"}
+    assert verdicts(checklist, CheckStatus.FAILED) == set()
+    assert verdicts(checklist, CheckStatus.NOT_CHECKED) == {"bucket", "region", "list"}
 
 
 def test_several_misconfigurations_are_named_at_once_and_the_lowest_code_counts(patient: Patient) -> None:
@@ -209,13 +209,15 @@ def test_several_misconfigurations_are_named_at_once_and_the_lowest_code_counts(
     patient.content["register"] = {"template_group_id": "0" * 32}
     patient.deny("oss:ListObjects")
     checklist = patient.examine()
-    assert verdicts(checklist, Verdict.FAILED) == {"database", "template_group", "list"}
+    assert verdicts(checklist, CheckStatus.FAILED) == {"database", "template_group", "list"}
     assert checklist.exit_code == 2
 
 
-@pytest.mark.parametrize(("seconds", "verdict"), [(-240, Verdict.OK), (-420, Verdict.WARNING), (420, Verdict.WARNING)])
+@pytest.mark.parametrize(
+    ("seconds", "verdict"), [(-240, CheckStatus.OK), (-420, CheckStatus.WARNING), (420, CheckStatus.WARNING)]
+)
 def test_a_clock_that_is_off_by_less_than_is_refused_is_a_warning(
-    patient: Patient, seconds: float, verdict: Verdict
+    patient: Patient, seconds: float, verdict: CheckStatus
 ) -> None:
     patient.sandbox.settings(clock_offset_s=seconds)
     checklist = patient.examine()
@@ -228,7 +230,7 @@ def test_a_prefix_with_nothing_under_it_and_a_pace_above_the_documented_one_are_
     with Store.open(patient.database_url, connections=1) as store:
         store.keep_quota("default", API, 80.0)
     checklist = patient.examine()
-    assert verdicts(checklist, Verdict.WARNING) == {"list", "quota"}
+    assert verdicts(checklist, CheckStatus.WARNING) == {"list", "quota"}
     assert checklist.exit_code == 0
 
 
@@ -262,7 +264,7 @@ def test_servers_that_never_answer_do_not_hang_the_doctor(patient: Patient, sile
     began = time.monotonic()
     checklist = patient.examine()
     assert time.monotonic() - began < 40
-    assert verdicts(checklist, Verdict.FAILED) == {"database", "oss", "vod"}
+    assert verdicts(checklist, CheckStatus.FAILED) == {"database", "oss", "vod"}
     assert checklist.exit_code == 4
 
 

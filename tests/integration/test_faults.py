@@ -16,9 +16,9 @@ import psycopg
 import pytest
 from rigging import BUCKET, Rig
 
-from vod_migrate import engine
-from vod_migrate.connection import connection_from_environment
-from vod_migrate.discover import oss
+from vod_migrate.cloud.connection import connection_from_environment
+from vod_migrate.cloud import oss
+from vod_migrate.discover import listing
 from vod_migrate.errors import (
     AccountStopped,
     AllRefused,
@@ -29,11 +29,12 @@ from vod_migrate.errors import (
     Suspended,
     VodMigrateError,
 )
-from vod_migrate.register import breaker, client, feeding, wrappers
+from vod_migrate.register import breaker, client, feeder, retry
 from vod_migrate.results.database import upgrade_schema
 from vod_migrate.results.store import Store
-from vod_migrate.sandbox.faultkinds import KINDS
-from vod_migrate.sandbox.testing import Sandbox
+from vod_migrate.run.settle import Summary, finish
+from vod_migrate.sandbox.faults.kinds import KINDS
+from vod_migrate.sandbox.pytest_plugin import Sandbox
 
 OBJECTS = 20
 NAME = "节目/第 {:02} 集+%.mp4"
@@ -57,9 +58,9 @@ def shared(postgres: str) -> Iterator[Store]:
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shorter waits; how long they are in earnest is for the tests of the wrappers."""
-    monkeypatch.setattr(wrappers, "FIRST_WAIT_SECONDS", 0.02)
-    monkeypatch.setattr(wrappers, "LONGEST_WAIT_SECONDS", 0.1)
-    monkeypatch.setattr(feeding, "IDLE_SECONDS", 0.05)
+    monkeypatch.setattr(retry, "FIRST_WAIT_SECONDS", 0.02)
+    monkeypatch.setattr(retry, "LONGEST_WAIT_SECONDS", 0.1)
+    monkeypatch.setattr(feeder, "IDLE_SECONDS", 0.05)
     monkeypatch.setattr(breaker, "_PROBE_GAP_SECONDS", 0.05)
     monkeypatch.setattr(breaker, "_GLANCE_SECONDS", 0.05)
     monkeypatch.setattr(client, "READ_MILLISECONDS", 1_500)
@@ -69,15 +70,15 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 class FaultRig(Rig):
     """A rig whose account is its own, and what became of its last run."""
 
-    def told(self) -> tuple[engine.Summary, dict[str, int], list[tuple[Any, ...]]]:
+    def told(self) -> tuple[Summary, dict[str, int], list[tuple[Any, ...]]]:
         """A run: its summary, its outcomes by kind, and (answer, code, HTTP status) of the calls that were not ok."""
         summary = self.run()
         return summary, self.outcomes(summary), self.calls_but_ok(summary)
 
-    def outcomes(self, summary: engine.Summary) -> dict[str, int]:
+    def outcomes(self, summary: Summary) -> dict[str, int]:
         return dict(self.rows("select outcome, count(*) from outcomes where run_id = %s group by 1", summary.run_id))
 
-    def calls_but_ok(self, summary: engine.Summary) -> list[tuple[Any, ...]]:
+    def calls_but_ok(self, summary: Summary) -> list[tuple[Any, ...]]:
         return self.rows(
             "select answer, code, http_status from calls where run_id = %s and answer <> 'ok'", summary.run_id
         )
@@ -195,7 +196,7 @@ def test_an_outage_is_waited_out_and_costs_no_object_an_attempt(rig: FaultRig) -
     rig.discover(run)
     rig.sandbox.plan([{"kind": "http_503", "api": "RegisterMedia", "until": 1.5}])
     rig.register(run)
-    summary = engine.finish(store=rig.store, run_id=run.run_id)
+    summary = finish(store=rig.store, run_id=run.run_id)
     assert (summary.state, rig.outcomes(summary), rig.attempts()) == ("succeeded", REGISTERED, 0)
     assert set(rig.calls_but_ok(summary)) == {("transient", "ServiceUnAvailable", 503)}
     assert rig.counted()["effects"] == 2
@@ -424,7 +425,7 @@ LISTING: list[dict[str, Any]] = [
 def test_a_page_that_fails_is_listed_again_and_nothing_is_lost_or_gone(
     rig: FaultRig, monkeypatch: pytest.MonkeyPatch, fault: dict[str, Any]
 ) -> None:
-    monkeypatch.setattr(oss, "PAGE_KEYS", 8)
+    monkeypatch.setattr(listing, "PAGE_KEYS", 8)
     rig.sandbox.plan([{"api": "ListObjects", "times": 1, "skip": 1, **fault}])
     summary, outcomes, _ = rig.told()
     assert (summary.state, summary.counts.discovered, outcomes) == ("succeeded", OBJECTS, REGISTERED)
@@ -446,7 +447,7 @@ UNTRUE: list[tuple[dict[str, Any], int]] = [
 def test_a_page_that_cannot_be_true_ends_the_scan_and_registers_only_what_was_listed_before(
     rig: FaultRig, monkeypatch: pytest.MonkeyPatch, fault: dict[str, Any], listed: int
 ) -> None:
-    monkeypatch.setattr(oss, "PAGE_KEYS", 8)
+    monkeypatch.setattr(listing, "PAGE_KEYS", 8)
     rig.sandbox.plan([{"times": 1, **fault}])
     summary, outcomes, _ = rig.told()
     assert (summary.state, type(summary.error)) == ("failed", ListingBroken)
@@ -461,7 +462,7 @@ def test_a_listing_that_ends_early_is_gone_on_with_and_marks_nothing_as_gone(
     rig: FaultRig, monkeypatch: pytest.MonkeyPatch, times: int | None
 ) -> None:
     rig.run()
-    monkeypatch.setattr(oss, "PAGE_KEYS", 8)
+    monkeypatch.setattr(listing, "PAGE_KEYS", 8)
     rig.sandbox.delete(BUCKET, ODD)
     rig.sandbox.put(BUCKET, "节目/zz.mp4")
     rig.sandbox.plan([{"kind": "end_early", "times": times}])

@@ -8,8 +8,9 @@ import time
 import uuid
 from typing import Any
 
-from vod_migrate.results.rows import CallRecord, Run, Settlement, Work
-from vod_migrate.sandbox.testing import Sandbox
+from vod_migrate.results.run import Run
+from vod_migrate.results.work import CallRecord, Settlement, Work
+from vod_migrate.sandbox.pytest_plugin import Sandbox
 
 BUCKET = "media-archive"
 

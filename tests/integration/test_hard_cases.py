@@ -14,12 +14,15 @@ import psycopg
 import pytest
 from rigging import in_background
 
-from vod_migrate import engine
-from vod_migrate.discover import oss
+from vod_migrate.discover import listing
 from vod_migrate.errors import BadSetting, Interrupted, RunStopped, SourceDenied, ThresholdPassed, VodMigrateError
 from vod_migrate.media import MediaObject
-from vod_migrate.sandbox.testing import Sandbox
-from vod_migrate.spec import parse_options
+from vod_migrate.migration.options import parse_options
+from vod_migrate.run import lifecycle
+from vod_migrate.run.prepare import prepare
+from vod_migrate.run.request import Origin
+from vod_migrate.run.settle import finish
+from vod_migrate.sandbox.pytest_plugin import Sandbox
 
 BUCKET = "media-archive"
 
@@ -95,10 +98,10 @@ def test_taking_a_place_and_merging_a_page_may_be_repeated(rig: Any, sandbox: Sa
 
 
 def engine_listing(objects: tuple[MediaObject, ...]) -> Any:
-    from vod_migrate.results.rows import Listing  # noqa: PLC0415 - one use
+    from vod_migrate.results.scan import SelectedPage  # noqa: PLC0415 - one use
 
     keys = tuple(found.key for found in objects)
-    return Listing(keys=keys, listed=len(keys), selected=objects, left_out={}, cursor=None)
+    return SelectedPage(keys=keys, listed=len(keys), selected=objects, left_out={}, cursor=None)
 
 
 def test_a_helper_ends_when_its_run_is_ended_elsewhere_and_the_next_run_goes_on(rig: Any, sandbox: Sandbox) -> None:
@@ -111,7 +114,7 @@ def test_a_helper_ends_when_its_run_is_ended_elsewhere_and_the_next_run_goes_on(
     time.sleep(1.5)
     stop.set()
     first.join(10)
-    engine.finish(store=rig.store, run_id=run.run_id)
+    finish(store=rig.store, run_id=run.run_id)
     helper.join(10)
     assert (helper.is_alive(), [type(error) for error in raised]) == (False, [RunStopped])
     assert rig.run().counts.pending == 0
@@ -127,7 +130,7 @@ def test_ten_bad_files_at_the_beginning_do_not_hold_up_the_good_ones_behind_them
     for number in range(10):
         sandbox.delete(BUCKET, f"a{number}.mp4")
     rig.register(run)
-    counts = engine.finish(store=rig.store, run_id=run.run_id).counts
+    counts = finish(store=rig.store, run_id=run.run_id).counts
     assert (counts.registered, counts.failed, counts.pending) == (60, 10, 0)
 
 
@@ -142,7 +145,7 @@ def test_an_interrupted_rerun_of_the_failed_goes_on_in_the_next_one(rig: Any, sa
     stop.set()
     with pytest.raises(Interrupted):
         rig.register(run, stop)
-    assert engine.finish(store=rig.store, run_id=run.run_id).counts.pending == 40
+    assert finish(store=rig.store, run_id=run.run_id).counts.pending == 40
     assert rig.run(mode="failed").counts.registered == 40
 
 
@@ -160,12 +163,12 @@ def test_a_rerun_of_the_failed_can_be_narrowed_to_a_day(rig: Any, sandbox: Sandb
 
 
 def airflow_run(rig: Any, migration: Any, dag_run_id: str, **options: Any) -> Any:
-    return engine.prepare(
+    return prepare(
         store=rig.store,
         connection=rig.connection,
         migration=migration,
         options=parse_options(options),
-        origin=engine.Origin(kind="airflow", dag_id="d", dag_run_id=dag_run_id),
+        origin=Origin(kind="airflow", dag_id="d", dag_run_id=dag_run_id),
     )
 
 
@@ -178,13 +181,13 @@ def test_a_dag_run_cleared_after_its_threshold_starts_counting_anew(rig: Any, sa
     rig.discover(run)
     with pytest.raises(ThresholdPassed):
         rig.register(run)
-    assert engine.finish(store=rig.store, run_id=run.run_id).state == "stopped"
+    assert finish(store=rig.store, run_id=run.run_id).state == "stopped"
     sandbox.clear_faults()
     rig.register(run)
-    assert engine.finish(store=rig.store, run_id=run.run_id).state == "succeeded", "its register task alone was cleared"
+    assert finish(store=rig.store, run_id=run.run_id).state == "succeeded", "its register task alone was cleared"
     again = airflow_run(rig, migration, "r1", mode="failed")
     rig.register(again)
-    assert engine.finish(store=rig.store, run_id=again.run_id).counts.failed == 0
+    assert finish(store=rig.store, run_id=again.run_id).counts.failed == 0
     assert len(sandbox.truth(BUCKET)) == 201
 
 
@@ -236,7 +239,7 @@ def test_an_airflow_run_between_its_tasks_keeps_its_objects(rig: Any, sandbox: S
     rig.discover(waiting)
     assert rig.run().counts.queued_elsewhere == 20
     rig.register(waiting)
-    assert engine.finish(store=rig.store, run_id=waiting.run_id).counts.registered == 20
+    assert finish(store=rig.store, run_id=waiting.run_id).counts.registered == 20
 
 
 def test_a_silent_airflow_run_is_adopted_after_a_quarter_of_an_hour(rig: Any, sandbox: Sandbox) -> None:
@@ -254,15 +257,15 @@ def test_a_key_that_postgres_cannot_hold_is_left_out_by_name_and_holds_up_nothin
     rig: Any, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, key: str
 ) -> None:
     put(sandbox, 3)
-    real = oss._page
+    real = listing._page
 
-    def page(*arguments: Any) -> oss.ListedPage:
+    def page(*arguments: Any) -> listing.ListedPage:
         listed = real(*arguments)
         odd = MediaObject(bucket=BUCKET, key=key, size=1, etag="x", last_modified=dt.datetime.now(dt.UTC))
-        objects = sorted([*listed.objects, odd], key=lambda found: oss._sortable(found.key))
-        return oss.ListedPage(objects=tuple(objects), cursor=listed.cursor)
+        objects = sorted([*listed.objects, odd], key=lambda found: listing._sortable(found.key))
+        return listing.ListedPage(objects=tuple(objects), cursor=listed.cursor)
 
-    monkeypatch.setattr(oss, "_page", page)
+    monkeypatch.setattr(listing, "_page", page)
     counts = rig.run().counts
     assert (counts.registered, counts.left_out, counts.discovered) == (3, {"unstorable_key": 1}, 4)
 
@@ -274,7 +277,7 @@ def test_a_worker_of_another_account_or_region_is_not_let_in(rig: Any, sandbox: 
     for other in ({"account": "other"}, {"region": "cn-beijing"}):
         rig_of_other = dataclasses.replace(rig.connection, **other)
         with pytest.raises(BadSetting, match=next(iter(other))):
-            engine.register(
+            lifecycle.register(
                 store=rig.store, connection=rig_of_other, run_id=run.run_id, slot="x", stop=threading.Event()
             )
     assert rig.calls() == 0
@@ -283,8 +286,8 @@ def test_a_worker_of_another_account_or_region_is_not_let_in(rig: Any, sandbox: 
 def test_a_retried_discover_task_still_finds_its_register_task(
     rig: Any, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(oss, "_TRIES", 2)
-    monkeypatch.setattr("vod_migrate.register.feeding.TAKE_OVER_SECONDS", 1.0)
+    monkeypatch.setattr(listing, "_TRIES", 2)
+    monkeypatch.setattr("vod_migrate.register.feeder.TAKE_OVER_SECONDS", 1.0)
     put(sandbox, 50)
     run = rig.prepare()
     sandbox.fault("http_503", api="ListObjects")
@@ -296,24 +299,24 @@ def test_a_retried_discover_task_still_finds_its_register_task(
     rig.discover(run)
     thread.join(30)
     assert (thread.is_alive(), raised) == (False, [])
-    assert engine.finish(store=rig.store, run_id=run.run_id).counts.registered == 50
+    assert finish(store=rig.store, run_id=run.run_id).counts.registered == 50
 
 
 def test_a_register_task_lists_nothing_while_a_discover_task_is_there(
     rig: Any, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("vod_migrate.register.feeding.TAKE_OVER_SECONDS", 0.3)
+    monkeypatch.setattr("vod_migrate.register.feeder.TAKE_OVER_SECONDS", 0.3)
     put(sandbox, 20, "a/{}.txt")
     put(sandbox, 20, "b/{}.mp4")
     listed_by: set[str] = set()
-    real = oss._page
+    real = listing._page
 
-    def slow(*arguments: Any) -> oss.ListedPage:
+    def slow(*arguments: Any) -> listing.ListedPage:
         time.sleep(1.5)
         listed_by.add(threading.current_thread().name)
         return real(*arguments)
 
-    monkeypatch.setattr(oss, "_page", slow)
+    monkeypatch.setattr(listing, "_page", slow)
     run = rig.prepare(rig.migration(source={"prefixes": ["a/", "b/"]}))
     thread, _ = in_background(rig.register, run)
     rig.discover(run)
@@ -338,15 +341,15 @@ def test_a_prefix_that_was_denied_half_way_marks_nothing_as_gone(
     sandbox.settings(quotas={"RegisterMedia": None})
     rig.run()
     sandbox.delete(BUCKET, "f00005.mp4")
-    real, pages = oss._page, list[int]()
+    real, pages = listing._page, list[int]()
 
-    def page(*arguments: Any) -> oss.ListedPage:
+    def page(*arguments: Any) -> listing.ListedPage:
         pages.append(1)
         if len(pages) == 2:
             raise SourceDenied("403")
         return real(*arguments)
 
-    monkeypatch.setattr(oss, "_page", page)
+    monkeypatch.setattr(listing, "_page", page)
     assert rig.run().state == "failed"
     assert rig.results()["f00005.mp4"][0] == "registered"
     assert rig.run().counts.gone == 1

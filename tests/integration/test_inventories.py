@@ -15,13 +15,13 @@ import pytest
 from rigging import BUCKET, Rig
 from sources import EXPORTS, inventory_files, objects_of, table
 
-from vod_migrate import engine
-from vod_migrate.connection import Connection
+from vod_migrate.cloud.connection import Connection
 from vod_migrate.discover.inventory import inventory_pages
 from vod_migrate.errors import ManifestBroken
 from vod_migrate.media import MediaObject
-from vod_migrate.sandbox.testing import Sandbox
-from vod_migrate.spec import Inventory
+from vod_migrate.migration.source import Inventory
+from vod_migrate.run.settle import finish
+from vod_migrate.sandbox.pytest_plugin import Sandbox
 
 
 def test_prefixes_narrow_an_inventory_and_old_versions_are_left_out(rig: Rig, tmp_path: Path) -> None:
@@ -110,7 +110,7 @@ def test_an_inventory_that_is_not_what_it_says_ends_the_scan_before_anything_is_
     run = rig.prepare(rig.migration(source={"inventory": inventory}))
     with pytest.raises(ManifestBroken, match=says):
         rig.discover(run)
-    told = engine.finish(store=rig.store, run_id=run.run_id)
+    told = finish(store=rig.store, run_id=run.run_id)
     assert (told.state, told.calls, rig.results()) == ("failed", 0, {})
 
 

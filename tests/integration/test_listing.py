@@ -12,8 +12,10 @@ from urllib.parse import parse_qs, quote, urlsplit
 import oss2
 import pytest
 
-from vod_migrate.connection import Connection, connection_from_environment, connection_from_fields
-from vod_migrate.discover.oss import FastBucket, ListedPage, list_pages, listing_error, open_bucket
+from vod_migrate.cloud.connection import Connection, connection_from_environment, connection_from_fields
+from vod_migrate.cloud.oss import FastBucket, listing_error, open_bucket
+from vod_migrate.discover.listing import list_pages
+from vod_migrate.discover.page import ListedPage
 from vod_migrate.errors import (
     BucketMissing,
     ListingBroken,
@@ -22,7 +24,7 @@ from vod_migrate.errors import (
     SourceUnavailable,
     VodMigrateError,
 )
-from vod_migrate.sandbox.testing import Sandbox
+from vod_migrate.sandbox.pytest_plugin import Sandbox
 
 BUCKET = "media-archive"
 

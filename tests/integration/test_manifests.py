@@ -12,14 +12,15 @@ import pytest
 from rigging import BUCKET, Rig
 from sources import forget, from_manifest
 
-from vod_migrate.connection import Connection, connection_from_environment
+from vod_migrate.cloud.connection import Connection, connection_from_environment
 from vod_migrate.discover.manifest import manifest_pages
 from vod_migrate.errors import BadOption, Interrupted, ManifestBroken, SourceDenied
+from vod_migrate.migration.options import parse_options
+from vod_migrate.migration.source import Manifest
 from vod_migrate.report.files import write_report
-from vod_migrate.report.load import load_report
+from vod_migrate.report.loader import load_report
 from vod_migrate.report.text import render_text
-from vod_migrate.sandbox.testing import Sandbox
-from vod_migrate.spec import Manifest, parse_options
+from vod_migrate.sandbox.pytest_plugin import Sandbox
 
 
 def test_a_row_that_is_broken_fails_by_itself_and_the_others_are_registered(rig: Rig, tmp_path: Path) -> None:
@@ -193,7 +194,7 @@ def test_a_manifest_whose_connection_breaks_is_read_on_from_there(rig: Rig, monk
         return bytes(real(self, 100 if amount else None))
 
     monkeypatch.setattr(oss2.models.GetObjectResult, "read", breaking)
-    monkeypatch.setattr("vod_migrate.clock.StopClock.sleep", lambda *_: None)
+    monkeypatch.setattr("vod_migrate.shutdown.StopClock.sleep", lambda *_: None)
     told = from_manifest(rig, f"oss://{BUCKET}/list.csv")
     assert told.counts.registered == 40
 

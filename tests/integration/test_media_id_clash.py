@@ -7,8 +7,8 @@ import threading
 import uuid
 from typing import Any
 
-from vod_migrate.results.rows import CallRecord, Settlement
-from vod_migrate.sandbox.testing import Sandbox
+from vod_migrate.results.work import CallRecord, Settlement
+from vod_migrate.sandbox.pytest_plugin import Sandbox
 
 BUCKET = "media-archive"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from vod_migrate.register.quota import CUT, LOWEST, MOST_CUT, share_after_refusal, share_in_force
+from vod_migrate.rate.limiter import CUT, LOWEST, MOST_CUT, share_after_refusal, share_in_force
 from vod_migrate.results.store import Store
 
 ACCOUNT = ("studio", "RegisterMedia")

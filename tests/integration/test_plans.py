@@ -11,16 +11,16 @@ import pytest
 from planning import plan
 from rigging import BUCKET, Rig
 
-from vod_migrate import engine
 from vod_migrate.errors import Interrupted, ManifestBroken
-from vod_migrate.plan.making import FAILED
+from vod_migrate.migration.model import Migration
+from vod_migrate.plan.digest import counts_of
 from vod_migrate.plan.model import Plan
-from vod_migrate.plan.saving import counts_of
+from vod_migrate.plan.planner import FAILED
 from vod_migrate.plan.text import plan_text
-from vod_migrate.report.load import load_report
+from vod_migrate.report.loader import load_report
+from vod_migrate.report.status import status_rows
 from vod_migrate.report.text import render_text
-from vod_migrate.spec import Migration
-from vod_migrate.status import status_rows
+from vod_migrate.run.settle import Summary
 
 STORED = (
     "select 'r', to_jsonb(r) from results r union all select 'q', to_jsonb(q) from quotas q where api = 'RegisterMedia'"
@@ -31,7 +31,7 @@ def stored(rig: Rig) -> list[str]:
     return sorted(json.dumps(row, sort_keys=True, default=str) for row in rig.rows(STORED))
 
 
-def assert_equal(made: Plan, told: engine.Summary) -> None:
+def assert_equal(made: Plan, told: Summary) -> None:
     """The plan's numbers are those of the run."""
     ran, planned = told.counts.as_json(), counts_of(made).as_json()
     same = ("discovered", "left_out", "unchanged", "changed", "gone", "owned_elsewhere", "failed_before")

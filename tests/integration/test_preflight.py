@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from vod_migrate.connection import Connection
+from vod_migrate.cloud.connection import Connection
+from vod_migrate.doctor.preflight import PREFLIGHT_SECONDS, preflight
 from vod_migrate.errors import AccountStopped, BadSetting, Denied, InvalidCredentials, Suspended
-from vod_migrate.preflight.before_run import PREFLIGHT_SECONDS, preflight
-from vod_migrate.sandbox.testing import Sandbox
+from vod_migrate.migration.loader import parse_migration
+from vod_migrate.sandbox.pytest_plugin import Sandbox
 from vod_migrate.sandbox.vod.templates import DEFAULT_GROUP
-from vod_migrate.spec import parse_migration
 
 
 def migration(register: dict[str, Any] | None = None, **describe: Any) -> Any:

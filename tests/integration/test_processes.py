@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 from vod_migrate.results.store import Store
-from vod_migrate.sandbox.testing import Sandbox
+from vod_migrate.sandbox.pytest_plugin import Sandbox
 
 BUCKET = "media-archive"
 MIGRATION = {"name": "nightly", "source": {"bucket": BUCKET}, "register": {"template_group_id": "VOD_NO_TRANSCODE"}}

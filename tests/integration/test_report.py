@@ -13,10 +13,12 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from vod_migrate.errors import BadOption, BadSetting
-from vod_migrate.report import load_report, render_text, write_report
+from vod_migrate.migration.loader import parse_migration
+from vod_migrate.report.files import write_report
+from vod_migrate.report.loader import load_report
 from vod_migrate.report.tables import ENCODING, FAILURE_COLUMNS, MAPPING_COLUMNS, unguarded, write_mapping
+from vod_migrate.report.text import render_text
 from vod_migrate.results.store import Store
-from vod_migrate.spec import parse_migration
 
 BEGIN = dt.datetime(2026, 11, 21, 17, 0, tzinfo=dt.UTC)  # 01:00 in Shanghai
 

@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 from lxml import html
 
-from vod_migrate.diagnose import diagnose, diagnose_left_out
-from vod_migrate.report import render_html
+from vod_migrate.report.diagnosis import diagnose, diagnose_left_out
+from vod_migrate.report.html import render_html
 from vod_migrate.report.model import Calls, FailureGroup, LeftOut, Pace, Report, RunFacts, Sample, ScanFacts, Setting
-from vod_migrate.report.pace import pace_points
-from vod_migrate.results.rows import Counts
+from vod_migrate.report.rate_chart import pace_points
+from vod_migrate.results.summary import RunCounts
 
 BEGIN = dt.datetime(2026, 11, 21, 17, 0, tzinfo=dt.UTC)
 HOSTILE = (
@@ -35,7 +35,7 @@ def hostile_report() -> Report:
     return Report(
         run=run,
         sentence="Stopped after 2 min.",
-        counts=Counts(discovered=100, registered=60, failed=20, pending=10, left_out={HOSTILE: 10}),
+        counts=RunCounts(discovered=100, registered=60, failed=20, pending=10, left_out={HOSTILE: 10}),
         calls=Calls(ok=80, throttled=3, transient=1, files=800),
         pace=Pace(
             begin=BEGIN,

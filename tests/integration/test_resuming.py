@@ -7,12 +7,15 @@ from typing import Any
 
 import pytest
 
-from vod_migrate import control, engine
-from vod_migrate.discover import oss
+from vod_migrate.discover import listing
 from vod_migrate.errors import BadOption, BadSetting, Interrupted, VodMigrateError
-from vod_migrate.results.rows import Run
-from vod_migrate.sandbox.testing import Sandbox
-from vod_migrate.spec import parse_options
+from vod_migrate.migration.options import parse_options
+from vod_migrate.results.run import Run
+from vod_migrate.run import control
+from vod_migrate.run.prepare import prepare
+from vod_migrate.run.request import Origin
+from vod_migrate.run.settle import Summary, finish
+from vod_migrate.sandbox.pytest_plugin import Sandbox
 
 BUCKET = "media-archive"
 
@@ -30,13 +33,13 @@ def resumed(rig: Any, before: str, migration: Any = None, **options: Any) -> Run
     return rig.prepare(migration, resume=before, **options)  # type: ignore[no-any-return]
 
 
-def finished(rig: Any, run: Run) -> engine.Summary:
+def finished(rig: Any, run: Run) -> Summary:
     for step in (rig.discover, rig.register):
         try:
             step(run)
         except VodMigrateError:
             continue
-    return engine.finish(store=rig.store, run_id=run.run_id)
+    return finish(store=rig.store, run_id=run.run_id)
 
 
 def test_a_narrowed_run_is_resumed_over_its_own_rest_run_after_run(rig: Any, sandbox: Sandbox) -> None:
@@ -77,14 +80,14 @@ def test_the_listing_goes_on_where_it_stopped_and_still_finds_what_is_gone(
     gone = [sorted(rig.results())[number] for number in (5, 2_500)]
     for key in gone:
         sandbox.delete(BUCKET, key)
-    stop, real = threading.Event(), oss._page
+    stop, real = threading.Event(), listing._page
 
-    def page(*arguments: Any) -> oss.ListedPage:
+    def page(*arguments: Any) -> listing.ListedPage:
         if rig.rows("select 1 from scans where pages = 1 and state = 'open'"):
             stop.set()
         return real(*arguments)
 
-    monkeypatch.setattr(oss, "_page", page)
+    monkeypatch.setattr(listing, "_page", page)
     run = rig.prepare()
     with pytest.raises(Interrupted):
         rig.discover(run, stop)
@@ -136,18 +139,18 @@ def test_a_retried_prepare_of_a_resumed_run_finds_the_same_run(rig: Any, sandbox
     first = rig.run(max_objects=10)
     migration = rig.migration()
 
-    def prepare() -> Run:
-        return engine.prepare(
+    def again() -> Run:
+        return prepare(
             store=rig.store,
             connection=rig.connection,
             migration=migration,
             options=parse_options({"resume": first.run_id, "mode": "new", "max_objects": None}),
-            origin=engine.Origin(kind="airflow", dag_id="d", dag_run_id="manual"),
+            origin=Origin(kind="airflow", dag_id="d", dag_run_id="manual"),
         )
 
-    run = prepare()
+    run = again()
     rig.register(run)
-    assert prepare().run_id == run.run_id
+    assert again().run_id == run.run_id
     with pytest.raises(BadOption, match="nothing is left of run"):
         resumed(rig, first.run_id)
 

@@ -11,9 +11,13 @@ from urllib.parse import unquote
 
 import pytest
 
-from vod_migrate import engine
+from vod_migrate.cloud.connection import Connection
 from vod_migrate.errors import AllRefused, BadOption, Denied, Interrupted, QuotaConflict, SourceDenied, ThresholdPassed
-from vod_migrate.sandbox.testing import Sandbox
+from vod_migrate.migration.options import RunOptions
+from vod_migrate.run.prepare import prepare
+from vod_migrate.run.request import Origin
+from vod_migrate.run.settle import finish
+from vod_migrate.sandbox.pytest_plugin import Sandbox
 
 BUCKET = "media-archive"
 
@@ -120,7 +124,7 @@ def test_overlapping_migrations_register_each_object_once_under_its_owners_descr
         thread.start()
     for thread in threads:
         thread.join()
-    summaries = [engine.finish(store=rig.store, run_id=run.run_id) for run in runs]
+    summaries = [finish(store=rig.store, run_id=run.run_id) for run in runs]
     truth = sandbox.truth(BUCKET)
     assert len(truth) == sum(summary.counts.registered for summary in summaries) == 60
     assert all(item.registrations == 1 for item in truth.values())
@@ -198,7 +202,7 @@ def test_the_last_objects_of_a_prefix_can_be_gone_too(rig: Any, sandbox: Sandbox
 def test_a_listing_that_breaks_off_marks_nothing_as_gone_and_registers_what_it_found(
     rig: Any, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("vod_migrate.register.feeding.TAKE_OVER_SECONDS", 0.5)
+    monkeypatch.setattr("vod_migrate.register.feeder.TAKE_OVER_SECONDS", 0.5)
     sandbox.generate(BUCKET, count=1_200, dirt=0)
     rig.run(limit=5)
     sandbox.fault("throttle", api="ListObjects", skip=1)
@@ -212,7 +216,7 @@ def test_a_listing_that_breaks_off_marks_nothing_as_gone_and_registers_what_it_f
     assert [scan.pages for scan in rig.store.open_scans(run.run_id)] == [1]
     sandbox.clear_faults()
     rig.register(run)
-    assert engine.finish(store=rig.store, run_id=run.run_id).state == "succeeded"
+    assert finish(store=rig.store, run_id=run.run_id).state == "succeeded"
     assert len(sandbox.truth(BUCKET)) == 1_200
 
 
@@ -240,7 +244,7 @@ def test_one_poisoned_file_is_isolated_and_the_other_nine_are_registered(rig: An
     rig.discover(run)
     sandbox.delete(BUCKET, "03.mp4")
     rig.register(run)
-    summary = engine.finish(store=rig.store, run_id=run.run_id)
+    summary = finish(store=rig.store, run_id=run.run_id)
     assert (summary.counts.registered, summary.counts.failed) == (19, 1)
     assert summary.calls <= 2 + 8
     state, _, code = rig.results()["03.mp4"]
@@ -324,13 +328,13 @@ def test_a_url_beyond_the_limit_is_a_failed_result_and_no_call(rig: Any, sandbox
 def test_register_without_a_discover_task_lists_by_itself(
     rig: Any, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("vod_migrate.register.feeding.TAKE_OVER_SECONDS", 0.5)
+    monkeypatch.setattr("vod_migrate.register.feeder.TAKE_OVER_SECONDS", 0.5)
     sandbox.generate(BUCKET, count=50, dirt=0)
     run = rig.prepare()
     rig.register(run)
     assert len(sandbox.truth(BUCKET)) == 50
     rig.discover(run)
-    assert engine.finish(store=rig.store, run_id=run.run_id).state == "succeeded"
+    assert finish(store=rig.store, run_id=run.run_id).state == "succeeded"
 
 
 def test_stopping_lets_go_within_four_seconds_and_the_next_run_goes_on(rig: Any, sandbox: Sandbox) -> None:
@@ -345,7 +349,7 @@ def test_stopping_lets_go_within_four_seconds_and_the_next_run_goes_on(rig: Any,
     assert time.monotonic() - told[0] < 4
     assert rig.rows("select count(*) from claims") == [(0,)]
     assert rig.rows("select count(*) from results where claim_token is not null and state = 'pending'") == [(0,)]
-    assert engine.finish(store=rig.store, run_id=run.run_id).state == "interrupted"
+    assert finish(store=rig.store, run_id=run.run_id).state == "interrupted"
     sandbox.settings(latency_ms=0)
     again = rig.run()
     assert again.counts.pending == 0
@@ -378,14 +382,14 @@ def test_a_worker_waits_for_what_a_living_sibling_holds(rig: Any, sandbox: Sandb
 
 def test_two_connections_that_disagree_on_the_pace_are_refused_by_name(rig: Any) -> None:
     rig.prepare()
-    slower = engine.Connection(**{**vars(rig.connection), "calls_per_second": 20.0})
+    slower = Connection(**{**vars(rig.connection), "calls_per_second": 20.0})
     with pytest.raises(QuotaConflict, match="47"):
-        engine.prepare(
+        prepare(
             store=rig.store,
             connection=slower,
             migration=rig.migration(),
             options=rig.prepare().options,
-            origin=engine.Origin(),
+            origin=Origin(),
         )
 
 
@@ -400,29 +404,29 @@ def test_a_runs_own_pace_is_kept(rig: Any, sandbox: Sandbox) -> None:
 
 def test_an_airflow_retry_finds_the_same_run_and_a_cleared_dag_run_begins_a_new_one(rig: Any, sandbox: Sandbox) -> None:
     sandbox.put(BUCKET, "a.mp4")
-    origin = engine.Origin(kind="airflow", dag_id="d", dag_run_id="r")
+    origin = Origin(kind="airflow", dag_id="d", dag_run_id="r")
 
-    def prepare() -> Any:
-        return engine.prepare(
+    def begin() -> Any:
+        return prepare(
             store=rig.store,
             connection=rig.connection,
             migration=rig.migration(),
-            options=engine.RunOptions(),
+            options=RunOptions(),
             origin=origin,
         )
 
-    run = prepare()
-    assert prepare().run_id == run.run_id
+    run = begin()
+    assert begin().run_id == run.run_id
     rig.discover(run)
     rig.register(run)
-    assert engine.finish(store=rig.store, run_id=run.run_id).state == "succeeded"
+    assert finish(store=rig.store, run_id=run.run_id).state == "succeeded"
     sandbox.put(BUCKET, "b.mp4")
-    again = prepare()
+    again = begin()
     assert (again.run_id != run.run_id, again.state) == (True, "running")
-    assert prepare().run_id == again.run_id
+    assert begin().run_id == again.run_id
     rig.discover(again)
     rig.register(again)
-    summary = engine.finish(store=rig.store, run_id=again.run_id)
+    summary = finish(store=rig.store, run_id=again.run_id)
     assert (summary.state, summary.counts.registered, summary.counts.unchanged) == ("succeeded", 1, 1)
     assert rig.store.counts(run.run_id).registered == 1, "the first run's numbers stay its own"
 

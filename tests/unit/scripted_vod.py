@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Self
 
-from vod_migrate.connection import connection_from_fields
+from vod_migrate.cloud.connection import connection_from_fields
 from vod_migrate.media import Batch, Reply
+from vod_migrate.migration.registration import Register
 from vod_migrate.register.client import RegisterMediaClient
-from vod_migrate.spec import Register
 
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy")
 

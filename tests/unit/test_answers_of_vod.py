@@ -14,7 +14,8 @@ from batches import HOST, batch_of
 from darabonba.exceptions import RetryError, UnretryableException
 from darabonba.policy.retry import RetryPolicyContext
 
-from vod_migrate.connection import connection_from_fields
+from vod_migrate.cloud.connection import connection_from_fields
+from vod_migrate.cloud.vod import classify
 from vod_migrate.errors import (
     AccountStopped,
     BrokenReply,
@@ -28,9 +29,8 @@ from vod_migrate.errors import (
     Throttled,
 )
 from vod_migrate.media import Reply, Verdict
+from vod_migrate.migration.registration import Register
 from vod_migrate.register.client import RegisterMediaClient
-from vod_migrate.register.replies import classify
-from vod_migrate.spec import Register
 
 Ask = Callable[..., Reply]
 

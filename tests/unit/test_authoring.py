@@ -14,10 +14,11 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from vod_migrate.cli import app
+from vod_migrate.cli.app import app
 from vod_migrate.errors import BadOption
-from vod_migrate.spec import Migration, load_migration
-from vod_migrate.starting import Answers, file_text
+from vod_migrate.migration.loader import load_migration
+from vod_migrate.migration.model import Migration
+from vod_migrate.migration.scaffold import Scaffold, render_scaffold
 
 FULL: dict[str, Any] = {
     "name": "nightly",
@@ -126,7 +127,7 @@ def test_init_writes_a_file_that_loads_and_never_over_another(tmp_path: Path) ->
 
 
 def test_what_init_offers_in_comments_would_load_too() -> None:
-    offered = file_text(Answers(name="first", bucket="media-archive", workflow_id="w1"))
+    offered = render_scaffold(Scaffold(name="first", bucket="media-archive", workflow_id="w1"))
     uncommented = "\n".join(
         line.replace("# ", "", 1)
         if line.lstrip().startswith("# ") and ":" in line and "vod-migrate" not in line

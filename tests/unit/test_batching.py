@@ -9,8 +9,9 @@ from batches import batch_of, entry
 from hypothesis import given
 from hypothesis import strategies as some
 
+from vod_migrate.describe.metadata import as_json, encoded_size, metadata
 from vod_migrate.media import Batch, Description, Entry
-from vod_migrate.register.batching import Batcher, as_json, encoded_size, metadata
+from vod_migrate.register.batcher import Batcher
 
 BOUND = 4096
 KEYS = some.text(some.characters(exclude_categories=["Cs"]), min_size=1, max_size=120)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from vod_migrate.connection import Connection, connection_from_environment, connection_from_fields
+from vod_migrate.cloud.connection import Connection, connection_from_environment, connection_from_fields
 from vod_migrate.errors import BadSetting
 
 KEYS = {"access_key_id": "id", "access_key_secret": "hidden-secret"}

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from vod_migrate.errors import BadMigrationFile
-from vod_migrate.spec import Migration, parse_migration
+from vod_migrate.migration.loader import parse_migration
+from vod_migrate.migration.model import Migration
 
 
 def parsed(describe: dict[str, Any], register: dict[str, Any] | None = None) -> Migration:

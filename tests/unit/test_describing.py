@@ -10,9 +10,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as some
 
-from vod_migrate.describe import Describer, Refusal, cut_to_bytes, facts, file_url, without_emoji
+from vod_migrate.describe.describer import Describer, Rejected, facts, file_url
 from vod_migrate.media import Entry, MediaObject
-from vod_migrate.spec import parse_migration
+from vod_migrate.migration.loader import parse_migration
+from vod_migrate.migration.vod_limits import cut_to_bytes, without_emoji
 
 HOST = "media-archive.oss-cn-shanghai.aliyuncs.com"
 KEYS = some.text(some.characters(exclude_categories=["Cs"], exclude_characters="\x00"), min_size=1, max_size=300)
@@ -25,7 +26,7 @@ def stored(key: str, size: int = 5) -> MediaObject:
     )
 
 
-def described(key: str, title: str = "{{ stem }}", encoding: str = "percent") -> Entry | Refusal:
+def described(key: str, title: str = "{{ stem }}", encoding: str = "percent") -> Entry | Rejected:
     rules = parse_migration(
         {
             "name": "nightly",
@@ -53,7 +54,7 @@ def title_of(key: str, title: str = "{{ stem }}") -> str:
 @example("é" * 200)
 def test_any_key_has_a_url_that_decodes_to_it_or_a_refusal_with_a_code(key: str) -> None:
     entry = described(key)
-    if isinstance(entry, Refusal):
+    if isinstance(entry, Rejected):
         assert entry.code == "url_too_long"
         assert len(file_url(HOST, key).encode()) > 1024
         return
@@ -89,7 +90,7 @@ TEMPLATES = ["{{ stem }}", "{{ key }}", "{{ folder }}", "{{ folders | join(' - '
 @example("\u2028\u2029.mp4", "{{ stem }}")
 def test_a_title_always_has_1_to_128_bytes_and_nothing_that_vod_refuses(key: str, template: str) -> None:
     entry = described(key, template)
-    if isinstance(entry, Refusal):
+    if isinstance(entry, Rejected):
         return
     title = entry.description.title
     assert 1 <= len(title.encode()) <= 128
@@ -122,7 +123,7 @@ def test_a_title_reads_as_its_template_says(key: str, template: str, title: str)
 @pytest.mark.parametrize("template", ["{{ 1 // 0 }}", "{{ folders[9].x }}", "{{ stem.nothing }}", "{{ stem() }}"])
 def test_a_template_that_fails_for_a_key_refuses_that_object_only(template: str) -> None:
     refusal = described("a.mp4", template)
-    assert isinstance(refusal, Refusal)
+    assert isinstance(refusal, Rejected)
     assert refusal.code == "title_template"
     assert "describe.title" in refusal.message
 

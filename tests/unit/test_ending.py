@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from vod_migrate.ending import listing_ends, sending_end, sending_ends
 from vod_migrate.errors import (
     BadOption,
     BrakeReached,
@@ -20,9 +19,11 @@ from vod_migrate.errors import (
     Unfinished,
     WindowClosed,
 )
-from vod_migrate.results.rows import Run, Signal
-from vod_migrate.spec import Mode, parse_migration, parse_options
-from vod_migrate.verdict import state_of
+from vod_migrate.migration.loader import parse_migration
+from vod_migrate.migration.options import Mode, parse_options
+from vod_migrate.results.run import Run, RunSignal
+from vod_migrate.results.stop import sending_stops_at, stop_listing_reason, stop_sending_reason
+from vod_migrate.run.verdict import state_of
 
 BEGAN = dt.datetime(2026, 11, 22, 1, 0, tzinfo=dt.UTC)  # nine in the morning in Shanghai
 
@@ -38,11 +39,11 @@ def run(options: dict[str, Any] | None = None, **content: Any) -> Run:
     )  # fmt: skip
 
 
-def signal(*, minutes: float = 0, code: str | None = None, state: str = "running") -> Signal:
-    return Signal(state=state, stop_code=code, stop_message="why", now=BEGAN + dt.timedelta(minutes=minutes))
+def signal(*, minutes: float = 0, code: str | None = None, state: str = "running") -> RunSignal:
+    return RunSignal(state=state, stop_code=code, stop_message="why", now=BEGAN + dt.timedelta(minutes=minutes))
 
 
-CASES: list[tuple[str, Run, Signal, type[Exception] | None, type[Exception] | None]] = [
+CASES: list[tuple[str, Run, RunSignal, type[Exception] | None, type[Exception] | None]] = [
     ("nothing ends it", run(), signal(minutes=10_000), None, None),
     ("a person pauses it", run(), signal(code="Paused"), Paused, Paused),
     ("a person cancels it", run(), signal(code="Cancelled"), Cancelled, Cancelled),
@@ -69,15 +70,15 @@ CASES: list[tuple[str, Run, Signal, type[Exception] | None, type[Exception] | No
     ("one", "told", "sending", "listing"), [case[1:] for case in CASES], ids=[case[0] for case in CASES]
 )
 def test_what_ends_sending_and_what_ends_listing(
-    one: Run, told: Signal, sending: type[Exception] | None, listing: type[Exception] | None
+    one: Run, told: RunSignal, sending: type[Exception] | None, listing: type[Exception] | None
 ) -> None:
-    assert type(sending_ends(one, told)) is (sending or type(None))
-    assert type(listing_ends(one, told)) is (listing or type(None))
+    assert type(stop_sending_reason(one, told)) is (sending or type(None))
+    assert type(stop_listing_reason(one, told)) is (listing or type(None))
 
 
 def test_the_end_that_comes_first_counts() -> None:
     both = run(window="08:00-10:00", brakes={"max_minutes": 30})
-    early, late = sending_end(both, BEGAN), sending_end(run(window="08:00-10:00"), BEGAN)
+    early, late = sending_stops_at(both, BEGAN), sending_stops_at(run(window="08:00-10:00"), BEGAN)
     assert early is not None
     assert late is not None
     assert (early.at, late.at) == (BEGAN + dt.timedelta(minutes=30), BEGAN + dt.timedelta(minutes=60))

@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from vod_migrate.describe import CODES, Describer, Refusal, Sketch
-from vod_migrate.diagnose import diagnose
+from vod_migrate.describe.describer import CODES, Describer, Draft, Rejected
+from vod_migrate.describe.metadata import metadata
 from vod_migrate.errors import BadMigrationFile
 from vod_migrate.media import Description, Entry, MediaObject
-from vod_migrate.register.batching import metadata
-from vod_migrate.spec import parse_migration
+from vod_migrate.migration.loader import parse_migration
+from vod_migrate.report.diagnosis import diagnose
 
 HOST = "media-archive.oss-cn-shanghai.aliyuncs.com"
 FAIL = {"title": "fail", "description": "fail", "tags": "fail", "cover_url": "fail"}
@@ -41,19 +41,19 @@ def stored(key: str) -> MediaObject:
     )
 
 
-def sketched(key: str = "a/b.mp4", row: dict[str, Any] | None = None, **describe: Any) -> Sketch | Refusal:
+def sketched(key: str = "a/b.mp4", row: dict[str, Any] | None = None, **describe: Any) -> Draft | Rejected:
     return describer(**describe).sketch(stored(key), row=row)
 
 
-def good(key: str = "a/b.mp4", row: dict[str, Any] | None = None, **describe: Any) -> Sketch:
+def good(key: str = "a/b.mp4", row: dict[str, Any] | None = None, **describe: Any) -> Draft:
     sketch = sketched(key, row, **describe)
-    assert isinstance(sketch, Sketch), sketch
+    assert isinstance(sketch, Draft), sketch
     return sketch
 
 
 def code(key: str = "a/b.mp4", row: dict[str, Any] | None = None, **describe: Any) -> str:
     refusal = sketched(key, row, **describe)
-    assert isinstance(refusal, Refusal), refusal
+    assert isinstance(refusal, Rejected), refusal
     return refusal.code
 
 
@@ -145,7 +145,7 @@ def test_a_field_reads_as_its_template_and_its_policy_say(
     assert [f"{n.field}: {n.text}" for n in sketch.notes] == ([note] if note else [])
 
 
-def of_manifest(row: dict[str, Any], columns: dict[str, str], **describe: Any) -> Sketch | Refusal:
+def of_manifest(row: dict[str, Any], columns: dict[str, str], **describe: Any) -> Draft | Rejected:
     content = {
         "name": "nightly",
         "source": {"bucket": "media-archive", "manifest": {"location": "/lists/a.csv", "columns": columns}},
@@ -170,7 +170,7 @@ def test_each_field_that_a_manifest_has_a_column_for_is_taken_from_it_before_any
     }
     templates = {**dict.fromkeys(row, "{{ key }}"), "tags": ["{{ key }}"]}
     sketch = of_manifest(row, COLUMNS, **templates, rules=[{"prefix": "a/", "title": "ruled", "category": "X"}])
-    assert isinstance(sketch, Sketch)
+    assert isinstance(sketch, Draft)
     assert sketch.description == Description(
         title="{{ no template }}",
         description="told",
@@ -185,16 +185,16 @@ def test_each_field_that_a_manifest_has_a_column_for_is_taken_from_it_before_any
 def test_an_empty_cell_leaves_its_field_to_the_template() -> None:
     row = {"title": " ", "description": None, "tags": []}
     sketch = of_manifest(row, COLUMNS, title="{{ stem }}", description="{{ name }}", tags=["{{ folder }}"])
-    assert isinstance(sketch, Sketch)
+    assert isinstance(sketch, Draft)
     assert sketch.description == Description(title="b", description="b.mp4", tags=("a",))
 
 
 def test_a_category_column_wins_over_a_number_and_keeps_to_the_limits() -> None:
     sketch = of_manifest({"category": "Shows/北京"}, {"category": "c"}, cate_id=7)
-    assert isinstance(sketch, Sketch)
+    assert isinstance(sketch, Draft)
     assert (sketch.category, sketch.description.cate_id) == (("Shows", "北京"), None)
     refusal = of_manifest({"category": "a/b/c/d"}, {"category": "c"})
-    assert isinstance(refusal, Refusal)
+    assert isinstance(refusal, Rejected)
     assert refusal.code == "category_too_deep"
 
 
@@ -235,7 +235,7 @@ def test_the_first_rule_that_fits_counts_and_inherits_what_it_does_not_say() -> 
 
 def test_a_group_of_a_pattern_that_the_key_does_not_match_is_told_as_such() -> None:
     refusal = sketched("a.mp4", pattern="(?P<show>[^/]+)/", title="{{ match.show }}")
-    assert isinstance(refusal, Refusal)
+    assert isinstance(refusal, Rejected)
     assert refusal.code == "title_template"
     assert "does not match describe.pattern" in refusal.message
 
@@ -294,7 +294,7 @@ def test_any_key_and_any_metadata_give_a_request_within_every_limit_or_a_named_r
         reference_id="{{ row.reference }}",
         policies=policies,
     )
-    if isinstance(sketch, Refusal):
+    if isinstance(sketch, Rejected):
         assert sketch.code in CODES
         assert sketch.message
         return

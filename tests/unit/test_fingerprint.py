@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vod_migrate.fingerprint import NOTHING, added, fingerprint
 from vod_migrate.media import BrokenRow, MediaObject
+from vod_migrate.results.fingerprint import NOTHING, added, fingerprint
 
 NOON = dt.datetime(2026, 3, 4, 12, tzinfo=dt.UTC)
 OBJECT = MediaObject(bucket="b", key="a/1.mp4", size=5, etag="E", last_modified=NOON)

@@ -22,10 +22,11 @@ from darabonba.exceptions import UnretryableException
 from darabonba.policy.retry import RetryPolicyContext
 from scripted_vod import Answer, ScriptedVod
 
+from vod_migrate.cloud.vod import classify
 from vod_migrate.errors import AccountStopped, BrokenReply, RegisterError, RequestRefused, Retryable
 from vod_migrate.media import Batch, Reply, Verdict
-from vod_migrate.register.replies import classify, read_reply
-from vod_migrate.register.wrappers import settle
+from vod_migrate.register.recorder import settle
+from vod_migrate.register.reply import read_reply
 
 SEEDS = range(10)
 REPLIES_A_SEED = 1_000

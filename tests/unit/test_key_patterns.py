@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from vod_migrate.patterns import matcher
+from vod_migrate.migration.patterns import matcher
 
 
 @pytest.mark.parametrize(

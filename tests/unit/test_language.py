@@ -10,19 +10,18 @@ from pathlib import Path
 import jinja2
 import pytest
 
-from vod_migrate import diagnose
-from vod_migrate.report import numbers, templating
+from vod_migrate.report import count_lines, diagnosis, page
+from vod_migrate.report.headline import CUT_SHORT
 from vod_migrate.report.language import CHINESE, ENGLISH, language, texts_in
-from vod_migrate.report.sentence import CUT_SHORT
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = ROOT / "plugins" / "vod_reports"
+PAGES = ROOT / "vod_migrate" / "airflow" / "pages"
 RUN_STATES = ("running", "succeeded", "failed", "stopped", "interrupted", "paused", "cancelled", "planned")
 SCAN_STATES = ("open", "complete", "limited", "failed")
 
 
 def in_templates() -> Iterator[str]:
-    folders = (templating.STATIC.parent / "templates", PAGES / "templates")
+    folders = (page.STATIC.parent / "templates", PAGES / "templates")
     for file in (file for folder in folders for file in folder.iterdir()):
         tree = jinja2.Environment(autoescape=True).parse(file.read_text(encoding="utf-8"))
         for call in tree.find_all(jinja2.nodes.Call):
@@ -38,7 +37,7 @@ def in_code() -> Iterator[str]:
             if not isinstance(node, ast.Call):
                 continue
             name = getattr(node.func, "attr", getattr(node.func, "id", ""))
-            if name == "Trouble":
+            if name == "ErrorPage":
                 arguments = [word.value for word in node.keywords if word.arg in ("title", "advice")]
             else:
                 position = {"say": 0, "text": 0, "count": 2, "form": 2}.get(name, 99)
@@ -49,9 +48,9 @@ def in_code() -> Iterator[str]:
 def by_name() -> Iterator[str]:
     yield from (*RUN_STATES, *SCAN_STATES)
     yield from (text for texts in CUT_SHORT.values() for text in (texts[0], texts[2]))
-    for label, note in numbers.NOTES.items():
+    for label, note in count_lines.NOTES.items():
         yield from (label, note)
-    for explanation in (*diagnose.every_failure(), *diagnose.every_left_out()):
+    for explanation in (*diagnosis.every_failure(), *diagnosis.every_left_out()):
         yield from (explanation.meaning, explanation.fix, *explanation.checks)
     yield from ("h", "min", "s", "accepted", "throttled", "refused or unanswered")
 

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from vod_migrate.connection import Connection, connection_from_fields
+from vod_migrate.cloud.connection import Connection, connection_from_fields
 from vod_migrate.discover.manifest import manifest_pages
 from vod_migrate.discover.page import ListedPage
 from vod_migrate.errors import ManifestBroken
-from vod_migrate.spec import Manifest
+from vod_migrate.migration.source import Manifest
 
 BUCKET = "media-archive"
 PUBLIC = "https://media-archive.oss-cn-shanghai.aliyuncs.com"

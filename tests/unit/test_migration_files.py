@@ -9,7 +9,10 @@ from typing import Any
 import pytest
 
 from vod_migrate.errors import BadMigrationFile, BadOption
-from vod_migrate.spec import MEDIA_EXTENSIONS, Migration, Mode, load_migration, parse_migration, parse_options
+from vod_migrate.migration.loader import load_migration, parse_migration
+from vod_migrate.migration.model import Migration
+from vod_migrate.migration.options import Mode, parse_options
+from vod_migrate.migration.source import MEDIA_EXTENSIONS
 
 GOOD: dict[str, Any] = {
     "name": "nightly",

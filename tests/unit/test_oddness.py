@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from vod_migrate.media import MediaObject
-from vod_migrate.register.oddness import Failure, choose, in_common, oddness
+from vod_migrate.register.canary_keys import Failure, in_common, key_traits, pick_canary
 
 
 def found(key: str, storage_class: str = "Standard") -> MediaObject:
@@ -36,22 +36,22 @@ def failure(key: str, code: str = "file_refused", storage_class: str = "Standard
     ],
 )
 def test_a_key_is_odd_in_the_kinds_that_matter_in_a_url(key: str, kinds: set[str]) -> None:
-    assert oddness(key) == kinds
+    assert key_traits(key) == kinds
 
 
 def test_ten_are_chosen_of_as_many_kinds_as_there_are_and_two_of_them_are_plain() -> None:
     odd = ["a b", "a+b", "100%", "节目", "\U0001f600", "a?b", "a\tb", "a//b", "(1)", "x" * 700]
     pool = [found(f"{number}.mp4") for number in range(500)] + [found(f"{key}-{n}") for key in odd for n in range(50)]
-    chosen = [one.key for one in choose(pool)]
+    chosen = [one.key for one in pick_canary(pool)]
     assert len(chosen) == len(set(chosen)) == 10
     assert chosen[-2:] == ["0.mp4", "1.mp4"]
-    assert len(frozenset().union(*(oddness(key) for key in chosen))) == 9
+    assert len(frozenset().union(*(key_traits(key) for key in chosen))) == 9
 
 
 def test_where_few_are_odd_plain_ones_fill_up_and_of_few_all_are_taken() -> None:
     pool = [found(f"{number}.mp4") for number in range(20)] + [found("a b.mp4")]
-    assert [one.key for one in choose(pool)] == ["a b.mp4", *(f"{n}.mp4" for n in range(9))]
-    assert len(choose(pool[:3])) == 3
+    assert [one.key for one in pick_canary(pool)] == ["a b.mp4", *(f"{n}.mp4" for n in range(9))]
+    assert len(pick_canary(pool[:3])) == 3
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import Any
 import oss2
 import pytest
 
-from vod_migrate.preflight.oss import OssSays, _refused, skew_of
+from vod_migrate.doctor.oss import OssStatus, _refused, skew_of
 
 
 def answer(status: int, code: str, **details: str) -> oss2.exceptions.OssError:
@@ -19,23 +19,23 @@ def answer(status: int, code: str, **details: str) -> oss2.exceptions.OssError:
     ("error", "says", "region"),
     [
         # of another region's endpoint: "must be addressed using the specified endpoint"
-        (answer(403, "AccessDenied", Endpoint="oss-cn-beijing.aliyuncs.com"), OssSays.OTHER_REGION, "cn-beijing"),
-        (answer(403, "AccessDenied", Endpoint="oss-cn-hangzhou-internal.aliyuncs.com"), OssSays.OTHER_REGION, "cn-hangzhou"),
+        (answer(403, "AccessDenied", Endpoint="oss-cn-beijing.aliyuncs.com"), OssStatus.OTHER_REGION, "cn-beijing"),
+        (answer(403, "AccessDenied", Endpoint="oss-cn-hangzhou-internal.aliyuncs.com"), OssStatus.OTHER_REGION, "cn-hangzhou"),
         # signed for another region
-        (answer(400, "InvalidArgument", Region="cn-shenzhen"), OssSays.OTHER_REGION, "cn-shenzhen"),
-        (answer(403, "AccessDenied"), OssSays.DENIED, ""),
-        (answer(403, "SignatureDoesNotMatch"), OssSays.BAD_KEYS, ""),
-        (answer(403, "SecurityTokenExpired"), OssSays.BAD_KEYS, ""),
-        (answer(403, "RequestTimeTooSkewed"), OssSays.SKEWED, ""),
-        (answer(403, "UserDisable"), OssSays.SUSPENDED, ""),
-        (answer(404, "NoSuchBucket"), OssSays.NO_BUCKET, ""),
-        (answer(503, "ServiceUnavailable"), OssSays.UNREACHABLE, ""),
-        (answer(429, "TooManyRequests"), OssSays.ODD, ""),
-        (answer(400, "InvalidBucketName"), OssSays.ODD, ""),
-        (oss2.exceptions.RequestError(OSError("refused")), OssSays.UNREACHABLE, ""),
+        (answer(400, "InvalidArgument", Region="cn-shenzhen"), OssStatus.OTHER_REGION, "cn-shenzhen"),
+        (answer(403, "AccessDenied"), OssStatus.DENIED, ""),
+        (answer(403, "SignatureDoesNotMatch"), OssStatus.BAD_KEYS, ""),
+        (answer(403, "SecurityTokenExpired"), OssStatus.BAD_KEYS, ""),
+        (answer(403, "RequestTimeTooSkewed"), OssStatus.SKEWED, ""),
+        (answer(403, "UserDisable"), OssStatus.SUSPENDED, ""),
+        (answer(404, "NoSuchBucket"), OssStatus.NO_BUCKET, ""),
+        (answer(503, "ServiceUnavailable"), OssStatus.UNREACHABLE, ""),
+        (answer(429, "TooManyRequests"), OssStatus.ODD, ""),
+        (answer(400, "InvalidBucketName"), OssStatus.ODD, ""),
+        (oss2.exceptions.RequestError(OSError("refused")), OssStatus.UNREACHABLE, ""),
     ],
 )  # fmt: skip
-def test_an_answer_says_one_thing(error: Any, says: OssSays, region: str) -> None:
+def test_an_answer_says_one_thing(error: Any, says: OssStatus, region: str) -> None:
     told = _refused(error)
     assert (told.says, told.region) == (says, region)
 

@@ -9,23 +9,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from vod_migrate.clock import StopClock
 from vod_migrate.errors import Interrupted, QuotaConflict, StoreError
-from vod_migrate.register.breaker import STREAK, Breaker
-from vod_migrate.register.quota import (
+from vod_migrate.rate.limiter import (
     AHEAD_SECONDS,
     LATE_SECONDS,
     LOWEST,
     MOST_PAUSE_SECONDS,
-    AccountPace,
     LookAhead,
+    RateLimiter,
     Reservation,
-    agree_on_pace,
+    agree_on_rate,
     look_ahead,
     next_slot,
     share_after_refusal,
     share_in_force,
 )
+from vod_migrate.register.breaker import STREAK, Breaker
+from vod_migrate.shutdown import StopClock
 
 
 class HandClock:
@@ -125,7 +125,7 @@ def test_a_refusal_takes_half_a_call_a_second_but_never_more_than_half_of_what_i
 def test_a_pace_waits_for_its_slot_and_for_its_cap_first() -> None:
     clock = HandClock()
     caps = ["night"]
-    pace = AccountPace(Rows(clock, account=50, night=2), account="studio", clock=clock, caps=lambda: caps)
+    pace = RateLimiter(Rows(clock, account=50, night=2), account="studio", clock=clock, caps=lambda: caps)
     for _ in range(5):
         pace.wait()
     assert clock.time == pytest.approx(2.0)
@@ -137,7 +137,7 @@ def test_a_pace_waits_for_its_slot_and_for_its_cap_first() -> None:
 
 def test_a_cap_that_has_ended_holds_nobody_up() -> None:
     clock = HandClock()
-    AccountPace(Rows(clock, account=50), account="studio", clock=clock, caps=lambda: ["night"]).wait()
+    RateLimiter(Rows(clock, account=50), account="studio", clock=clock, caps=lambda: ["night"]).wait()
     assert clock.time == 0
 
 
@@ -161,7 +161,7 @@ def test_a_lower_priority_books_less_far_ahead_while_a_higher_one_has_work(
 def test_a_slot_that_would_be_used_late_is_reserved_anew() -> None:
     clock = HandClock()
     rows = Rows(clock, account=1)
-    pace = AccountPace(rows, account="studio", clock=clock)
+    pace = RateLimiter(rows, account="studio", clock=clock)
     pace.wait()
     clock.oversleep = LATE_SECONDS + 1
     pace.wait()
@@ -172,23 +172,23 @@ def test_when_slots_are_taken_too_far_ahead_a_worker_comes_back_later() -> None:
     clock = HandClock()
     rows = Rows(clock, account=10)
     rows.until["account"] = 7.0
-    AccountPace(rows, account="studio", clock=clock).wait()
+    RateLimiter(rows, account="studio", clock=clock).wait()
     assert clock.time == pytest.approx(7.0)
 
 
 @pytest.mark.parametrize(("told", "pause"), [(None, 0), (1.5, 1.5), (-3, 0), (1e11, MOST_PAUSE_SECONDS)])
 def test_a_throttled_call_pauses_the_account_as_told_but_never_for_years(told: float | None, pause: float) -> None:
     rows = Rows(HandClock(), account=10)
-    AccountPace(rows, account="studio", clock=rows.clock).throttled(retry_after=told)
+    RateLimiter(rows, account="studio", clock=rows.clock).throttled(retry_after=told)
     assert rows.pauses == [pause]
 
 
 def test_the_first_connection_sets_the_pace_and_another_pace_is_refused_by_name() -> None:
     rows = Rows(HandClock())
-    assert agree_on_pace(rows, account="studio", configured=None) == 47
-    assert agree_on_pace(rows, account="studio", configured=47) == 47
+    assert agree_on_rate(rows, account="studio", configured=None) == 47
+    assert agree_on_rate(rows, account="studio", configured=47) == 47
     with pytest.raises(QuotaConflict, match=r"'studio' is paced at 47 .* calls_per_second = 20") as caught:
-        agree_on_pace(rows, account="studio", configured=20)
+        agree_on_rate(rows, account="studio", configured=20)
     assert "vod-migrate quota studio" in str(caught.value)
 
 
@@ -252,5 +252,5 @@ class NoRows(Rows):
 def test_a_pace_that_is_gone_is_named_with_what_mends_that_apis(api: str, says: str) -> None:
     clock = HandClock()
     with pytest.raises(StoreError, match=f"of account 'studio' for {api} is gone") as gone:
-        AccountPace(NoRows(clock), account="studio", clock=clock, api=api).wait()
+        RateLimiter(NoRows(clock), account="studio", clock=clock, api=api).wait()
     assert says in str(gone.value)

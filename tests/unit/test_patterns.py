@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from vod_migrate.patterns import compile_pattern
+from vod_migrate.migration.patterns import compile_pattern
 
 KEYS = ["a" * 1023, "/" * 1023, "a-" * 511, "a/" * 511, "-" * 1023, "/-" * 511, "1" * 1023, "é/" * 300, "a/b/c-1.mp4"]
 

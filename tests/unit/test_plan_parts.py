@@ -9,15 +9,16 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from vod_migrate.describe import Refusal
+from vod_migrate.describe.describer import Rejected
 from vod_migrate.media import Description, Entry, MediaObject
-from vod_migrate.plan.lookups import ReadOnly
-from vod_migrate.plan.model import Pace, Plan
-from vod_migrate.plan.notes import Oddities, Sizes
+from vod_migrate.migration.loader import parse_migration
+from vod_migrate.migration.options import RunOptions, parse_options
+from vod_migrate.migration.window import parse_window
+from vod_migrate.plan.dry_lookups import DryLookups
+from vod_migrate.plan.estimate import expected_end
+from vod_migrate.plan.model import Plan, PlannedRate
+from vod_migrate.plan.samples import SampleDescriptions, Sizes
 from vod_migrate.plan.text import command, plan_markdown, plan_text
-from vod_migrate.plan.timing import expected_end
-from vod_migrate.spec import RunOptions, parse_migration, parse_options
-from vod_migrate.window import parse_window
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 ONE = dt.datetime(2026, 3, 4, 1, tzinfo=SHANGHAI)
@@ -51,7 +52,7 @@ def entry(key: str, **described: Any) -> Entry:
 
 
 def test_the_samples_are_the_first_ones_and_one_for_each_kind_of_odd_key() -> None:
-    seen = Oddities(lambda _: None)
+    seen = SampleDescriptions(lambda _: None)
     for key in ["1.mp4", "2.mp4", "3.mp4", "plain.mp4", "a b.mp4", "c d.mp4", "x+%.mp4", "y+.mp4", "😀 .mp4"]:
         seen.add(entry(key))
     assert [(sample.key, sample.why) for sample in seen.samples()] == [
@@ -84,9 +85,9 @@ class Shelf:
     def __init__(self) -> None:
         self.asked: list[object] = []
 
-    def category(self, path: tuple[str, ...]) -> int | Refusal:
+    def category(self, path: tuple[str, ...]) -> int | Rejected:
         self.asked.append(path)
-        return 7 if path == ("Shows",) else Refusal(code="category_missing", message="there is none")
+        return 7 if path == ("Shows",) else Rejected(code="category_missing", message="there is none")
 
     def exists(self, key: str) -> bool:
         self.asked.append(key)
@@ -94,7 +95,7 @@ class Shelf:
 
 
 def test_categories_that_a_run_would_make_are_noted_and_not_made() -> None:
-    lookups = ReadOnly(Shelf(), makes=True)
+    lookups = DryLookups(Shelf(), makes=True)
     new = [
         lookups.category(("Shows", "A", "1")),
         lookups.category(("Shows", "A", "2")),
@@ -110,14 +111,14 @@ def test_categories_that_a_run_would_make_are_noted_and_not_made() -> None:
 
 
 def test_a_missing_category_fails_where_a_run_would_not_make_it() -> None:
-    lookups = ReadOnly(Shelf(), makes=False)
-    assert isinstance(lookups.category(("Films",)), Refusal)
+    lookups = DryLookups(Shelf(), makes=False)
+    assert isinstance(lookups.category(("Films",)), Rejected)
     assert lookups.told().categories_to_make == 0
 
 
 def test_covers_beyond_the_first_ones_are_taken_on_trust() -> None:
     shelf = Shelf()
-    lookups = ReadOnly(shelf, makes=False, most_covers=2)
+    lookups = DryLookups(shelf, makes=False, most_covers=2)
     assert [lookups.exists(key) for key in ("a.jpg", "missing.jpg", "b.jpg")] == [True, False, True]
     told = lookups.told()
     assert (told.covers_checked, told.covers_missing, told.covers_trusted) == (2, 1, 1)
@@ -147,7 +148,7 @@ def plan(**changes: Any) -> Plan:
         "prefixes": (),
         "selected": 1,
         "fingerprint": "0" * 64,
-        "pace": Pace(calls_per_second=47, set_by="the account's pace"),
+        "pace": PlannedRate(calls_per_second=47, set_by="the account's pace"),
         "expected_end": ONE,
         "to_send": 1,
     }
@@ -175,7 +176,7 @@ def test_the_command_gives_each_option_as_it_is_typed() -> None:
 
 
 def test_hostile_keys_cannot_leave_the_code_of_the_markdown_nor_steer_a_terminal() -> None:
-    seen = Oddities(lambda _: None)
+    seen = SampleDescriptions(lambda _: None)
     seen.add(entry("````\n# heading\x1b[31m <script>.mp4"))
     made = plan(samples=seen.samples())
     text = plan_text(made)

@@ -10,10 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from vod_migrate import errors
-from vod_migrate.asking import _disjoint, _prefixes
-from vod_migrate.ending import error_named, stop_error
 from vod_migrate.errors import BadOption, RegisterError, RunStopped, SourceError, VodMigrateError
-from vod_migrate.spec import Migration, parse_migration, parse_options
+from vod_migrate.migration.loader import parse_migration
+from vod_migrate.migration.model import Migration
+from vod_migrate.migration.options import parse_options
+from vod_migrate.results.stop import error_named, stop_error
+from vod_migrate.run.request import _disjoint, _prefixes
 
 DAY = dt.date(2024, 2, 29)
 INTERVAL = (dt.datetime(2024, 2, 28, 17, 0, tzinfo=dt.UTC), dt.datetime(2024, 2, 29, 17, 0, tzinfo=dt.UTC))

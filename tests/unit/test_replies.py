@@ -15,8 +15,8 @@ from hypothesis import strategies as some
 
 from vod_migrate.errors import BrokenReply
 from vod_migrate.media import Entry, Outcome, Verdict
-from vod_migrate.register.replies import read_reply
-from vod_migrate.register.wrappers import settle
+from vod_migrate.register.recorder import settle
+from vod_migrate.register.reply import read_reply
 
 URL = f"http://{HOST}/film%20"
 TEN = batch_of(10)

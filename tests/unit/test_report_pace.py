@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from vod_migrate.report.pace import MOST_POINTS, PacePoint, bucket_width, coarser, pace_points
+from vod_migrate.report.rate_chart import MOST_POINTS, RatePoint, bucket_width, coarser, pace_points
 
 
 @pytest.mark.parametrize(
@@ -51,14 +51,14 @@ def test_every_stretch_of_the_run_becomes_one_point(
 
 def test_throttled_and_other_calls_are_rates_of_their_own() -> None:
     points = pace_points([(0, 20, 10, 4), (1, 2, 1, 0)], width=2, span=3.9)
-    assert points[0] == PacePoint(offset=0, accepted=10, throttled=5, other=2)
+    assert points[0] == RatePoint(offset=0, accepted=10, throttled=5, other=2)
 
 
 @pytest.mark.parametrize(
     ("points", "most", "left"), [(0, 20, 0), (1, 20, 1), (20, 20, 20), (21, 20, 11), (600, 20, 20)]
 )
 def test_a_table_has_fewer_rows_than_the_chart_has_points_but_the_same_mean(points: int, most: int, left: int) -> None:
-    fine = tuple(PacePoint(offset=n, accepted=n % 2, throttled=0, other=0) for n in range(points))
+    fine = tuple(RatePoint(offset=n, accepted=n % 2, throttled=0, other=0) for n in range(points))
     rough = coarser(fine, most=most)
     assert len(rough) == left
     if points and points % left == 0:

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from vod_migrate.diagnose import diagnose, diagnose_left_out
 from vod_migrate.discover.selection import REASONS
+from vod_migrate.report.diagnosis import diagnose, diagnose_left_out
 from vod_migrate.report.files import file_stem
 from vod_migrate.report.tables import guarded, unguarded
-from vod_migrate.report.wording import duration, moment, rate, share, signed, visible
+from vod_migrate.report.text_format import duration, moment, rate, share, signed, visible
 
 
 @pytest.mark.parametrize(

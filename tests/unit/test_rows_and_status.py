@@ -6,14 +6,15 @@ import dataclasses
 
 import pytest
 
-from vod_migrate.results.rows import Counts, Listing, Scan
-from vod_migrate.status import render_status
+from vod_migrate.report.status import render_status
+from vod_migrate.results.scan import Scan, SelectedPage
+from vod_migrate.results.summary import RunCounts
 
 SCAN = Scan(scan_id=1, prefix="a/", whole=True)
 
 
-def listing(*keys: str, cursor: str | None = None, **left_out: int) -> Listing:
-    return Listing(keys=keys, listed=len(keys), selected=(), left_out=left_out, cursor=cursor)
+def listing(*keys: str, cursor: str | None = None, **left_out: int) -> SelectedPage:
+    return SelectedPage(keys=keys, listed=len(keys), selected=(), left_out=left_out, cursor=cursor)
 
 
 def test_a_scan_adds_up_its_pages_and_keeps_the_last_key_over_an_empty_one() -> None:
@@ -35,7 +36,7 @@ def test_a_page_beyond_the_limit_ends_the_scan_and_counts_what_it_left_out() -> 
 
 
 def test_counts_come_from_all_scans_calls_and_outcomes_of_a_run() -> None:
-    counts = Counts.from_rows(
+    counts = RunCounts.from_rows(
         outcomes={"registered": 5, "already_registered": 2, "failed": 1, "retry": 9},
         calls={"ok": 3, "throttled": 2, "transient": 1},
         pending=(4, 1),
@@ -51,12 +52,12 @@ def test_counts_come_from_all_scans_calls_and_outcomes_of_a_run() -> None:
 
 
 def test_a_run_without_scans_has_no_discovered_objects() -> None:
-    assert Counts.from_rows(outcomes={}, calls={}, pending=(0, 0), scans=[]) == Counts()
+    assert RunCounts.from_rows(outcomes={}, calls={}, pending=(0, 0), scans=[]) == RunCounts()
 
 
 def test_the_json_of_counts_names_every_number_but_the_calls() -> None:
-    fields = {field.name for field in dataclasses.fields(Counts)}
-    assert set(Counts().as_json()) == fields - {"calls", "throttled"}
+    fields = {field.name for field in dataclasses.fields(RunCounts)}
+    assert set(RunCounts().as_json()) == fields - {"calls", "throttled"}
 
 
 def test_a_status_without_runs_says_how_to_start_one() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as some
 
 from vod_migrate.discover.selection import REASONS, Selection, extension_of
 from vod_migrate.media import MediaObject
-from vod_migrate.spec import MEDIA_EXTENSIONS, Select
+from vod_migrate.migration.source import MEDIA_EXTENSIONS, Select
 
 NOON = dt.datetime(2024, 5, 1, 12, 0, tzinfo=dt.UTC)
 

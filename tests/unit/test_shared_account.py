@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from vod_migrate.register.quota import LOWEST, next_slot, share_after_refusal, share_in_force
+from vod_migrate.rate.limiter import LOWEST, next_slot, share_after_refusal, share_in_force
 
 QUOTA, RATE, AHEAD, NOISE, ROUND_TRIP = 50, 47.0, 1.5, 0.003, 0.035
 END = 400.0

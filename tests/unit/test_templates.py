@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from vod_migrate.describe import facts
+from vod_migrate.describe.describer import facts
 from vod_migrate.media import MediaObject
-from vod_migrate.spec_describe import TEMPLATE_FACTS
-from vod_migrate.templates import TemplateFailed, Wording, check_wording
+from vod_migrate.migration.description import TEMPLATE_FACTS
+from vod_migrate.migration.templates import Template, TemplateError, check_wording
 
 LONG = MediaObject(
     bucket="media-archive",
@@ -25,7 +25,7 @@ KNOWN: dict[str, Any] = {**facts(LONG), "match": {}, "row": {"title": "T", "coun
 
 def filled(template: str) -> str:
     check_wording(template, TEMPLATE_FACTS)
-    return Wording(template).fill(KNOWN)
+    return Template(template).fill(KNOWN)
 
 
 REFUSED = [
@@ -89,7 +89,7 @@ FAILING = [
 @pytest.mark.parametrize(("template", "says"), FAILING)
 def test_a_template_that_reaches_out_or_runs_on_fails_for_its_key_soon(template: str, says: str) -> None:
     began = time.process_time()
-    with pytest.raises(TemplateFailed) as caught:
+    with pytest.raises(TemplateError) as caught:
         filled(template)
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -120,5 +120,5 @@ def test_what_descriptions_need_works(template: str, text: str) -> None:
 
 
 def test_one_template_may_be_filled_in_many_times_each_with_a_budget_of_its_own() -> None:
-    wording = Wording("{% for a in range(900) %}{% endfor %}ok")
+    wording = Template("{% for a in range(900) %}{% endfor %}ok")
     assert [wording.fill(KNOWN) for _ in range(3)] == ["ok"] * 3

@@ -22,8 +22,11 @@ from vod_migrate.errors import (
 )
 from vod_migrate.media import Batch, Outcome, Reply, Verdict
 from vod_migrate.register.breaker import STREAK, Breaker
-from vod_migrate.register.wrappers import MOST_NO_ANSWERS, Guarded, Limited, Retried, Split, settle
-from vod_migrate.results.rows import Settlement
+from vod_migrate.register.limiter import Guarded, Limited
+from vod_migrate.register.recorder import MOST_NO_ANSWERS, settle
+from vod_migrate.register.retry import Retried
+from vod_migrate.register.split import Split
+from vod_migrate.results.work import Settlement
 
 Rule = Callable[[Batch, int], RegisterError | None]
 """What a call says to a batch, given the number of the call; None registers every file."""

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from airflow.sdk import DAG, BaseOperator, CronDataIntervalTimetable, TaskGroup, TriggerRule, XComArg
 
-from vod_migrate.airflow.form import trigger_form
+from vod_migrate.airflow.dag_doc import migration_page
 from vod_migrate.airflow.operators import (
     DiscoverOperator,
     PlanOperator,
@@ -17,10 +17,8 @@ from vod_migrate.airflow.operators import (
     RegisterOperator,
     ReportOperator,
 )
-from vod_migrate.airflow.page import migration_page
-from vod_migrate.spec import Migration
-
-__all__ = ["MigrationGroup", "migration_dag", "migration_group"]
+from vod_migrate.airflow.trigger_form import trigger_form
+from vod_migrate.migration.model import Migration
 
 FIRST_DATE = dt.date(2020, 1, 1)
 """How far back a backfill may go where the file does not say."""
@@ -107,7 +105,7 @@ def _tasks(migration: Migration, *, group: TaskGroup | None, options: Mapping[st
     if not migration.require_approval:
         prepare >> working >> report
         return
-    from vod_migrate.airflow.approving import ApproveOperator  # noqa: PLC0415 - only where somebody is asked
+    from vod_migrate.airflow.approval import ApproveOperator  # noqa: PLC0415 - only where somebody is asked
 
     plan = PlanOperator(task_id="plan", **shared)
     approve = ApproveOperator(

@@ -18,10 +18,8 @@ if TYPE_CHECKING:
     import oss2
     from airflow.sdk import Connection as AirflowConnection
 
-    from vod_migrate.connection import Connection
+    from vod_migrate.cloud.connection import Connection
     from vod_migrate.results.store import Store
-
-__all__ = ["RESULTS_CONNECTION", "VodHook", "open_results", "results_url"]
 
 RESULTS_CONNECTION = "vod_migrate_db"
 _FIELD_NAMES = {
@@ -60,7 +58,7 @@ class VodHook(BaseHook):
         Raises:
             BadSetting: the connection is missing or a field cannot be used; names it and the fix.
         """
-        from vod_migrate.connection import connection_from_fields  # noqa: PLC0415 - not while parsing
+        from vod_migrate.cloud.connection import connection_from_fields  # noqa: PLC0415 - not while parsing
 
         try:
             stored = self.get_connection(self.conn_id)
@@ -77,7 +75,7 @@ class VodHook(BaseHook):
 
     def get_conn(self) -> Any:
         """The VOD SDK's client (`alibabacloud_vod20170321`), signed in; share it between threads."""
-        from vod_migrate.register.client import vod_client  # noqa: PLC0415 - slow SDK import
+        from vod_migrate.cloud.vod import vod_client  # noqa: PLC0415 - slow SDK import
 
         return vod_client(self.connection)
 
@@ -85,7 +83,7 @@ class VodHook(BaseHook):
         """A client for one bucket, on the connection's OSS endpoint."""
         import oss2  # noqa: PLC0415 - slow SDK import
 
-        from vod_migrate.discover.oss import open_bucket  # noqa: PLC0415 - slow SDK import
+        from vod_migrate.cloud.oss import open_bucket  # noqa: PLC0415 - slow SDK import
 
         connection = self.connection
         # Not the bucket that we list with: its pages are plain tuples for speed, which nobody expects of oss2.
@@ -125,7 +123,7 @@ class VodHook(BaseHook):
 
     def test_connection(self) -> tuple[bool, str]:
         """What Airflow's Test button calls: one GetCategories call, then one bucket listed. Says what was tried."""
-        from vod_migrate.airflow.checking import try_out  # noqa: PLC0415 - slow SDK import
+        from vod_migrate.airflow.connection_test import try_out  # noqa: PLC0415 - slow SDK import
 
         try:
             connection = self.connection

@@ -19,8 +19,10 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from vod_migrate.airflow.hook import VodHook, open_results
 from vod_migrate.errors import Cancelled, Interrupted, Paused, Retryable, VodMigrateError
-from vod_migrate.spec import Migration, parse_migration, parse_options
-from vod_migrate.stopping import StopSignal
+from vod_migrate.migration.loader import parse_migration
+from vod_migrate.migration.model import Migration
+from vod_migrate.migration.options import parse_options
+from vod_migrate.shutdown import StopSignal
 
 if TYPE_CHECKING:
     import threading
@@ -28,17 +30,6 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from vod_migrate.results.store import Store
-
-__all__ = [
-    "DiscoverOperator",
-    "PlanOperator",
-    "PrepareOperator",
-    "RegisterOperator",
-    "ReportOperator",
-    "explained",
-    "prepared_run",
-    "reports_folder",
-]
 
 
 class PrepareOperator(BaseOperator):
@@ -61,8 +52,9 @@ class PrepareOperator(BaseOperator):
 
     def execute(self, context: Context) -> str:
         """Stores the run; a retry, or a cleared task, finds the same run again."""
-        from vod_migrate.engine import Origin, prepare  # noqa: PLC0415 - not while parsing
-        from vod_migrate.preflight.before_run import preflight  # noqa: PLC0415 - not while parsing
+        from vod_migrate.doctor.preflight import preflight  # noqa: PLC0415 - not while parsing
+        from vod_migrate.run.prepare import prepare  # noqa: PLC0415 - not while parsing
+        from vod_migrate.run.request import Origin  # noqa: PLC0415 - not while parsing
 
         with explained(self):
             migration = parse_migration(self.migration, origin=f"the migration of {self.task_id}")
@@ -117,7 +109,7 @@ class _EngineOperator(BaseOperator):
 
     def _plan(self, store: Store, run_id: str, stop: threading.Event) -> None:
         from vod_migrate.plan.text import plan_text  # noqa: PLC0415 - not while parsing
-        from vod_migrate.planner import plan_run  # noqa: PLC0415 - not while parsing
+        from vod_migrate.run.planning_run import plan_run  # noqa: PLC0415 - not while parsing
 
         made = plan_run(store=store, connection=VodHook(self.connection_id).connection, run_id=run_id, stop=stop)
         self.log.info("%s", plan_text(made))
@@ -151,7 +143,7 @@ class DiscoverOperator(_EngineOperator):
 
     def work(self, store: Store, run_id: str, stop: threading.Event) -> None:
         """See `engine.discover`; a dry run plans instead."""
-        from vod_migrate.engine import discover  # noqa: PLC0415 - not while parsing
+        from vod_migrate.run.lifecycle import discover  # noqa: PLC0415 - not while parsing
 
         run = store.run(run_id)
         if run.options.dry_run:
@@ -175,7 +167,7 @@ class RegisterOperator(_EngineOperator):
 
     def work(self, store: Store, run_id: str, stop: threading.Event) -> None:
         """See `engine.register`; a dry run sends nothing."""
-        from vod_migrate.engine import register  # noqa: PLC0415 - not while parsing
+        from vod_migrate.run.lifecycle import register  # noqa: PLC0415 - not while parsing
 
         if store.run(run_id).options.dry_run:
             return
@@ -201,9 +193,9 @@ class ReportOperator(BaseOperator):
 
     def execute(self, context: Context) -> None:
         """Runs whatever became of the tasks before it."""
-        from vod_migrate.engine import finish  # noqa: PLC0415 - not while parsing
         from vod_migrate.plan.files import write_plan  # noqa: PLC0415 - not while parsing
-        from vod_migrate.report import write_report  # noqa: PLC0415 - not while parsing
+        from vod_migrate.report.files import write_report  # noqa: PLC0415 - not while parsing
+        from vod_migrate.run.settle import finish  # noqa: PLC0415 - not while parsing
 
         run_id = prepared_run(context, self.prepare_task_id)
         with explained(self), open_results() as store:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["CONNECTION_FIELDS", "CONNECTION_TYPE", "get_provider_info"]
-
 CONNECTION_TYPE = "aliyun_vod"
 
 REGIONS = (

@@ -14,8 +14,6 @@ from dataclasses import replace
 
 from vod_migrate.discover.page import ListedPage
 
-__all__ = ["MOST_HELD_PAGES", "folder_of", "folders_above", "is_playlist", "is_segment", "settled_pages"]
-
 MOST_HELD_PAGES = 50
 """50,000 objects, about 25 MB; a folder that stays undecided for longer is looked into."""
 

@@ -17,17 +17,16 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from vod_migrate.connection import Connection
-from vod_migrate.discover.files import Place, SourceFile, fetched, place_of
+from vod_migrate.cloud.connection import Connection
+from vod_migrate.cloud.oss import Location, location_of
+from vod_migrate.discover.download import SourceFile, fetched
 from vod_migrate.discover.hls import folder_of, is_playlist
 from vod_migrate.discover.page import ListedPage
-from vod_migrate.discover.rowkeys import KeylessRow, RowReader
-from vod_migrate.discover.rowpages import Told, no_change, paused, row_pages
-from vod_migrate.discover.tables import Row, UnreadRow, read_csv
+from vod_migrate.discover.row import KeylessRow, RowReader
+from vod_migrate.discover.row_page import RowResult, interruptible, resume_position, row_pages
+from vod_migrate.discover.table import Row, UnreadRow, read_csv
 from vod_migrate.errors import ManifestBroken, SourceDenied
-from vod_migrate.spec import Inventory
-
-__all__ = ["Contents", "inventory_pages", "read_contents"]
+from vod_migrate.migration.source import Inventory
 
 _COLUMNS = {
     "key": "Key",
@@ -52,7 +51,7 @@ class _DataFile:
 class Contents:
     """What an inventory's manifest.json says."""
 
-    place: Place
+    place: Location
     version: str
     schema: tuple[str, ...]
     files: tuple[_DataFile, ...]
@@ -74,8 +73,8 @@ def inventory_pages(
         ManifestBroken: manifest.json or a data file is not what it must be; a wrong checksum names the file, the MD5
             expected and the one found. SourceDenied, SourceUnavailable.
     """
-    contents = read_contents(connection, place_of(inventory.location), bucket, sleep)
-    numbers = no_change(cursor, contents.version, str(contents.place))
+    contents = read_contents(connection, location_of(inventory.location), bucket, sleep)
+    numbers = resume_position(cursor, contents.version, str(contents.place))
     first, start = (numbers[0], numbers[1]) if numbers else (0, 0)
     reader = RowReader(bucket=bucket, key_encoding=inventory.key_encoding, columns=_COLUMNS, keep=False)
     playlists = frozenset(_playlist_folders(connection, contents, reader, sleep)) if hls else frozenset()
@@ -100,7 +99,7 @@ def _cursors(version: str, number: int) -> Callable[[int], str]:
     return lambda row: f"{version}@{number}:{row}"
 
 
-def _told(row: Row | UnreadRow, reader: RowReader, bucket: str, name: str) -> Told:
+def _told(row: Row | UnreadRow, reader: RowReader, bucket: str, name: str) -> RowResult:
     values = row.values
     if isinstance(row, Row):
         key = str(values["Key"])
@@ -118,13 +117,15 @@ def _playlist_folders(
 ) -> Iterator[str]:
     for file in contents.files:
         with _checked(connection, contents, file, sleep) as source:
-            for row in paused(read_csv(source, header=contents.schema), sleep):
+            for row in interruptible(read_csv(source, header=contents.schema), sleep):
                 key = reader.playlist(row)
                 if key is not None and is_playlist(key) and str(row.values.get("IsLatest", "")).lower() != "false":
                     yield folder_of(key)
 
 
-def read_contents(connection: Connection | None, place: Place, bucket: str, sleep: Callable[[float], None]) -> Contents:
+def read_contents(
+    connection: Connection | None, place: Location, bucket: str, sleep: Callable[[float], None]
+) -> Contents:
     """What manifest.json says. connection: None only for a path.
 
     Raises:
@@ -167,7 +168,7 @@ def read_contents(connection: Connection | None, place: Place, bucket: str, slee
     )
 
 
-def _check_whole(connection: Connection | None, place: Place, md5: str, sleep: Callable[[float], None]) -> None:
+def _check_whole(connection: Connection | None, place: Location, md5: str, sleep: Callable[[float], None]) -> None:
     """Compares manifest.json with the manifest.checksum that OSS writes beside it; a copy may have left that behind."""
     folder, slash, name = place.path.rpartition("/")
     beside = place.beside(f"{folder}{slash}manifest.checksum")
@@ -197,7 +198,7 @@ def _md5_of(told: str) -> str:
     return raw.hex() if len(raw) == _MD5_DIGITS // 2 else ""
 
 
-def _data_file(place: Place, number: int, told: Any) -> _DataFile:
+def _data_file(place: Location, number: int, told: Any) -> _DataFile:
     fields: Mapping[str, Any] = {name.lower(): value for name, value in told.items()} if isinstance(told, dict) else {}
     name = fields.get("key") or fields.get("name")
     if not isinstance(name, str):

@@ -11,20 +11,17 @@ from itertools import islice
 
 import oss2
 
-from vod_migrate.connection import Connection
-from vod_migrate.discover.files import Place, SourceFile, fetched, place_of, reading_error
+from vod_migrate.cloud.connection import Connection
+from vod_migrate.cloud.oss import Location, location_of, open_bucket, reading_error
+from vod_migrate.discover.download import SourceFile, fetched
 from vod_migrate.discover.hls import folder_of, is_playlist
-from vod_migrate.discover.oss import open_bucket
 from vod_migrate.discover.page import ListedPage
-from vod_migrate.discover.rowkeys import RowReader
-from vod_migrate.discover.rowpages import no_change, paused, row_pages
-from vod_migrate.discover.tables import read_table
+from vod_migrate.discover.row import RowReader
+from vod_migrate.discover.row_page import interruptible, resume_position, row_pages
+from vod_migrate.discover.table import read_table
 from vod_migrate.errors import SourceUnavailable
 from vod_migrate.media import BrokenRow, MediaObject
-from vod_migrate.spec import Manifest
-from vod_migrate.spec_source import OBJECT_COLUMNS
-
-__all__ = ["manifest_pages"]
+from vod_migrate.migration.source import OBJECT_COLUMNS, Manifest
 
 _HEADS_AT_ONCE = 16
 _HEAD_TRIES = 4
@@ -49,8 +46,8 @@ def manifest_pages(
     Raises:
         ManifestBroken: the file cannot be read as what it says it is. SourceDenied, SourceUnavailable.
     """
-    with fetched(connection, place_of(manifest.location), sleep=sleep) as source:
-        start = next(iter(no_change(cursor, source.version, source.name)), 0)
+    with fetched(connection, location_of(manifest.location), sleep=sleep) as source:
+        start = next(iter(resume_position(cursor, source.version, source.name)), 0)
         described = {name: column for name, column in manifest.columns.named().items() if name not in OBJECT_COLUMNS}
         reader = RowReader(
             bucket=bucket, key_encoding=manifest.key_encoding, columns=_columns(manifest), renamed=described
@@ -75,7 +72,7 @@ def _columns(manifest: Manifest) -> Mapping[str, str]:
 def _playlist_folders(
     source: SourceFile, manifest: Manifest, reader: RowReader, wanted: list[str], sleep: Callable[[float], None]
 ) -> frozenset[str]:
-    keys = (reader.playlist(row) for row in paused(read_table(source, manifest.kind, wanted), sleep))
+    keys = (reader.playlist(row) for row in interruptible(read_table(source, manifest.kind, wanted), sleep))
     return frozenset(folder_of(key) for key in keys if key is not None and is_playlist(key))
 
 
@@ -98,7 +95,7 @@ def _asked(
 
 
 def _head(client: oss2.Bucket, found: MediaObject, sleep: Callable[[float], None]) -> MediaObject | BrokenRow:
-    place = Place(bucket=found.bucket, path=found.key)
+    place = Location(bucket=found.bucket, path=found.key)
     for tries_left in reversed(range(_HEAD_TRIES)):
         try:
             told = client.head_object(found.key)

@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 
 from vod_migrate.media import BrokenRow, MediaObject
 
-__all__ = ["PAGE_KEYS", "ListedPage"]
-
 PAGE_KEYS = 1000
 """The most that ListObjectsV2 gives in one page (its reference page; the default is 100)."""
 

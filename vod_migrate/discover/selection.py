@@ -9,11 +9,8 @@ from dataclasses import dataclass
 
 from vod_migrate.discover.hls import folder_of, is_segment
 from vod_migrate.media import MediaObject
-from vod_migrate.patterns import matcher
-from vod_migrate.spec import Select
-from vod_migrate.spec_source import ARCHIVED_CLASSES
-
-__all__ = ["REASONS", "Selected", "Selection", "storable"]
+from vod_migrate.migration.patterns import matcher
+from vod_migrate.migration.source import ARCHIVED_CLASSES, Select
 
 SAMPLES = 5
 """Keys shown for a reason: enough to see what they have in common."""

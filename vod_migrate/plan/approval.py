@@ -6,13 +6,11 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from vod_migrate.errors import BadOption, PlanChanged, SourceError
-from vod_migrate.fingerprint import NOTHING, added, fingerprint
+from vod_migrate.migration.options import Mode
 from vod_migrate.plan.model import Plan
-from vod_migrate.results.rows import Run
+from vod_migrate.results.fingerprint import NOTHING, added, fingerprint
+from vod_migrate.results.run import Run
 from vod_migrate.results.store import Store
-from vod_migrate.spec import Mode
-
-__all__ = ["approved_plan", "check_failed", "gate_of"]
 
 _MOST_NAMED = 3
 

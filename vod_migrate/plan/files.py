@@ -9,8 +9,6 @@ from vod_migrate.plan.model import Plan
 from vod_migrate.plan.text import plan_text
 from vod_migrate.report.files import write_texts
 
-__all__ = ["write_plan"]
-
 
 def write_plan(plan: Plan, directory: Path) -> tuple[Path, str]:
     """Writes `<run>.plan.txt` and `<run>.plan.json`, each complete or not at all; returns where the text is, and the text.

@@ -8,22 +8,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict
 
-from vod_migrate.spec import RunOptions
-
-__all__ = [
-    "Batches",
-    "Decision",
-    "Duplicates",
-    "Failing",
-    "LeftOutReason",
-    "Lookups",
-    "Pace",
-    "Plan",
-    "PlannedPrefix",
-    "Repeated",
-    "SampleDescription",
-    "StorageClass",
-]
+from vod_migrate.migration.options import RunOptions
 
 
 class _Part(BaseModel):
@@ -97,14 +82,14 @@ class Batches(_Part):
     cut_short: int = 0
 
 
-class Pace(_Part):
+class PlannedRate(_Part):
     """calls_per_second: the lowest of the account's, the migration's and the run's own; set_by: which of them that is."""
 
     calls_per_second: float
     set_by: str
 
 
-class Lookups(_Part):
+class LookupCounts(_Part):
     """What the descriptions asked for. categories_to_make: paths that do not exist; covers: looked for, missing, taken on trust."""
 
     categories_to_make: int = 0
@@ -172,14 +157,14 @@ class Plan(_Part):
     size_unknown: int = 0
     classes: tuple[StorageClass, ...] = ()
     batches: Batches = Batches()
-    pace: Pace
+    pace: PlannedRate
     seconds: float = 0.0
     window: str | None = None
     brakes: tuple[str, ...] = ()
     expected_end: dt.datetime
     titles: Duplicates = Duplicates()
     names: Duplicates = Duplicates()
-    lookups: Lookups = Lookups()
+    lookups: LookupCounts = LookupCounts()
     samples: tuple[SampleDescription, ...] = ()
     decision: Decision | None = None
 

@@ -11,12 +11,10 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from vod_migrate.diagnose import diagnose, diagnose_left_out
 from vod_migrate.plan.model import Duplicates, Plan
-from vod_migrate.report.lines import COLUMNS, Line, cut, fitted, padded, wrapped
-from vod_migrate.report.wording import counted, duration, grouped, moment, rate, visible, volume
-
-__all__ = ["command", "plan_markdown", "plan_text", "sentence"]
+from vod_migrate.report.diagnosis import diagnose, diagnose_left_out
+from vod_migrate.report.terminal import COLUMNS, Line, cut, fitted, padded, wrapped
+from vod_migrate.report.text_format import counted, duration, grouped, moment, rate, visible, volume
 
 _LABEL = 20
 _NUMBER = 14

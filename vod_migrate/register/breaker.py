@@ -5,9 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 
-from vod_migrate.clock import Clock
-
-__all__ = ["Breaker"]
+from vod_migrate.shutdown import Clock
 
 log = logging.getLogger(__name__)
 

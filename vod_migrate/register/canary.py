@@ -30,13 +30,12 @@ from typing import Protocol
 
 from vod_migrate.errors import CanaryFailed, Interrupted
 from vod_migrate.media import FILES_PER_CALL, Batch, MediaObject, Outcome, Reply, Verdict
-from vod_migrate.register.oddness import Failure, choose, in_common
-from vod_migrate.register.sightings import Seen, Sighting
-from vod_migrate.results.rows import Run, Work
+from vod_migrate.migration.options import Mode
+from vod_migrate.register.canary_keys import Failure, in_common, pick_canary
+from vod_migrate.register.media_check import Match, MediaCheck
+from vod_migrate.results.run import Run
 from vod_migrate.results.store import Store
-from vod_migrate.spec import Mode
-
-__all__ = ["Canary", "Looks"]
+from vod_migrate.results.work import Work
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +51,7 @@ _SHOWN = 3
 class Looks(Protocol):
     """Looks media up."""
 
-    def look(self, found: MediaObject, media_id: str) -> Sighting:
+    def look(self, found: MediaObject, media_id: str) -> MediaCheck:
         """Whether a MediaId is the object's."""
         ...
 
@@ -71,7 +70,7 @@ class _Sent:
 
     work: Work
     outcome: Outcome | None = None
-    sighting: Sighting | None = None
+    sighting: MediaCheck | None = None
 
 
 class Canary:
@@ -134,7 +133,7 @@ class Canary:
         if len(works) <= FILES_PER_CALL:
             self._end()
             return False
-        chosen = {id(found) for found in choose([work.object for work in works])}
+        chosen = {id(found) for found in pick_canary([work.object for work in works])}
         self._store.release(token, [work.result_id for work in works if id(work.object) not in chosen])
         self._send([work for work in works if id(work.object) in chosen])
         return True
@@ -218,10 +217,10 @@ class Canary:
 
     def _judge_looks(self) -> None:
         seen = [sent for sent in self._sent.values() if sent.sighting is not None]
-        others = [sent for sent in seen if sent.sighting is not None and sent.sighting.seen is Seen.OTHER]
+        others = [sent for sent in seen if sent.sighting is not None and sent.sighting.seen is Match.OTHER]
         if others:
             raise self._another_file(others)
-        unsure = [sent.sighting.told for sent in seen if sent.sighting and sent.sighting.seen is Seen.NOT_CHECKED]
+        unsure = [sent.sighting.told for sent in seen if sent.sighting and sent.sighting.seen is Match.NOT_CHECKED]
         if unsure:
             log.info("canary: %d of %d media were not checked: %s", len(unsure), len(seen), unsure[0])
         self._end()

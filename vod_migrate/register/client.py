@@ -2,86 +2,19 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from typing import Any, Protocol
-from urllib.parse import urlsplit
+from collections.abc import Mapping
+from typing import Any
 
 from alibabacloud_credentials.exceptions import CredentialException
 from Tea.exceptions import TeaException
 
-from vod_migrate.connection import Connection, CredentialSource
-from vod_migrate.errors import BadSetting, BrokenReply, InvalidCredentials, NetworkTrouble, TokenExpired
+from vod_migrate.cloud.connection import Connection
+from vod_migrate.cloud.vod import CONNECT_MILLISECONDS, READ_MILLISECONDS, classify, renewing, vod_client
+from vod_migrate.describe.metadata import as_json, metadata
+from vod_migrate.errors import BrokenReply, NetworkTrouble
 from vod_migrate.media import Batch, Reply
-from vod_migrate.register.batching import as_json, metadata
-from vod_migrate.register.replies import classify, read_reply
-from vod_migrate.spec_register import Register
-
-__all__ = ["RegisterMediaClient", "Registrar", "ask_vod", "renewing", "vod_client"]
-
-_TOKEN_CODES = ("InvalidSecurityToken", "SecurityToken")
-CONNECT_MILLISECONDS = 5_000
-READ_MILLISECONDS = 15_000
-_WORD = re.compile(r"(?<!^)(?=[A-Z])")
-
-
-class Registrar(Protocol):
-    """Sends a batch.
-
-    On return every entry of the batch has exactly one outcome. Raises only RegisterError, StoreError and RunStopped.
-    """
-
-    def register(self, batch: Batch) -> Reply:
-        """Sends one batch and returns what it meant."""
-        ...
-
-
-def vod_client(connection: Connection) -> Any:
-    """The SDK's client; one is shared by all threads. Its own retry is off: ours knows what an answer means."""
-    from alibabacloud_tea_openapi.utils_models import Config  # noqa: PLC0415 - slow SDK import
-    from alibabacloud_vod20170321.client import Client  # noqa: PLC0415 - slow SDK import
-
-    config = Config(credential=connection.credentials.client, region_id=connection.region, protocol="HTTPS")
-    if connection.vod_endpoint:
-        parts = urlsplit(connection.vod_endpoint)
-        config.endpoint, config.protocol = parts.netloc, parts.scheme.upper()
-    return Client(config)
-
-
-def ask_vod(
-    client: Any,
-    api: str,
-    fields: Mapping[str, Any],
-    *,
-    connect_seconds: float = CONNECT_MILLISECONDS / 1000,
-    read_seconds: float = READ_MILLISECONDS / 1000,
-) -> tuple[Mapping[str, Any], Mapping[str, str]]:
-    """One request to a neighbour of RegisterMedia. Returns the body, by the API's own names, and the answer's headers.
-
-    api: as the vendor calls it, `GetCategories`; fields: as the SDK calls them, `cate_id`.
-
-    Raises:
-        RegisterError: Throttled, Transient, RequestRefused or AccountStopped.
-    """
-    from alibabacloud_vod20170321 import models  # noqa: PLC0415 - slow SDK import
-    from darabonba.runtime import RuntimeOptions  # noqa: PLC0415 - slow SDK import
-
-    runtime = RuntimeOptions(connect_timeout=int(connect_seconds * 1000), read_timeout=int(read_seconds * 1000))
-    send = getattr(client, f"{_WORD.sub('_', api).lower()}_with_options")
-    try:
-        response = send(getattr(models, f"{api}Request")(**fields), runtime)
-    except TeaException as error:
-        raise classify(error, api=api) from error
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise BrokenReply(f"VOD's answer to {api} cannot be read ({type(error).__name__}: {error})") from error
-    except CredentialException as error:
-        raise NetworkTrouble(
-            f"the credential provider gives no credentials ({type(error).__name__})", code="no_credentials"
-        ) from error
-    if response.body is None:
-        raise BrokenReply(f"VOD answered {api} with something else", http_status=200)
-    return response.body.to_map(), response.headers or {}
+from vod_migrate.migration.registration import Register
+from vod_migrate.register.reply import read_reply
 
 
 class RegisterMediaClient:
@@ -133,30 +66,6 @@ class RegisterMediaClient:
             raise NetworkTrouble(
                 f"the credential provider gives no credentials ({type(error).__name__})", code="no_credentials"
             ) from error
-
-
-@contextmanager
-def renewing(credentials: CredentialSource) -> Iterator[None]:
-    """Around one call: a token that VOD refuses is asked for anew.
-
-    Raises:
-        TokenExpired: the provider gave another token. InvalidCredentials: it gave none. NetworkTrouble: it does not answer.
-    """
-    try:
-        used = credentials.current()
-        try:
-            yield
-        except InvalidCredentials as error:
-            if not error.code.startswith(_TOKEN_CODES) or not credentials.renew(used):
-                raise
-            raise TokenExpired(
-                f"{error.code}: VOD took the security token no more, and the provider has given another one",
-                code=error.code,
-                http_status=error.http_status,
-                request_id=error.request_id,
-            ) from error
-    except BadSetting as error:
-        raise NetworkTrouble(str(error), code="no_credentials") from error
 
 
 def _body(response: Any) -> Mapping[str, Any]:

@@ -13,9 +13,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from vod_migrate.media import Batch, Outcome, Reply, Verdict
-from vod_migrate.register.client import Registrar
-
-__all__ = ["Fenced", "Holdings"]
+from vod_migrate.register.registrar import Registrar
 
 log = logging.getLogger(__name__)
 

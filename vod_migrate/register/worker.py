@@ -15,24 +15,22 @@ import time
 import uuid
 from collections.abc import Callable, Sequence
 
-from vod_migrate.clock import StopClock
-from vod_migrate.describe import Describer
-from vod_migrate.ending import ASKED
+from vod_migrate.describe.describer import Describer
 from vod_migrate.errors import AccountStopped, Interrupted, RunStopped, StoreError
-from vod_migrate.register.brakes import Braked, Deadline
+from vod_migrate.rate.limiter import RateLimiter
 from vod_migrate.register.breaker import Breaker
 from vod_migrate.register.canary import Looks
-from vod_migrate.register.client import Registrar
-from vod_migrate.register.feeding import Feeder
-from vod_migrate.register.hand import Halt, Hand
-from vod_migrate.register.quota import AccountPace
-from vod_migrate.register.sending import Sender
-from vod_migrate.register.watching import Watch
+from vod_migrate.register.feeder import Feeder
+from vod_migrate.register.monitor import RunMonitor
+from vod_migrate.register.pause import Deadline, PauseLimited
+from vod_migrate.register.registrar import Registrar
+from vod_migrate.register.send_queue import SendQueue, StopRequest
+from vod_migrate.register.sender import Sender
 from vod_migrate.results.claims import LEASE_SECONDS
-from vod_migrate.results.rows import Run
+from vod_migrate.results.run import Run
+from vod_migrate.results.stop import ASKED
 from vod_migrate.results.store import Store
-
-__all__ = ["Worker"]
+from vod_migrate.shutdown import StopClock
 
 log = logging.getLogger(__name__)
 
@@ -74,13 +72,13 @@ class Worker:
         self._describer = describer
         self._slot = slot
         self._stop = stop
-        self._halt = Halt(halt)
+        self._halt = StopRequest(halt)
         self._grace = grace
         self._take_over = take_over
         self._may_send = may_send
         self._looks = looks
         self._name = f"{socket.gethostname()}:{os.getpid()}/{slot}"
-        self._hand = Hand()
+        self._hand = SendQueue()
         self._deadline = Deadline()
 
     def run(self) -> None:
@@ -96,7 +94,7 @@ class Worker:
             token = self._store.take_place(self._run.run_id, slot=self._slot, worker=self._name)
             if self._run.brakes.max_calls is not None or self._run.brakes.max_objects is not None:
                 self._store.keep_brake(self._run.run_id)
-            watch = Watch(
+            watch = RunMonitor(
                 store=self._store,
                 run=self._run,
                 token=token,
@@ -117,7 +115,7 @@ class Worker:
             finally:
                 self._let_go(token, threads)
 
-    def _threads(self, token: uuid.UUID, watch: Watch) -> list[threading.Thread]:
+    def _threads(self, token: uuid.UUID, watch: RunMonitor) -> list[threading.Thread]:
         feeder = Feeder(
             store=self._store,
             run=self._run,
@@ -138,11 +136,13 @@ class Worker:
         feeding = threading.Thread(target=self._feed, args=(feeder,), daemon=True)
         return [*sending, *watch.threads(), feeding]
 
-    def _sender(self, token: uuid.UUID, watch: Watch, feeder: Feeder) -> Sender:
+    def _sender(self, token: uuid.UUID, watch: RunMonitor, feeder: Feeder) -> Sender:
         clock = StopClock(self._halt.event)
 
-        def braked(inner: Registrar) -> Braked:
-            return Braked(inner, store=self._store, run=self._run, deadline=self._deadline, halted=self._halt.event)
+        def braked(inner: Registrar) -> PauseLimited:
+            return PauseLimited(
+                inner, store=self._store, run=self._run, deadline=self._deadline, halted=self._halt.event
+            )
 
         return Sender(
             store=self._store,
@@ -152,7 +152,7 @@ class Worker:
             client=self._client,
             hand=self._hand,
             halt=self._halt,
-            pace=AccountPace(
+            pace=RateLimiter(
                 self._store,
                 account=self._run.account,
                 clock=clock,

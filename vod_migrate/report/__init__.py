@@ -2,7 +2,7 @@
 
 from vod_migrate.report.files import ReportFiles, write_report
 from vod_migrate.report.html import render_html
-from vod_migrate.report.load import load_report
+from vod_migrate.report.loader import load_report
 from vod_migrate.report.model import Report
 from vod_migrate.report.text import render_text
 

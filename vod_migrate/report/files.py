@@ -14,12 +14,10 @@ from typing import TextIO
 
 from vod_migrate.errors import BadSetting
 from vod_migrate.report.html import render_html
-from vod_migrate.report.load import load_report
+from vod_migrate.report.loader import load_report
 from vod_migrate.report.tables import ENCODING, MappingScope, write_failures, write_mapping
 from vod_migrate.report.text import render_text
 from vod_migrate.results.store import Store
-
-__all__ = ["ReportFiles", "file_stem", "write_report", "write_texts"]
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 _LONGEST_STEM = 120  # with the longest suffix well below the 255 bytes of a file name

@@ -7,8 +7,6 @@ from statistics import fmean
 
 from vod_migrate.report.model import Report
 
-__all__ = ["Forecast", "forecast"]
-
 _RECENT_SECONDS = 60
 
 

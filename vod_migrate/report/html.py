@@ -19,9 +19,7 @@ from markupsafe import Markup
 
 from vod_migrate.report.language import ENGLISH, Language
 from vod_migrate.report.model import Report
-from vod_migrate.report.templating import STATIC, report_facts, templates, words
-
-__all__ = ["render_html"]
+from vod_migrate.report.page import STATIC, report_facts, templates, translations
 
 
 def render_html(
@@ -38,7 +36,7 @@ def render_html(
     shown_in = zone or report.run.zone
     return _page().render(
         **report_facts(report, language=language, zone=shown_in),
-        **words(language),
+        **translations(language),
         zone=shown_in,
         language=language,
         styles=Markup(styles),  # noqa: S704 - our own file

@@ -11,9 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from vod_migrate.report import wording
-
-__all__ = ["CHINESE", "ENGLISH", "Language", "language", "texts_in"]
+from vod_migrate.report import text_format
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,11 +32,11 @@ class Language:
 
     def count(self, number: int, one: str, many: str) -> str:
         """The one that fits, with the grouped number for its `{n}`."""
-        return self.form(number, one, many).format(n=wording.grouped(number))
+        return self.form(number, one, many).format(n=text_format.grouped(number))
 
     def duration(self, seconds: float) -> str:
         """'2 min 3 s', in this language's units."""
-        return wording.duration(seconds, (self.say("h"), self.say("min"), self.say("s")))
+        return text_format.duration(seconds, (self.say("h"), self.say("min"), self.say("s")))
 
     def knowing(self, more: Mapping[str, str]) -> Language:
         """This language with more texts; English needs none."""

@@ -12,22 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from vod_migrate.diagnose import Diagnosis
-from vod_migrate.report.pace import PacePoint
-from vod_migrate.results.rows import Counts
-
-__all__ = [
-    "Calls",
-    "FailureGroup",
-    "LeftOut",
-    "Pace",
-    "PreviousRun",
-    "Report",
-    "RunFacts",
-    "Sample",
-    "ScanFacts",
-    "Setting",
-]
+from vod_migrate.report.diagnosis import Diagnosis
+from vod_migrate.report.rate_chart import RatePoint
+from vod_migrate.results.summary import RunCounts
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -104,7 +91,7 @@ class Pace:
 
     begin: dt.datetime | None
     width: int
-    points: tuple[PacePoint, ...]
+    points: tuple[RatePoint, ...]
     account_rate: float | None
     cap: float | None
     documented: float
@@ -181,7 +168,7 @@ class PreviousRun:
     state: str
     started: dt.datetime
     seconds: float | None
-    counts: Counts
+    counts: RunCounts
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -190,7 +177,7 @@ class Report:
 
     run: RunFacts
     sentence: str
-    counts: Counts
+    counts: RunCounts
     calls: Calls
     pace: Pace
     failures: tuple[FailureGroup, ...]

@@ -14,23 +14,9 @@ from typing import Any, Literal, TextIO
 
 import psycopg
 
-from vod_migrate.diagnose import diagnose
-from vod_migrate.report.load import QUERIES
+from vod_migrate.report.diagnosis import diagnose
+from vod_migrate.report.loader import QUERIES
 from vod_migrate.results.store import Store
-
-__all__ = [
-    "ENCODING",
-    "FAILURE_COLUMNS",
-    "MAPPING_COLUMNS",
-    "MappingScope",
-    "csv_line",
-    "failure_rows",
-    "guarded",
-    "mapping_rows",
-    "unguarded",
-    "write_failures",
-    "write_mapping",
-]
 
 ENCODING = "utf-8-sig"
 

@@ -7,12 +7,10 @@ from collections.abc import Iterator
 from rich.console import Console
 from rich.text import Text
 
-from vod_migrate.report.lines import COLUMNS, Line, cut, fitted, padded, wrapped
+from vod_migrate.report.count_lines import count_lines
 from vod_migrate.report.model import FailureGroup, Report
-from vod_migrate.report.numbers import numbers
-from vod_migrate.report.wording import counted, duration, grouped, moment, rate, share, signed, visible
-
-__all__ = ["COLUMNS", "render_text"]
+from vod_migrate.report.terminal import COLUMNS, Line, cut, fitted, padded, wrapped
+from vod_migrate.report.text_format import counted, duration, grouped, moment, rate, share, signed, visible
 
 _LABEL = 20
 _NUMBER = 14
@@ -86,7 +84,7 @@ def _number_lines(report: Report) -> Iterator[Line]:
         heading += f"{'change':>{_NUMBER}}   since {moment(previous.started, report.run.zone)}"
     yield "", ""
     yield heading, "dim"
-    for number in numbers(report):
+    for number in count_lines(report):
         line = f"  {number.label:<{_LABEL}}{grouped(number.now):>{_NUMBER}}"
         if number.change is not None:
             line += f"{signed(number.change):>{_NUMBER}}"

@@ -8,10 +8,8 @@ from contextlib import contextmanager
 
 import psycopg
 
-from vod_migrate.results.rows import Work
 from vod_migrate.results.session import QUERIES, Session
-
-__all__ = ["LEASE_SECONDS", "Claims"]
+from vod_migrate.results.work import Work
 
 LEASE_SECONDS = 90.0
 """How long a claim holds without being renewed; renewed every third of it."""

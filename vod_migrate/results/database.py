@@ -22,8 +22,6 @@ from psycopg.conninfo import conninfo_to_dict
 
 from vod_migrate.errors import BadSetting, StoreNotMigrated, StoreTooNew, StoreUnreachable
 
-__all__ = ["check_schema", "database_url", "embedded_url", "refuse_misfit", "schema_versions", "upgrade_schema"]
-
 VARIABLE = "VOD_MIGRATE_DATABASE_URL"
 HOME_VARIABLE = "VOD_MIGRATE_HOME"
 _UPGRADE_LOCK = 0x766F646D  # "vodm": two processes must not migrate one database at once

@@ -8,11 +8,11 @@ from typing import Any
 import psycopg
 from psycopg.types.json import Jsonb
 
-from vod_migrate.results.rows import Listing, Run, Scan, Work
+from vod_migrate.results.run import Run
 from vod_migrate.results.runs import Runs
+from vod_migrate.results.scan import Scan, SelectedPage
 from vod_migrate.results.session import QUERIES
-
-__all__ = ["PART", "Plans"]
+from vod_migrate.results.work import Work
 
 PART = 1000
 _LAST_CHARACTER = "\U0010ffff"
@@ -43,7 +43,7 @@ class Plans(Runs):
 
         return self._do(work)
 
-    def planned_missing(self, run: Run, scan: Scan, listing: Listing) -> int:
+    def planned_missing(self, run: Run, scan: Scan, listing: SelectedPage) -> int:
         """How many results of a listed stretch the listing does not name. scan: before the page."""
         return int(
             self._do(

@@ -9,10 +9,8 @@ from typing import Any
 import psycopg
 from psycopg.types.json import Jsonb
 
-from vod_migrate.results.rows import Run, Signal
+from vod_migrate.results.run import Run, RunSignal
 from vod_migrate.results.session import QUERIES, Presence, Session
-
-__all__ = ["Runs", "planned_leftovers"]
 
 
 class Runs(Session):
@@ -131,10 +129,10 @@ class Runs(Session):
         """Whether nobody works on a run: it has ended, its process is gone, or its tasks were silent for long."""
         return bool(self._do(lambda c: QUERIES.run_is_idle(c, run_id=run_id)))
 
-    def signal(self, run_id: str, *, patience: float | None = 0.0) -> Signal:
+    def signal(self, run_id: str, *, patience: float | None = 0.0) -> RunSignal:
         """Whether a run goes on. Cheap enough for every second; patience: seconds to wait for a database that is away."""
         state, code, message, now, scopes = self._do(lambda c: QUERIES.run_signal(c, run_id=run_id), patience=patience)
-        return Signal(state=state, stop_code=code, stop_message=message, now=now, scopes=tuple(scopes))
+        return RunSignal(state=state, stop_code=code, stop_message=message, now=now, scopes=tuple(scopes))
 
     def spec_digest(self, run_id: str) -> str:
         """The digest of the file that a run was made from."""

@@ -9,10 +9,9 @@ from dataclasses import replace
 import psycopg
 from psycopg.types.json import Jsonb
 
-from vod_migrate.results.rows import Listing, Run, Scan, joined_samples
+from vod_migrate.results.run import Run
+from vod_migrate.results.scan import Scan, SelectedPage, joined_samples
 from vod_migrate.results.session import QUERIES, Session
-
-__all__ = ["Scans"]
 
 _LAST_CHARACTER = "\U0010ffff"
 
@@ -45,7 +44,7 @@ class Scans(Session):
         """Reopens the prefixes that could not be listed, each at its cursor."""
         self._do(lambda c: QUERIES.retry_failed_scans(c, run_id=run_id))
 
-    def merge_page(self, run: Run, scan: Scan, listing: Listing) -> Scan:
+    def merge_page(self, run: Run, scan: Scan, listing: SelectedPage) -> Scan:
         """One page of a listing becomes results, and the cursor moves, in one transaction. Returns the scan after it."""
 
         def work(connection: psycopg.Connection) -> Scan:
@@ -115,7 +114,7 @@ class Scans(Session):
 
         return self._do(work)
 
-    def _with_broken(self, connection: psycopg.Connection, run: Run, listing: Listing) -> Listing:
+    def _with_broken(self, connection: psycopg.Connection, run: Run, listing: SelectedPage) -> SelectedPage:
         """Records a page's broken rows; those that meet a result which is more than a broken row are left out instead."""
         if not listing.broken:
             return listing

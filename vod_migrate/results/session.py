@@ -17,8 +17,6 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_r
 from vod_migrate.errors import StoreFull, StoreUnreachable
 from vod_migrate.results.database import check_schema, plain_url, reason
 
-__all__ = ["QUERIES", "Presence", "Session", "storable"]
-
 T = TypeVar("T")
 
 PACING_CONNECTIONS = 4

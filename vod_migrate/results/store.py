@@ -24,14 +24,12 @@ come late, leases run out, and runs are ended, cancelled and repeated (tests/int
 from __future__ import annotations
 
 from vod_migrate.results.claims import Claims
-from vod_migrate.results.numbers import Numbers
-from vod_migrate.results.paces import Paces
+from vod_migrate.results.counts import CountQueries
 from vod_migrate.results.plans import Plans
-from vod_migrate.results.recording import Recording
+from vod_migrate.results.rates import Rates
+from vod_migrate.results.recorder import RecorderQueries
 from vod_migrate.results.scans import Scans
 
-__all__ = ["Store"]
 
-
-class Store(Plans, Scans, Claims, Recording, Numbers, Paces):
+class Store(Plans, Scans, Claims, RecorderQueries, CountQueries, Rates):
     """Results, runs, scans, claims, calls and quotas in one Postgres database."""

@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from vod_migrate.sandbox.errors import BadRequest
 from vod_migrate.sandbox.quota import SlidingSecond
 from vod_migrate.sandbox.settings import AccountConfig, CredentialConfig
-from vod_migrate.sandbox.vod.categories import Categories
+from vod_migrate.sandbox.vod.categories import CategoryTree
 from vod_migrate.sandbox.vod.library import Library
 from vod_migrate.sandbox.vod.templates import Templates
 
@@ -20,7 +20,7 @@ class Account:
     def __init__(self, config: AccountConfig) -> None:
         self.config = config
         self.uid = config.uid
-        self.categories = Categories(config.categories)
+        self.categories = CategoryTree(config.categories)
         self.templates = Templates(groups=config.template_groups, workflows=config.workflows)
         self.library = Library()
         self._seconds: dict[str, SlidingSecond] = {}

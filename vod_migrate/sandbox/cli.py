@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from vod_migrate.sandbox import client, serving
+from vod_migrate.sandbox import control_client, process
 from vod_migrate.sandbox.environment import URL_VARIABLE
 from vod_migrate.sandbox.server import LOOPBACK
 
@@ -73,10 +73,10 @@ def serve(
 ) -> None:
     """Serve until Ctrl-C or SIGTERM; print how a client finds the sandbox."""
     with _plain_errors():
-        chosen = serving.with_objects(
-            serving.with_faults(serving.read_config(config), faults), bucket=bucket, objects=objects, seed=seed
+        chosen = process.with_objects(
+            process.with_faults(process.read_config(config), faults), bucket=bucket, objects=objects, seed=seed
         )
-        serving.serve(chosen, host=host, port=port, ready_file=ready_file, as_json=as_json, state=state)
+        process.serve(chosen, host=host, port=port, ready_file=ready_file, as_json=as_json, state=state)
 
 
 @sandbox_app.command()
@@ -84,7 +84,9 @@ def settings(url: Url, changes: Pairs = None) -> None:
     """Show the settings, or change some: settings latency_ms=50 quotas='{"RegisterMedia": 20}'."""
     with _plain_errors():
         given = _pairs(changes)
-        _show(client.ask(url, "PATCH", "settings", given) if given else client.ask(url, "GET", "settings"))
+        _show(
+            control_client.ask(url, "PATCH", "settings", given) if given else control_client.ask(url, "GET", "settings")
+        )
 
 
 @sandbox_app.command()
@@ -100,15 +102,15 @@ def fault(
     with _plain_errors():
         if plan is not None:
             faults = [
-                found.model_dump(mode="json", by_alias=True, exclude_unset=True) for found in serving.read_plan(plan)
+                found.model_dump(mode="json", by_alias=True, exclude_unset=True) for found in process.read_plan(plan)
             ]
-            _show(client.ask(url, "PUT", "faults", {"faults": faults}))
+            _show(control_client.ask(url, "PUT", "faults", {"faults": faults}))
         elif clear or remove is not None:
-            _show(client.ask(url, "DELETE", "faults", number=None if remove is None else str(remove)))
+            _show(control_client.ask(url, "DELETE", "faults", number=None if remove is None else str(remove)))
         elif kind is None:
-            _show(client.ask(url, "GET", "faults"))
+            _show(control_client.ask(url, "GET", "faults"))
         else:
-            _show(client.ask(url, "POST", "faults", {"kind": kind, **_pairs(details)}))
+            _show(control_client.ask(url, "POST", "faults", {"kind": kind, **_pairs(details)}))
 
 
 @sandbox_app.command()
@@ -119,7 +121,11 @@ def counters(
 ) -> None:
     """Show what arrived and what became of it, by API."""
     with _plain_errors():
-        _show(client.ask(url, "DELETE", "counters") if reset else client.ask(url, "GET", "counters", account=account))
+        _show(
+            control_client.ask(url, "DELETE", "counters")
+            if reset
+            else control_client.ask(url, "GET", "counters", account=account)
+        )
 
 
 @sandbox_app.command()
@@ -133,9 +139,9 @@ def truth(
     """Print what is registered, one JSON object a line."""
     with _plain_errors():
         rows = (
-            client.lines(url, "expected", bucket=bucket, prefix=prefix)
+            control_client.lines(url, "expected", bucket=bucket, prefix=prefix)
             if expected
-            else client.lines(url, "truth", bucket=bucket, account=account)
+            else control_client.lines(url, "truth", bucket=bucket, account=account)
         )
         for row in rows:
             typer.echo(row)
@@ -150,17 +156,17 @@ def bucket(
     """Show the buckets, or make one: bucket raw-footage in_vod=true generate='{"count": 5000}'."""
     with _plain_errors():
         if name is None:
-            _show(client.ask(url, "GET", "buckets"))
+            _show(control_client.ask(url, "GET", "buckets"))
         else:
-            _show(client.ask(url, "POST", "buckets", {"name": name, **_pairs(details)}))
+            _show(control_client.ask(url, "POST", "buckets", {"name": name, **_pairs(details)}))
 
 
 @contextmanager
 def _plain_errors() -> Iterator[None]:
     try:
         yield
-    except (client.ControlError, serving.ConfigError) as error:
-        serving.fail(str(error))
+    except (control_client.ControlError, process.ConfigError) as error:
+        process.fail(str(error))
         raise typer.Exit(2) from None
 
 
@@ -169,7 +175,7 @@ def _pairs(texts: list[str] | None) -> dict[str, Any]:
     for text in texts or []:
         name, equals, value = text.partition("=")
         if not equals:
-            raise client.ControlError(f"{text!r} must have the form NAME=VALUE.")
+            raise control_client.ControlError(f"{text!r} must have the form NAME=VALUE.")
         try:
             pairs[name] = json.loads(value)
         except ValueError:

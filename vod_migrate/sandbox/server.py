@@ -13,18 +13,18 @@ from typing import Final
 from aiohttp import web
 
 from vod_migrate.sandbox.accounts import Caller
-from vod_migrate.sandbox.control import Control
+from vod_migrate.sandbox.control_api import Control
 from vod_migrate.sandbox.counters import ApiCounters
 from vod_migrate.sandbox.errors import BadRequest, Dropped, ServiceError
-from vod_migrate.sandbox.faults import Hit, Subject
+from vod_migrate.sandbox.faults.call import html, misbehave
+from vod_migrate.sandbox.faults.plan import FaultHit, Subject
+from vod_migrate.sandbox.http import HttpReply, Request, split_target
 from vod_migrate.sandbox.journal import Journal
-from vod_migrate.sandbox.misbehaving import html, misbehave
 from vod_migrate.sandbox.oss.service import Oss, new_request_id
 from vod_migrate.sandbox.service import Service
 from vod_migrate.sandbox.settings import SandboxConfig
+from vod_migrate.sandbox.state import World
 from vod_migrate.sandbox.vod.service import Vod
-from vod_migrate.sandbox.wire import Reply, Request, split_target
-from vod_migrate.sandbox.world import World
 
 _log = logging.getLogger(__name__)
 
@@ -94,7 +94,7 @@ class SandboxServer:
         reply.headers.setdefault("Date", self.world.timestamp("%a, %d %b %Y %H:%M:%S GMT"))
         return await _send(raw, reply)
 
-    async def _call(self, service: Service, request: Request) -> Reply:
+    async def _call(self, service: Service, request: Request) -> HttpReply:
         """One call, from its arrival to its reply. Raises `Dropped`."""
         world, settings = self.world, self.world.settings
         if settings.arrival_jitter_ms:
@@ -141,8 +141,8 @@ class SandboxServer:
             return reply if hit is None else await misbehave(hit, service, request, reply)
 
     def _carry_out(
-        self, service: Service, request: Request, caller: Caller, row: ApiCounters, about: Subject, hit: Hit | None
-    ) -> Reply:
+        self, service: Service, request: Request, caller: Caller, row: ApiCounters, about: Subject, hit: FaultHit | None
+    ) -> HttpReply:
         try:
             reply, files = service.perform(about.api, request, caller)
         except ServiceError as error:
@@ -188,7 +188,7 @@ async def _cut(raw: web.BaseRequest, sent: bytes) -> None:
     raw.transport.abort()
 
 
-async def _send(raw: web.BaseRequest, reply: Reply) -> web.StreamResponse:
+async def _send(raw: web.BaseRequest, reply: HttpReply) -> web.StreamResponse:
     headers = reply.headers
     if "x-acs-request-id" not in headers:
         headers = {"x-oss-request-id": new_request_id(), "Server": "AliyunOSS", **headers}

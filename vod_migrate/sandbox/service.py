@@ -7,8 +7,8 @@ from typing import Protocol
 
 from vod_migrate.sandbox.accounts import Caller
 from vod_migrate.sandbox.errors import ServiceError
-from vod_migrate.sandbox.faultconfig import FaultConfig
-from vod_migrate.sandbox.wire import Reply, Request
+from vod_migrate.sandbox.faults.config import FaultConfig
+from vod_migrate.sandbox.http import HttpReply, Request
 
 
 class Service(Protocol):
@@ -23,13 +23,13 @@ class Service(Protocol):
     def authenticate(self, request: Request) -> Caller:
         """Who signed the request. Raises `ServiceError`."""
 
-    def perform(self, api: str, request: Request, caller: Caller) -> tuple[Reply, int]:
+    def perform(self, api: str, request: Request, caller: Caller) -> tuple[HttpReply, int]:
         """The effect of the request: its reply, and how many files it carried. Raises `ServiceError`."""
 
-    def can_distort(self, fault: FaultConfig, request: Request, reply: Reply) -> bool:
+    def can_distort(self, fault: FaultConfig, request: Request, reply: HttpReply) -> bool:
         """Whether a fault that shapes answers would change this one."""
 
-    def distorted(self, faults: Sequence[FaultConfig], request: Request, reply: Reply) -> Reply:
+    def distorted(self, faults: Sequence[FaultConfig], request: Request, reply: HttpReply) -> HttpReply:
         """The answer as these faults, one after the other, make it."""
 
     def throttled(self, *, retry_after_ms: int | None = None) -> ServiceError:
@@ -41,5 +41,5 @@ class Service(Protocol):
     def refused(self, code: str, status: int, message: str, *, retry_after_ms: int | None) -> ServiceError:
         """A refusal with any code."""
 
-    def refusal(self, error: ServiceError, request: Request) -> Reply:
+    def refusal(self, error: ServiceError, request: Request) -> HttpReply:
         """An error in the form of the service."""

@@ -7,8 +7,8 @@ from typing import Literal
 
 from pydantic import ConfigDict, Field, SecretStr
 
-from vod_migrate.sandbox.faultconfig import FaultConfig
-from vod_migrate.sandbox.strict import Share, Strict
+from vod_migrate.sandbox.faults.config import FaultConfig
+from vod_migrate.sandbox.model import Share, Strict
 
 DEFAULT_UID = "1000000000000001"
 DEFAULT_ACCESS_KEY_ID = "LTAI-sandbox"

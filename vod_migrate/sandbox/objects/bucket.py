@@ -9,7 +9,7 @@ from itertools import islice
 from operator import itemgetter
 
 from vod_migrate.sandbox.objects.dataset import Dataset, Rollup, no_rollup
-from vod_migrate.sandbox.objects.entry import Entry, Upload
+from vod_migrate.sandbox.objects.object import StoredObject, Upload
 from vod_migrate.sandbox.settings import DatasetConfig
 
 
@@ -61,7 +61,7 @@ class Bucket:
         """The uploaded object of that key, with its content."""
         return self._uploads.get(key)
 
-    def find(self, key: str) -> Entry | None:
+    def find(self, key: str) -> StoredObject | None:
         """The object of that key, uploaded or generated."""
         upload = self._uploads.get(key)
         if upload is not None:
@@ -72,7 +72,7 @@ class Bucket:
 
     def scan(
         self, start: str, *, inclusive: bool = True, rollup: Rollup = no_rollup
-    ) -> Iterator[tuple[str, Entry | None]]:
+    ) -> Iterator[tuple[str, StoredObject | None]]:
         """Keys from `start` on, ascending, each with its entry; see `Dataset.scan` for entries that are None."""
         if self.dataset is None:
             return self._scan_uploads(start, inclusive=inclusive)
@@ -82,7 +82,7 @@ class Bucket:
         visible = (found for found in generated if found[0] not in self._uploads and not self._is_deleted(found[0]))
         return heapq.merge(visible, self._scan_uploads(start, inclusive=inclusive), key=itemgetter(0))
 
-    def _scan_uploads(self, start: str, *, inclusive: bool) -> Iterator[tuple[str, Entry | None]]:
+    def _scan_uploads(self, start: str, *, inclusive: bool) -> Iterator[tuple[str, StoredObject | None]]:
         place = (bisect_left if inclusive else bisect_right)(self._uploaded, start)
         while place < len(self._uploaded):
             key = self._uploaded[place]

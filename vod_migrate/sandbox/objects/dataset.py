@@ -15,7 +15,7 @@ from datetime import date, timedelta
 from typing import Final
 
 from vod_migrate.sandbox.objects import names
-from vod_migrate.sandbox.objects.entry import Entry
+from vod_migrate.sandbox.objects.object import StoredObject
 from vod_migrate.sandbox.settings import DatasetConfig
 
 BLOCK_KEYS: Final = 1_000
@@ -31,7 +31,7 @@ _PATTERN_BYTES: Final = 65_536
 
 # Made once: a key takes a microsecond or two, and writing a time out would be a third of it.
 _TIMES: Final = [f"T{minute // 60:02d}:{minute % 60:02d}:{minute * 7 % 60:02d}.000Z" for minute in range(1_440)]
-_ENTRY: Final = Entry._make
+_ENTRY: Final = StoredObject._make
 
 Rollup = Callable[[str], str | None]
 
@@ -44,7 +44,7 @@ class Dataset:
         days = config.dates.days if config.dates else 1
         self.blocks = 0 if config.count == 0 else min(config.count, max(-(-config.count // BLOCK_KEYS), days))
         self._width = max(5, len(str(self.blocks)))
-        self._memory: OrderedDict[int, tuple[list[str], list[Entry]]] = OrderedDict()
+        self._memory: OrderedDict[int, tuple[list[str], list[StoredObject]]] = OrderedDict()
         dirt = config.dirt
         self._long = config.long_keys if config.long_keys is not None else min(0.002 * dirt, 1)
         self._hls = config.hls if config.hls is not None else min(0.05 * dirt, 1)
@@ -64,7 +64,7 @@ class Dataset:
         suffix = names.FOLDERS[(number * 7 + config.seed) % len(names.FOLDERS)] if config.dirt else ""
         return f"{config.prefix}{day}{number:0{self._width}d}{suffix}/"
 
-    def find(self, key: str) -> Entry | None:
+    def find(self, key: str) -> StoredObject | None:
         """The object of that key."""
         number = self._block_of(key)
         if number is None:
@@ -75,7 +75,7 @@ class Dataset:
 
     def scan(
         self, start: str, *, inclusive: bool, rollup: Rollup, holes: Callable[[str], bool]
-    ) -> Iterator[tuple[str, Entry | None]]:
+    ) -> Iterator[tuple[str, StoredObject | None]]:
         """Keys from `start` on with their entries, ascending.
 
         Where `rollup` puts a whole block under one common prefix, `(folder, None)` stands for it, without a look at
@@ -124,7 +124,7 @@ class Dataset:
             return _EPOCH + timedelta(days=_SPAN_DAYS * number // self.blocks)
         return dates.start + timedelta(days=number * dates.days // self.blocks)
 
-    def _block(self, number: int) -> tuple[list[str], list[Entry]]:
+    def _block(self, number: int) -> tuple[list[str], list[StoredObject]]:
         known = self._memory.get(number)
         if known is not None:
             self._memory.move_to_end(number)
@@ -136,7 +136,7 @@ class Dataset:
             self._memory.popitem(last=False)
         return block
 
-    def _make(self, number: int) -> list[Entry]:
+    def _make(self, number: int) -> list[StoredObject]:
         config = self.config
         count = config.count * (number + 1) // self.blocks - config.count * number // self.blocks
         rng = random.Random(f"{config.seed}/{number}")  # noqa: S311 - repeatable on purpose
@@ -179,13 +179,13 @@ class Dataset:
             made.append((folder + name, min(size, maximum)))
         return made
 
-    def _entries(self, rng: random.Random, made: list[tuple[str, int]], number: int) -> list[Entry]:
+    def _entries(self, rng: random.Random, made: list[tuple[str, int]], number: int) -> list[StoredObject]:
         config, draw, archived, hidden = self.config, rng.random, self._archived, self.config.missing
         infrequent = 1_000 * _INFREQUENT_SHARE * config.dirt
         day = self._day(number).isoformat()
         fixed = f"{config.last_modified:%Y-%m-%dT%H:%M:%S}.000Z" if config.last_modified else None
         etags = rng.randbytes(16 * len(made)).hex().upper()
-        entries: list[Entry] = []
+        entries: list[StoredObject] = []
         for place, (key, size) in enumerate(made):
             marker = key[-1] == "/"
             storage_class = "Standard"

@@ -7,10 +7,10 @@ from typing import Final
 
 from vod_migrate.sandbox.accounts import Account
 from vod_migrate.sandbox.errors import OssError
+from vod_migrate.sandbox.http import HttpReply, Request, element
 from vod_migrate.sandbox.objects.bucket import Bucket
 from vod_migrate.sandbox.settings import BucketConfig
-from vod_migrate.sandbox.wire import Reply, Request, element
-from vod_migrate.sandbox.world import World
+from vod_migrate.sandbox.state import World
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
 _STORAGE_CLASS: Final = re.compile(rb"<StorageClass>\s*(\w+)\s*</StorageClass>")
@@ -24,7 +24,7 @@ def check_bucket_name(name: str) -> None:
         raise OssError("InvalidBucketName", 400, "The specified bucket is not valid.", BucketName=name)
 
 
-def list_buckets(world: World, account: Account, query: dict[str, str]) -> Reply:
+def list_buckets(world: World, account: Account, query: dict[str, str]) -> HttpReply:
     """The buckets of an account, by name. Query: prefix, marker, max-keys."""
     prefix, marker = query.get("prefix", ""), query.get("marker", "")
     text = query.get("max-keys", "") or str(_DEFAULT_PAGE)
@@ -48,7 +48,7 @@ def list_buckets(world: World, account: Account, query: dict[str, str]) -> Reply
     return _xml(f"<ListAllMyBucketsResult>{''.join(head)}{owner}<Buckets>{buckets}</Buckets></ListAllMyBucketsResult>")
 
 
-def put_bucket(world: World, account: Account, name: str, region: str | None, request: Request) -> Reply:
+def put_bucket(world: World, account: Account, name: str, region: str | None, request: Request) -> HttpReply:
     """Make a bucket in the region of the request. It is not added to VOD: that is another service's job."""
     check_bucket_name(name)
     if name in world.buckets:
@@ -66,18 +66,18 @@ def put_bucket(world: World, account: Account, name: str, region: str | None, re
         "storage_class": found[1].decode() if found else "Standard",
     }
     world.set_bucket(BucketConfig.model_validate(chosen))
-    return Reply(headers={"Location": f"/{name}"})
+    return HttpReply(headers={"Location": f"/{name}"})
 
 
-def delete_bucket(world: World, bucket: Bucket) -> Reply:
+def delete_bucket(world: World, bucket: Bucket) -> HttpReply:
     """Remove an empty bucket. Raises `OssError` BucketNotEmpty."""
     if not bucket.empty:
         raise OssError("BucketNotEmpty", 409, "The bucket you tried to delete is not empty.", BucketName=bucket.name)
     del world.buckets[bucket.name]
-    return Reply(status=204)
+    return HttpReply(status=204)
 
 
-def bucket_info(bucket: Bucket) -> Reply:
+def bucket_info(bucket: Bucket) -> HttpReply:
     """GetBucketInfo."""
     more = [
         _owner(bucket.uid),
@@ -91,7 +91,7 @@ def bucket_info(bucket: Bucket) -> Reply:
     return _xml(f"<BucketInfo><Bucket>{_summary(bucket)}{''.join(more)}</Bucket></BucketInfo>")
 
 
-def bucket_location(bucket: Bucket) -> Reply:
+def bucket_location(bucket: Bucket) -> HttpReply:
     """GetBucketLocation."""
     return _xml(element("LocationConstraint", f"oss-{bucket.region}"))
 
@@ -112,6 +112,6 @@ def _owner(uid: str) -> str:
     return f"<Owner><ID>{uid}</ID><DisplayName>{uid}</DisplayName></Owner>"
 
 
-def _xml(text: str) -> Reply:
+def _xml(text: str) -> HttpReply:
     document = f'<?xml version="1.0" encoding="UTF-8"?>\n{text}'
-    return Reply(headers={"Content-Type": "application/xml"}, body=document.encode())
+    return HttpReply(headers={"Content-Type": "application/xml"}, body=document.encode())

@@ -12,9 +12,9 @@ from functools import lru_cache
 from typing import Final
 
 from vod_migrate.sandbox.errors import OssError
+from vod_migrate.sandbox.http import element, percent_encode, xml_text
 from vod_migrate.sandbox.objects.bucket import Bucket
-from vod_migrate.sandbox.objects.entry import Entry, after_all
-from vod_migrate.sandbox.wire import element, percent_encode, xml_text
+from vod_migrate.sandbox.objects.object import StoredObject, after_all
 
 DEFAULT_MAX_KEYS: Final = 100
 MAX_MAX_KEYS: Final = 1_000
@@ -36,7 +36,7 @@ class Position:
 class Page:
     """Entries and common prefixes of one page, and where the next one begins (None at the end)."""
 
-    entries: list[Entry]
+    entries: list[StoredObject]
     prefixes: list[str]
     last: str
     following: Position | None
@@ -44,7 +44,7 @@ class Page:
 
 def page(bucket: Bucket, *, prefix: str, delimiter: str, start: Position, max_keys: int) -> Page:
     """At most `max_keys` entries and common prefixes together, in UTF-8 byte order."""
-    entries: list[Entry] = []
+    entries: list[StoredObject] = []
     prefixes: list[str] = []
     following: Position | None = None
     last = ""
@@ -63,7 +63,7 @@ def page(bucket: Bucket, *, prefix: str, delimiter: str, start: Position, max_ke
     return Page(entries=entries, prefixes=prefixes, last=last, following=following)
 
 
-def _rolled_up(bucket: Bucket, prefix: str, delimiter: str, start: Position) -> Iterator[Entry | str]:
+def _rolled_up(bucket: Bucket, prefix: str, delimiter: str, start: Position) -> Iterator[StoredObject | str]:
     """Entries and common prefixes from `start` on; what lies under a common prefix is jumped over, not read."""
 
     def rollup(key: str) -> str | None:

@@ -14,9 +14,9 @@ import crcmod  # type: ignore[import-untyped]  # no stubs exist
 from lxml import etree
 
 from vod_migrate.sandbox.errors import OssError
+from vod_migrate.sandbox.http import HttpReply, Request, percent_encode, xml_text
 from vod_migrate.sandbox.objects.bucket import Bucket
-from vod_migrate.sandbox.objects.entry import ARCHIVED_CLASSES, Entry, Upload
-from vod_migrate.sandbox.wire import Reply, Request, percent_encode, xml_text
+from vod_migrate.sandbox.objects.object import ARCHIVED_CLASSES, StoredObject, Upload
 
 MAX_KEY_BYTES: Final = 1_023
 MAX_DELETED_KEYS: Final = 1_000
@@ -54,7 +54,7 @@ def new_upload(
         raise OssError("InvalidArgument", 400, "The storage class is not valid.", ArgumentValue=storage_class)
     etag = hashlib.md5(content, usedforsecurity=False).hexdigest().upper()
     return Upload(
-        entry=Entry(key, len(content), etag, storage_class, modified),
+        entry=StoredObject(key, len(content), etag, storage_class, modified),
         content=content,
         content_type=content_type,
         crc64=checksum(content),
@@ -68,7 +68,7 @@ def check_key(key: str) -> None:
         raise OssError("InvalidObjectName", 400, "The specified object is not valid.", ObjectName=key)
 
 
-def put_object(bucket: Bucket, key: str, request: Request, modified: str) -> Reply:
+def put_object(bucket: Bucket, key: str, request: Request, modified: str) -> HttpReply:
     """Store the body. Headers: Content-MD5, x-oss-storage-class, x-oss-meta-*, x-oss-forbid-overwrite."""
     _check_digest(request)
     if request.header("x-oss-forbid-overwrite").lower() == "true" and bucket.find(key) is not None:
@@ -82,16 +82,16 @@ def put_object(bucket: Bucket, key: str, request: Request, modified: str) -> Rep
         metadata={name.lower(): value for name, value in request.headers.items() if name.lower().startswith(_META)},
     )
     bucket.put(upload)
-    return Reply(headers={"ETag": f'"{upload.entry.etag}"', "x-oss-hash-crc64ecma": upload.crc64})
+    return HttpReply(headers={"ETag": f'"{upload.entry.etag}"', "x-oss-hash-crc64ecma": upload.crc64})
 
 
-def head_object(bucket: Bucket, key: str) -> Reply:
+def head_object(bucket: Bucket, key: str) -> HttpReply:
     """What is known of an object, in headers."""
     entry = _existing(bucket, key)
-    return Reply(headers=_headers(bucket, entry), length=entry.size)
+    return HttpReply(headers=_headers(bucket, entry), length=entry.size)
 
 
-def get_object(bucket: Bucket, key: str, request: Request) -> Reply:
+def get_object(bucket: Bucket, key: str, request: Request) -> HttpReply:
     """An object or one range of it. An archived object must be restored first, which the sandbox cannot do."""
     entry = _existing(bucket, key)
     if entry.storage_class in ARCHIVED_CLASSES:
@@ -105,21 +105,21 @@ def get_object(bucket: Bucket, key: str, request: Request) -> Reply:
     status = 206 if part else 200
     upload = bucket.upload(key)
     if upload is not None:
-        return Reply(status=status, headers=headers, body=upload.content[start:end])
+        return HttpReply(status=status, headers=headers, body=upload.content[start:end])
     if bucket.dataset is None:
         raise OssError("NoSuchKey", 404, "The specified key does not exist.", Key=key)
     chunks = bucket.dataset.content(key, start, end - start)
-    return Reply(status=status, headers=headers, chunks=chunks, length=end - start)
+    return HttpReply(status=status, headers=headers, chunks=chunks, length=end - start)
 
 
-def delete_object(bucket: Bucket, key: str) -> Reply:
+def delete_object(bucket: Bucket, key: str) -> HttpReply:
     """Remove an object, whether it is there or not."""
     check_key(key)
     bucket.delete(key)
-    return Reply(status=204)
+    return HttpReply(status=204)
 
 
-def delete_objects(bucket: Bucket, request: Request) -> Reply:
+def delete_objects(bucket: Bucket, request: Request) -> HttpReply:
     """Remove up to 1,000 objects named in the body. Raises `OssError` MalformedXML, InvalidDigest, MissingArgument."""
     if not request.header("Content-MD5"):
         raise OssError("MissingArgument", 400, "Missing Some Required Arguments.", ArgumentName="Content-MD5")
@@ -134,17 +134,17 @@ def delete_objects(bucket: Bucket, request: Request) -> Reply:
     for key in keys:
         bucket.delete(key)
     if (root.findtext("Quiet") or "false") == "true":
-        return Reply()
+        return HttpReply()
     encoded = request.parameters.get("encoding-type") == "url"
     listed = "".join(
         f"<Deleted><Key>{percent_encode(key, safe='') if encoded else xml_text(key)}</Key></Deleted>" for key in keys
     )
     note = "<EncodingType>url</EncodingType>" if encoded else ""
     text = f'<?xml version="1.0" encoding="UTF-8"?>\n<DeleteResult>{note}{listed}</DeleteResult>'
-    return Reply(headers={"Content-Type": "application/xml"}, body=text.encode())
+    return HttpReply(headers={"Content-Type": "application/xml"}, body=text.encode())
 
 
-def _existing(bucket: Bucket, key: str) -> Entry:
+def _existing(bucket: Bucket, key: str) -> StoredObject:
     check_key(key)
     entry = bucket.find(key)
     if entry is None:
@@ -152,7 +152,7 @@ def _existing(bucket: Bucket, key: str) -> Entry:
     return entry
 
 
-def _headers(bucket: Bucket, entry: Entry) -> dict[str, str]:
+def _headers(bucket: Bucket, entry: StoredObject) -> dict[str, str]:
     modified = datetime.strptime(entry.last_modified, "%Y-%m-%dT%H:%M:%S.000Z").replace(tzinfo=UTC)
     headers = {
         "ETag": f'"{entry.etag}"',

@@ -10,12 +10,12 @@ from urllib.parse import unquote
 
 from vod_migrate.sandbox.accounts import Caller
 from vod_migrate.sandbox.errors import OssError, ServiceError
-from vod_migrate.sandbox.faultconfig import FaultConfig
+from vod_migrate.sandbox.faults.config import FaultConfig
+from vod_migrate.sandbox.faults.listing import Lying
+from vod_migrate.sandbox.http import HttpReply, Request, element
 from vod_migrate.sandbox.objects.bucket import Bucket
-from vod_migrate.sandbox.oss import buckets, listing, objects, signing
-from vod_migrate.sandbox.oss.lying import Lying
-from vod_migrate.sandbox.wire import Reply, Request, element
-from vod_migrate.sandbox.world import World
+from vod_migrate.sandbox.oss import buckets, listing, objects, signature
+from vod_migrate.sandbox.state import World
 
 _RAM_ACTIONS: Final = {
     "HeadObject": "oss:GetObject",
@@ -66,7 +66,7 @@ def locate(request: Request) -> tuple[str, str]:
         raise OssError("InvalidObjectName", 400, "The specified object is not valid.") from None
 
 
-Operation = Callable[[Bucket, str, Request], Reply]
+Operation = Callable[[Bucket, str, Request], HttpReply]
 
 
 class Oss:
@@ -84,7 +84,7 @@ class Oss:
             "DeleteMultipleObjects": lambda bucket, _, request: objects.delete_objects(bucket, request),
             "GetBucketInfo": lambda bucket, _, __: buckets.bucket_info(bucket),
             "GetBucketLocation": lambda bucket, _, __: buckets.bucket_location(bucket),
-            "HeadBucket": lambda bucket, _, __: Reply(headers={"x-oss-bucket-region": bucket.region}),
+            "HeadBucket": lambda bucket, _, __: HttpReply(headers={"x-oss-bucket-region": bucket.region}),
             "DeleteBucket": lambda bucket, _, __: buckets.delete_bucket(world, bucket),
         }
 
@@ -113,9 +113,9 @@ class Oss:
     def authenticate(self, request: Request) -> Caller:
         """Who signed the request. Raises `OssError`."""
         bucket, key = locate(request)
-        return signing.authenticate(request, self._world.accounts, bucket=bucket, key=key, now=self._world.now())
+        return signature.authenticate(request, self._world.accounts, bucket=bucket, key=key, now=self._world.now())
 
-    def perform(self, api: str, request: Request, caller: Caller) -> tuple[Reply, int]:
+    def perform(self, api: str, request: Request, caller: Caller) -> tuple[HttpReply, int]:
         """The effect of the request. Raises `OssError`."""
         if api == "NotImplemented":
             raise OssError("NotImplemented", 501, "The sandbox does not have this operation.")
@@ -125,20 +125,20 @@ class Oss:
             raise OssError("AccessDenied", 403, "You have no right to access this object because of bucket acl.")
         return self._perform(api, request, caller), 0
 
-    def _perform(self, api: str, request: Request, caller: Caller) -> Reply:
+    def _perform(self, api: str, request: Request, caller: Caller) -> HttpReply:
         name, key = locate(request)
         world, account = self._world, caller.account
         if api == "ListBuckets":
             return buckets.list_buckets(world, account, request.parameters)
         if api == "PutBucket":
-            return buckets.put_bucket(world, account, name, signing.signed_region(request), request)
+            return buckets.put_bucket(world, account, name, signature.signed_region(request), request)
         bucket = self._bucket(name, caller, request)
         return self._operations[api](bucket, key, request)
 
-    def _listed(self, bucket: Bucket, request: Request) -> Reply:
+    def _listed(self, bucket: Bucket, request: Request) -> HttpReply:
         query = request.parameters
         make = listing.list_objects_v2 if query.get("list-type") == "2" else listing.list_objects
-        return Reply(headers={"Content-Type": "application/xml"}, body=make(bucket, query))
+        return HttpReply(headers={"Content-Type": "application/xml"}, body=make(bucket, query))
 
     def _bucket(self, name: str, caller: Caller, request: Request) -> Bucket:
         buckets.check_bucket_name(name)
@@ -147,23 +147,23 @@ class Oss:
             raise OssError("NoSuchBucket", 404, "The specified bucket does not exist.", BucketName=name)
         if bucket.uid != caller.account.uid:
             raise OssError("AccessDenied", 403, "The bucket you access does not belong to you.")
-        region = signing.signed_region(request)
+        region = signature.signed_region(request)
         if region not in {None, bucket.region}:
             raise OssError(
                 "InvalidArgument", 400, "Invalid signing region in Authorization header.", Region=bucket.region
             )
         return bucket
 
-    def can_distort(self, fault: FaultConfig, request: Request, reply: Reply) -> bool:
+    def can_distort(self, fault: FaultConfig, request: Request, reply: HttpReply) -> bool:
         """Whether a listing fault would change this page."""
         return self._lying.can(fault, request, reply)
 
-    def distorted(self, faults: Sequence[FaultConfig], request: Request, reply: Reply) -> Reply:
+    def distorted(self, faults: Sequence[FaultConfig], request: Request, reply: HttpReply) -> HttpReply:
         """A page as these faults make it."""
         body = reply.body
         for fault in faults:
             body = self._lying.lie(fault, request, body)
-        return Reply(headers=reply.headers, body=body)
+        return HttpReply(headers=reply.headers, body=body)
 
     def refused(self, code: str, status: int, message: str, *, retry_after_ms: int | None) -> ServiceError:  # noqa: ARG002 - the common face
         """Any code; OSS never says when to come back."""
@@ -179,7 +179,7 @@ class Oss:
             return OssError("InternalError", 500, "We encountered an internal error, please try again.")
         return OssError("ServiceUnavailable", 503, "Service is temporarily unavailable, please try again later.")
 
-    def refusal(self, error: ServiceError, request: Request) -> Reply:
+    def refusal(self, error: ServiceError, request: Request) -> HttpReply:
         """The error XML; for HEAD, which has no body, base64 of it in x-oss-err."""
         details = error.details if isinstance(error, OssError) else {}
         request_id = new_request_id()
@@ -196,7 +196,7 @@ class Oss:
         headers = {"Content-Type": "application/xml", "x-oss-request-id": request_id}
         if request.method == "HEAD":
             headers["x-oss-err"] = base64.b64encode(body).decode()
-        return Reply(status=error.status, headers=headers, body=body)
+        return HttpReply(status=error.status, headers=headers, body=body)
 
 
 def new_request_id() -> str:

@@ -40,7 +40,7 @@ class Category:
         }
 
 
-class Categories:
+class CategoryTree:
     """The categories of an account."""
 
     def __init__(self, configs: Iterable[CategoryConfig] = ()) -> None:

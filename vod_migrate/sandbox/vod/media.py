@@ -8,10 +8,10 @@ from typing import Any, Final
 from vod_migrate.sandbox.accounts import Account
 from vod_migrate.sandbox.errors import VodError
 from vod_migrate.sandbox.objects.bucket import Bucket
+from vod_migrate.sandbox.state import World
 from vod_migrate.sandbox.vod.library import Registration, canonical_url
 from vod_migrate.sandbox.vod.parameters import Parameters, invalid, missing
 from vod_migrate.sandbox.vod.templates import NO_TRANSCODE
-from vod_migrate.sandbox.world import World
 
 MAX_IDS: Final = 20
 # What VOD_NO_TRANSCODE can play: CreateUploadVideo page.

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from vod_migrate.sandbox.errors import VodError
-from vod_migrate.sandbox.vod.categories import Categories
+from vod_migrate.sandbox.vod.categories import CategoryTree
 from vod_migrate.sandbox.vod.library import NO_EXTRAS, Extras
 from vod_migrate.sandbox.vod.parameters import check_bytes, invalid
 
@@ -46,7 +46,7 @@ class Metadata:
     extras: Extras
 
 
-def read_metadatas(text: str, categories: Categories) -> list[Metadata]:
+def read_metadatas(text: str, categories: CategoryTree) -> list[Metadata]:
     """The files of a call, 1 to 10, of one storage address. Raises `VodError` that names the rule and the file."""
     try:
         items = json.loads(text)
@@ -62,7 +62,7 @@ def read_metadatas(text: str, categories: Categories) -> list[Metadata]:
     return files
 
 
-def _read(place: int, item: object, categories: Categories) -> Metadata:
+def _read(place: int, item: object, categories: CategoryTree) -> Metadata:
     where = f"RegisterMetadatas[{place}]"
     if not isinstance(item, dict):
         raise invalid(where, "it must be an object")
@@ -94,7 +94,7 @@ def _locate(where: str, url: str) -> tuple[str, str, str]:
     return address[1], address[2], path
 
 
-def _extras(where: str, item: dict[str, Any], categories: Categories) -> Extras:
+def _extras(where: str, item: dict[str, Any], categories: CategoryTree) -> Extras:
     description = _text(where, item, "Description", MAX_DESCRIPTION_BYTES)
     tags = _text(where, item, "Tags", None)
     cover_url = _text(where, item, "CoverURL", MAX_URL_BYTES)
@@ -135,7 +135,7 @@ def _check_tags(where: str, text: str) -> None:
     _no_emoji(where, text)
 
 
-def _category(where: str, item: dict[str, Any], categories: Categories) -> int | None:
+def _category(where: str, item: dict[str, Any], categories: CategoryTree) -> int | None:
     if "CateId" not in item:
         return None
     value = item["CateId"]

@@ -11,14 +11,14 @@ from urllib.parse import unquote
 
 from vod_migrate.sandbox.accounts import Account
 from vod_migrate.sandbox.errors import VodError
-from vod_migrate.sandbox.faultconfig import FaultConfig
+from vod_migrate.sandbox.faults.config import FaultConfig
 from vod_migrate.sandbox.objects.bucket import Bucket
-from vod_migrate.sandbox.objects.entry import ARCHIVED_CLASSES
+from vod_migrate.sandbox.objects.object import ARCHIVED_CLASSES
+from vod_migrate.sandbox.state import World
 from vod_migrate.sandbox.vod.library import CallOptions, Registration, canonical_url
 from vod_migrate.sandbox.vod.metadata import Metadata, read_metadatas
 from vod_migrate.sandbox.vod.parameters import Parameters, boolean, invalid, required
 from vod_migrate.sandbox.vod.userdata import check_user_data
-from vod_migrate.sandbox.world import World
 
 # Supported formats: "Media uploader" page of the VOD user guide.
 EXTENSIONS: Final = frozenset(

@@ -9,12 +9,12 @@ from typing import Any, Final
 
 from vod_migrate.sandbox.accounts import Account, Caller
 from vod_migrate.sandbox.errors import ServiceError, VodError
-from vod_migrate.sandbox.faultconfig import FaultConfig
-from vod_migrate.sandbox.vod import media, register, signing
-from vod_migrate.sandbox.vod.distorting import distorted
+from vod_migrate.sandbox.faults.config import FaultConfig
+from vod_migrate.sandbox.faults.reply import distorted
+from vod_migrate.sandbox.http import HttpReply, Request
+from vod_migrate.sandbox.state import World
+from vod_migrate.sandbox.vod import media, register, signature
 from vod_migrate.sandbox.vod.parameters import Parameters
-from vod_migrate.sandbox.wire import Reply, Request
-from vod_migrate.sandbox.world import World
 
 VERSION: Final = "2017-03-21"
 Action = Callable[[Account, Parameters], tuple[dict[str, Any], int]]
@@ -25,7 +25,7 @@ class Vod:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._nonces = signing.Nonces()
+        self._nonces = signature.Nonces()
         self._actions: dict[str, Action] = {
             "RegisterMedia": lambda account, parameters: register.register_media(world, account, parameters),
             "ListTranscodeTemplateGroup": lambda account, _: (account.templates.list(), 0),
@@ -60,9 +60,9 @@ class Vod:
 
     def authenticate(self, request: Request) -> Caller:
         """Who signed the request. Raises `VodError`."""
-        return signing.authenticate(request, self._world.accounts, self._nonces, self._world.now())
+        return signature.authenticate(request, self._world.accounts, self._nonces, self._world.now())
 
-    def perform(self, api: str, request: Request, caller: Caller) -> tuple[Reply, int]:
+    def perform(self, api: str, request: Request, caller: Caller) -> tuple[HttpReply, int]:
         """The effect of the action. Raises `VodError`."""
         action = self._actions.get(api)
         if action is None:
@@ -85,16 +85,16 @@ class Vod:
         result, files = action(caller.account, _parameters(request))
         return _json_reply(200, {"RequestId": _new_request_id(), **result}), files
 
-    def can_distort(self, fault: FaultConfig, request: Request, reply: Reply) -> bool:  # noqa: ARG002 - the common face
+    def can_distort(self, fault: FaultConfig, request: Request, reply: HttpReply) -> bool:  # noqa: ARG002 - the common face
         """Every answer can be shaped."""
         return True
 
-    def distorted(self, faults: Sequence[FaultConfig], request: Request, reply: Reply) -> Reply:  # noqa: ARG002 - the common face
+    def distorted(self, faults: Sequence[FaultConfig], request: Request, reply: HttpReply) -> HttpReply:  # noqa: ARG002 - the common face
         """The answer of RegisterMedia as these faults make it."""
         body = json.loads(reply.body)
         for fault in faults:
             body = distorted(fault, body)
-        return Reply(headers=reply.headers, body=json.dumps(body, ensure_ascii=False).encode("utf-8", "replace"))
+        return HttpReply(headers=reply.headers, body=json.dumps(body, ensure_ascii=False).encode("utf-8", "replace"))
 
     def throttled(self, *, retry_after_ms: int | None = None) -> ServiceError:
         """Over the quota. The code and the words: limits page of VOD, 2021."""
@@ -111,7 +111,7 @@ class Vod:
             return VodError("InternalError", 500, "The request processing has failed due to some unknown error.")
         return VodError("ServiceUnAvailable", 503, "The request has failed due to a temporary failure of the server.")
 
-    def refusal(self, error: ServiceError, request: Request) -> Reply:
+    def refusal(self, error: ServiceError, request: Request) -> HttpReply:
         """The error JSON of the common gateway."""
         body = {
             "RequestId": _new_request_id(),
@@ -125,12 +125,12 @@ class Vod:
 
 
 def _parameters(request: Request) -> Parameters:
-    return {**request.parameters, **dict(signing.body_parameters(request))}
+    return {**request.parameters, **dict(signature.body_parameters(request))}
 
 
-def _json_reply(status: int, body: dict[str, Any], headers: dict[str, str] | None = None) -> Reply:
+def _json_reply(status: int, body: dict[str, Any], headers: dict[str, str] | None = None) -> HttpReply:
     request_id = str(body["RequestId"])
-    return Reply(
+    return HttpReply(
         status=status,
         headers={"Content-Type": "application/json;charset=utf-8", "x-acs-request-id": request_id, **(headers or {})},
         body=json.dumps(body, ensure_ascii=False).encode("utf-8", "replace"),

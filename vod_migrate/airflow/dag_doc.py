@@ -1,0 +1,115 @@
+"""A migration as the page (`doc_md`) of its DAG: what it takes, where it goes, when, and how to work with it."""
+
+from __future__ import annotations
+
+from vod_migrate.migration.model import Migration
+from vod_migrate.migration.source import MEDIA_EXTENSIONS
+
+
+def migration_page(migration: Migration, origin: str) -> str:
+    """The page in Markdown. origin: the migration's file."""
+    rows = [
+        ("Source", _code(f"oss://{migration.source.bucket}/") + " " + _origin(migration)),
+        ("Taken", _taken(migration)),
+        ("Title", _code(migration.describe.title)),
+        ("Processing", _processing(migration)),
+        ("Connection", _code(migration.connection)),
+        ("Pace", _pace(migration)),
+        ("Window", _window(migration)),
+        ("Brakes", _brakes(migration)),
+        ("Stops", _stops(migration)),
+        ("Schedule", _schedule(migration)),
+    ]
+    if migration.require_approval:
+        rows.append(("Approval", _approval(migration)))
+    table = "\n".join(f"| **{name}** | {value} |" for name, value in rows)
+    return f"""### Migration {migration.name}
+
+Registers the media files of an OSS bucket in ApsaraVideo VOD. Made from `{origin}`.
+
+| | |
+|---|---|
+{table}
+
+`prepare` stores the run, `discover` lists the bucket while `register_*` registers what is found, `report` counts.
+See beforehand what a run would do with **Trigger → Plan only**. Rerun what failed with **Trigger → What to send: Only what failed**. Cover past nights with **Trigger → Backfill**.
+Any task may be cleared or marked failed at any time: nothing is lost, nothing is registered twice.
+"""
+
+
+def _origin(migration: Migration) -> str:
+    source = migration.source
+    if source.manifest is not None:
+        return f"from the manifest {_code(source.place)}"
+    if source.inventory is not None:
+        return f"from the inventory {_code(source.place)} {_listed(source.prefixes)}"
+    return _listed(source.prefixes)
+
+
+def _listed(prefixes: tuple[str, ...]) -> str:
+    if prefixes == ("",):
+        return "(the whole bucket)"
+    return ", ".join(_code(prefix) for prefix in prefixes)
+
+
+def _taken(migration: Migration) -> str:
+    select = migration.select
+    extensions = (
+        "every format that VOD takes" if select.extensions == MEDIA_EXTENSIONS else ", ".join(select.extensions)
+    )
+    sizes = f"from {select.min_size:,} bytes" + (f" to {select.max_size:,}" if select.max_size else "")
+    patterns = [
+        f"{word} {', '.join(_code(pattern) for pattern in given)}"
+        for word, given in (("only", select.include), ("without", select.exclude))
+        if given
+    ]
+    classes = ", ".join(select.storage_classes) + (" and archived" if select.archived == "register" else "")
+    return "; ".join([extensions, sizes, classes, *patterns])
+
+
+def _processing(migration: Migration) -> str:
+    register = migration.register_
+    if register.workflow_id:
+        return f"workflow {_code(register.workflow_id)}"
+    group = register.template_group_id or ""
+    return "none (`VOD_NO_TRANSCODE`)" if group == "VOD_NO_TRANSCODE" else f"template group {_code(group)}"
+
+
+def _pace(migration: Migration) -> str:
+    cap = migration.register_.calls_per_second
+    own = "the account's own" if cap is None else f"at most {cap:g} calls a second, within the account's own"
+    return f"{own}; priority {migration.priority} of 10"
+
+
+def _stops(migration: Migration) -> str:
+    stop = migration.stop
+    count = "" if stop.max_failures is None else f", or more than {stop.max_failures:,} files failed"
+    return f"when more than {stop.failure_share:.0%} of at least {stop.min_outcomes:,} outcomes failed{count}"
+
+
+def _window(migration: Migration) -> str:
+    opening = migration.opening
+    if opening is None:
+        return "sends at any time"
+    return f"sends {opening} only; then a run ends as paused, and the next one goes on"
+
+
+def _brakes(migration: Migration) -> str:
+    brakes = migration.brakes.in_words()
+    return f"a run is paused after {' or '.join(brakes)}" if brakes else "none"
+
+
+def _schedule(migration: Migration) -> str:
+    return f"{_code(migration.schedule)} in {migration.timezone}" if migration.schedule else "by hand only"
+
+
+def _approval(migration: Migration) -> str:
+    hours = migration.approval_hours
+    end = "" if hours is None else f"; without an answer in {hours:g} hours it ends"
+    return f"each run shows its plan and waits for a yes before it sends anything{end}"
+
+
+def _code(text: str) -> str:
+    # A template may hold | and `, which would end the cell or the code.
+    safe = text.replace("|", "\\|").replace("`", "'")
+    return f"`{safe}`"

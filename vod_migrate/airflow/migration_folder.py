@@ -1,0 +1,80 @@
+"""The folder of migration files: which of them become DAGs, and what is wrong with the others."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+
+from croniter import CroniterError, croniter  # type: ignore[import-untyped]
+
+from vod_migrate.errors import BadMigrationFile
+from vod_migrate.migration.loader import load_migration
+from vod_migrate.migration.model import Migration
+
+_PRESETS = ("@hourly", "@daily", "@weekly", "@monthly", "@quarterly", "@yearly")
+"""What Airflow knows as a cron preset with a data interval."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MigrationFile:
+    """A migration and the file that it was read from."""
+
+    path: Path
+    migration: Migration
+
+
+@dataclass(frozen=True, kw_only=True)
+class MigrationFolder:
+    """usable: one for each DAG, by file name; problems: one paragraph for each file that is none."""
+
+    usable: tuple[MigrationFile, ...]
+    problems: tuple[str, ...]
+
+
+def read_folder(folder: Path) -> MigrationFolder:
+    """Reads every `*.yaml` of a folder. A broken file costs only its own DAG; nothing is raised."""
+    read: list[MigrationFile] = []
+    problems: list[str] = []
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if path.suffix == ".yml":
+            problems.append(f"{path.name}: is not read: rename it to {path.stem}.yaml")
+        if path.suffix != ".yaml" or path.name.startswith("."):
+            continue
+        try:
+            migration = load_migration(path)
+            _check_schedule(migration, path)
+        except BadMigrationFile as error:
+            problems.append(f"{path.name}: " + "; ".join(error.problems))
+        else:
+            read.append(MigrationFile(path=path, migration=migration))
+    return _without_doubles(read, problems)
+
+
+def _without_doubles(read: list[MigrationFile], problems: list[str]) -> MigrationFolder:
+    by_name = defaultdict(list)
+    for file in read:
+        by_name[file.migration.name].append(file)
+    usable = []
+    for name, files in by_name.items():
+        if len(files) == 1:
+            usable.append(files[0])
+            continue
+        # Neither is taken: a copied file must not quietly run under the name, and with the results, of another.
+        paths = " and ".join(file.path.name for file in files)
+        problems.append(f"{paths}: both are named {name!r}, so neither has a DAG: give each its own name")
+    return MigrationFolder(usable=tuple(usable), problems=tuple(problems))
+
+
+def _check_schedule(migration: Migration, path: Path) -> None:
+    schedule = migration.schedule
+    if schedule is None or schedule in _PRESETS:
+        return
+    if schedule.startswith("@"):
+        raise BadMigrationFile(
+            str(path), [f"schedule: {schedule!r} has no data interval; use a cron expression or {', '.join(_PRESETS)}"]
+        )
+    try:
+        croniter(schedule)
+    except (CroniterError, ValueError) as error:
+        raise BadMigrationFile(str(path), [f"schedule: {schedule!r} is no cron expression ({error})"]) from None

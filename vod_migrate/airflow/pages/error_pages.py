@@ -1,0 +1,84 @@
+"""What is shown when something is not there, not allowed or not reachable: a page that says what to do, never a trace."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+
+from vod_migrate.airflow.pages.render import render, styles
+from vod_migrate.airflow.pages.store import forget_results
+from vod_migrate.errors import BadInput, BadOption, StoreError, StoreUnreachable, VodMigrateError
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ErrorPage:
+    """title, advice: texts of the catalogue; retry: whether the page tries again by itself."""
+
+    title: str
+    advice: str
+    retry: bool = False
+
+
+_BY_STATUS = {
+    401: ErrorPage(title="You are signed out", advice="Sign in to Airflow again, then come back."),
+    403: ErrorPage(title="You may not do this", advice="Ask an administrator of this Airflow for the permission."),
+    404: ErrorPage(title="There is nothing here", advice="It was removed, or you may not see it."),
+    409: ErrorPage(title="The run has changed meanwhile", advice="Look at it again."),
+    422: ErrorPage(title="This address cannot be used", advice="A part of it is not what it should be."),
+    429: ErrorPage(title="Too many downloads at once", advice="Try again when one of them has ended."),
+}
+_AWAY = ErrorPage(
+    title="The results database does not answer",
+    advice="Runs wait for it and lose nothing. This page tries again by itself.",
+    retry=True,
+)
+_UNUSABLE = ErrorPage(title="The results database cannot be used yet", advice="An administrator has to set it up.")
+_OWN_FAULT = ErrorPage(
+    title="This page failed", advice="The log of Airflow's API server says why. Runs are not touched."
+)
+
+
+def add_error_pages(app: FastAPI) -> None:
+    """Every error of the app becomes a page, or for htmx and API callers a status with one sentence."""
+
+    @app.exception_handler(HTTPException)
+    async def refused(request: Request, error: HTTPException) -> Response:
+        trouble = _BY_STATUS.get(error.status_code, _OWN_FAULT)
+        return _answer(request, trouble, error.status_code, str(error.detail or ""))
+
+    @app.exception_handler(RequestValidationError)
+    async def unreadable(request: Request, error: RequestValidationError) -> Response:
+        named = ", ".join(sorted({str(one["loc"][-1]) for one in error.errors()}))
+        return _answer(request, _BY_STATUS[422], 422, named)
+
+    @app.exception_handler(VodMigrateError)
+    async def explained(request: Request, error: VodMigrateError) -> Response:
+        if isinstance(error, StoreUnreachable):
+            await run_in_threadpool(forget_results)
+            return _answer(request, _AWAY, 503, str(error))
+        if isinstance(error, BadOption):
+            return _answer(request, _BY_STATUS[404], 404, str(error))
+        if isinstance(error, (StoreError, BadInput)):
+            return _answer(request, _UNUSABLE, 503, str(error))
+        return _answer(request, _OWN_FAULT, 500, str(error))
+
+    @app.exception_handler(Exception)
+    async def broken(request: Request, error: Exception) -> Response:
+        _LOG.error("vod-reports: %s failed", request.url.path, exc_info=error)
+        return _answer(request, _OWN_FAULT, 500, type(error).__name__)
+
+
+def _answer(request: Request, trouble: ErrorPage, status: int, detail: str) -> Response:
+    if "text/html" not in request.headers.get("accept", "") and "hx-request" not in request.headers:
+        return JSONResponse({"detail": detail or trouble.title}, status_code=status)
+    template = "trouble-part.html" if "hx-request" in request.headers else "trouble.html"
+    viewer = getattr(request.state, "viewer", None)
+    return render(request, template, viewer=viewer, status_code=status, trouble=trouble, detail=detail, styles=styles())

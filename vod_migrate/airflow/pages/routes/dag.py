@@ -1,0 +1,57 @@
+"""The tab on a DAG: its runs, the newest first."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Annotated
+
+from fastapi import APIRouter, HTTPException, Query, Request
+from fastapi.responses import HTMLResponse
+
+from vod_migrate.airflow.pages.render import render
+from vod_migrate.airflow.pages.store import Results
+from vod_migrate.airflow.pages.viewer import ViewerDep
+from vod_migrate.report.browse.runs import RunsPage, runs_of_dag
+
+router = APIRouter()
+
+_TREND_RUNS = 30
+
+
+@router.get("/dags/{dag_id}")
+def dag_tab(
+    request: Request,
+    dag_id: str,
+    viewer: ViewerDep,
+    store: Results,
+    before: dt.datetime | None = None,
+    before_run: Annotated[str, Query(max_length=200)] = "",
+) -> HTMLResponse:
+    """Runs of a DAG; `before` and `before_run` are where an earlier page ended."""
+    if not viewer.may_read(dag_id):
+        raise HTTPException(404, "there is no such DAG, or you may not read it")
+    place = None if before is None or before.tzinfo is None else (before, before_run)
+    page = runs_of_dag(store, dag_id, readable=frozenset({dag_id}), before=place)
+    newest = place is None
+    return render(
+        request,
+        "dag.html",
+        viewer=viewer,
+        dag_id=dag_id,
+        page=page,
+        trend=_trend(page) if newest else (),
+        newest=newest,
+        running=newest and any(line.running for line in page.lines),
+    )
+
+
+def _trend(page: RunsPage) -> list[dict[str, object]]:
+    """The last runs from old to new, each as heights of a bar, in per cent of the largest."""
+    lines = page.lines[:_TREND_RUNS][::-1]
+    largest = max((line.registered + line.already_registered + line.failed for line in lines), default=0)
+    if not largest:
+        return []
+    done = ((line, line.registered + line.already_registered) for line in lines)
+    return [
+        {"line": line, "done": 100 * count / largest, "failed": 100 * line.failed / largest} for line, count in done
+    ]

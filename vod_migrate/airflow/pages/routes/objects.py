@@ -1,0 +1,107 @@
+"""The search among all objects, its table as a file, and the page of one object."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
+from fastapi.responses import HTMLResponse
+
+from vod_migrate.airflow.pages.download import streamed
+from vod_migrate.airflow.pages.render import render
+from vod_migrate.airflow.pages.store import Results
+from vod_migrate.airflow.pages.viewer import ViewerDep
+from vod_migrate.errors import BadOption
+from vod_migrate.report.browse.history import object_history
+from vod_migrate.report.browse.objects import find_objects, found_codes, found_migrations
+from vod_migrate.report.browse.search import STATES, PageCursor, Search, read_search
+from vod_migrate.report.downloads import MOST_ROWS, attachment, objects_csv
+
+router = APIRouter()
+
+_LONGEST = 4_000  # read_search says what is too long, in its own words
+
+Text = Annotated[str, Query(max_length=_LONGEST)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchQuery:
+    """A search as it stands in the address. migration: its name, with `@account` behind it where the account matters."""
+
+    q: str
+    state: str
+    code: str
+    migration: str
+
+    def search(self) -> Search:
+        """What it means.
+
+        Raises:
+            BadOption
+        """
+        name, _, account = self.migration.partition("@")
+        return read_search(self.q, account=account, migration=name, state=self.state, code=self.code)
+
+    def query(self) -> dict[str, str]:
+        """For links that keep it."""
+        return {"q": self.q, "state": self.state, "code": self.code, "migration": self.migration}
+
+
+def asked(q: Text = "", state: Text = "", code: Text = "", migration: Text = "") -> SearchQuery:
+    """The search of the address."""
+    return SearchQuery(q=q, state=state, code=code, migration=migration)
+
+
+AskedDep = Annotated[SearchQuery, Depends(asked)]
+
+
+@router.get("/objects")
+def objects(
+    request: Request, viewer: ViewerDep, store: Results, wanted: AskedDep, after: Text = "", before: Text = ""
+) -> HTMLResponse:
+    """One page of a search; `after` and `before` are places where a neighbouring page ends."""
+    readable, refused, page = viewer.readable, "", None
+    try:
+        page = find_objects(
+            store,
+            wanted.search(),
+            readable=readable,
+            after=PageCursor.from_token(after) if after else None,
+            before=PageCursor.from_token(before) if before and not after else None,
+        )
+    except BadOption as error:
+        refused = str(error)
+    return render(
+        request,
+        "objects.html",
+        viewer=viewer,
+        status_code=422 if refused else 200,
+        wanted=wanted,
+        refused=refused,
+        page=page,
+        states=STATES,
+        codes=found_codes(store, readable=readable),
+        migrations=found_migrations(store, readable=readable),
+        most_rows=MOST_ROWS,
+    )
+
+
+@router.get("/objects.csv")
+def objects_file(viewer: ViewerDep, store: Results, wanted: AskedDep) -> Response:
+    """All objects of a search, as far as a spreadsheet can open them."""
+    try:
+        search = wanted.search()
+    except BadOption as error:
+        raise HTTPException(422, str(error)) from error
+    rows = objects_csv(store, search, readable=viewer.readable)
+    return streamed(rows, disposition=attachment("objects", "csv"), kind="text/csv; charset=utf-8")
+
+
+@router.get("/objects/{result_id}")
+def one_object(request: Request, result_id: int, viewer: ViewerDep, store: Results) -> HTMLResponse:
+    """Everything about one object."""
+    found = object_history(store, result_id, readable=viewer.readable)
+    if found is None:
+        raise HTTPException(404, "there is no such object, or you may not see it")
+    return render(request, "object.html", viewer=viewer, found=found, line=found.line)

@@ -1,0 +1,77 @@
+"""One run: the tab on its DAG run, the page by its own id, and the part of both that is live."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, HTTPException, Query, Request
+from fastapi.responses import HTMLResponse
+
+from vod_migrate.airflow.pages.locale import Locale, ReadingDep
+from vod_migrate.airflow.pages.render import render
+from vod_migrate.airflow.pages.run_access import NO_SUCH_RUN, ReadableRun
+from vod_migrate.airflow.pages.store import Results
+from vod_migrate.airflow.pages.triggers import orders
+from vod_migrate.airflow.pages.viewer import Viewer, ViewerDep
+from vod_migrate.report.browse.runs import RunLine, runs_of_dag_run
+from vod_migrate.report.downloads import parquet_installed
+from vod_migrate.report.forecast import forecast
+from vod_migrate.report.loader import load_report
+from vod_migrate.report.page import report_facts
+from vod_migrate.results.store import Store
+
+router = APIRouter()
+
+_LIVE_SECONDS = 2
+
+
+@router.get("/dags/{dag_id}/runs/{dag_run_id}")
+def dag_run_tab(
+    request: Request,
+    dag_id: str,
+    dag_run_id: str,
+    viewer: ViewerDep,
+    reading: ReadingDep,
+    store: Results,
+    run: Annotated[str, Query(max_length=200)] = "",
+) -> HTMLResponse:
+    """The report of a DAG run; `run` picks one where it holds several."""
+    if not viewer.may_read(dag_id):
+        raise HTTPException(404, NO_SUCH_RUN)
+    found = runs_of_dag_run(store, dag_id, dag_run_id, readable=frozenset({dag_id}))
+    if not found:
+        context = {"dag_id": dag_id, "dag_run_id": dag_run_id}
+        return render(request, "no-run.html", viewer=viewer, status_code=404, **context)
+    chosen = next((one for one in found if one.run_id == run), found[0])
+    facts = _facts(store, chosen, viewer, reading)
+    return render(request, "run.html", viewer=viewer, found=found, in_tab=True, **facts)
+
+
+@router.get("/runs/{run_id}")
+def run_page(
+    request: Request, run: ReadableRun, viewer: ViewerDep, reading: ReadingDep, store: Results
+) -> HTMLResponse:
+    """The same report by the run's own id, also of a run by hand."""
+    facts = _facts(store, run, viewer, reading)
+    return render(request, "run.html", viewer=viewer, found=(run,), in_tab=False, **facts)
+
+
+@router.get("/runs/{run_id}/live")
+def run_live(
+    request: Request, run: ReadableRun, viewer: ViewerDep, reading: ReadingDep, store: Results
+) -> HTMLResponse:
+    """What changes while a run is at work; the page asks for it every few seconds."""
+    return render(request, "run-live.html", viewer=viewer, **_facts(store, run, viewer, reading))
+
+
+def _facts(store: Store, run: RunLine, viewer: Viewer, reading: Locale) -> dict[str, Any]:
+    report = load_report(store, run.run_id)
+    return {
+        **report_facts(report, language=reading.language, zone=reading.zone),
+        "run": run,
+        "forecast": forecast(report),
+        "orders": orders(run, report, viewer),
+        "parquet": parquet_installed(),
+        "may_stop": viewer.may_stop(run.dag_id),
+        "live_seconds": _LIVE_SECONDS,
+    }

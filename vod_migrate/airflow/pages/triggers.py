@@ -1,0 +1,57 @@
+"""New runs that a page may order: what to send to Airflow's own API, which then decides, records and starts.
+
+The browser sends them as the user who is signed in, so that permissions and audit are Airflow's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from vod_migrate.airflow.pages.viewer import Viewer
+from vod_migrate.report.browse.runs import RunLine
+from vod_migrate.report.model import Report
+
+_ROWS = "row_"  # only the manifest can mend a broken row
+_RESUMABLE = ("paused", "stopped", "interrupted")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trigger:
+    """A run to order: the body of a POST to `/api/v2/dags/{dag_id}/dagRuns`."""
+
+    dag_id: str
+    body: dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Triggers:
+    """What may be ordered from this page; None where there is nothing to do, or the viewer may not.
+
+    groups: by code, to send again what failed with it.
+    """
+
+    rerun: Trigger | None = None
+    resume: Trigger | None = None
+    groups: dict[str, Trigger]
+
+
+def orders(run: RunLine, report: Report, viewer: Viewer) -> Triggers:
+    """For a run that has ended and whose DAG is its migration's own; the options of a group are its own DAG's business."""
+    dag_id = run.dag_id
+    if report.run.running or dag_id is None or run.task_group or not viewer.may_trigger(dag_id):
+        return Triggers(groups={})
+    waiting = report.counts.pending + report.counts.unknown
+    return Triggers(
+        rerun=_order(dag_id, mode="failed") if report.counts.failed else None,
+        resume=_order(dag_id, resume=run.run_id) if report.run.state in _RESUMABLE and waiting else None,
+        groups={
+            group.code: _order(dag_id, mode="failed", codes=[group.code])
+            for group in report.failures
+            if not group.code.startswith(_ROWS)
+        },
+    )
+
+
+def _order(dag_id: str, **conf: Any) -> Trigger:
+    return Trigger(dag_id=dag_id, body={"logical_date": None, "conf": conf})

@@ -1,0 +1,5 @@
+"""`python -m vod_migrate.cli`."""
+
+from vod_migrate.cli.app import main
+
+main()

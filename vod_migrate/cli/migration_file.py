@@ -1,0 +1,108 @@
+"""The commands that help to write a migration file: init, describe, schema. None of them needs the network."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vod_migrate.describe.preview import preview
+from vod_migrate.errors import BadOption
+from vod_migrate.migration.loader import load_migration
+from vod_migrate.migration.model import Migration
+from vod_migrate.migration.scaffold import Scaffold, write_file
+
+ASSUMED_REGION = "cn-shanghai"
+
+authoring_app = typer.Typer()
+
+
+@authoring_app.command()
+def init(
+    name: Annotated[str | None, typer.Option(help="The migration's name; asked for on a terminal.")] = None,
+    bucket: Annotated[str | None, typer.Option(help="The OSS bucket; asked for on a terminal.")] = None,
+    prefix: Annotated[str | None, typer.Option(help="Keys to take begin with this; empty is the whole bucket.")] = None,
+    schedule: Annotated[str | None, typer.Option(help="Cron expression; without one, by hand only.")] = None,
+    timezone: Annotated[str, typer.Option(help="IANA time zone of the schedule.")] = "Asia/Shanghai",
+    template_group_id: Annotated[
+        str | None, typer.Option(help="A transcoding template group; without one, VOD_NO_TRANSCODE.")
+    ] = None,
+    workflow_id: Annotated[str | None, typer.Option(help="A workflow, instead of a template group.")] = None,
+    output: Annotated[Path | None, typer.Option(help="The file to write; NAME.yaml without it.")] = None,
+) -> None:
+    """Write a first migration file, with a comment for each choice; never over another."""
+    if template_group_id and workflow_id:
+        raise BadOption("--template-group-id and --workflow-id: VOD would silently prefer the workflow; give one")
+    if sys.stdin.isatty():
+        name = name or typer.prompt("Name of the migration")
+        bucket = bucket or typer.prompt("OSS bucket")
+        prefix = (
+            typer.prompt("Prefix (empty: the whole bucket)", default="", show_default=False)
+            if prefix is None
+            else prefix
+        )
+        schedule = (
+            schedule or typer.prompt("Schedule, as cron (empty: by hand)", default="", show_default=False) or None
+        )
+    missing = [flag for flag, value in (("--name", name), ("--bucket", bucket)) if not value]
+    if name is None or bucket is None or missing:
+        raise BadOption(f"{' and '.join(missing)} must be given where nobody can be asked")
+    path = output or Path(f"{name}.yaml")
+    answers = Scaffold(
+        name=name,
+        bucket=bucket,
+        prefix=prefix or "",
+        schedule=schedule,
+        timezone=timezone,
+        template_group_id=template_group_id or "VOD_NO_TRANSCODE",
+        workflow_id=workflow_id,
+    )
+    write_file(answers, path)
+    typer.echo(f"wrote {path}; see what a key comes to with `vod-migrate describe {path} KEY`")
+
+
+@authoring_app.command()
+def describe(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The migration file (YAML).")],
+    keys: Annotated[list[str], typer.Argument(metavar="KEY...", help="Keys as they are in the bucket.")],
+    size: Annotated[int | None, typer.Option(min=0, help="The object's size in bytes.")] = None,
+    row: Annotated[
+        list[str] | None, typer.Option(metavar="COLUMN=VALUE", help="A column of a manifest. May be repeated.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON for each key.")] = False,
+) -> None:
+    """Show what would be sent for a key: each rule that applied, each cut, or the refusal. Asks no service."""
+    migration = load_migration(file)
+    columns = {}
+    for given in row or []:
+        column, equals, value = given.partition("=")
+        if not equals or not column:
+            raise BadOption(f"--row {given!r} is not COLUMN=VALUE")
+        columns[column] = value
+    region = os.environ.get("VOD_MIGRATE_REGION") or ""
+    if not region:
+        region = ASSUMED_REGION
+        typer.echo(f"VOD_MIGRATE_REGION is not set: the URLs are shown for {region}", err=True)
+    for key in keys:
+        explained = preview(migration, key, region=region, size=size, row=columns)
+        typer.echo(json.dumps(explained.as_json(), ensure_ascii=False) if as_json else explained.as_text())
+
+
+@authoring_app.command()
+def schema() -> None:
+    """Print the JSON schema of a migration file; editors complete and check with it."""
+    typer.echo(
+        json.dumps(
+            {
+                "$schema": "https://json-schema.org/draft/2020-12/schema",
+                **Migration.model_json_schema(by_alias=True),
+                "title": "vod-migrate migration file",
+            },
+            ensure_ascii=False,
+            indent=2,
+        )
+    )

@@ -1,0 +1,36 @@
+"""The command `quota`."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from vod_migrate.cli.console import JsonOption, open_store
+from vod_migrate.errors import BadOption
+
+
+def quota(
+    account: Annotated[str | None, typer.Argument(help="The account's name; all without it.")] = None,
+    calls_per_second: Annotated[
+        float | None, typer.Option(min=0.01, max=1000, help="The account's new pace, for every worker, at once.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show or change the pace that all workers of an account share."""
+    from vod_migrate.rate.limiter import API  # noqa: PLC0415 - needs the store
+
+    if calls_per_second is not None and account is None:
+        raise BadOption("name the account whose pace is to change")
+    with open_store() as store:
+        if account is not None and calls_per_second is not None:
+            store.set_quota(account, API, calls_per_second)
+        rows = [row for row in store.quotas() if account in (None, row[0])]
+    for name, api, scope, rate, share in rows:
+        if as_json:
+            fields = {"account": name, "api": api, "scope": scope, "calls_per_second": rate, "share": round(share, 3)}
+            typer.echo(json.dumps(fields, ensure_ascii=False))
+        else:
+            slowed = "" if share > 0.999 else f", slowed to {rate * share:.1f} after throttling"  # noqa: PLR2004 - rounding
+            typer.echo(f"{name}  {api}  {scope or 'the whole account'}: {rate:g} calls/s{slowed}")

@@ -1,0 +1,28 @@
+"""The command `report`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vod_migrate.cli.console import JsonOption, RunArgument, find_run, open_store, print_report
+
+
+def report(
+    of: RunArgument,
+    output: Annotated[
+        Path | None, typer.Option(help="Write HTML, failures CSV and mapping CSV into this folder.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Print a run's report, or write it as files."""
+    from vod_migrate.report.loader import load_report  # noqa: PLC0415 - needs the store
+
+    with open_store() as store:
+        found = find_run(store, of)
+        print_report(store, found.run_id, output, text=not as_json)
+        if as_json:
+            typer.echo(json.dumps(load_report(store, found.run_id).as_json(), ensure_ascii=False))

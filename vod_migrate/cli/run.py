@@ -1,0 +1,216 @@
+"""A whole run by hand, in one process: list on one thread, register beside it, report at the end."""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from vod_migrate.cli.console import (
+    JsonOption,
+    ReportOption,
+    find_run,
+    open_store,
+    option_help,
+    print_report,
+    say,
+    stop_on_signals,
+)
+from vod_migrate.cli.options import (
+    CallsPerSecondOption,
+    CodeOption,
+    DateOption,
+    FileArgument,
+    IgnoreWindowOption,
+    LimitOption,
+    MaxCallsOption,
+    MaxMinutesOption,
+    MaxObjectsOption,
+    ModeOption,
+    ModifiedSinceOption,
+    PrefixOption,
+)
+from vod_migrate.cli.plan import show_plan
+from vod_migrate.errors import BadOption, Interrupted, Paused, Unfinished, VodMigrateError
+from vod_migrate.migration.loader import load_migration
+from vod_migrate.migration.options import Mode, parse_options
+from vod_migrate.report.progress import shown_progress
+
+if TYPE_CHECKING:
+    from vod_migrate.cloud.connection import Connection
+    from vod_migrate.results.run import Run
+    from vod_migrate.results.store import Store
+
+
+CLI_SLOT = "cli"
+_LETTING_GO_SECONDS = 5.0
+
+
+def run_to_end(
+    connection: Connection, begin: Callable[[Store, str], Run], *, report_dir: Path | None, as_json: bool
+) -> None:
+    """Prepares a run and works until it has its verdict. begin: stores the run under the id that it is given.
+
+    Raises:
+        VodMigrateError: what begin raises, and why the run was no success.
+    """
+    from vod_migrate.run.request import new_run_id  # noqa: PLC0415 - slow SDK imports
+    from vod_migrate.run.settle import finish  # noqa: PLC0415 - slow SDK imports
+
+    run_id = new_run_id()
+    # Present before the run can be seen, so that no other run takes it for a dead one's.
+    with open_store() as store, stop_on_signals() as stop, store.presence(run_id):
+        run = begin(store, run_id)
+        say(f"run {run_id} of {run.migration!r} on bucket {run.bucket!r}")
+        trouble, signalled = _work(store, connection, run_id, stop, quiet=as_json and not sys.stderr.isatty())
+        summary = finish(store=store, run_id=run_id)
+        print_report(store, run_id, report_dir, text=not as_json)
+        if as_json:
+            typer.echo(json.dumps(summary.as_json(), ensure_ascii=False))
+        why = _why(summary.error, trouble, stopped=signalled)
+    if why is not None:
+        raise why
+
+
+def _work(
+    store: Store, connection: Connection, run_id: str, stop: threading.Event, *, quiet: bool
+) -> tuple[list[VodMigrateError], bool]:
+    """Lists and registers. Returns what went wrong, and whether a signal ended it."""
+    from vod_migrate.run import lifecycle  # noqa: PLC0415 - slow SDK imports
+
+    trouble: list[VodMigrateError] = []
+    halt = threading.Event()
+    listing = threading.Thread(target=_discover, args=(store, connection, run_id, halt, trouble), daemon=True)
+    threading.Thread(target=_pass_on, args=(stop, halt), daemon=True).start()
+    listing.start()
+    with shown_progress(store, run_id, quiet=quiet):
+        try:
+            lifecycle.register(
+                store=store, connection=connection, run_id=run_id, slot=CLI_SLOT, stop=stop, patience=0.0
+            )
+        except Paused:
+            # A window or a brake ends sending; listing goes on, so that the next run knows what is there.
+            pass
+        except VodMigrateError as error:
+            trouble.insert(0, error)
+        if trouble:
+            # What ended registering is no reason to go on listing.
+            halt.set()
+        while listing.is_alive() and not halt.is_set():
+            listing.join(timeout=0.25)
+        listing.join(timeout=_LETTING_GO_SECONDS)
+    return trouble, stop.is_set()
+
+
+def _pass_on(stop: threading.Event, halt: threading.Event) -> None:
+    stop.wait()
+    halt.set()
+
+
+def _discover(
+    store: Store, connection: Connection, run_id: str, stop: threading.Event, trouble: list[VodMigrateError]
+) -> None:
+    from vod_migrate.run import lifecycle  # noqa: PLC0415 - slow SDK imports
+
+    try:
+        lifecycle.discover(store=store, connection=connection, run_id=run_id, stop=stop)
+    except Paused:
+        return
+    except VodMigrateError as error:
+        trouble.append(error)
+
+
+def _why(verdict: VodMigrateError | None, trouble: list[VodMigrateError], *, stopped: bool) -> VodMigrateError | None:
+    """What the process ends with: what is in the run's row, unless that only says that something is left."""
+    if not isinstance(verdict, Unfinished):
+        return verdict
+    if stopped:
+        return Interrupted(str(verdict))
+    return next((error for error in trouble if not isinstance(error, Interrupted)), verdict)
+
+
+def run(
+    file: FileArgument,
+    mode: ModeOption = Mode.NEW,
+    prefix: PrefixOption = None,
+    limit: LimitOption = None,
+    modified_since: ModifiedSinceOption = None,
+    date: DateOption = None,
+    calls_per_second: CallsPerSecondOption = None,
+    code: CodeOption = None,
+    max_objects: MaxObjectsOption = None,
+    max_calls: MaxCallsOption = None,
+    max_minutes: MaxMinutesOption = None,
+    ignore_window: IgnoreWindowOption = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="The same as `vod-migrate plan`.")] = False,
+    approve: Annotated[str | None, typer.Option(metavar="DIGEST", help=option_help("approve"))] = None,
+    report_dir: ReportOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Run a migration: discover, register, record, report."""
+    migration = load_migration(file)
+    options = parse_options(
+        {
+            "mode": mode.value,
+            "prefixes": prefix,
+            "limit": limit,
+            "modified_since": modified_since,
+            "date": date,
+            "calls_per_second": calls_per_second,
+            "codes": code,
+            "max_objects": max_objects,
+            "max_calls": max_calls,
+            "max_minutes": max_minutes,
+            "ignore_window": ignore_window or None,
+            "dry_run": dry_run,
+            "approve": approve,
+        }
+    )
+    if dry_run:
+        show_plan(file, migration, options, as_json=as_json)
+        return
+    from vod_migrate.cloud.connection import connection_from_environment  # noqa: PLC0415 - slow SDK imports
+    from vod_migrate.doctor.preflight import preflight  # noqa: PLC0415 - slow SDK imports
+    from vod_migrate.run.prepare import prepare  # noqa: PLC0415 - slow SDK imports
+    from vod_migrate.run.request import Origin  # noqa: PLC0415 - slow SDK imports
+
+    connection = connection_from_environment()
+    preflight(connection, migration)
+    run_to_end(
+        connection,
+        lambda store, run_id: prepare(
+            store=store,
+            connection=connection,
+            migration=migration,
+            options=options,
+            origin=Origin(),
+            run_id=run_id,
+        ),
+        report_dir=report_dir,
+        as_json=as_json,
+    )
+
+
+def work(
+    run_id: Annotated[str, typer.Argument(metavar="RUN", help="A run that is under way.")],
+    slot: Annotated[
+        str, typer.Option(help="This worker's place in the run; a restart under the same name takes it over.")
+    ],
+) -> None:
+    """Help a run that is under way: one more worker, on this or another machine, under the same quota."""
+    from vod_migrate.cloud.connection import connection_from_environment  # noqa: PLC0415 - slow SDK imports
+    from vod_migrate.run import lifecycle  # noqa: PLC0415 - slow SDK imports
+
+    if slot == CLI_SLOT:
+        raise BadOption(f"--slot {CLI_SLOT}: that is the place of `vod-migrate run` itself; choose another name")
+    connection = connection_from_environment()
+    with open_store() as store, stop_on_signals() as stop:
+        started = find_run(store, run_id)
+        if started.state != "running":
+            raise BadOption(f"run {started.run_id} has ended ({started.state}); start a new one with `vod-migrate run`")
+        lifecycle.register(store=store, connection=connection, run_id=started.run_id, slot=slot, stop=stop)

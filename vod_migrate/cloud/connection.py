@@ -1,0 +1,140 @@
+"""How to reach one account: region, endpoints, credentials, and the name under which workers share its quota.
+
+By hand it comes from the environment, in Airflow from a connection of type `aliyun_vod`. Both end in the same object, and
+both refuse what cannot work before anything is sent.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from vod_migrate.cloud.credentials import Credentials, _credentials
+from vod_migrate.errors import BadSetting
+
+DEFAULT_ACCOUNT = "default"
+
+
+_REGION = re.compile(r"[a-z]{2}-[a-z0-9-]{2,30}")
+
+
+_ENVIRONMENT = {
+    "access_key_id": "ALIBABA_CLOUD_ACCESS_KEY_ID",
+    "access_key_secret": "ALIBABA_CLOUD_ACCESS_KEY_SECRET",
+    "security_token": "ALIBABA_CLOUD_SECURITY_TOKEN",
+    "credential_provider": "VOD_MIGRATE_CREDENTIALS",
+    "role_arn": "ALIBABA_CLOUD_ROLE_ARN",
+    "region": "VOD_MIGRATE_REGION",
+    "oss_endpoint": "VOD_MIGRATE_OSS_ENDPOINT",
+    "vod_endpoint": "VOD_MIGRATE_VOD_ENDPOINT",
+    "account": "VOD_MIGRATE_ACCOUNT",
+    "calls_per_second": "VOD_MIGRATE_CALLS_PER_SECOND",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Connection:
+    """One account as one set of credentials sees it.
+
+    account: the name under which all workers share quota and results.
+    oss_endpoint, vod_endpoint: with scheme; any server that speaks the protocols. An empty vod_endpoint is the SDK's own for
+    the region (several regions share one).
+    calls_per_second: the account's pace, None for the default or what the quota row already says.
+    """
+
+    account: str
+    region: str
+    credentials: Credentials
+    oss_endpoint: str
+    vod_endpoint: str
+    calls_per_second: float | None = None
+
+    def storage_address(self, bucket: str) -> str:
+        """The bucket's public host, as FileURL needs it whatever endpoint is listed through."""
+        return f"{bucket}.oss-{self.region}.aliyuncs.com"
+
+
+def connection_from_environment(environ: Mapping[str, str] | None = None) -> Connection:
+    """The connection for work by hand.
+
+    Raises:
+        BadSetting: naming the variable and the fix.
+    """
+    values = os.environ if environ is None else environ
+    fields = {name: values.get(variable, "") for name, variable in _ENVIRONMENT.items()}
+    return connection_from_fields(fields, origin="the environment", names=_ENVIRONMENT)
+
+
+def connection_from_fields(
+    fields: Mapping[str, Any], *, origin: str, names: Mapping[str, str] | None = None
+) -> Connection:
+    """A connection from named fields; empty ones count as not given.
+
+    names: what a person calls each field, for errors.
+
+    Raises:
+        BadSetting: naming the field and the fix.
+    """
+    given = {name: str(value).strip() for name, value in fields.items() if value is not None and str(value).strip()}
+    called = names or {}
+    unknown = sorted(set(given) - set(_ENVIRONMENT))
+    if unknown:
+        raise BadSetting(f"{origin} has unknown fields {', '.join(unknown)}; known: {', '.join(_ENVIRONMENT)}")
+
+    def name_of(name: str) -> str:
+        return called.get(name, name)
+
+    region = given.get("region", "")
+    if not region:
+        raise BadSetting(f"{name_of('region')} is missing in {origin}: set the VOD region, e.g. cn-shanghai")
+    if not _REGION.fullmatch(region):
+        raise BadSetting(f"{name_of('region')} is {region!r} in {origin}: a region looks like cn-shanghai")
+    return Connection(
+        account=given.get("account", DEFAULT_ACCOUNT),
+        region=region,
+        credentials=_credentials(given, origin=origin, name_of=name_of),
+        oss_endpoint=_endpoint(
+            given.get("oss_endpoint") or f"https://oss-{region}.aliyuncs.com", name_of("oss_endpoint"), origin
+        ),
+        vod_endpoint=_endpoint(given["vod_endpoint"], name_of("vod_endpoint"), origin)
+        if "vod_endpoint" in given
+        else "",
+        calls_per_second=_pace(given.get("calls_per_second"), name_of("calls_per_second"), origin),
+    )
+
+
+def _endpoint(value: str, name: str, origin: str) -> str:
+    try:
+        parts = urlsplit(value)
+        port = parts.port
+    except ValueError as error:
+        raise BadSetting(f"{name} is {value!r} in {origin}, which is no address: {error}") from None
+    host = parts.hostname or ""
+    if "@" in parts.netloc:
+        raise BadSetting(
+            f"{name} has a user name in {origin}: credentials have fields of their own, write scheme and host"
+        )
+    if parts.scheme not in ("http", "https") or not host or parts.path.strip("/") or parts.query or parts.fragment:
+        bare = host or value.partition("://")[2].partition("/")[0] or value.partition("/")[0]
+        raise BadSetting(f"{name} is {value!r} in {origin}: write it with scheme and host only, e.g. https://{bare}")
+    if any(character.isspace() for character in parts.netloc) or port == 0:
+        raise BadSetting(
+            f"{name} is {value!r} in {origin}, which is no address: write it like https://host or https://host:port"
+        )
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _pace(value: str | None, name: str, origin: str) -> float | None:
+    if value is None:
+        return None
+    try:
+        pace = float(value)
+    except ValueError:
+        pace = 0.0
+    if not 0 < pace <= 1000:  # noqa: PLR2004 - far above any quota
+        raise BadSetting(f"{name} is {value!r} in {origin}: give calls per second between 0 and 1000, e.g. 47")
+    return pace

@@ -1,0 +1,69 @@
+"""The pages of a run's source, whatever it is: the bucket's own listing, a manifest, an inventory."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+
+from vod_migrate.cloud.connection import Connection
+from vod_migrate.cloud.oss import open_bucket
+from vod_migrate.discover.hls import folder_of, folders_above, settled_pages
+from vod_migrate.discover.inventory import inventory_pages
+from vod_migrate.discover.listing import holds_playlist, list_pages
+from vod_migrate.discover.manifest import manifest_pages
+from vod_migrate.discover.page import ListedPage
+from vod_migrate.errors import Interrupted
+from vod_migrate.results.run import Run
+from vod_migrate.results.scan import Scan
+from vod_migrate.shutdown import StopClock
+
+Pages = Callable[[Scan, threading.Event], Iterator[ListedPage]]
+"""The pages of a scan from its cursor on; waits end when the event is set."""
+
+
+def pages_of(connection: Connection, run: Run) -> Pages:
+    """What the run's migration names as its source."""
+    source = run.spec.source
+    hls = run.spec.select.hls == "playlists"
+
+    def listed(scan: Scan, stop: threading.Event) -> Iterator[ListedPage]:
+        bucket = open_bucket(connection, run.bucket)
+        sleep = StopClock(stop).sleep
+        pages = list_pages(bucket, scan.prefix, cursor=scan.cursor, after=scan.last_key, sleep=sleep)
+        if not hls:
+            return pages
+        # A folder that the listing enters in its middle may have its playlist before that place.
+        begun = set() if scan.last_key is None else folders_above(scan.last_key)
+        top = folder_of(scan.prefix)
+        unsure = {folder for folder in begun if folder.startswith(scan.prefix)} | {
+            folder for folder in (top,) if folder != scan.prefix
+        }
+        return settled_pages(
+            _until(stop, pages), look=lambda folder: holds_playlist(bucket, folder, sleep=sleep), unsure=unsure
+        )
+
+    def of_manifest(scan: Scan, stop: threading.Event) -> Iterator[ListedPage]:
+        if source.manifest is None:
+            raise AssertionError("only asked where there is a manifest")
+        return manifest_pages(
+            connection, run.bucket, source.manifest, cursor=scan.cursor, hls=hls, sleep=StopClock(stop).sleep
+        )
+
+    def of_inventory(scan: Scan, stop: threading.Event) -> Iterator[ListedPage]:
+        if source.inventory is None:
+            raise AssertionError("only asked where there is an inventory")
+        return inventory_pages(
+            connection, run.bucket, source.inventory, cursor=scan.cursor, hls=hls, sleep=StopClock(stop).sleep
+        )
+
+    if source.manifest is not None:
+        return of_manifest
+    return of_inventory if source.inventory is not None else listed
+
+
+def _until(stop: threading.Event, pages: Iterator[ListedPage]) -> Iterator[ListedPage]:
+    # Pages may be held back for long; told to stop, nobody waits for them.
+    for page in pages:
+        if stop.is_set():
+            raise Interrupted("discovery was told to stop; it goes on at its cursor next time", code="interrupted")
+        yield page

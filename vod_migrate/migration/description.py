@@ -1,0 +1,270 @@
+"""What a migration file may say about descriptions: templates, rules, and what happens where a limit is passed."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, ValidationInfo, WithJsonSchema, field_validator, model_validator
+
+from vod_migrate.migration.base import SettingsModel
+from vod_migrate.migration.patterns import compile_pattern
+from vod_migrate.migration.templates import check_wording
+from vod_migrate.migration.vod_limits import MOST_TAGS, TAG_BYTES, check_path
+
+TEMPLATE_FACTS = (
+    "key", "bucket", "name", "stem", "extension", "folder", "folders", "size", "last_modified", "match", "row",
+    "derived_id",
+)  # fmt: skip
+"""What a template may use about an object."""
+
+DERIVED = "{{ derived_id }}"
+_WORDINGS = ("title", "description", "tags", "cover_url", "category", "cate_id", "reference_id")
+
+
+def _as_text(value: Any) -> Any:
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _as_reference(value: Any) -> Any:
+    if isinstance(value, dict):
+        if value != {"derive": True}:
+            raise ValueError("must be a template, or `{derive: true}` for an ID that follows from bucket and key")
+        return DERIVED
+    return value
+
+
+_Number = Annotated[str, BeforeValidator(_as_text), WithJsonSchema({"type": ["string", "integer"]})]
+_Reference = Annotated[
+    str,
+    BeforeValidator(_as_reference),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string"},
+                {"type": "object", "properties": {"derive": {"const": True}}, "required": ["derive"]},
+            ]
+        }
+    ),
+]
+
+
+def _constant(template: str) -> bool:
+    return "{{" not in template and "{%" not in template
+
+
+class DescriptionFields(SettingsModel):
+    """The fields of RegisterMetadata; every one a Jinja2 template but for tags, a list of them."""
+
+    title: Annotated[str | None, Field(min_length=1, description="Title, at most 128 bytes.")] = None
+    description: Annotated[
+        str | None, Field(description="Jinja2 template of the Description, at most 1,024 bytes; empty is none.")
+    ] = None
+    tags: Annotated[
+        tuple[str, ...] | None,
+        Field(
+            max_length=MOST_TAGS,
+            description="List of Jinja2 templates of tags, at most 16 of 32 bytes. A comma parts tags; empty ones and repeated ones go.",
+        ),
+    ] = None
+    cover_url: Annotated[
+        str | None,
+        Field(
+            description="Jinja2 template of the CoverURL, at most 1,024 bytes: a URL, or the key of a picture in the same bucket."
+        ),
+    ] = None
+    category: Annotated[
+        str | None,
+        Field(description="Jinja2 template of the category's path, `Shows/{{ folder }}`: at most 3 names of 64 bytes."),
+    ] = None
+    cate_id: Annotated[
+        _Number | None, Field(description="Instead of category: the CateId, a number or a Jinja2 template of one.")
+    ] = None
+    reference_id: Annotated[
+        _Reference | None,
+        Field(
+            description="Jinja2 template of the ReferenceId (6 to 64 of A-Z a-z 0-9 _ -, unique for the account), "
+            "or `{derive: true}`: `vm-` and a hash of bucket and key, also in templates as `derived_id`."
+        ),
+    ] = None
+
+    @field_validator(*_WORDINGS)
+    @classmethod
+    def _readable(cls, value: Any, info: ValidationInfo) -> Any:
+        for template in (value,) if isinstance(value, str) else value or ():
+            check_wording(template, TEMPLATE_FACTS)
+            if _constant(template) and template.strip():
+                _check_constant(str(info.field_name), template.strip())
+        return value
+
+    @model_validator(mode="after")
+    def _one_category(self) -> DescriptionFields:
+        if self.category and self.cate_id:
+            raise ValueError(f"both category ({self.category}) and cate_id ({self.cate_id}) are given: keep one")
+        return self
+
+    def wordings(self) -> dict[str, tuple[str, ...]]:
+        """The templates that are given here, by field; an empty one turns the field off."""
+        given = {name: getattr(self, name) for name in _WORDINGS}
+        return {
+            name: value if isinstance(value, tuple) else (value,) for name, value in given.items() if value is not None
+        }
+
+
+def _check_constant(field: str, text: str) -> None:
+    if field == "tags":
+        for tag in text.split(","):
+            if len(tag.strip().encode()) > TAG_BYTES:
+                raise ValueError(
+                    f"the tag {tag.strip()!r} has {len(tag.strip().encode())} bytes; VOD takes {TAG_BYTES}: shorten it"
+                )
+    elif field == "category":
+        problem = check_path(tuple(part.strip() for part in text.strip("/").split("/")))
+        if problem:
+            raise ValueError(problem[1])
+    elif field == "cate_id" and not re.fullmatch(r"[1-9][0-9]{0,18}", text):
+        raise ValueError("is no CateId: it must be a whole number, as the console and GetCategories show it")
+    elif field == "reference_id":
+        raise ValueError(
+            "is the same for every object, but a ReferenceId is unique: use a fact such as {{ stem }}, or {derive: true}"
+        )
+
+
+class Policies(SettingsModel):
+    """What happens where a value passes a limit: `cut` it (whole characters, emoji out), `drop` the field, `fail` the object."""
+
+    title: Annotated[Literal["cut", "fail"], Field(description="A title is required, so it cannot be dropped.")] = "cut"
+    description: Annotated[Literal["cut", "drop", "fail"], Field(description="Over 1,024 bytes, or with emoji.")] = (
+        "cut"
+    )
+    tags: Annotated[
+        Literal["cut", "drop", "fail"],
+        Field(description="A tag over 32 bytes or with emoji (drop leaves out that tag); tags after the sixteenth."),
+    ] = "drop"
+    cover_url: Annotated[
+        Literal["drop", "fail"], Field(description="No URL, or over 1,024 bytes; half a URL leads nowhere.")
+    ] = "drop"
+    category: Annotated[
+        Literal["drop", "fail"],
+        Field(description="More than 3 levels, a name over 64 bytes, no number, or a category that does not exist."),
+    ] = "fail"
+    reference_id: Annotated[
+        Literal["drop", "fail"], Field(description="Not 6 to 64 of its alphabet; half an ID may be another's.")
+    ] = "fail"
+
+
+class Rule(DescriptionFields):
+    """Other wordings for some keys. What a rule does not say is as above it; `''` or `[]` turns a field off."""
+
+    prefix: Annotated[str | None, Field(min_length=1, description="The rule is for keys that begin with this.")] = None
+    match: Annotated[
+        str | None,
+        Field(
+            min_length=1,
+            description="The rule is for keys that this regular expression matches from their beginning; its named groups are "
+            "`match.<group>`.",
+        ),
+    ] = None
+
+    @field_validator("match")
+    @classmethod
+    def _safe_match(cls, pattern: str | None) -> str | None:
+        if pattern is not None:
+            compile_pattern(pattern)
+        return pattern
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Rule:
+        if (self.prefix is None) == (self.match is None):
+            raise ValueError("needs exactly one of prefix and match, to say which keys it is for")
+        if not self.wordings():
+            raise ValueError(
+                f"says which keys it is for, and nothing about them: give it one of {', '.join(_WORDINGS)}"
+            )
+        return self
+
+    @property
+    def called(self) -> str:
+        """The rule in the words of the file."""
+        return f"prefix {self.prefix!r}" if self.prefix is not None else f"match {self.match!r}"
+
+
+class Describe(DescriptionFields):
+    """The RegisterMetadata of an object, made from its key."""
+
+    title: Annotated[
+        str,
+        Field(
+            min_length=1,
+            description="Jinja2 template of the Title, at most 128 bytes. Every template may use `key`, `name` (last part), "
+            "`stem` (without extension), `extension`, `folder`, `folders`, `bucket`, `size`, `last_modified`, `derived_id`, "
+            "`match.<group>` of the pattern and `row.<column>` of a manifest.",
+        ),
+    ] = "{{ stem }}"
+    pattern: Annotated[
+        str | None,
+        Field(
+            min_length=1,
+            description="Regular expression with named groups, matched from the beginning of the key, for `match.<group>` in templates.",
+        ),
+    ] = None
+    rules: Annotated[
+        tuple[Rule, ...], Field(description="Other wordings for some keys; the first that fits counts.")
+    ] = ()
+    categories: Annotated[
+        Literal["require", "create"],
+        Field(description="A category that does not exist: `require` refuses the object, `create` makes it."),
+    ] = "require"
+    cover_if_exists: Annotated[
+        bool,
+        Field(
+            strict=True, description="Send a cover only where that object exists in the bucket (one HEAD request each)."
+        ),
+    ] = False
+    policies: Policies = Policies()
+
+    @field_validator("pattern")
+    @classmethod
+    def _named_groups(cls, pattern: str | None) -> str | None:
+        if pattern is not None and not compile_pattern(pattern).groupindex:
+            raise ValueError("has no named group, so no template can use it: write (?P<show>…) around a part")
+        return pattern
+
+    @model_validator(mode="after")
+    def _groups_exist(self) -> Describe:
+        own = set(re.compile(self.pattern).groupindex) if self.pattern else set()
+        _check_groups(self, own, "")
+        for place, rule in enumerate(self.rules):
+            theirs = set(re.compile(rule.match).groupindex) if rule.match else set()
+            _check_groups(rule, own | theirs, f"rules.{place}.")
+        return self
+
+    @model_validator(mode="after")
+    def _every_rule_is_reached(self) -> Describe:
+        before: dict[str, int] = {}
+        for place, rule in enumerate(self.rules):
+            if rule.prefix is None:
+                continue
+            for earlier, at in before.items():
+                if rule.prefix.startswith(earlier):
+                    raise ValueError(
+                        f"rules.{place} (prefix {rule.prefix!r}) is never reached, since rules.{at} (prefix {earlier!r}) takes all "
+                        "its keys: put the longer prefix first"
+                    )
+            before[rule.prefix] = place
+        return self
+
+    @model_validator(mode="after")
+    def _cover_to_look_for(self) -> Describe:
+        if self.cover_if_exists and not any(part.cover_url for part in (self, *self.rules)):
+            raise ValueError("cover_if_exists is true, but no cover_url says which object that is")
+        return self
+
+
+def _check_groups(part: DescriptionFields, groups: set[str], where: str) -> None:
+    for field, templates in part.wordings().items():
+        for template in templates:
+            try:
+                check_wording(template, TEMPLATE_FACTS, sorted(groups))
+            except ValueError as error:
+                raise ValueError(f"{where}{field} {error}") from None

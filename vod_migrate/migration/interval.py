@@ -1,0 +1,84 @@
+"""What a run's date and data interval make of a migration file: prefixes, the place of a manifest, the window of the selection."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any
+
+from vod_migrate.errors import BadOption
+from vod_migrate.migration.model import Migration
+from vod_migrate.migration.source import Select, Source
+from vod_migrate.migration.templates import render
+
+Interval = tuple[dt.datetime, dt.datetime]
+
+
+def interval_variables(migration: Migration, date: dt.date | None, interval: Interval | None) -> dict[str, Any]:
+    """What a template may use about a run: the date, and the interval's edges in the migration's time zone."""
+    facts: dict[str, Any] = {}
+    if date is not None:
+        facts["date"] = date
+    if interval is not None:
+        facts["interval_start"], facts["interval_end"] = (moment.astimezone(migration.zone) for moment in interval)
+    return facts
+
+
+def resolve(
+    migration: Migration, *, date: dt.date | None, given: bool, interval: Interval | None, listing: bool = True
+) -> Migration:
+    """The migration as one run works with it: places filled in, the window's edges as times with an offset.
+
+    given: whether a person gave the date, which then stands for the interval: that local day from midnight to midnight.
+    listing: whether the run looks at its source at all; one that does not needs no date.
+
+    Raises:
+        BadOption: a place needs a date, or the window an interval, that the run does not have.
+    """
+    facts = interval_variables(migration, date, None if given else interval)
+    place = migration.source.place
+    source = _placed(migration.source, render(place, facts, "source location") if listing and place else place)
+    edges = dict(
+        zip(("interval_start", "interval_end"), (facts.get(n) for n in ("interval_start", "interval_end")), strict=True)
+    )
+    if given and date is not None:
+        midnight = dt.datetime.combine(date, dt.time(), migration.zone)
+        edges = {
+            "interval_start": midnight,
+            "interval_end": dt.datetime.combine(date + dt.timedelta(days=1), dt.time(), migration.zone),
+        }
+    return migration.model_copy(update={"source": source, "select": _windowed(migration, edges, listing=listing)})
+
+
+def _placed(source: Source, place: str) -> Source:
+    if source.manifest is not None:
+        return source.model_copy(update={"manifest": source.manifest.model_copy(update={"location": place})})
+    if source.inventory is not None:
+        whole = {"manifest": place, "bucket": None}
+        return source.model_copy(update={"inventory": source.inventory.model_copy(update=whole)})
+    return source
+
+
+def _windowed(migration: Migration, edges: Mapping[str, dt.datetime | None], *, listing: bool) -> Select:
+    select = migration.select
+    if not listing:
+        return select
+    resolved: dict[str, dt.datetime] = {}
+    for name in ("modified_after", "modified_before"):
+        edge = getattr(select, name)
+        if isinstance(edge, str):
+            moment = edges[edge]
+            if moment is None:
+                raise BadOption(
+                    f"select.{name} is {edge}, and this run has no interval: start it by its schedule or a backfill, or give "
+                    "it a date (--date YYYY-MM-DD), which stands for that whole day"
+                )
+            resolved[name] = moment
+        elif edge is not None:
+            resolved[name] = edge if edge.tzinfo is not None else edge.replace(tzinfo=migration.zone)
+    if len(resolved) == 2 and resolved["modified_after"] >= resolved["modified_before"]:  # noqa: PLR2004 - both edges
+        raise BadOption(
+            f"select.modified_after is {resolved['modified_after']}, which is not before modified_before "
+            f"{resolved['modified_before']}: no object could be taken"
+        )
+    return select.model_copy(update=resolved)

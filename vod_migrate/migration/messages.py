@@ -1,0 +1,60 @@
+"""What is wrong with a migration file, in our words instead of pydantic's."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+
+_WORDING = {
+    "tuple_type": "must be a list, e.g. [a, b]",
+    "model_type": "must be a mapping of settings",
+    "bool_type": "must be true or false",
+    "string_type": "must be text: put it in quotes",
+    "dict_type": "must be a mapping",
+    "date_from_datetime_inexact": "must be a date without a time: write it as YYYY-MM-DD",
+    "date_from_datetime_parsing": "must be a date: write it as YYYY-MM-DD",
+    "datetime_from_date_parsing": "must be a time: write it as YYYY-MM-DD or YYYY-MM-DDTHH:MM",
+}
+"""pydantic's own words where they speak of Python."""
+
+
+def _problems(error: ValidationError, model: type[BaseModel]) -> list[str]:
+    problems = []
+    details = error.errors(include_url=False)
+    above = {detail["loc"][:depth] for detail in details for depth in range(len(detail["loc"]))}
+    for detail in details:
+        if detail["type"] == "too_short" and detail["loc"] in above:
+            # A list whose every value is bad is not empty: the values are the problem.
+            continue
+        where = ".".join(str(part) for part in detail["loc"]) or "the file"
+        if detail["type"] == "extra_forbidden":
+            known = _field_names(model, detail["loc"][:-1])
+            near = difflib.get_close_matches(str(detail["loc"][-1]), known, 1)
+            hint = f"did you mean {near[0]!r}?" if near else f"known here: {', '.join(known)}"
+            problems.append(f"{where}: unknown setting; {hint}")
+        elif detail["type"] == "missing":
+            problems.append(f"{where}: is required and missing")
+        else:
+            message = _WORDING.get(detail["type"]) or detail["msg"].removeprefix("Value error, ")
+            shown = "" if isinstance(detail["input"], dict) else f" (got {detail['input']!r})"
+            problems.append(f"{where}: {message}{shown}")
+    return problems
+
+
+def _field_names(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
+    for part in location:
+        if isinstance(part, int):
+            continue
+        for name, field in model.model_fields.items():
+            if part in (name, field.alias) and (inner := _model_within(field.annotation)):
+                model = inner
+                break
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def _model_within(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for inner in get_args(annotation) if (found := _model_within(inner))), None)

@@ -1,0 +1,155 @@
+"""Everything a migration file and a run's options may say, validated; unknown keys are refused by name.
+
+The models are the one source of the defaults, the JSON schema and the reference page.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import ConfigDict, Field, field_validator, model_validator
+
+from vod_migrate.migration.base import Date, SettingsModel
+from vod_migrate.migration.description import Describe
+from vod_migrate.migration.registration import Register
+from vod_migrate.migration.source import Select, Source
+from vod_migrate.migration.window import Window, parse_window
+
+_NAME = r"^[a-z0-9][a-z0-9_.-]{0,99}$"
+
+
+_CRON_FIELDS = 5
+
+
+class StopAfter(SettingsModel):
+    """When a run gives up because too much fails."""
+
+    failure_share: Annotated[
+        float, Field(gt=0, le=1, description="Share of failed outcomes above which the run stops.")
+    ] = 0.2
+    min_outcomes: Annotated[int, Field(ge=1, description="Outcomes needed before the share counts.")] = 500
+    max_failures: Annotated[
+        int | None,
+        Field(ge=0, description="Failures of one run above which it stops, whatever their share; null: any."),
+    ] = None
+
+
+class PauseAfter(SettingsModel):
+    """How much a run may do before it ends as paused; the next run goes on where it stopped."""
+
+    max_objects: Annotated[int | None, Field(ge=1, description="Objects that a run sends at most.")] = None
+    max_calls: Annotated[int | None, Field(ge=1, description="RegisterMedia calls that a run makes at most.")] = None
+    max_minutes: Annotated[
+        float | None, Field(gt=0, le=525_600, description="Minutes that a run takes at most, listing included.")
+    ] = None
+
+    def in_words(self) -> tuple[str, ...]:
+        """After what a run pauses: "10,000 objects"."""
+        named = ((self.max_objects, "object"), (self.max_calls, "call"), (self.max_minutes, "minute"))
+        return tuple(f"{most:,.12g} {what}{'' if most == 1 else 's'}" for most, what in named if most is not None)
+
+
+class Migration(SettingsModel):
+    """One migration file."""
+
+    name: Annotated[str, Field(pattern=_NAME, description="The migration's name; its DAG is `vod_backfill__<name>`.")]
+    connection: Annotated[
+        str,
+        Field(min_length=1, description="The Airflow connection (type aliyun_vod); by hand the environment is used."),
+    ] = "vod_default"
+    source: Source
+    select: Select = Select()
+    describe: Describe = Describe()
+    register_: Annotated[Register, Field(alias="register")]
+    stop: StopAfter = StopAfter()
+    brakes: PauseAfter = PauseAfter()
+    window: Annotated[
+        str | None,
+        Field(description="When a run may send, on the clock of `timezone`, e.g. `01:00-07:00`; null: always."),
+    ] = None
+    priority: Annotated[
+        int,
+        Field(ge=1, le=10, description="Where migrations share an account, the higher one gets its way; 1 to 10."),
+    ] = 5
+    schedule: Annotated[str | None, Field(description="Cron expression in `timezone`; null means by hand only.")] = None
+    timezone: Annotated[str, Field(description="IANA time zone of schedule and dates.")] = "Asia/Shanghai"
+    start_date: Annotated[
+        Date | None, Field(description="First local date that a backfill may cover; null: 2020-01-01.")
+    ] = None
+    require_approval: Annotated[
+        bool,
+        Field(
+            strict=True,
+            description="Whether each run waits until a person has approved its plan: in Airflow on its page of required actions, by "
+            "hand with `vod-migrate plan` and `run --approve`.",
+        ),
+    ] = False
+    approval_hours: Annotated[
+        float | None,
+        Field(
+            gt=0,
+            le=8760,
+            description="How long a run in Airflow waits for an answer before it ends without sending anything; null waits on.",
+        ),
+    ] = None
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, populate_by_name=True)
+
+    @model_validator(mode="after")
+    def _hours_of_an_approval(self) -> Migration:
+        if self.approval_hours is not None and not self.require_approval:
+            raise ValueError(
+                "approval_hours is given, but nobody is asked: set require_approval to true, or leave it out"
+            )
+        return self
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, zone: str) -> str:
+        if zone not in available_timezones():
+            near = difflib.get_close_matches(zone, available_timezones(), 1)
+            raise ValueError(f"{zone!r} is no IANA time zone" + (f": did you mean {near[0]!r}?" if near else ""))
+        return zone
+
+    @field_validator("window")
+    @classmethod
+    def _readable_window(cls, window: str | None) -> str | None:
+        if window is not None:
+            parse_window(window, ZoneInfo("UTC"))
+        return window
+
+    @field_validator("schedule")
+    @classmethod
+    def _five_fields(cls, schedule: str | None) -> str | None:
+        # The timetable parses it in full; this keeps the commonest slip out of the scheduler's log.
+        if schedule is not None and not schedule.startswith("@") and len(schedule.split()) != _CRON_FIELDS:
+            raise ValueError(f"{schedule!r} is no cron expression: it has five fields, e.g. '0 1 * * *'")
+        return schedule
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The migration's time zone."""
+        return ZoneInfo(self.timezone)
+
+    @property
+    def opening(self) -> Window | None:
+        """When a run may send; None: always."""
+        return None if self.window is None else parse_window(self.window, self.zone)
+
+    @property
+    def dag_id(self) -> str:
+        """The migration's DAG."""
+        return f"vod_backfill__{self.name}"
+
+    def resolved(self) -> dict[str, Any]:
+        """The file with every default filled in, as JSON types; what `prepare` stores with the run."""
+        return self.model_dump(mode="json", by_alias=True)
+
+    def digest(self) -> str:
+        """SHA-256 of the resolved file, 64 hex digits; equal digests mean equal behaviour."""
+        text = json.dumps(self.resolved(), sort_keys=True, ensure_ascii=False)
+        return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,195 @@
+"""What a migration file may say about registering: processing, pace, and the parameters that a call gives all its files."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_validator
+
+from vod_migrate.migration.base import SettingsModel
+
+EXTEND_BYTES = 512
+CALLBACK_URL_BYTES = 256
+"""Extend: RegisterMedia's UserData page; callback URL: SetMessageCallback page (both read 2026-11)."""
+
+
+class MessageCallback(SettingsModel):
+    """Where VOD tells about processing that is started later for these files; registering itself is not told."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    callback_type: Annotated[
+        Literal["http", "mns"], Field(alias="CallbackType", description="`http`, or `mns` for a message queue.")
+    ] = "http"
+    callback_url: Annotated[
+        str | None, Field(alias="CallbackURL", description="For http: the address, at most 256 bytes.")
+    ] = None
+    mns_endpoint: Annotated[
+        str | None, Field(alias="MnsEndpoint", min_length=1, description="For mns: the queue's public endpoint.")
+    ] = None
+    mns_queue_name: Annotated[
+        str | None, Field(alias="MnsQueueName", min_length=1, description="For mns: the queue's name.")
+    ] = None
+
+    @field_validator("callback_type", mode="before")
+    @classmethod
+    def _any_case(cls, value: Any) -> Any:
+        return value.lower() if isinstance(value, str) else value
+
+    @field_validator("callback_url")
+    @classmethod
+    def _an_address(cls, url: str | None) -> str | None:
+        if url is None:
+            return None
+        if not re.fullmatch(r"https?://[^\s/?#]+\S*", url) or not _host(url):
+            raise ValueError("is no address: write it like https://media.example.com/vod")
+        if len(url.encode()) > CALLBACK_URL_BYTES:
+            raise ValueError(f"has {len(url.encode())} bytes; VOD takes {CALLBACK_URL_BYTES}")
+        return url
+
+    @model_validator(mode="after")
+    def _complete(self) -> MessageCallback:
+        mns = self.mns_endpoint is not None and self.mns_queue_name is not None
+        if self.callback_type == "http" and self.callback_url is None:
+            raise ValueError("CallbackURL is missing: a callback of type http needs an address")
+        if self.callback_type == "mns" and not mns:
+            raise ValueError("MnsEndpoint or MnsQueueName is missing: a callback of type mns needs both")
+        return self
+
+
+def _host(url: str) -> str | None:
+    try:
+        return urlsplit(url).hostname
+    except ValueError:
+        return None
+
+
+def _from_json(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        read = json.loads(value)
+    except ValueError as error:
+        raise ValueError(f"is no JSON: {error}") from None
+    if not isinstance(read, dict):
+        raise ValueError('must be a JSON object, e.g. {"Extend": {"batch": "2024"}}')  # noqa: TRY004 - pydantic collects it
+    return read
+
+
+class UserData(SettingsModel):
+    """RegisterMedia's UserData, the same for every file of the migration."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    message_callback: Annotated[MessageCallback | None, Field(alias="MessageCallback")] = None
+    extend: Annotated[
+        dict[str, Any] | None,
+        Field(
+            alias="Extend",
+            description="Whatever VOD should hand back in its callbacks, at most 512 bytes as JSON.",
+        ),
+    ] = None
+
+    @field_validator("extend")
+    @classmethod
+    def _short(cls, extend: dict[str, Any] | None) -> dict[str, Any] | None:
+        if extend is None:
+            return None
+        try:
+            size = len(_compact(extend).encode())
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"holds a value that JSON has not: {error}; put it in quotes") from None
+        if size > EXTEND_BYTES:
+            raise ValueError(f"has {size} bytes as JSON; VOD takes {EXTEND_BYTES}")
+        return extend
+
+    @model_validator(mode="after")
+    def _something(self) -> UserData:
+        if self.message_callback is None and self.extend is None:
+            raise ValueError("is empty: give it MessageCallback or Extend, or leave it out")
+        return self
+
+    def as_json(self) -> str:
+        """The string that RegisterMedia takes."""
+        return _compact(self.model_dump(mode="json", by_alias=True, exclude_none=True))
+
+
+def _compact(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
+class Register(SettingsModel):
+    """How the files are registered. Exactly one of template_group_id and workflow_id must be chosen."""
+
+    template_group_id: Annotated[
+        str | None,
+        Field(
+            min_length=1, max_length=64, description="`VOD_NO_TRANSCODE`, or the ID of a transcoding template group."
+        ),
+    ] = None
+    workflow_id: Annotated[str | None, Field(min_length=1, max_length=64, description="The ID of a VOD workflow.")] = (
+        None
+    )
+    user_data: Annotated[
+        UserData | None,
+        BeforeValidator(_from_json),
+        Field(description="UserData of every file: a mapping, or the same as JSON text."),
+    ] = None
+    enable_first_frame_cover: Annotated[
+        bool | None,
+        Field(
+            strict=True,
+            description="EnableFirstFrameCover of the SDK: the first frame becomes the cover. Null leaves it out.",
+        ),
+    ] = None
+    generate_thumbnail: Annotated[
+        bool | None, Field(strict=True, description="GenerateThumbnail of the SDK. Null leaves it out.")
+    ] = None
+    calls_per_second: Annotated[
+        float | None,
+        Field(
+            gt=0,
+            le=1000,
+            description="A cap for this migration below the account's own pace, which the connection sets.",
+        ),
+    ] = None
+    url_encoding: Annotated[
+        Literal["percent", "raw"],
+        Field(
+            description="How the key stands in FileURL. The vendor does not say; `percent` is what its sibling APIs ask for."
+        ),
+    ] = "percent"
+    max_request_bytes: Annotated[
+        int,
+        Field(
+            ge=2048,
+            le=65536,
+            description="Upper bound of one call's encoded query; a call takes fewer than 10 files where ten would exceed it.",
+        ),
+    ] = 32768
+    workers: Annotated[
+        int, Field(ge=1, le=8, description="Register tasks a run; one saturates an account, more are for availability.")
+    ] = 1
+    threads: Annotated[int, Field(ge=1, le=128, description="Threads a worker.")] = 32
+    retry_failed: Annotated[
+        int,
+        Field(
+            ge=0, le=365, description="For how many nights mode `new` tries a failed object again; 0 leaves it alone."
+        ),
+    ] = 0
+
+    @model_validator(mode="after")
+    def _one_way_of_processing(self) -> Register:
+        if self.template_group_id is None and self.workflow_id is None:
+            raise ValueError(
+                "the choice of transcoding is missing: set template_group_id to VOD_NO_TRANSCODE or a template group's ID, or set workflow_id"
+            )
+        if self.template_group_id is not None and self.workflow_id is not None:
+            raise ValueError(
+                f"both template_group_id ({self.template_group_id}) and workflow_id ({self.workflow_id}) are given; "
+                "VOD would silently prefer the workflow, so keep exactly one"
+            )
+        return self

@@ -1,0 +1,334 @@
+"""What a migration file says about its objects: where they come from, and which of them are taken."""
+
+from __future__ import annotations
+
+import datetime as dt
+import difflib
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError, field_validator, model_validator
+
+from vod_migrate.migration.base import PREFIX_FACTS, SettingsModel, check_template, reject_number
+from vod_migrate.migration.patterns import matcher
+
+MEDIA_EXTENSIONS: tuple[str, ...] = tuple(
+    "mp4 ts 3gp mpg mpeg mpe dat vob asf avi wmv flv f4v rm rmvb mov mkv m3u8 dv gif m2t m4v mj2 mjpeg mts ogg qt swf "  # noqa: SIM905 - reads as the page's own list
+    "webm mp3 wma wav aac ra m4a flac ape ac3 amr caf acm".split()
+)
+"""Video and audio formats that VOD takes (VOD upload overview and media-uploader pages, read 2026-11)."""
+
+ARCHIVED_CLASSES = ("Archive", "ColdArchive", "DeepColdArchive")
+STORAGE_CLASSES = ("Standard", "IA", *ARCHIVED_CLASSES)
+"""What OSS calls its storage classes in a listing (storage classes overview page)."""
+
+OBJECT_COLUMNS = ("size", "etag", "last_modified", "storage_class")
+"""Columns of a manifest that say what a listing would say about an object."""
+
+_BUCKET = r"^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$"
+_DATE_PLACE = re.compile(r"\{\{\s*(date|interval_start|interval_end)\b")
+_OSS_PLACE = re.compile(r"oss://(?P<bucket>[^/]*)/?(?P<key>.*)", re.DOTALL)
+_FORMATS = {"csv": "csv", "jsonl": "jsonl", "ndjson": "jsonl", "parquet": "parquet"}
+
+KeyEncoding = Literal["plain", "url", "form"]
+
+
+def _check_place(place: str) -> str:
+    if (found := _OSS_PLACE.fullmatch(place)) is not None:
+        if not re.fullmatch(_BUCKET, found["bucket"]) or not found["key"]:
+            raise ValueError(f"{place!r} is no place in OSS: write oss://BUCKET/KEY")
+    elif "://" in place:
+        raise ValueError(f"{place!r} cannot be read from: write a path, or oss://BUCKET/KEY")
+    check_template(place, PREFIX_FACTS, "run")
+    return place
+
+
+class ManifestColumns(SettingsModel):
+    """Which column of a manifest holds what. The description fields are taken from their column where it is not empty."""
+
+    title: Annotated[str | None, Field(min_length=1, description="Column of the Title.")] = None
+    description: Annotated[str | None, Field(min_length=1, description="Column of the Description.")] = None
+    tags: Annotated[str | None, Field(min_length=1, description="Column of the Tags.")] = None
+    cover_url: Annotated[str | None, Field(min_length=1, description="Column of the CoverURL.")] = None
+    category: Annotated[str | None, Field(min_length=1, description="Column of the category's path.")] = None
+    cate_id: Annotated[str | None, Field(min_length=1, description="Column of the CateId.")] = None
+    reference_id: Annotated[str | None, Field(min_length=1, description="Column of the ReferenceId.")] = None
+    size: Annotated[
+        str | None, Field(min_length=1, description="Column of the size in bytes; `size` if there is one.")
+    ] = None
+    etag: Annotated[str | None, Field(min_length=1, description="Column of the ETag; `etag` if there is one.")] = None
+    last_modified: Annotated[
+        str | None,
+        Field(min_length=1, description="Column of the last change, ISO 8601; `last_modified` if there is one."),
+    ] = None
+    storage_class: Annotated[
+        str | None, Field(min_length=1, description="Column of the storage class; `storage_class` if there is one.")
+    ] = None
+
+    @model_validator(mode="after")
+    def _one_category(self) -> ManifestColumns:
+        if self.category and self.cate_id:
+            raise ValueError(f"both category ({self.category}) and cate_id ({self.cate_id}) are given: keep one")
+        return self
+
+    def named(self) -> dict[str, str]:
+        """Setting: column, for those that were given."""
+        return {name: column for name, column in self.model_dump().items() if column is not None}
+
+
+class Manifest(SettingsModel):
+    """A table of the objects to take, one a row; all its columns can be used in templates as `row.<column>`."""
+
+    location: Annotated[
+        str,
+        Field(min_length=1, description="A path (relative to this file) or oss://BUCKET/KEY; may use `{{ date }}`."),
+    ]
+    format: Annotated[
+        Literal["csv", "jsonl", "parquet"] | None,
+        Field(description="By default from the extension: .csv, .jsonl, .parquet; the text ones also with .gz."),
+    ] = None
+    key_column: Annotated[
+        str,
+        Field(
+            min_length=1, description="Column of the object: a key, oss://BUCKET/KEY, or the https URL in its bucket."
+        ),
+    ] = "key"
+    key_encoding: Annotated[
+        KeyEncoding,
+        Field(
+            description="How bare keys are written: `plain`, `url` (percent-encoded) or `form` (where + is a space, too)."
+        ),
+    ] = "plain"
+    columns: ManifestColumns = ManifestColumns()
+    check: Annotated[
+        Literal["none", "head"],
+        Field(
+            description="`head` asks OSS for each object: it must exist, and its size, class and time are OSS's own."
+        ),
+    ] = "none"
+
+    @field_validator("location")
+    @classmethod
+    def _readable_place(cls, place: str) -> str:
+        return _check_place(place)
+
+    @model_validator(mode="after")
+    def _known_format(self) -> Manifest:
+        if self.format is None and self._extension() not in _FORMATS:
+            raise ValueError(f"{self.location!r} does not end in .csv, .jsonl or .parquet: set `format`")
+        return self
+
+    def _extension(self) -> str:
+        return self.location.lower().removesuffix(".gz").rpartition(".")[2]
+
+    @property
+    def kind(self) -> str:
+        """csv, jsonl or parquet."""
+        return self.format or _FORMATS[self._extension()]
+
+
+class Inventory(SettingsModel):
+    """An OSS bucket inventory: its manifest.json and gzip CSV files, checked by their MD5."""
+
+    manifest: Annotated[
+        str,
+        Field(
+            min_length=1,
+            description="The manifest.json: its key in `bucket`, oss://BUCKET/KEY, or a path without `bucket` (also its folder).",
+        ),
+    ]
+    bucket: Annotated[
+        str | None,
+        Field(pattern=_BUCKET, description="The bucket that holds the inventory; none for a folder on this machine."),
+    ] = None
+    key_encoding: Annotated[
+        KeyEncoding,
+        Field(
+            description="How keys are written. OSS says URL-encoded, not how it writes a space: `form` takes + for one."
+        ),
+    ] = "url"
+
+    @field_validator("manifest")
+    @classmethod
+    def _readable_place(cls, place: str) -> str:
+        return _check_place(place)
+
+    @model_validator(mode="after")
+    def _one_bucket(self) -> Inventory:
+        if self.bucket is not None and "://" in self.manifest:
+            raise ValueError(f"both bucket ({self.bucket}) and a whole address ({self.manifest}) are given: keep one")
+        return self
+
+    @property
+    def location(self) -> str:
+        """A path, or oss://BUCKET/KEY."""
+        return self.manifest if self.bucket is None else f"oss://{self.bucket}/{self.manifest}"
+
+
+class Source(SettingsModel):
+    """Where the objects are: listed by prefix, read from a manifest, or read from an inventory."""
+
+    bucket: Annotated[str, Field(pattern=_BUCKET, description="The OSS bucket; it must have been added to VOD.")]
+    prefixes: Annotated[
+        tuple[str, ...],
+        Field(
+            min_length=1,
+            description="Key prefixes to list; `{{ date }}` is the local date of the interval's start. [''] is the whole "
+            "bucket. With an inventory they narrow it.",
+        ),
+    ] = ("",)
+    manifest: Annotated[Manifest | None, Field(description="A table of objects instead of prefixes.")] = None
+    inventory: Annotated[Inventory | None, Field(description="An OSS inventory instead of listing.")] = None
+
+    @field_validator("prefixes")
+    @classmethod
+    def _readable_prefixes(cls, prefixes: tuple[str, ...]) -> tuple[str, ...]:
+        for prefix in prefixes:
+            check_template(prefix, PREFIX_FACTS, "run")
+        return prefixes
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> Source:
+        if self.manifest is not None and self.inventory is not None:
+            raise ValueError("both manifest and inventory are given: keep one")
+        if self.manifest is not None and self.prefixes != ("",):
+            raise ValueError(
+                "both manifest and prefixes are given: keep one, and narrow a manifest by `select.include` or the run's prefixes"
+            )
+        return self
+
+    @property
+    def listed(self) -> bool:
+        """Whether objects come from listing the bucket."""
+        return self.manifest is None and self.inventory is None
+
+    @property
+    def place(self) -> str:
+        """Where a manifest or an inventory lies; '' where the bucket is listed."""
+        origin = self.manifest or self.inventory
+        return "" if origin is None else origin.location
+
+    @property
+    def dated(self) -> bool:
+        """Whether a prefix or a place depends on the run's date."""
+        return any(_DATE_PLACE.search(text) for text in (*self.prefixes, self.place))
+
+
+_MOMENT = TypeAdapter(dt.datetime)
+_EDGES = re.compile(r"(?:\{\{\s*)?(interval_start|interval_end)(?:\s*\}\})?")
+
+
+def _moment_or_edge(value: Any) -> Any:
+    if isinstance(value, str) and (edge := _EDGES.fullmatch(value.strip())):
+        return edge[1]
+    if value is None or isinstance(value, dt.datetime):
+        return value
+    try:
+        return _MOMENT.validate_python(reject_number(value))
+    except ValidationError:
+        raise ValueError(
+            "is no time: write YYYY-MM-DD, YYYY-MM-DDTHH:MM with or without an offset, interval_start or interval_end"
+        ) from None
+
+
+_Edge = Annotated[
+    dt.datetime | Literal["interval_start", "interval_end"] | None,
+    BeforeValidator(_moment_or_edge),
+]
+
+
+class Select(SettingsModel):
+    """Which of the objects are registered; each one left out is counted under a named reason."""
+
+    include: Annotated[
+        tuple[str, ...],
+        Field(
+            description="Only keys that match one of these: globs over the whole key (`*` also matches `/`), or `re:` and a "
+            "regular expression that is searched for. None: all."
+        ),
+    ] = ()
+    exclude: Annotated[tuple[str, ...], Field(description="No key that matches one of these; the same patterns.")] = ()
+    extensions: Annotated[
+        tuple[str, ...],
+        Field(
+            min_length=1,
+            description="File extensions without the dot, case-insensitive; the default is all that VOD takes.",
+        ),
+    ] = MEDIA_EXTENSIONS
+    hls: Annotated[
+        Literal["playlists", "all"],
+        Field(
+            description="`playlists`: in a folder with an .m3u8 its segments (.ts, .m4s, .m4v, init .mp4) are left out; `all` takes them."
+        ),
+    ] = "playlists"
+    min_size: Annotated[int, Field(ge=0, description="Smallest size in bytes; 1 leaves empty objects out.")] = 1
+    max_size: Annotated[int | None, Field(ge=1, description="Largest size in bytes.")] = None
+    modified_after: Annotated[
+        _Edge,
+        Field(
+            description="Only objects modified at or after this time: a time (without an offset, the migration's time zone), "
+            "or the run's `interval_start` or `interval_end`."
+        ),
+    ] = None
+    modified_before: Annotated[_Edge, Field(description="Only objects modified before this time; the same values.")] = (
+        None
+    )
+    storage_classes: Annotated[
+        tuple[str, ...],
+        Field(
+            min_length=1,
+            description="Storage classes to take. Archived objects are left out by default: VOD cannot read them.",
+        ),
+    ] = ("Standard", "IA")
+    archived: Annotated[
+        Literal["skip", "register"],
+        Field(
+            description="`register` takes objects of every archive class, too; `skip` only those in storage_classes."
+        ),
+    ] = "skip"
+
+    @field_validator("include", "exclude")
+    @classmethod
+    def _usable_patterns(cls, patterns: tuple[str, ...]) -> tuple[str, ...]:
+        for pattern in patterns:
+            matcher(pattern)
+        return patterns
+
+    @field_validator("extensions")
+    @classmethod
+    def _known_extensions(cls, extensions: tuple[str, ...]) -> tuple[str, ...]:
+        cleaned = tuple(extension.lower().removeprefix(".") for extension in extensions)
+        for extension in cleaned:
+            if extension not in MEDIA_EXTENSIONS:
+                near = difflib.get_close_matches(extension, MEDIA_EXTENSIONS, 1)
+                hint = f"did you mean {near[0]!r}?" if near else "VOD would refuse such files; remove it."
+                raise ValueError(f"VOD takes no {extension!r} files: {hint}")
+        return cleaned
+
+    @field_validator("storage_classes")
+    @classmethod
+    def _known_classes(cls, classes: tuple[str, ...]) -> tuple[str, ...]:
+        for name in classes:
+            if name not in STORAGE_CLASSES:
+                raise ValueError(f"OSS has no storage class {name!r}; known: {', '.join(STORAGE_CLASSES)}")
+        return classes
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Select:
+        if self.max_size is not None and self.max_size < self.min_size:
+            raise ValueError(f"max_size {self.max_size} is below min_size {self.min_size}, so no object could be taken")
+        after, before = self.modified_after, self.modified_before
+        empty = (after is not None and after == before) or (after, before) == ("interval_end", "interval_start")
+        if isinstance(after, dt.datetime) and isinstance(before, dt.datetime):
+            # One with an offset and one without are compared when the run is prepared.
+            empty = (after.tzinfo is None) == (before.tzinfo is None) and after >= before
+        if empty:
+            raise ValueError(
+                f"modified_after {after} is not before modified_before {before}, so no object could be taken"
+            )
+        return self
+
+    @property
+    def windowed(self) -> bool:
+        """Whether the time of the last change counts."""
+        return self.modified_after is not None or self.modified_before is not None

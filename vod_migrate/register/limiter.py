@@ -1,0 +1,58 @@
+"""The wrappers that make a call wait: for the account's rate, and while the breaker is open."""
+
+from __future__ import annotations
+
+from vod_migrate.errors import RegisterError, Throttled, Transient
+from vod_migrate.media import Batch, Reply
+from vod_migrate.rate.limiter import RateLimiter
+from vod_migrate.register.breaker import Breaker
+from vod_migrate.register.registrar import Registrar
+
+
+class _HeldBack(Exception):
+    """The breaker opened while a call waited for its pace: nothing was sent, and it waits again."""
+
+
+class Limited:
+    """Waits for the account's next send time; a throttled answer slows the whole account down."""
+
+    def __init__(self, inner: Registrar, pace: RateLimiter, breaker: Breaker) -> None:
+        self._inner = inner
+        self._pace = pace
+        self._breaker = breaker
+
+    def register(self, batch: Batch) -> Reply:
+        """Waits, then sends what the breaker around it still lets through: the account is booked two seconds ahead."""
+        self._pace.wait()
+        if not self._breaker.admits_still():
+            raise _HeldBack
+        try:
+            return self._inner.register(batch)
+        except Throttled as error:
+            self._pace.throttled(retry_after=error.retry_after)
+            raise
+
+
+class Guarded:
+    """Waits while the breaker is open, and tells it how each call went."""
+
+    def __init__(self, inner: Registrar, breaker: Breaker) -> None:
+        self._inner = inner
+        self._breaker = breaker
+
+    def register(self, batch: Batch) -> Reply:
+        """Sends when the service is believed to be there."""
+        while True:
+            self._breaker.admit()
+            try:
+                reply = self._inner.register(batch)
+            except _HeldBack:
+                continue
+            except Transient as error:
+                self._breaker.failed(error)
+                raise
+            except RegisterError:
+                self._breaker.answered()
+                raise
+            self._breaker.answered()
+            return reply

@@ -1,0 +1,53 @@
+"""What the pages inside Airflow read: who may read what, and the connection they read it on.
+
+`Readable` is the one word about permission: the ids of the DAGs whose runs somebody may read, or None for an administrator, who
+also sees what was run by hand. Every function of `browse_*` takes it by name, without a default, and every query filters by it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import aiosql
+import psycopg
+
+from vod_migrate.results.store import Store
+
+QUERIES: Any = aiosql.from_path(Path(__file__).parent / "queries.sql", "psycopg", mandatory_parameters=False)
+
+Readable: TypeAlias = frozenset[str] | None
+"""DAG ids whose runs may be read; None: everything."""
+
+LONGEST_READ_SECONDS = 10
+"""A page that takes longer has gone wrong, and must not keep the database busy for somebody who has left."""
+
+
+def filters(readable: Readable) -> dict[str, Any]:
+    """The two parameters that every query takes."""
+    return {"everything": readable is None, "dags": sorted(readable or ())}
+
+
+@contextmanager
+def read_only(store: Store) -> Iterator[psycopg.Connection]:
+    """A connection on which nothing can be written, whose queries agree with each other and end.
+
+    Raises:
+        StoreUnreachable: also where a query took longer than LONGEST_READ_SECONDS.
+    """
+    with store.connection() as connection:
+        connection.execute("set transaction isolation level repeatable read read only")
+        connection.execute(f"set local statement_timeout = '{LONGEST_READ_SECONDS}s'".encode())
+        # Every page has its indexes and looks up what it shows, row by row. While a table grows faster than its statistics, the
+        # planner may believe that reading all of it is better.
+        connection.execute(
+            "set local enable_seqscan = off; set local enable_hashjoin = off; set local enable_mergejoin = off"
+        )
+        yield connection
+
+
+def storable_text(text: str) -> bool:
+    """Whether Postgres could hold the text at all; what it could not hold, no key can be."""
+    return "\x00" not in text and not any("\ud800" <= character <= "\udfff" for character in text)

@@ -1,0 +1,146 @@
+"""Every migration in one line: what became of its objects, its newest run, and its last thirty nights."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from vod_migrate.report.browse.access import QUERIES, Readable, filters, read_only
+from vod_migrate.results.store import Store
+
+NIGHTS = 30
+MIGRATIONS_A_PAGE = 40
+_MOST_RUNS = 150  # of one migration in its nights: five a night, before the oldest are left out
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Night:
+    """What the runs that began on one date did, in objects. registered: new in VOD, or known to it already."""
+
+    date: dt.date
+    registered: int = 0
+    failed: int = 0
+    runs: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LastRun:
+    """The newest run of a migration that the reader may see."""
+
+    run_id: str
+    bucket: str
+    mode: str
+    state: str
+    dag_id: str | None
+    dag_run_id: str | None
+    started: dt.datetime
+    finished: dt.datetime | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MigrationLine:
+    """A migration of an account. The numbers are objects by their present state, equal to the rows of the results table.
+
+    dag_ids: the DAGs that have run it, of those that the reader may see; nights: the last NIGHTS dates in the migration's zone, the
+    oldest first, also those without a run.
+    """
+
+    account: str
+    migration: str
+    dag_ids: tuple[str, ...]
+    pending: int
+    registered: int
+    failed: int
+    gone: int
+    timezone: str
+    last: LastRun | None
+    nights: tuple[Night, ...]
+
+    @property
+    def objects(self) -> int:
+        """All that are still there."""
+        return self.pending + self.registered + self.failed
+
+    @property
+    def done(self) -> float:
+        """The share that is registered, 0 to 1; nothing at all is not done."""
+        return self.registered / self.objects if self.objects else 0.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MigrationsPage:
+    """Migrations by name. more: (migration, account) after which the next page goes on, None on the last one."""
+
+    lines: tuple[MigrationLine, ...]
+    more: tuple[str, str] | None
+
+
+def migrations_page(
+    store: Store, *, readable: Readable, after: tuple[str, str] | None = None, most: int = MIGRATIONS_A_PAGE
+) -> MigrationsPage:
+    """The migrations that have run at least once, by name, from (migration, account) on.
+
+    Raises:
+        StoreUnreachable
+    """
+    name, account = after or (None, None)
+    lines = _lines(store, readable=readable, most=most + 1, after_migration=name, after_account=account)
+    shown = tuple(lines[:most])
+    return MigrationsPage(lines=shown, more=(shown[-1].migration, shown[-1].account) if len(lines) > most else None)
+
+
+def migration_line(store: Store, account: str, migration: str, *, readable: Readable) -> MigrationLine | None:
+    """One migration; None where there is none or its reader may not see it.
+
+    Raises:
+        StoreUnreachable
+    """
+    return next(iter(_lines(store, readable=readable, most=1, account=account, migration=migration)), None)
+
+
+def _lines(store: Store, *, readable: Readable, most: int, **narrowed: str | None) -> list[MigrationLine]:
+    unnamed = dict.fromkeys(("account", "migration", "after_migration", "after_account"))
+    with read_only(store) as connection:
+        rows = list(
+            QUERIES.migration_lines(connection, most=most, **filters(readable), **(unnamed | narrowed)),
+        )
+        counted = QUERIES.nights(
+            connection,
+            accounts=[row[0] for row in rows],
+            migrations=[row[1] for row in rows],
+            nights=NIGHTS,
+            most=_MOST_RUNS,
+            **filters(readable),
+        )
+        nights: dict[tuple[str, str], dict[dt.date, Night]] = {}
+        for account, migration, date, registered, failed, runs in counted:
+            night = Night(date=date, registered=registered, failed=failed, runs=runs)
+            nights.setdefault((account, migration), {})[date] = night
+        now = connection.execute("select now()").fetchone()
+    assert now is not None  # noqa: S101 - a constant query
+    return [_line(row, nights.get((row[0], row[1]), {}), now[0]) for row in rows]
+
+
+def _line(row: Sequence[Any], nights: dict[dt.date, Night], now: dt.datetime) -> MigrationLine:
+    last = None if row[7] is None else LastRun(**dict(zip(LastRun.__slots__, row[7:15], strict=True)))
+    return MigrationLine(
+        account=row[0],
+        migration=row[1],
+        dag_ids=tuple(row[2] or ()),
+        pending=row[3],
+        registered=row[4],
+        failed=row[5],
+        gone=row[6],
+        timezone=row[15],
+        last=last,
+        nights=tuple(_filled(nights, now.astimezone(ZoneInfo(row[15])).date())),
+    )
+
+
+def _filled(nights: dict[dt.date, Night], today: dt.date) -> Iterator[Night]:
+    for back in range(NIGHTS - 1, -1, -1):
+        date = today - dt.timedelta(days=back)
+        yield nights.get(date, Night(date=date))

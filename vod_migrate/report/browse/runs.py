@@ -1,0 +1,132 @@
+"""Runs as lines of a list: the runs of a DAG, of one DAG run, of a migration."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+from zoneinfo import ZoneInfo
+
+from vod_migrate.report.browse.access import QUERIES, Readable, filters, read_only
+from vod_migrate.results.store import Store
+
+RUNS_A_PAGE = 50
+_MOST_OF_DAG_RUN = 200  # task groups of one DAG, each with as many executions as it was cleared
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunLine:
+    """One run. left: what it had not sent when it ended; 0 while it runs."""
+
+    run_id: str
+    account: str
+    migration: str
+    bucket: str
+    mode: str
+    state: str
+    stop_code: str | None
+    stop_message: str | None
+    origin: str
+    dag_id: str | None
+    dag_run_id: str | None
+    task_group: str | None
+    execution: int
+    started: dt.datetime
+    finished: dt.datetime | None
+    timezone: str
+    registered: int
+    already_registered: int
+    failed: int
+    left: int
+
+    @classmethod
+    def from_row(cls, row: Sequence[Any]) -> Self:
+        """From the query run_lines."""
+        return cls(**dict(zip(cls.__slots__, row, strict=True)))
+
+    @property
+    def running(self) -> bool:
+        """Whether it has no verdict yet."""
+        return self.state == "running"
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The migration's time zone."""
+        return ZoneInfo(self.timezone)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunsPage:
+    """Runs, the newest first. more: the place from which the next page goes on, None on the last one."""
+
+    lines: tuple[RunLine, ...]
+    more: tuple[dt.datetime, str] | None
+
+
+def readable_run(store: Store, run_id: str, *, readable: Readable) -> RunLine | None:
+    """The run of that id, None where there is none or its reader may not see it.
+
+    Raises:
+        StoreUnreachable
+    """
+    return next(iter(_lines(store, readable=readable, most=1, run_id=run_id)), None)
+
+
+def runs_of_dag_run(store: Store, dag_id: str, dag_run_id: str, *, readable: Readable) -> tuple[RunLine, ...]:
+    """What one Airflow DAG run did, the newest first: a run for each of its migrations, and for each time it was cleared.
+
+    Raises:
+        StoreUnreachable
+    """
+    return tuple(_lines(store, readable=readable, most=_MOST_OF_DAG_RUN, dag_id=dag_id, dag_run_id=dag_run_id))
+
+
+def runs_of_dag(
+    store: Store,
+    dag_id: str,
+    *,
+    readable: Readable,
+    before: tuple[dt.datetime, str] | None = None,
+    most: int = RUNS_A_PAGE,
+) -> RunsPage:
+    """The runs of a DAG, from the newest, or from a place that an earlier page ended with.
+
+    Raises:
+        StoreUnreachable
+    """
+    return _page(store, readable=readable, before=before, most=most, dag_id=dag_id)
+
+
+def runs_of_migration(
+    store: Store,
+    account: str,
+    migration: str,
+    *,
+    readable: Readable,
+    before: tuple[dt.datetime, str] | None = None,
+    most: int = RUNS_A_PAGE,
+) -> RunsPage:
+    """The runs of a migration that its reader may see, whichever DAG they belong to.
+
+    Raises:
+        StoreUnreachable
+    """
+    return _page(store, readable=readable, before=before, most=most, account=account, migration=migration)
+
+
+def _page(
+    store: Store, *, readable: Readable, before: tuple[dt.datetime, str] | None, most: int, **narrowed: str
+) -> RunsPage:
+    at, run_id = before or (None, None)
+    lines = _lines(store, readable=readable, most=most + 1, before=at, before_run=run_id, **narrowed)
+    shown = tuple(lines[:most])
+    more = (shown[-1].started, shown[-1].run_id) if len(lines) > most else None
+    return RunsPage(lines=shown, more=more)
+
+
+def _lines(store: Store, *, readable: Readable, most: int, **narrowed: Any) -> list[RunLine]:
+    unnamed = dict.fromkeys(("run_id", "dag_id", "dag_run_id", "account", "migration", "before", "before_run"))
+    with read_only(store) as connection:
+        rows = QUERIES.run_lines(connection, most=most, **filters(readable), **(unnamed | narrowed))
+        return [RunLine.from_row(row) for row in rows]

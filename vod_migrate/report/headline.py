@@ -1,0 +1,123 @@
+"""What happened, in one sentence: the first thing that anybody reads of a run."""
+
+from __future__ import annotations
+
+from vod_migrate.report.language import ENGLISH, Language
+from vod_migrate.report.model import Report, RunFacts
+from vod_migrate.results.summary import RunCounts
+
+_NARROWING = ("codes", "prefixes", "date", "modified_since")
+
+
+def headline_of(report: Report, language: Language) -> str:
+    """The report's sentence in a language."""
+    return headline(
+        run=report.run,
+        counts=report.counts,
+        prefixes=report.prefixes,
+        prefixes_failed=report.prefixes_failed,
+        language=language,
+    )
+
+
+def headline(
+    *, run: RunFacts, counts: RunCounts, prefixes: int, prefixes_failed: int, language: Language = ENGLISH
+) -> str:
+    """One sentence, without the names that every face shows above it."""
+    waiting = counts.pending + counts.unknown
+    settled = _settled(counts, language)
+    if run.state == "planned":
+        return language.count(
+            waiting,
+            "Only planned, nothing was sent: {n} object would be.",
+            "Only planned, nothing was sent: {n} objects would be.",
+        )
+    if run.state in CUT_SHORT:
+        return _cut_short(run, settled, waiting, language)
+    if prefixes_failed:
+        return language.say(
+            "{which}; {settled} in {time}.",
+            which=_unlisted(run, prefixes, prefixes_failed, language),
+            settled=settled,
+            time=language.duration(run.seconds),
+        )
+    if waiting:
+        left = language.count(waiting, "{n} object stays pending", "{n} objects stay pending")
+        return language.say("Ended with work left: {settled}, {left}.", settled=settled, left=left)
+    if not counts.settled:
+        return _nothing(run, counts, language)
+    return language.say("{settled} in {time}.", settled=settled, time=language.duration(run.seconds))
+
+
+CUT_SHORT = {
+    "running": ("Running for {time}: {settled} so far{rest}.", "; {n} more is waiting", "; {n} more are waiting"),
+    "stopped": ("Stopped after {time}: {settled}{rest}.", "; {n} object stays pending", "; {n} objects stay pending"),
+    "interrupted": (
+        "Interrupted after {time}: {settled}{rest}.",
+        "; the next run goes on with the other {n}",
+        "; the next run goes on with the other {n}",
+    ),
+    "paused": (
+        "Paused after {time}: {settled}{rest}.",
+        "; {n} object is left, and the next run goes on",
+        "; {n} objects are left, and the next run goes on",
+    ),
+    "cancelled": (
+        "Cancelled after {time}: {settled}{rest}.",
+        "; {n} object stays pending for the next run",
+        "; {n} objects stay pending for the next run",
+    ),
+}
+"""States before a run's end or instead of it: the sentence, and what it says of one or more objects that are left."""
+
+
+def _cut_short(run: RunFacts, settled: str, waiting: int, language: Language) -> str:
+    text, one, many = CUT_SHORT[run.state]
+    rest = language.count(waiting, one, many) if waiting else ""
+    return language.say(text, time=language.duration(run.seconds), settled=settled, rest=rest)
+
+
+def _unlisted(run: RunFacts, prefixes: int, prefixes_failed: int, language: Language) -> str:
+    if not run.listed:
+        return language.say("The source could not be read")
+    if prefixes == 1:
+        return language.say("The prefix could not be listed")
+    return language.say(
+        "{failed} of {all} prefixes could not be listed", failed=f"{prefixes_failed:,}", all=f"{prefixes:,}"
+    )
+
+
+def _settled(counts: RunCounts, language: Language) -> str:
+    if not counts.settled:
+        return language.say("no object registered")
+    parts = [language.count(counts.registered, "{n} object registered", "{n} objects registered")]
+    if counts.already_registered:
+        parts.append(language.count(counts.already_registered, "{n} already known to VOD", "{n} already known to VOD"))
+    if counts.failed:
+        parts.append(language.count(counts.failed, "{n} failed", "{n} failed"))
+    if len(parts) == 1:
+        return parts[0]
+    return language.say("{parts} and {last}", parts=language.say(", ").join(parts[:-1]), last=parts[-1])
+
+
+def _nothing(run: RunFacts, counts: RunCounts, language: Language) -> str:
+    if run.mode == "failed" and any(option.name in _NARROWING for option in run.options):
+        return language.say("Nothing to do: no failed object fits the options of this run.")
+    if run.mode == "failed":
+        return language.say("Nothing to do: this migration had no failed objects.")
+    if not counts.discovered:
+        if run.listed:
+            return language.say("Nothing to do: no object was found under the prefixes.")
+        return language.say("Nothing to do: no object was found in the source.")
+    left_out = sum(counts.left_out.values())
+    if left_out == counts.discovered:
+        return language.count(
+            left_out,
+            "Nothing to do: all {n} listed object were left out.",
+            "Nothing to do: all {n} listed objects were left out.",
+        )
+    return language.count(
+        counts.discovered,
+        "Nothing to do: none of the {n} listed object is new.",
+        "Nothing to do: none of the {n} listed objects is new.",
+    )

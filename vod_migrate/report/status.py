@@ -1,0 +1,68 @@
+"""The newest runs and their numbers, as rows and as a table for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from vod_migrate.errors import BadOption
+from vod_migrate.results.run import Run
+from vod_migrate.results.store import Store
+
+_COLUMNS = ("run_id", "migration", "mode", "state", "registered", "failed", "pending", "calls", "started")
+
+
+def status_rows(store: Store, *, of: str | None = None, most: int = 10) -> list[dict[str, Any]]:
+    """The newest runs, newest first: of one run, one migration, or all.
+
+    Raises:
+        BadOption: nothing has that name.
+    """
+    if of is not None and not of.isprintable():
+        raise BadOption(f"{of!a} is no name of a run or a migration")
+    runs = [run for run in (_by_id(store, of),) if run is not None] or store.runs(migration=of, most=most)
+    if of is not None and not runs:
+        raise BadOption(f"there is no run and no migration {of!r} in this database; see `vod-migrate status`")
+    return [_row(store, run) for run in runs]
+
+
+def render_status(rows: Sequence[Mapping[str, Any]]) -> str:
+    """An aligned table."""
+    if not rows:
+        return "no runs yet: start one with `vod-migrate run FILE`"
+    table = [list(_COLUMNS)] + [[_shown(row[name]) for name in _COLUMNS] for row in rows]
+    widths = [max(len(line[column]) for line in table) for column in range(len(_COLUMNS))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in table
+    )
+
+
+def _by_id(store: Store, of: str | None) -> Run | None:
+    try:
+        return None if of is None else store.run(of)
+    except KeyError:
+        return None
+
+
+def _row(store: Store, run: Run) -> dict[str, Any]:
+    counts = store.counts(run.run_id)
+    return {
+        "run_id": run.run_id,
+        "migration": run.migration,
+        "bucket": run.bucket,
+        "account": run.account,
+        "mode": run.mode.value,
+        "state": run.state,
+        "stop": run.stop_message,
+        "registered": counts.registered + counts.already_registered,
+        "failed": counts.failed,
+        "pending": counts.pending + counts.unknown,
+        "calls": counts.calls,
+        "counts": counts.as_json(),
+        "started": None if run.created_at is None else run.created_at.isoformat(timespec="seconds"),
+        "finished": None if run.finished_at is None else run.finished_at.isoformat(timespec="seconds"),
+    }
+
+
+def _shown(value: Any) -> str:
+    return f"{value:,}" if isinstance(value, int) else str(value or "")

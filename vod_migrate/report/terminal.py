@@ -1,0 +1,45 @@
+"""Lines for a terminal: wrapped, cut and padded by the columns that characters take."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+
+from rich.cells import cell_len, set_cell_size
+from rich.console import Console
+from rich.text import Text
+
+COLUMNS = 100
+
+Line = tuple[str, str]
+"""A line and its style for rich, '' for none."""
+
+_MEASURE = Console(width=COLUMNS, file=io.StringIO())
+
+
+def wrapped(text: str, *, first: str = "", style: str = "") -> Iterator[Line]:
+    """Wraps by the columns that characters take, Chinese ones two; the lines after the first are indented as deep."""
+    begin = first
+    for part in Text(text).wrap(_MEASURE, COLUMNS - cell_len(first)):
+        yield begin + part.plain.rstrip(), style
+        begin = " " * cell_len(first)
+
+
+def cut(text: str, columns: int) -> str:
+    """Keeps both ends: keys differ at the end and share their folders at the start."""
+    if cell_len(text) <= columns:
+        return text
+    end = text[-(columns // 2) :]
+    while cell_len(end) > columns // 2:
+        end = end[1:]
+    return f"{set_cell_size(text, columns - 1 - cell_len(end)).rstrip()}…{end}"
+
+
+def padded(text: str, columns: int) -> str:
+    """Text cut or filled up to so many columns."""
+    return set_cell_size(cut(text, columns), columns)
+
+
+def fitted(line: str) -> str:
+    """A line that fits the terminal."""
+    return line if cell_len(line) <= COLUMNS else cut(line, COLUMNS)

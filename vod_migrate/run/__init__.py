@@ -1,0 +1,1 @@
+"""The life of a run: request, prepare, work, settle, resume, control."""

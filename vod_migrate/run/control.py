@@ -1,0 +1,109 @@
+"""A person's word to a run that is under way: pause, cancel, another pace.
+
+What is said here is written into the run's row. Its workers and its discoverer look there every second, wherever they run,
+stop within five seconds, and the run ends as usual, with a report. Nothing is lost: what was not sent stays pending.
+"""
+
+from __future__ import annotations
+
+from vod_migrate.errors import BadOption, Cancelled, Paused
+from vod_migrate.rate.limiter import API, migration_scope, run_scope
+from vod_migrate.results.run import Run
+from vod_migrate.results.store import Store
+from vod_migrate.run.settle import finish
+
+MOST_CALLS_PER_SECOND = 1000.0
+
+
+def pause(store: Store, run_id: str, *, by: str) -> Run:
+    """Ends a run for now: the next run of its migration goes on with what is left, and so does resuming it.
+
+    by: who asked, as the report names them. Returns the run as it now stands: still `running` with stop code Paused until
+    its workers have let go, then `paused`. Pausing again changes nothing; a run that is stopping anyway is left to it.
+
+    Raises:
+        BadOption: there is no such run, it has ended otherwise, or it is being cancelled.
+    """
+    if not store.ask_to_end(run_id, code=Paused.__name__, message=f"paused by {by}", by=by):
+        run = _known(store, run_id)
+        if run.state not in ("running", "paused"):
+            raise BadOption(f"run {run_id} has ended already ({run.state}): there is nothing to pause")
+        if run.stop_code == Cancelled.__name__:
+            raise BadOption(f"run {run_id} is being cancelled ({run.stop_message}): it cannot be paused any more")
+    return _as_it_stands(store, run_id)
+
+
+def cancel(store: Store, run_id: str, *, by: str) -> Run:
+    """Ends a run for good. Its objects that were not sent stay pending, and the next run of the migration takes them.
+
+    by: who asked, as the report names them. Returns the run as it now stands: still `running` with stop code Cancelled until
+    its workers have let go, then `cancelled`. A paused run can be cancelled, too; cancelling again changes nothing.
+
+    Raises:
+        BadOption: there is no such run, or it has ended otherwise.
+    """
+    said = {"code": Cancelled.__name__, "message": f"cancelled by {by}", "by": by}
+    if not store.ask_to_end(run_id, **said) and not store.cancel_paused(run_id, **said):
+        run = _known(store, run_id)
+        if run.state not in ("running", "cancelled"):
+            raise BadOption(f"run {run_id} has ended already ({run.state}): there is nothing to cancel")
+    return _as_it_stands(store, run_id)
+
+
+def set_run_rate(store: Store, run_id: str, calls_per_second: float | None) -> Run:
+    """Gives a run under way a pace of its own, or another one; None takes it away. Its workers follow within three seconds.
+
+    The account's pace, and the migration's own, still hold. Returns the run with its options as they now are.
+
+    Raises:
+        BadOption: there is no such run, it has ended, or the pace is no number above 0 and up to 1000.
+    """
+    _check_pace(calls_per_second)
+    run = _known(store, run_id)
+    if run.state != "running":
+        raise BadOption(f"run {run_id} has ended ({run.state}): it has no pace any more")
+    _change(store, run.account, run_scope(run_id), calls_per_second)
+    store.note_pace(run_id, calls_per_second)
+    return _known(store, run_id)
+
+
+def set_migration_rate(store: Store, account: str, migration: str, calls_per_second: float | None) -> None:
+    """Changes the pace of a migration's own for the runs of it that are under way; None takes it away.
+
+    The next run that begins when none is under way goes by the migration file again.
+
+    Raises:
+        BadOption: the pace is no number above 0 and up to 1000.
+    """
+    _check_pace(calls_per_second)
+    _change(store, account, migration_scope(migration), calls_per_second)
+
+
+def _change(store: Store, account: str, scope: str, calls_per_second: float | None) -> None:
+    if calls_per_second is None:
+        store.drop_cap(account, API, scope)
+    else:
+        store.change_cap(account, API, scope, calls_per_second)
+
+
+def _check_pace(calls_per_second: float | None) -> None:
+    if calls_per_second is not None and not 0 < calls_per_second <= MOST_CALLS_PER_SECOND:
+        raise BadOption(
+            f"calls per second: {calls_per_second:g} is no pace: give a number above 0 and up to {MOST_CALLS_PER_SECOND:g}"
+        )
+
+
+def _known(store: Store, run_id: str) -> Run:
+    try:
+        return store.run(run_id)
+    except KeyError:
+        raise BadOption(f"there is no run {run_id!r} in this database; see `vod-migrate status`") from None
+
+
+def _as_it_stands(store: Store, run_id: str) -> Run:
+    run = _known(store, run_id)
+    if run.state == "running" and store.is_idle(run_id):
+        # Its process was killed: nobody else would give it its verdict before the next run.
+        finish(store=store, run_id=run_id)
+        return _known(store, run_id)
+    return run

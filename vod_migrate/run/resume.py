@@ -1,0 +1,108 @@
+"""A new run over the rest of an earlier one: its options, its unfinished listing; and whether there is anything to resume."""
+
+from __future__ import annotations
+
+from vod_migrate.cloud.connection import Connection
+from vod_migrate.errors import BadOption
+from vod_migrate.migration.model import Migration
+from vod_migrate.migration.options import RunOptions
+from vod_migrate.results.run import Run
+from vod_migrate.results.store import Store
+from vod_migrate.run.access import owned_run
+from vod_migrate.run.caps import keep_caps
+from vod_migrate.run.request import Origin, check_rate, new_run_id
+from vod_migrate.run.settle import finish
+
+
+def resume(
+    store: Store,
+    connection: Connection,
+    migration: Migration,
+    options: RunOptions,
+    origin: Origin,
+    run_id: str | None,
+) -> Run:
+    """A new run over the rest of an earlier one, with that one's file."""
+    before = owned_run(store, connection, options.resume or "")
+    if before.spec.require_approval or before.options.approve is not None:
+        raise BadOption(
+            f"resume: run {before.run_id} was bound to a plan; make a new one with `vod-migrate plan FILE` and approve it: it takes "
+            "along what is left"
+        )
+    asked = Run(
+        run_id=run_id or new_run_id(),
+        account=before.account,
+        region=before.region,
+        migration=before.migration,
+        bucket=before.bucket,
+        mode=before.mode,
+        options=resumed_options(store, before, options),
+        spec=before.spec,
+        local_date=before.local_date,
+        origin=origin.kind,
+        dag_id=origin.dag_id,
+        dag_run_id=origin.dag_run_id,
+        task_group=(origin.task_group or "") if origin.kind == "airflow" else None,
+    )
+    check_rate(asked.spec, asked.options)
+    retried = store.same_origin(asked)
+    if retried is not None:
+        return store.run(retried)
+    if before.state == "running" and store.is_idle(before.run_id):
+        finish(store=store, run_id=before.run_id)
+        before = store.run(before.run_id)
+    continues = scans_to_continue(store, before, migration)
+    run = store.prepare_run(
+        asked, spec_digest=store.spec_digest(before.run_id), prefixes=[], whole=False, continues=continues
+    )
+    keep_caps(store, run)
+    return run
+
+
+_MAY_DIFFER = ("calls_per_second", "max_objects", "max_calls", "max_minutes", "ignore_window")
+
+
+def resumed_options(store: Store, before: Run, given: RunOptions) -> RunOptions:
+    """The options of the earlier run, with the pace and the brakes that are given now; of its limit what is left of it.
+
+    Raises:
+        BadOption: an option is given that would make it another run.
+    """
+    others = sorted(name for name in given.stored() if name not in (*_MAY_DIFFER, "resume"))
+    if others:
+        raise BadOption(
+            f"resume: run {before.run_id} goes on as it was begun, so leave {', '.join(others)} out; what may differ: "
+            f"{', '.join(_MAY_DIFFER)}"
+        )
+    changed = {name: getattr(given, name) for name in _MAY_DIFFER if getattr(given, name)}
+    room = store.room_left(before)
+    # A limit that is used up leaves nothing to list, so it has no meaning any more.
+    return before.options.model_copy(update={**changed, "resume": before.run_id, "limit": room or before.options.limit})
+
+
+def scans_to_continue(store: Store, before: Run, migration: Migration) -> str | None:
+    """The run whose unfinished listing is taken up; None where there is none.
+
+    Raises:
+        BadOption: the run is another migration's, has not ended, was ended for good, or has nothing left.
+    """
+    run_id = before.run_id
+    if before.migration != migration.name:
+        raise BadOption(f"run {run_id} is one of {before.migration!r}, not of {migration.name!r}: resume it there")
+    if before.state == "running":
+        raise BadOption(
+            f"run {run_id} is under way: wait for its end, or pause it first with `vod-migrate pause {run_id}`"
+        )
+    if before.state in ("cancelled", "planned"):
+        raise BadOption(
+            f"run {run_id} was {before.state} and cannot be resumed; the next run of {before.migration!r} takes what it left"
+        )
+    left, unlisted = store.rest(before)
+    if store.room_left(before) == 0:
+        unlisted = 0
+    if not left and not unlisted:
+        raise BadOption(
+            f"nothing is left of run {run_id} ({before.state}): it was done, or a later run went on with the rest; see "
+            "`vod-migrate status`"
+        )
+    return run_id if unlisted else None

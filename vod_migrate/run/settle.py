@@ -1,0 +1,90 @@
+"""Gives a run its verdict, from what is recorded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from vod_migrate import errors
+from vod_migrate.errors import Unfinished, VodMigrateError
+from vod_migrate.plan.digest import counts_of
+from vod_migrate.plan.model import Plan
+from vod_migrate.rate.limiter import API, run_scope
+from vod_migrate.results.run import Run
+from vod_migrate.results.store import Store
+from vod_migrate.results.summary import RunCounts
+from vod_migrate.run.verdict import state_of, verdict
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Summary:
+    """How a run ended. plan: what it would do, where it only planned."""
+
+    run_id: str
+    state: str
+    counts: RunCounts
+    seconds: float
+    error: VodMigrateError | None = None
+    plan: Plan | None = None
+
+    @property
+    def calls(self) -> int:
+        """RegisterMedia requests made, whatever the answer."""
+        return self.counts.calls
+
+    @property
+    def throttled(self) -> int:
+        """Requests that the service throttled."""
+        return self.counts.throttled
+
+    def as_json(self) -> dict[str, Any]:
+        """The line that `vod-migrate run --json` ends with, and the report task's XCom."""
+        plan = {} if self.plan is None else {"plan": self.plan.as_json()}
+        return {
+            "run_id": self.run_id,
+            "state": self.state,
+            "counts": self.counts.as_json(),
+            "calls": self.calls,
+            "throttled": self.throttled,
+            "seconds": round(self.seconds, 3),
+            **plan,
+        }
+
+
+def finish(*, store: Store, run_id: str) -> Summary:
+    """Gives the run its verdict, from what is recorded."""
+    run = store.run(run_id)
+    body = store.plan_of(run_id)
+    if body is not None and not (plan := Plan.from_json(body)).approved:
+        return _planned(store, run, plan)
+    if run.stop_code == errors.ThresholdPassed.__name__:
+        store.settle_alone(run_id)
+    store.drop_cap(run.account, API, run_scope(run_id))
+    counts = store.counts(run_id)
+    error = verdict(store, run, counts)
+    if body is None and isinstance(error, Unfinished) and _plans_first(run):
+        error = Unfinished("no plan was made, and nothing was sent; see why planning ended, and run it again")
+    state = state_of(error)
+    began = run.created_at or store.now()
+    summary = Summary(
+        run_id=run_id,
+        state=state,
+        counts=counts,
+        seconds=((run.finished_at or store.now()) - began).total_seconds(),
+        error=error,
+    )
+    store.finish_run(run_id, state=state, summary=summary.as_json())
+    return summary
+
+
+def _planned(store: Store, run: Run, plan: Plan) -> Summary:
+    """The end of a run that only planned: nothing was sent, and that is no fault."""
+    summary = Summary(
+        run_id=run.run_id, state="planned", counts=counts_of(plan), seconds=plan.planning_seconds, plan=plan
+    )
+    store.finish_run(run.run_id, state=summary.state, summary=summary.as_json())
+    return summary
+
+
+def _plans_first(run: Run) -> bool:
+    return run.options.dry_run or (run.spec.require_approval and run.options.approve is None)

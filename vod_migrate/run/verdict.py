@@ -1,0 +1,59 @@
+"""What a run comes to, from what is recorded: why it was no success, or nothing."""
+
+from __future__ import annotations
+
+from vod_migrate.errors import BadInput, Cancelled, Paused, SourceError, Unfinished, VodMigrateError
+from vod_migrate.results.run import Run
+from vod_migrate.results.stop import error_named, stop_error
+from vod_migrate.results.store import Store
+from vod_migrate.results.summary import RunCounts
+
+
+def verdict(store: Store, run: Run, counts: RunCounts) -> VodMigrateError | None:
+    """Why a run was no success; None where it was one, and where it was paused with nothing left."""
+    stopped = None if run.stop_code is None else stop_error(run.stop_code, run.stop_message)
+    left = counts.pending + counts.unknown
+    if isinstance(stopped, Cancelled):
+        return Cancelled(f"{stopped}; {_objects(left)} left unsent", code=stopped.code)
+    if stopped is not None and not isinstance(stopped, Paused):
+        return stopped
+    broken = store.scan_errors(run.run_id)
+    if broken:
+        prefix, code, message = broken[0]
+        more = f" ({len(broken)} prefixes could not be listed)" if len(broken) > 1 else ""
+        told = f"prefix {prefix!r}: {message}{more}" if run.spec.source.listed else message
+        return error_named(code, SourceError)(told)
+    unlisted = bool(store.open_scans(run.run_id))
+    if not left and not unlisted:
+        # Paused with nothing left is done.
+        return None
+    if stopped is not None:
+        return _paused(run, stopped, left, unlisted=unlisted)
+    listing = "the listing did not end and " if unlisted else ""
+    return Unfinished(f"{listing}{_objects(left)} left to send; the next run goes on with them")
+
+
+def _paused(run: Run, why: Paused, left: int, *, unlisted: bool) -> Paused:
+    listing = ", and the listing did not end" if unlisted else ""
+    return type(why)(
+        f"paused, {_objects(left)} left{listing}: {why}. The next run of {run.migration!r} goes on with them; so does "
+        f"`vod-migrate resume {run.run_id}`",
+        code=why.code,
+    )
+
+
+def _objects(count: int) -> str:
+    return f"{count:,} {'object is' if count == 1 else 'objects are'}"
+
+
+def state_of(error: VodMigrateError | None) -> str:
+    """The state of a run with this verdict."""
+    if error is None:
+        return "succeeded"
+    kinds = (
+        (Paused, "paused"),
+        (Cancelled, "cancelled"),
+        (Unfinished, "interrupted"),
+        (SourceError | BadInput, "failed"),
+    )
+    return next((state for kind, state in kinds if isinstance(error, kind)), "stopped")

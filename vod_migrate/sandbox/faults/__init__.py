@@ -1,0 +1,1 @@
+"""How the sandbox misbehaves: the fault plan and its kinds."""
