@@ -196,9 +196,9 @@ def test_a_traceback_of_a_bug_in_a_verbose_process_shows_no_secret(
     register = {"template_group_id": "VOD_NO_TRANSCODE"}
     file.write_text(json.dumps({"name": "n", "source": {"bucket": BUCKET}, "register": register}), encoding="utf-8")
     bug = (
-        "import sys; from vod_migrate import cli, engine\n"
+        "import sys; from vod_migrate.cli import app; from vod_migrate.run import prepare as room\n"
         "def prepare(**everything): raise RuntimeError(f'a bug with {everything}')\n"
-        "engine.prepare = prepare; sys.argv = ['vod-migrate', '--verbose', 'run', sys.argv[1]]; cli.main()"
+        "room.prepare = prepare; sys.argv = ['vod-migrate', '--verbose', 'run', sys.argv[1]]; app.main()"
     )
     url = f"{database_url}&password={PASSWORD}"
     done = subprocess.run(
