@@ -1,4 +1,4 @@
-"""Writes the pages that follow from the code: docs/settings.md and docs/cli.md. Run it with `make docs`."""
+"""Writes the generated pages, settings.md and cli.md in docs/reference, from the code. Run it with `make docs`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from vod_migrate.migration.model import Migration
 from vod_migrate.migration.options import RunOptions
 from vod_migrate.migration.source import MEDIA_EXTENSIONS
 
-FOLDER = Path(__file__).parent
+ROOT = Path(__file__).parents[1]
+REFERENCE = ROOT / "docs" / "reference"
 WRITTEN_BY = "<!-- Written by `make docs` from the code; edit the descriptions there. -->"
 
 KEY_FIELDS = {
@@ -94,7 +95,7 @@ def cli_page() -> str:
     words = [sys.executable, "-m", "typer", "vod_migrate.cli.app", "utils", "docs"]
     words += ["--name", "vod-migrate", "--title", "The command line"]
     plain = {**os.environ, "COLUMNS": "100", "NO_COLOR": "1"}
-    commands = subprocess.run(words, check=True, capture_output=True, text=True, cwd=FOLDER.parent, env=plain).stdout
+    commands = subprocess.run(words, check=True, capture_output=True, text=True, cwd=ROOT, env=plain).stdout
     return "\n".join(
         [
             WRITTEN_BY,
@@ -227,8 +228,8 @@ def _connection_table() -> Iterator[str]:
 def main() -> None:
     """Writes both pages."""
     for name, page in (("settings.md", settings_page()), ("cli.md", cli_page())):
-        (FOLDER / name).write_text(page, encoding="utf-8")
-        print(f"wrote docs/{name}")
+        (REFERENCE / name).write_text(page, encoding="utf-8")
+        print(f"wrote docs/reference/{name}")
 
 
 if __name__ == "__main__":

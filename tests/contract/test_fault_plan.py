@@ -340,6 +340,6 @@ def test_the_names_of_the_apis_that_faults_know_are_those_of_the_services() -> N
 
 
 def test_every_kind_form_and_code_is_in_the_manual() -> None:
-    text = (Path(__file__).parents[2] / "docs" / "sandbox.md").read_text()
+    text = (Path(__file__).parents[2] / "docs" / "reference" / "sandbox.md").read_text()
     words = [*KINDS, *(form for kind in KINDS.values() for form in kind.forms), *CODES]
     assert [word for word in words if f"`{word}`" not in text] == []

@@ -24,7 +24,7 @@ from vod_migrate.sandbox.faults.config import FaultConfig
 from vod_migrate.sandbox.pytest_plugin import Sandbox
 from vod_migrate.sandbox.settings import DatasetConfig, Settings
 
-DOCS = Path(__file__).parents[2] / "docs" / "sandbox.md"
+DOCS = Path(__file__).parents[2] / "docs" / "reference" / "sandbox.md"
 
 
 @contextmanager

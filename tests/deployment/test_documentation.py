@@ -107,13 +107,15 @@ def test_every_page_is_reached_from_the_index() -> None:
 def test_the_generated_pages_are_current(generator: ModuleType) -> None:
     fresh = {"settings.md": generator.settings_page(), "cli.md": generator.cli_page()}
     for name in GENERATED:
-        assert (ROOT / "docs" / name).read_text() == fresh[name], f"docs/{name} is old: run `make docs`"
+        assert (ROOT / "docs" / "reference" / name).read_text() == fresh[name], (
+            f"docs/reference/{name} is old: run `make docs`"
+        )
 
 
 def test_every_environment_variable_that_the_code_reads_is_in_the_reference() -> None:
     sources = "".join(path.read_text() for path in ROOT.glob("vod_migrate/**/*.py"))
     read = set(re.findall(r"\"((?:VOD_MIGRATE|ALIBABA_CLOUD)_[A-Z_]+)\"", sources))
-    documented = (ROOT / "docs" / "settings.md").read_text()
+    documented = (ROOT / "docs" / "reference" / "settings.md").read_text()
     assert {name for name in read if f"`{name}`" not in documented} == set()
 
 

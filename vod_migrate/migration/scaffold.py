@@ -42,7 +42,7 @@ def render_scaffold(answers: Scaffold) -> str:
             f"  template_group_id: {_quoted(answers.template_group_id)}"
         )
     text = f"""\
-# A migration for vod-migrate. Every setting: docs/settings.md, or `vod-migrate schema`.
+# A migration for vod-migrate. Every setting: docs/reference/settings.md, or `vod-migrate schema`.
 # See what a key comes to:  vod-migrate describe FILE KEY
 name: {_quoted(answers.name)}
 

@@ -190,7 +190,7 @@ class Sandbox:
         return self._do(lambda world: world.faults.remove())
 
     def counters(self, account: str | None = None) -> dict[str, dict[str, Any]]:
-        """What arrived, by API; see docs/sandbox.md for the names."""
+        """What arrived, by API; see docs/reference/sandbox.md for the names."""
         return self._do(lambda world: world.counters.summary(account))
 
     def reset_counters(self) -> None:
