@@ -1,24 +1,24 @@
-# One-word commands, the same by hand and in CI. `make` alone lists them.
+# One-word commands, the same on a laptop and in CI. `make` alone lists them.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test chaos browser lint bench docs pictures lock clean
+.PHONY: help install demo test chaos browser lint bench docs pictures lock clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-# Airflow compiles about 3,000 modules; without their bytecode on disk every one of its processes starts 5 s later.
+# Airflow compiles about 3,000 modules. Without their bytecode on disk, each of its processes starts 5 s later.
 unexport PYTHONDONTWRITEBYTECODE
 export UV_LINK_MODE := copy
-# The VOD SDK sends even loopback calls to a proxy named here, whatever NO_PROXY says.
+# The VOD SDK sends even loopback calls to a proxy in these variables and ignores NO_PROXY.
 unexport HTTP_PROXY HTTPS_PROXY ALL_PROXY http_proxy https_proxy all_proxy
 export ALIBABA_CLOUD_ECS_METADATA_DISABLED := true
 
-# What watches a clock or a browser, or kills processes, would be disturbed by tests beside it.
+# Tests that measure time, drive a browser or kill processes run alone: other tests would disturb them.
 ALONE := $(addprefix tests/integration/test_,$(addsuffix .py,brakes control processes resuming sharing)) \
 	tests/contract/test_sandbox_process.py tests/browser tests/chaos
 
@@ -28,10 +28,13 @@ COMPILE = $(BIN)/uv pip compile --quiet --python-version 3.11 --python-platform 
 help:  ## List these commands
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-8s %s\n", $$1, $$2}'
 
+install: $(STAMP)  ## Install vod-migrate and its locked packages into .venv
+	@echo "$(BIN)/vod-migrate is ready"
+
 demo: $(STAMP)  ## Run a whole migration in a real Airflow against the local sandbox; no cloud account needed
 	@$(BIN)/python -m demo $(ARGS)
 
-test: $(STAMP)  ## Run the tests (ARGS="tests/unit -k title" picks some); leaves .venv/bin/vod-migrate ready
+test: $(STAMP)  ## Run the tests (ARGS="tests/unit -k title" picks some)
 ifdef ARGS
 	@$(BIN)/python -m pytest $(ARGS)
 else
@@ -40,11 +43,11 @@ else
 	@$(BIN)/python -m pytest $(ALONE)
 endif
 
-chaos: $(STAMP)  ## Kill a running migration over and over (SEED=7 repeats one seed; KILLS=26 SEEDS=4 for more or fewer)
+chaos: $(STAMP)  ## Kill a running migration again and again (SEED=7 repeats one seed; KILLS=26 SEEDS=4 for more or fewer)
 	@$(BIN)/python tests/chaos/run.py $(if $(SEED),--seed $(SEED)) $(if $(SEEDS),--seeds $(SEEDS)) \
 		$(if $(KILLS),--kills $(KILLS)) $(ARGS)
 
-browser: $(STAMP)  ## Use and attack the pages inside a real Airflow with Chromium
+browser: $(STAMP)  ## Use and attack the pages in a real Airflow with Chromium
 	@$(BIN)/python -m pytest tests/browser $(ARGS)
 
 lint: $(STAMP)  ## Check style, types and the direction of imports
@@ -56,25 +59,25 @@ lint: $(STAMP)  ## Check style, types and the direction of imports
 bench: $(STAMP)  ## Measure: every benchmark in benchmarks/
 	@for script in $$(grep -l '__main__' benchmarks/*.py); do echo "== $$script"; $(BIN)/python "$$script"; done
 
-docs: $(STAMP)  ## Write the generated pages: the settings reference and the CLI help
+docs: $(STAMP)  ## Write the generated pages: settings and command line
 	@$(BIN)/python docs/generate.py
 
-pictures: $(STAMP)  ## Take the pictures of the pages in docs/pictures anew (needs chromium and a Chinese font)
+pictures: $(STAMP)  ## Take the pictures in docs/pictures again (needs chromium and a Chinese font)
 	@$(BIN)/python docs/pictures.py
 
-lock: $(BIN)/uv  ## Pin requirements*.txt anew from pyproject.toml and requirements.in (UPGRADE=--upgrade for newer versions)
+lock: $(BIN)/uv  ## Pin requirements*.txt from pyproject.toml and requirements.in (UPGRADE=--upgrade for newer versions)
 	$(COMPILE) pyproject.toml requirements.in -o requirements.txt
 	$(COMPILE) --group dev -c requirements.txt -o requirements-dev.txt
 
-clean:  ## Remove the environment, caches and what the demo left
+clean:  ## Remove the environment, the caches and the demo's files
 	rm -rf $(VENV) .demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" && "$(PYTHON)" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' \
-		|| { echo "vod-migrate is locked for Python 3.11, which was not found: name one with make PYTHON=..."; exit 1; }
+		|| { echo "vod-migrate needs Python 3.11, which was not found: name it with make PYTHON=..."; exit 1; }
 	@"$(PYTHON)" -c 'import ensurepip' 2>/dev/null \
-		|| { echo "this Python cannot make environments: apt-get install python3-venv"; exit 1; }
+		|| { echo "this Python cannot create environments: apt-get install python3-venv"; exit 1; }
 	@"$(PYTHON)" -m venv $(VENV)
 
 $(BIN)/uv: | $(BIN)/python
