@@ -6,6 +6,7 @@ import json
 import re
 import shlex
 from collections.abc import Iterator
+from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
@@ -23,6 +24,8 @@ ROOT = Path(__file__).parents[2]
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *ROOT.glob("docs/**/*.md")])
 GENERATED = ("settings.md", "cli.md")
 _FENCED = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+_IMPORTED = re.compile(r"^from (vod_migrate[\w.]* import [\w, ]+)$", re.MULTILINE)
+_PLUGIN = re.compile(r"\"(vod_migrate\.[\w.]+)\"")
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 
 
@@ -96,6 +99,24 @@ def test_every_migration_file_and_every_json_in_a_page_can_be_used(page: Path) -
             parse_migration(content, origin=page.name)
     for block in blocks(page, "json"):
         json.loads(block)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_name_of_ours_in_the_python_of_a_page_can_be_imported(page: Path) -> None:
+    for block in blocks(page, "python"):
+        for name in _IMPORTED.findall(block):
+            module, _, names = name.partition(" import ")
+            found = import_module(module)
+            assert [part for part in names.split(", ") if not hasattr(found, part)] == []
+        for module in _PLUGIN.findall(block):
+            import_module(module)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_test_and_benchmark_that_a_page_names_exists(page: Path) -> None:
+    existing = {path.name for path in (*ROOT.glob("tests/**/test_*.py"), *ROOT.glob("benchmarks/*.py"))}
+    named = re.findall(r"(?:benchmarks/|\b(?=test_))([a-z_]+\.py)", page.read_text())
+    assert sorted(set(named) - existing) == []
 
 
 def test_every_page_is_reached_from_the_index() -> None:

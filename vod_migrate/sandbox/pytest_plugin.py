@@ -1,6 +1,6 @@
 """The sandbox inside a test: a server on a thread, and the pytest fixture `sandbox`.
 
-pytest_plugins = ["vod_migrate.sandbox.testing"]
+pytest_plugins = ["vod_migrate.sandbox.pytest_plugin"]
 
 def test_it(sandbox):
     sandbox.put("media-archive", "a.mp4")
