@@ -16,8 +16,8 @@ import psycopg
 import pytest
 from rigging import BUCKET, Rig
 
-from vod_migrate.cloud.connection import connection_from_environment
 from vod_migrate.cloud import oss
+from vod_migrate.cloud.connection import connection_from_environment
 from vod_migrate.discover import listing
 from vod_migrate.errors import (
     AccountStopped,
