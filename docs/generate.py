@@ -30,25 +30,25 @@ KEY_FIELDS = {
 
 OTHER_VARIABLES = {
     "VOD_MIGRATE_DATABASE_URL": "The results database, `postgresql://user:password@host:5432/vod_migrate`. "
-    "Empty: by hand an embedded Postgres, inside Airflow an error.",
+    "Empty: an embedded Postgres from the command line, an error in Airflow.",
     "VOD_MIGRATE_HOME": "Folder of the embedded Postgres. Default `~/.local/share/vod-migrate`.",
-    "VOD_MIGRATE_REPORTS": "Inside Airflow: folder of the reports. Default `vod_reports` in `AIRFLOW_HOME`.",
-    "VOD_MIGRATE_GRACE_SECONDS": "How many seconds the platform leaves a process between SIGTERM and SIGKILL; calls under way "
-    "are awaited for so long, less 2.5. Default 5, as Airflow does.",
-    "VOD_MIGRATE_SANDBOX_URL": "The running sandbox that `vod-migrate sandbox fault`, `counters`, `truth` … speak to.",
-    "ALIBABA_CLOUD_ECS_METADATA_DISABLED": "`true` keeps the provider `default` from asking the ECS metadata service, "
-    "which answers on ECS only.",
+    "VOD_MIGRATE_REPORTS": "In Airflow: folder of the reports. Default `vod_reports` in `AIRFLOW_HOME`.",
+    "VOD_MIGRATE_GRACE_SECONDS": "Seconds between SIGTERM and SIGKILL on this platform. A stopped worker waits for its calls in "
+    "flight for this time less 2.5 s. Default 5, as in Airflow.",
+    "VOD_MIGRATE_SANDBOX_URL": "The running sandbox that `vod-migrate sandbox fault`, `counters`, `truth` … use.",
+    "ALIBABA_CLOUD_ECS_METADATA_DISABLED": "`true` stops the provider `default` from asking the ECS metadata service, "
+    "which exists only on ECS.",
 }
 
 EXIT_CODES = {
-    0: "success; or paused by somebody, a window or a brake, and the next run goes on",
+    0: "success; or paused by somebody, a window or a limit, and the next run continues",
     1: "a bug: please report it",
     2: "bad input: a migration file, an option, a setting, a bucket that does not exist",
     3: "denied: credentials, RAM policy, or the account itself",
     4: "unreachable: OSS, VOD or the database did not answer; try again",
-    5: "the failure threshold was passed; the rest stays pending",
-    6: "ended with objects left: refused, or listed from a source that could not be trusted",
-    130: "interrupted or cancelled; the next run goes on where this one stopped",
+    5: "the failure threshold was exceeded; the rest stays pending",
+    6: "ended with objects left: refused, or listed from a source that contradicted itself",
+    130: "interrupted or cancelled; the next run continues where this one stopped",
 }
 
 
@@ -59,20 +59,20 @@ def settings_page() -> str:
             WRITTEN_BY,
             "# Settings",
             "",
-            "Unknown settings are refused by name, everywhere. Bold ones are required.",
+            "Unknown settings are rejected by name. Settings in bold are required.",
             "",
             "## Migration file",
             "",
             *_sections(Migration),
             "## Run options",
             "",
-            "The trigger form in Airflow, `vod-migrate run` and `dag_run.conf` take the same ones; `resume` is a command of its own by hand.",
+            "The trigger form in Airflow, `vod-migrate run` and `dag_run.conf` have the same options; from the command line, `resume` is a command.",
             "",
             *_table(RunOptions.model_json_schema()),
             "",
             "## Connection",
             "",
-            "In Airflow the form of the connection type ApsaraVideo VOD; by hand the variables. Empty counts as not given.",
+            "In Airflow, use the form of the connection type ApsaraVideo VOD; from the command line, the variables. Empty counts as not set.",
             "",
             *_connection_table(),
             "",
@@ -210,7 +210,7 @@ def _default(part: dict[str, Any]) -> str:
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"
     if value == list(MEDIA_EXTENSIONS):
-        return f"the {len(value)} that VOD takes"
+        return f"the {len(value)} formats of VOD"
     return f"`{json.dumps(value, ensure_ascii=False) if isinstance(value, list) else value}`"
 
 
