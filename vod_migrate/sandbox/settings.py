@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, SecretStr
 
@@ -27,6 +27,25 @@ DEFAULT_QUOTAS: dict[str, int | None] = {
     "AddTranscodeTemplateGroup": 100,
     "GetMezzanineInfo": 100,
     "GetVideoInfos": 100,
+}
+
+
+# How long a restore takes, in seconds: the upper ends of the ranges of the RestoreObject page, 2025.
+RestoreKind = Literal[
+    "Archive",
+    "ColdArchive.Expedited",
+    "ColdArchive.Standard",
+    "ColdArchive.Bulk",
+    "DeepColdArchive.Expedited",
+    "DeepColdArchive.Standard",
+]
+DEFAULT_RESTORE_S: dict[RestoreKind, float] = {
+    "Archive": 60,
+    "ColdArchive.Expedited": 3_600,
+    "ColdArchive.Standard": 18_000,
+    "ColdArchive.Bulk": 43_200,
+    "DeepColdArchive.Expedited": 43_200,
+    "DeepColdArchive.Standard": 172_800,
 }
 
 
@@ -70,6 +89,13 @@ class Settings(Strict):
     )
     seen_after_ms: float = Field(
         default=0, ge=0, description="how long after its registration GetMezzanineInfo and GetVideoInfos know a media"
+    )
+    restore_s: dict[RestoreKind, Annotated[float, Field(ge=0)]] = Field(
+        default_factory=lambda: {**DEFAULT_RESTORE_S},
+        description="how many seconds RestoreObject takes, by storage class and tier",
+    )
+    fast_forward_s: float = Field(
+        default=0, ge=0, description="how many seconds restores and media processing are ahead of the sandbox's clock"
     )
     clock_offset_s: float = Field(default=0, description="how far the sandbox's clock is ahead of this machine's")
 

@@ -36,16 +36,21 @@ class World:
         """The sandbox's wall clock, in seconds since 1970."""
         return time.time() + self.settings.clock_offset_s
 
+    def process_time(self) -> float:
+        """The clock of what takes time in the background: it can be moved without making signatures look old."""
+        return self.now() + self.settings.fast_forward_s
+
     def timestamp(self, form: str = "%Y-%m-%dT%H:%M:%S.000Z") -> str:
         """The sandbox's time in UTC; by default in the form of OSS."""
         return datetime.fromtimestamp(self.now(), UTC).strftime(form)
 
     def change_settings(self, changes: dict[str, object]) -> Settings:
-        """Change some settings; quotas are merged API by API. Raises `pydantic.ValidationError`."""
+        """Change some settings; quotas and restore times are merged. Raises `pydantic.ValidationError`."""
         current = self.settings.model_dump()
-        quotas = changes.get("quotas")
-        if isinstance(quotas, dict):
-            changes = {**changes, "quotas": {**self.settings.quotas, **quotas}}
+        for name in ("quotas", "restore_s"):
+            table = changes.get(name)
+            if isinstance(table, dict):
+                changes = {**changes, name: {**current[name], **table}}
         self.settings = Settings.model_validate({**current, **changes})
         if "seed" in changes:
             self.random.seed(self.settings.seed)

@@ -90,6 +90,7 @@ APIS: Final = (
     "any", "RegisterMedia", "GetCategories", "AddCategory", "ListTranscodeTemplateGroup", "AddTranscodeTemplateGroup",
     "GetMezzanineInfo", "GetTranscodeTemplateGroup", "GetVideoInfos", "ListObjects", "HeadObject", "GetObject", "PutObject", "DeleteObject",
     "DeleteMultipleObjects", "ListBuckets", "GetBucketInfo", "GetBucketLocation", "HeadBucket", "PutBucket", "DeleteBucket",
+    "RestoreObject", "ListObjectVersions", "ListMultipartUploads", "ListLiveChannel",
 )  # fmt: skip
 
 CODES: Final[dict[str, tuple[int, str]]] = {

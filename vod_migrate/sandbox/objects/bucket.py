@@ -9,7 +9,8 @@ from itertools import islice
 from operator import itemgetter
 
 from vod_migrate.sandbox.objects.dataset import Dataset, Rollup, no_rollup
-from vod_migrate.sandbox.objects.object import StoredObject, Upload
+from vod_migrate.sandbox.objects.object import ARCHIVED_CLASSES, StoredObject, Upload
+from vod_migrate.sandbox.objects.restore import Restore
 from vod_migrate.sandbox.settings import DatasetConfig
 
 
@@ -27,6 +28,7 @@ class Bucket:
         self._uploads: dict[str, Upload] = {}
         self._uploaded: list[str] = []
         self._deleted: list[str] = []
+        self._restores: dict[str, Restore] = {}
 
     @property
     def storage_address(self) -> str:
@@ -42,6 +44,7 @@ class Bucket:
         """Replace the generated data set; uploads stay, deletions of generated objects are forgotten."""
         self.dataset = Dataset(config)
         self._deleted = []
+        self._restores = {}
 
     def put(self, upload: Upload) -> None:
         """Store an object, over whatever had its key."""
@@ -49,9 +52,11 @@ class Bucket:
         if key not in self._uploads:
             insort(self._uploaded, key)
         self._uploads[key] = upload
+        self._restores.pop(key, None)
 
     def delete(self, key: str) -> None:
         """Remove an object; a key that is not there is no error, as in OSS."""
+        self._restores.pop(key, None)
         if self._uploads.pop(key, None) is not None:
             del self._uploaded[bisect_left(self._uploaded, key)]
         if self.dataset is not None and not self._is_deleted(key) and self.dataset.find(key) is not None:
@@ -60,6 +65,26 @@ class Bucket:
     def upload(self, key: str) -> Upload | None:
         """The uploaded object of that key, with its content."""
         return self._uploads.get(key)
+
+    @property
+    def has_restores(self) -> bool:
+        """Whether anything was ever restored, and not replaced or deleted since."""
+        return bool(self._restores)
+
+    def restore(self, key: str) -> Restore | None:
+        """The last restore of an object, perhaps expired."""
+        return self._restores.get(key)
+
+    def set_restore(self, key: str, restore: Restore) -> None:
+        """Start a restore, or replace the one before it."""
+        self._restores[key] = restore
+
+    def readable(self, entry: StoredObject, now: float) -> bool:
+        """Whether an object can be read: it is not archived, or has a restored copy."""
+        if entry.storage_class not in ARCHIVED_CLASSES:
+            return True
+        restore = self._restores.get(entry.key)
+        return restore is not None and restore.readable(now)
 
     def find(self, key: str) -> StoredObject | None:
         """The object of that key, uploaded or generated."""

@@ -6,7 +6,7 @@ import base64
 import binascii
 import hashlib
 import hmac
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -91,17 +91,17 @@ def _rolled_up(bucket: Bucket, prefix: str, delimiter: str, start: Position) -> 
             break
 
 
-def list_objects_v2(bucket: Bucket, query: dict[str, str]) -> bytes:
-    """The ListBucketResult of ListObjectsV2. Raises `OssError`."""
-    prefix, delimiter, encoded = _common(query)
+def list_objects_v2(bucket: Bucket, query: dict[str, str], now: float) -> bytes:
+    """The ListBucketResult of ListObjectsV2."""
+    prefix, delimiter, encoded = common_parameters(query)
     start_after, token = query.get("start-after", ""), query.get("continuation-token", "")
-    _check_length("start-after", start_after)
+    check_length("start-after", start_after)
     start = Position(key=start_after, inclusive=not start_after, above=start_after)
     if token:
         start = _read_token(token)
-    max_keys = _max_keys(query)
+    max_keys = page_size(query)
     found = page(bucket, prefix=prefix, delimiter=delimiter, start=start, max_keys=max_keys)
-    encode = _encoder(encoded=encoded)
+    encode = encoder(encoded=encoded)
     following = found.following
     head = [
         element("Name", bucket.name),
@@ -114,20 +114,21 @@ def list_objects_v2(bucket: Bucket, query: dict[str, str]) -> bytes:
         element("IsTruncated", "true" if following else "false"),
         element("NextContinuationToken", _make_token(following)) if following else "",
     ]
-    owner = _owner(bucket) if query.get("fetch-owner") == "true" else ""
+    shown_owner = owner(bucket) if query.get("fetch-owner") == "true" else ""
     count = element("KeyCount", len(found.entries) + len(found.prefixes))
-    return _document("".join(head), found, encode, owner, count)
+    restores = restore_infos(bucket, found.entries, now)
+    return _document("".join(head), found, encode, restores, shown_owner, count)
 
 
-def list_objects(bucket: Bucket, query: dict[str, str]) -> bytes:
+def list_objects(bucket: Bucket, query: dict[str, str], now: float) -> bytes:
     """The ListBucketResult of ListObjects, version 1: a marker instead of a token, always with owners."""
-    prefix, delimiter, encoded = _common(query)
+    prefix, delimiter, encoded = common_parameters(query)
     marker = query.get("marker", "")
-    _check_length("marker", marker)
+    check_length("marker", marker)
     start = Position(key=marker, inclusive=not marker, above=marker)
-    max_keys = _max_keys(query)
+    max_keys = page_size(query)
     found = page(bucket, prefix=prefix, delimiter=delimiter, start=start, max_keys=max_keys)
-    encode = _encoder(encoded=encoded)
+    encode = encoder(encoded=encoded)
     head = [
         element("Name", bucket.name),
         f"<Prefix>{encode(prefix)}</Prefix>",
@@ -138,13 +139,26 @@ def list_objects(bucket: Bucket, query: dict[str, str]) -> bytes:
         element("IsTruncated", "true" if found.following else "false"),
         f"<NextMarker>{encode(found.last)}</NextMarker>" if found.following else "",
     ]
-    return _document("".join(head), found, encode, _owner(bucket), "")
+    restores = restore_infos(bucket, found.entries, now)
+    return _document("".join(head), found, encode, restores, owner(bucket), "")
 
 
-def _document(head: str, found: Page, encode: Callable[[str], str], owner: str, tail: str) -> bytes:
+def restore_infos(bucket: Bucket, entries: Iterable[StoredObject], now: float) -> dict[str, str]:
+    """The RestoreInfo elements of a page, by key."""
+    if not bucket.has_restores:
+        return {}
+    restores = ((entry.key, bucket.restore(entry.key)) for entry in entries)
+    described = ((key, restore.describe(now)) for key, restore in restores if restore is not None)
+    return {key: element("RestoreInfo", text) for key, text in described if text}
+
+
+def _document(
+    head: str, found: Page, encode: Callable[[str], str], restores: dict[str, str], owner: str, tail: str
+) -> bytes:
     contents = "".join([
         f'<Contents><Key>{encode(key)}</Key><LastModified>{modified}</LastModified><ETag>"{etag}"</ETag>'
-        f"<Type>Normal</Type><Size>{size}</Size><StorageClass>{storage_class}</StorageClass>{owner}</Contents>"
+        f"<Type>Normal</Type><Size>{size}</Size><StorageClass>{storage_class}</StorageClass>"
+        f"{restores.get(key, '')}{owner}</Contents>"
         for key, size, etag, storage_class, modified, _ in found.entries
     ])  # fmt: skip
     prefixes = "".join(f"<CommonPrefixes><Prefix>{encode(name)}</Prefix></CommonPrefixes>" for name in found.prefixes)
@@ -155,7 +169,8 @@ def _document(head: str, found: Page, encode: Callable[[str], str], owner: str, 
     return text.encode()
 
 
-def _encoder(*, encoded: bool) -> Callable[[str], str]:
+def encoder(*, encoded: bool) -> Callable[[str], str]:
+    """How a key is written in the reply."""
     return _encode_key if encoded else xml_text
 
 
@@ -169,27 +184,31 @@ def _encode_folder(folder: str) -> str:
     return percent_encode(folder, safe="")
 
 
-def _owner(bucket: Bucket) -> str:
+def owner(bucket: Bucket) -> str:
+    """The Owner element of an entry."""
     return f"<Owner><ID>{bucket.uid}</ID><DisplayName>{bucket.uid}</DisplayName></Owner>"
 
 
-def _common(query: dict[str, str]) -> tuple[str, str, bool]:
+def common_parameters(query: dict[str, str]) -> tuple[str, str, bool]:
+    """Prefix, delimiter, and whether keys are to be URL-encoded in the reply."""
     prefix, delimiter, encoding = (query.get(name, "") for name in ("prefix", "delimiter", "encoding-type"))
-    _check_length("prefix", prefix)
-    _check_length("delimiter", delimiter)
+    check_length("prefix", prefix)
+    check_length("delimiter", delimiter)
     if encoding not in {"", "url"}:
         raise _invalid("encoding-type", encoding, "Only the encoding type url is supported.")
     return prefix, delimiter, encoding == "url"
 
 
-def _max_keys(query: dict[str, str]) -> int:
-    text = query.get("max-keys", "") or str(DEFAULT_MAX_KEYS)
+def page_size(query: dict[str, str], name: str = "max-keys", default: int = DEFAULT_MAX_KEYS) -> int:
+    """How many entries a page may have: 1 to 1,000."""
+    text = query.get(name, "") or str(default)
     if not (text.isascii() and text.isdigit() and 1 <= int(text) <= MAX_MAX_KEYS):
-        raise _invalid("max-keys", text, f"Argument max-keys must be an integer between 1 and {MAX_MAX_KEYS}.")
+        raise _invalid(name, text, f"Argument {name} must be an integer between 1 and {MAX_MAX_KEYS}.")
     return int(text)
 
 
-def _check_length(name: str, value: str) -> None:
+def check_length(name: str, value: str) -> None:
+    """Refuse a prefix, marker or delimiter of 1,024 bytes or more."""
     if len(value.encode()) > MAX_PARAMETER_BYTES:
         raise _invalid(name, value, f"Argument {name} must be shorter than 1024 bytes.")
 

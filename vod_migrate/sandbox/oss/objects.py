@@ -1,4 +1,4 @@
-"""PutObject, GetObject, HeadObject, DeleteObject, DeleteMultipleObjects."""
+"""PutObject, GetObject and HeadObject, and what the other operations on objects check first."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from functools import lru_cache
 from typing import Final
 
 import crcmod  # type: ignore[import-untyped]  # no stubs exist
-from lxml import etree
 
 from vod_migrate.sandbox.errors import OssError
-from vod_migrate.sandbox.http import HttpReply, Request, percent_encode, xml_text
+from vod_migrate.sandbox.http import HttpReply, Request
 from vod_migrate.sandbox.objects.bucket import Bucket
 from vod_migrate.sandbox.objects.object import ARCHIVED_CLASSES, StoredObject, Upload
 
 MAX_KEY_BYTES: Final = 1_023
-MAX_DELETED_KEYS: Final = 1_000
+# Versioning is never enabled: an object is its own null version.
+CURRENT_VERSIONS: Final = frozenset({"", "null"})
 STORAGE_CLASSES: Final = frozenset({"Standard", "IA", *ARCHIVED_CLASSES})
 _RANGE: Final = re.compile(r"bytes=(\d*)-(\d*)")
 _META: Final = "x-oss-meta-"
@@ -48,7 +48,7 @@ def new_upload(
     content_type: str = _OCTETS,
     metadata: dict[str, str] | None = None,
 ) -> Upload:
-    """An object to be put into a bucket. `modified` is ISO 8601 as in listings. Raises `OssError`."""
+    """An object to be put into a bucket. `modified` is ISO 8601 as in listings."""
     check_key(key)
     if storage_class not in STORAGE_CLASSES:
         raise OssError("InvalidArgument", 400, "The storage class is not valid.", ArgumentValue=storage_class)
@@ -63,14 +63,14 @@ def new_upload(
 
 
 def check_key(key: str) -> None:
-    """Raises `OssError` InvalidObjectName: 1 to 1,023 bytes of UTF-8, and no `/` or backslash in front."""
+    """Refuse a key unless it has 1 to 1,023 bytes of UTF-8 and does not begin with `/` or a backslash."""
     if not key or len(key.encode()) > MAX_KEY_BYTES or key[0] in "/\\":
         raise OssError("InvalidObjectName", 400, "The specified object is not valid.", ObjectName=key)
 
 
 def put_object(bucket: Bucket, key: str, request: Request, modified: str) -> HttpReply:
     """Store the body. Headers: Content-MD5, x-oss-storage-class, x-oss-meta-*, x-oss-forbid-overwrite."""
-    _check_digest(request)
+    check_digest(request)
     if request.header("x-oss-forbid-overwrite").lower() == "true" and bucket.find(key) is not None:
         raise OssError("FileAlreadyExists", 409, "The object you specified already exists and can not be overwritten.")
     upload = new_upload(
@@ -85,18 +85,18 @@ def put_object(bucket: Bucket, key: str, request: Request, modified: str) -> Htt
     return HttpReply(headers={"ETag": f'"{upload.entry.etag}"', "x-oss-hash-crc64ecma": upload.crc64})
 
 
-def head_object(bucket: Bucket, key: str) -> HttpReply:
+def head_object(bucket: Bucket, key: str, request: Request, now: float) -> HttpReply:
     """What is known of an object, in headers."""
-    entry = _existing(bucket, key)
-    return HttpReply(headers=_headers(bucket, entry), length=entry.size)
+    entry = existing(bucket, key, request)
+    return HttpReply(headers=_headers(bucket, entry, now), length=entry.size)
 
 
-def get_object(bucket: Bucket, key: str, request: Request) -> HttpReply:
-    """An object or one range of it. An archived object must be restored first, which the sandbox cannot do."""
-    entry = _existing(bucket, key)
-    if entry.storage_class in ARCHIVED_CLASSES:
+def get_object(bucket: Bucket, key: str, request: Request, now: float) -> HttpReply:
+    """An object or one range of it. An archived object must be restored first."""
+    entry = existing(bucket, key, request)
+    if not bucket.readable(entry, now):
         raise OssError("InvalidObjectState", 403, "The operation is not valid for the object's state", ObjectName=key)
-    headers = _headers(bucket, entry)
+    headers = _headers(bucket, entry, now)
     standard = request.header("x-oss-range-behavior") == "standard"
     part = _range(request.header("Range"), entry.size, standard=standard)
     start, end = part or (0, entry.size)
@@ -112,47 +112,23 @@ def get_object(bucket: Bucket, key: str, request: Request) -> HttpReply:
     return HttpReply(status=status, headers=headers, chunks=chunks, length=end - start)
 
 
-def delete_object(bucket: Bucket, key: str) -> HttpReply:
-    """Remove an object, whether it is there or not."""
-    check_key(key)
-    bucket.delete(key)
-    return HttpReply(status=204)
+def version_of(request: Request) -> str:
+    """The version that a request names, empty for none."""
+    return request.parameters.get("versionId", "")
 
 
-def delete_objects(bucket: Bucket, request: Request) -> HttpReply:
-    """Remove up to 1,000 objects named in the body. Raises `OssError` MalformedXML, InvalidDigest, MissingArgument."""
-    if not request.header("Content-MD5"):
-        raise OssError("MissingArgument", 400, "Missing Some Required Arguments.", ArgumentName="Content-MD5")
-    _check_digest(request)
-    try:
-        root = etree.fromstring(request.body, etree.XMLParser(resolve_entities=False, no_network=True))
-    except etree.XMLSyntaxError:
-        raise _malformed() from None
-    keys = [key.text or "" for key in root.iterfind("Object/Key")]
-    if root.tag != "Delete" or not keys or len(keys) > MAX_DELETED_KEYS:
-        raise _malformed()
-    for key in keys:
-        bucket.delete(key)
-    if (root.findtext("Quiet") or "false") == "true":
-        return HttpReply()
-    encoded = request.parameters.get("encoding-type") == "url"
-    listed = "".join(
-        f"<Deleted><Key>{percent_encode(key, safe='') if encoded else xml_text(key)}</Key></Deleted>" for key in keys
-    )
-    note = "<EncodingType>url</EncodingType>" if encoded else ""
-    text = f'<?xml version="1.0" encoding="UTF-8"?>\n<DeleteResult>{note}{listed}</DeleteResult>'
-    return HttpReply(headers={"Content-Type": "application/xml"}, body=text.encode())
-
-
-def _existing(bucket: Bucket, key: str) -> StoredObject:
+def existing(bucket: Bucket, key: str, request: Request) -> StoredObject:
+    """The object of a request. Without versioning it has one version, `null`."""
     check_key(key)
     entry = bucket.find(key)
+    if version_of(request) not in CURRENT_VERSIONS:
+        raise OssError("NoSuchVersion", 404, "The specified version does not exist.", Key=key)
     if entry is None:
         raise OssError("NoSuchKey", 404, "The specified key does not exist.", Key=key)
     return entry
 
 
-def _headers(bucket: Bucket, entry: StoredObject) -> dict[str, str]:
+def _headers(bucket: Bucket, entry: StoredObject, now: float) -> dict[str, str]:
     modified = datetime.strptime(entry.last_modified, "%Y-%m-%dT%H:%M:%S.000Z").replace(tzinfo=UTC)
     headers = {
         "ETag": f'"{entry.etag}"',
@@ -162,6 +138,10 @@ def _headers(bucket: Bucket, entry: StoredObject) -> dict[str, str]:
         "x-oss-object-type": "Normal",
         "x-oss-storage-class": entry.storage_class,
     }
+    restore = bucket.restore(entry.key)
+    described = restore.describe(now) if restore is not None else ""
+    if described:
+        headers["x-oss-restore"] = described
     upload = bucket.upload(entry.key)
     if upload is not None:
         headers |= {"Content-Type": upload.content_type, "x-oss-hash-crc64ecma": upload.crc64, **upload.metadata}
@@ -194,14 +174,16 @@ def _range(header: str, size: int, *, standard: bool) -> tuple[int, int] | None:
     raise OssError("InvalidRange", 416, "The requested range cannot be satisfied", ActualObjectSize=str(size))
 
 
-def _check_digest(request: Request) -> None:
+def check_digest(request: Request) -> None:
+    """Compare the body with its Content-MD5, where that is given."""
     given = request.header("Content-MD5")
     digest = hashlib.md5(request.body, usedforsecurity=False).digest()
     if given and given != base64.b64encode(digest).decode():
         raise OssError("InvalidDigest", 400, "The Content-MD5 you specified was invalid.", **{"Content-MD5": given})
 
 
-def _malformed() -> OssError:
+def malformed_xml() -> OssError:
+    """The body is not the XML that the operation expects."""
     return OssError(
         "MalformedXML",
         400,

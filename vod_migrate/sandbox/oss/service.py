@@ -14,7 +14,16 @@ from vod_migrate.sandbox.faults.config import FaultConfig
 from vod_migrate.sandbox.faults.listing import Lying
 from vod_migrate.sandbox.http import HttpReply, Request, element
 from vod_migrate.sandbox.objects.bucket import Bucket
-from vod_migrate.sandbox.oss import buckets, listing, objects, signature
+from vod_migrate.sandbox.oss import (
+    buckets,
+    deletion,
+    empty_lists,
+    listing,
+    objects,
+    restore,
+    signature,
+    versions,
+)
 from vod_migrate.sandbox.state import World
 
 _RAM_ACTIONS: Final = {
@@ -22,11 +31,15 @@ _RAM_ACTIONS: Final = {
     "DeleteMultipleObjects": "oss:DeleteObject",
 }
 _BUCKET_APIS: Final = {"GET": "ListObjects", "PUT": "PutBucket", "DELETE": "DeleteBucket", "HEAD": "HeadBucket"}
-_SUBRESOURCE_APIS: Final = {
+_BUCKET_SUBRESOURCES: Final = {
     ("GET", "bucketInfo"): "GetBucketInfo",
     ("GET", "location"): "GetBucketLocation",
+    ("GET", "live"): "ListLiveChannel",
+    ("GET", "uploads"): "ListMultipartUploads",
+    ("GET", "versions"): "ListObjectVersions",
     ("POST", "delete"): "DeleteMultipleObjects",
 }
+_OBJECT_SUBRESOURCES: Final = {("POST", "restore"): "RestoreObject"}
 _OBJECT_APIS: Final = {"PUT": "PutObject", "GET": "GetObject", "HEAD": "HeadObject", "DELETE": "DeleteObject"}
 # Sub-resources that would turn a request into one that the sandbox does not have.
 _NOT_HERE: Final = frozenset(
@@ -37,6 +50,7 @@ _NOT_HERE: Final = frozenset(
         "encryption",
         "inventory",
         "lifecycle",
+        "live",
         "logging",
         "policy",
         "referer",
@@ -78,10 +92,20 @@ class Oss:
         self._operations: dict[str, Operation] = {
             "ListObjects": lambda bucket, _, request: self._listed(bucket, request),
             "PutObject": lambda bucket, key, request: objects.put_object(bucket, key, request, world.timestamp()),
-            "GetObject": objects.get_object,
-            "HeadObject": lambda bucket, key, _: objects.head_object(bucket, key),
-            "DeleteObject": lambda bucket, key, _: objects.delete_object(bucket, key),
-            "DeleteMultipleObjects": lambda bucket, _, request: objects.delete_objects(bucket, request),
+            "GetObject": lambda bucket, key, request: objects.get_object(bucket, key, request, world.process_time()),
+            "HeadObject": lambda bucket, key, request: objects.head_object(bucket, key, request, world.process_time()),
+            "RestoreObject": lambda bucket, key, request: restore.restore_object(
+                bucket, key, request, now=world.process_time(), durations_s=world.settings.restore_s
+            ),
+            "DeleteObject": deletion.delete_object,
+            "DeleteMultipleObjects": lambda bucket, _, request: deletion.delete_objects(bucket, request),
+            "ListObjectVersions": lambda bucket, _, request: _xml(
+                versions.list_object_versions(bucket, request.parameters, world.process_time())
+            ),
+            "ListMultipartUploads": lambda bucket, _, request: _xml(
+                empty_lists.list_multipart_uploads(bucket, request.parameters)
+            ),
+            "ListLiveChannel": lambda _, __, request: _xml(empty_lists.list_live_channels(request.parameters)),
             "GetBucketInfo": lambda bucket, _, __: buckets.bucket_info(bucket),
             "GetBucketLocation": lambda bucket, _, __: buckets.bucket_location(bucket),
             "HeadBucket": lambda bucket, _, __: HttpReply(headers={"x-oss-bucket-region": bucket.region}),
@@ -92,15 +116,15 @@ class Oss:
         """The operation, in the vendor's names; both versions of listing are `ListObjects`."""
         bucket, _, key = request.path.removeprefix("/").partition("/")
         names = {name for name, _ in request.query}
+        subresources = _OBJECT_SUBRESOURCES if key else _BUCKET_SUBRESOURCES if bucket else {}
+        for (method, name), api in subresources.items():
+            if method == request.method and name in names:
+                return api
         if names & _NOT_HERE:
             return "NotImplemented"
-        if key:
-            return _OBJECT_APIS.get(request.method, "NotImplemented")
         if not bucket:
             return "ListBuckets" if request.method == "GET" else "NotImplemented"
-        by_subresource = {name: api for (method, name), api in _SUBRESOURCE_APIS.items() if method == request.method}
-        named = next((api for name, api in by_subresource.items() if name in names), None)
-        return named or _BUCKET_APIS.get(request.method, "NotImplemented")
+        return (_OBJECT_APIS if key else _BUCKET_APIS).get(request.method, "NotImplemented")
 
     def keys_of(self, request: Request) -> Iterable[str]:
         """The key of an object request, the prefix of a listing."""
@@ -138,7 +162,7 @@ class Oss:
     def _listed(self, bucket: Bucket, request: Request) -> HttpReply:
         query = request.parameters
         make = listing.list_objects_v2 if query.get("list-type") == "2" else listing.list_objects
-        return HttpReply(headers={"Content-Type": "application/xml"}, body=make(bucket, query))
+        return _xml(make(bucket, query, self._world.process_time()))
 
     def _bucket(self, name: str, caller: Caller, request: Request) -> Bucket:
         buckets.check_bucket_name(name)
@@ -197,6 +221,10 @@ class Oss:
         if request.method == "HEAD":
             headers["x-oss-err"] = base64.b64encode(body).decode()
         return HttpReply(status=error.status, headers=headers, body=body)
+
+
+def _xml(body: bytes) -> HttpReply:
+    return HttpReply(headers={"Content-Type": "application/xml"}, body=body)
 
 
 def new_request_id() -> str:

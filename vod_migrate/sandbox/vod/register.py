@@ -13,7 +13,6 @@ from vod_migrate.sandbox.accounts import Account
 from vod_migrate.sandbox.errors import VodError
 from vod_migrate.sandbox.faults.config import FaultConfig
 from vod_migrate.sandbox.objects.bucket import Bucket
-from vod_migrate.sandbox.objects.object import ARCHIVED_CLASSES
 from vod_migrate.sandbox.state import World
 from vod_migrate.sandbox.vod.library import CallOptions, Registration, canonical_url
 from vod_migrate.sandbox.vod.metadata import Metadata, read_metadatas
@@ -215,7 +214,8 @@ def _register(
     if reference_id is not None and library.by_reference(reference_id) is not None:
         return None
     entry = bucket.find(key)
-    if entry is not None and entry.storage_class in ARCHIVED_CLASSES and world.settings.archived_file == "failed":
+    unreadable = entry is not None and not bucket.readable(entry, world.process_time())
+    if unreadable and world.settings.archived_file == "failed":
         return None
     usual = metadata.file_url == canonical_url(bucket.storage_address, key)
     registration = Registration(
