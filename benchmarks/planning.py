@@ -47,7 +47,7 @@ def main() -> None:
             source={"bucket": BUCKET},
             register={"template_group_id": "VOD_NO_TRANSCODE"},
             describe={"title": "{{ stem }}", "tags": ["{{ folder }}"], "policies": {"title": "fail"}},
-            stop={"failure_share": 1},
+            stop_after={"failure_rate": 1},
         )
         plan = planned(play, file, options.objects)
         calls = play.control("GET", "counters").get("RegisterMedia", {}).get("requests", 0)

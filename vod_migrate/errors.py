@@ -37,7 +37,7 @@
         ├── PlanChanged                   6          the source is no longer what was approved
         ├── CanaryFailed                  6
         ├── Unfinished                    6
-        ├── Paused                        0          no failure: somebody, a window or a brake ended it for now
+        ├── Paused                        0          no failure: somebody, its window or `pause_after` ended it for now
         │   ├── WindowClosed              0
         │   └── BrakeReached              0
         ├── Cancelled                   130
@@ -320,7 +320,7 @@ class WindowClosed(Paused):
 
 
 class BrakeReached(Paused):
-    """The run has sent, called or taken as much as its brakes (`max_objects`, `max_calls`, `max_minutes`) allow."""
+    """The run has sent, called or taken as much as `pause_after` (objects, calls, minutes) allows."""
 
 
 class Cancelled(RunStopped):

@@ -146,7 +146,7 @@ def write_migration(
         "register": {"template_group_id": "VOD_NO_TRANSCODE", **register},
         "schedule": schedule,
         "timezone": timezone,
-        "stop": stop or {},
+        "stop_after": stop or {},
         "require_approval": require_approval,
     }
     (folder / f"{name}.yaml").write_text(json.dumps(content))
@@ -319,7 +319,7 @@ def test_a_run_beyond_its_failure_threshold_fails_visibly_with_its_report_writte
     summary = stage.summary("hopeless", "run")
     assert summary["state"] == "stopped"
     assert stage.tasks("hopeless", "run")["report"] == "failed"
-    assert "stop.failure_share" in stage.log("hopeless", "run", "report")
+    assert "stop_after.failure_rate" in stage.log("hopeless", "run", "report")
     assert (stage.folder / "reports" / f"{summary['run_id']}.html").is_file()
 
 

@@ -51,7 +51,7 @@ def work(rig: Any, run: Run, *slots: str) -> list[VodMigrateError]:
 def test_max_objects_is_exact_over_several_workers_and_the_next_runs_send_the_rest(rig: Any, sandbox: Sandbox) -> None:
     fast(sandbox, rig)
     put(sandbox, 500)
-    braked = rig.migration(brakes={"max_objects": 203})
+    braked = rig.migration(pause_after={"objects": 203})
     sent = []
     for _ in range(3):
         run = rig.prepare(braked)
@@ -73,7 +73,7 @@ def test_an_object_counts_once_however_often_it_is_sent(rig: Any, sandbox: Sandb
     sandbox.fault("fail_files", key="f0000*.mp4", count=4)
     summary = rig.run(max_objects=40)
     assert isinstance(summary.error, BrakeReached)
-    assert "max_objects is reached: the run has done the 40 objects" in str(summary.error)
+    assert "the run has sent the 40 objects" in str(summary.error)
     assert rig.rows("select count(distinct result_id) from outcomes where call_id is not null") == [(40,)]
     assert summary.counts.settled + 4 == 40, "four were refused once and wait for their second try"
     assert rig.run().counts.pending == 0
@@ -89,7 +89,7 @@ def test_max_calls_counts_every_call_even_a_throttled_one(rig: Any, sandbox: San
     fast(sandbox, rig)
     put(sandbox, 200)
     sandbox.fault("throttle", api="RegisterMedia", count=2)
-    summary = rig.run(rig.migration(brakes={"max_calls": 100}), max_calls=7)
+    summary = rig.run(rig.migration(pause_after={"calls": 100}), max_calls=7)
     assert (summary.state, summary.calls, rig.calls()) == ("paused", 7, 7), "the run's brake stands for the file's"
     assert summary.counts.registered == 50
     assert summary.counts.pending == 150
@@ -114,9 +114,9 @@ def test_minutes_that_are_over_end_listing_too(rig: Any, sandbox: Sandbox) -> No
     sandbox.generate(BUCKET, count=3_000, dirt=0)
     sandbox.fault("throttle", api="ListObjects", skip=1)
     run = rig.prepare(max_minutes=0.04)
-    with pytest.raises(BrakeReached, match="max_minutes"):
+    with pytest.raises(BrakeReached, match="minutes that `pause_after`"):
         rig.discover(run)
-    with pytest.raises(BrakeReached, match="max_minutes"):
+    with pytest.raises(BrakeReached, match="minutes that `pause_after`"):
         rig.register(run)
     assert finish(store=rig.store, run_id=run.run_id).state == "paused"
 
@@ -178,18 +178,18 @@ def test_a_run_that_is_paused_by_its_window_in_the_middle_of_the_listing_lists_t
 
 
 @pytest.mark.parametrize(
-    ("stop", "says"),
+    ("stop_after", "says"),
     [
-        ({"max_failures": 7}, "more than the 7 that `stop.max_failures`"),
-        ({"failure_share": 0.1, "min_outcomes": 20}, "10%"),
+        ({"failures": 7}, "more than the 7 that `stop_after.failures`"),
+        ({"failure_rate": 0.1, "min_outcomes": 20}, "10%"),
     ],
 )
 def test_too_many_failures_by_count_or_by_share_stop_a_run(
-    rig: Any, sandbox: Sandbox, stop: dict[str, Any], says: str
+    rig: Any, sandbox: Sandbox, stop_after: dict[str, Any], says: str
 ) -> None:
     put(sandbox, 400)
     sandbox.fault("fail_files", key="f00[0-2]*.mp4")
-    summary = rig.run(rig.migration(stop=stop), calls_per_second=12)
+    summary = rig.run(rig.migration(stop_after=stop_after), calls_per_second=12)
     assert summary.state == "stopped"
     assert says in str(summary.error)
     assert summary.counts.pending > 0
@@ -198,7 +198,7 @@ def test_too_many_failures_by_count_or_by_share_stop_a_run(
 def test_failures_at_the_threshold_are_no_reason_to_stop(rig: Any, sandbox: Sandbox) -> None:
     put(sandbox, 40)
     sandbox.fault("fail_files", key="f0000*.mp4")
-    summary = rig.run(rig.migration(stop={"max_failures": 10}))
+    summary = rig.run(rig.migration(stop_after={"failures": 10}))
     assert (summary.state, summary.counts.failed) == ("succeeded", 10)
 
 

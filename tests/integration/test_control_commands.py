@@ -39,7 +39,7 @@ def test_a_run_is_slowed_down_paused_resumed_and_cancelled_from_another_shell(
     sandbox.generate(BUCKET, count=3_000, dirt=0)
     running = shell.start("run", str(shell.file()), "--json", "--calls-per-second", "10")
     wait_for(lambda: len(sandbox.truth(BUCKET)) >= 50)
-    assert "at most 5 calls per second" in said(typed, "pace", store.runs(most=1)[0].run_id, "5").stdout
+    assert "at most 5 calls per second" in said(typed, "rate", store.runs(most=1)[0].run_id, "5").stdout
     began = time.monotonic()
     paused = json.loads(said(typed, "pause", "nightly", "--by", "Maria", "--json").stdout)
     assert (paused["state"], paused["stop"]) == ("paused", "paused by Maria")
@@ -62,9 +62,9 @@ REFUSED = [
     (("pause", "nightly"), "has ended already (succeeded)"),
     (("resume", "nightly"), "nothing is left of run"),
     (("resume", "nowhere"), "no run and no migration 'nowhere'"),
-    (("pace", "nightly", "fast"), "'fast' is no number"),
-    (("pace", "nightly", "0"), "above 0 and up to 1000"),
-    (("pace", "nowhere", "5"), "no run and no migration 'nowhere'"),
+    (("rate", "nightly", "fast"), "'fast' is not a number"),
+    (("rate", "nightly", "0"), "above 0 and up to 1000"),
+    (("rate", "nowhere", "5"), "no run and no migration 'nowhere'"),
 ]
 
 
@@ -75,7 +75,7 @@ def test_a_command_that_ends_as_paused_says_what_is_left_and_how_to_go_on_and_wh
         sandbox.put(BUCKET, f"{number}.mp4")
     done = shell.run("run", str(shell.file()), "--max-objects", "10", "--json")
     assert (done.returncode, json.loads(done.stdout)["state"]) == (0, "paused")
-    assert "vod-migrate: paused, 20 objects are left: max_objects is reached" in done.stderr
+    assert "vod-migrate: paused, 20 objects are left: the run has sent the" in done.stderr
     assert '"error"' not in done.stderr
     assert "Paused after" in said(typed, "report", "nightly").stdout
     assert (

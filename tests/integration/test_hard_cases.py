@@ -173,7 +173,7 @@ def airflow_run(rig: Any, migration: Any, dag_run_id: str, **options: Any) -> An
 
 
 def test_a_dag_run_cleared_after_its_threshold_starts_counting_anew(rig: Any, sandbox: Sandbox) -> None:
-    migration = rig.migration(stop={"min_outcomes": 20})
+    migration = rig.migration(stop_after={"min_outcomes": 20})
     prove(rig, sandbox, migration)
     put(sandbox, 200)
     sandbox.fault("fail_files")

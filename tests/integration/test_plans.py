@@ -223,17 +223,17 @@ def test_the_lowest_pace_counts_and_says_whose_it_is(rig: Rig) -> None:
     assert len({one.digest for one in made}) == 3
 
 
-def test_a_plan_tells_the_window_and_the_brakes_and_ends_within_the_window(rig: Rig) -> None:
+def test_a_plan_tells_the_window_and_its_limits_and_ends_within_the_window(rig: Rig) -> None:
     for number in range(100):
         rig.sandbox.put(BUCKET, f"{number}.mp4")
-    migration = rig.migration(window="01:00-01:01", register={"calls_per_second": 0.1}, brakes={"max_objects": 50})
+    migration = rig.migration(window="01:00-01:01", register={"calls_per_second": 0.1}, pause_after={"objects": 50})
     made = plan(rig, migration)
     # 100 s of work, and a minute a night.
     assert (made.expected_end - made.made_at).total_seconds() > 12 * 3600
     assert (made.expected_end.hour, made.expected_end.minute) == (1, 0)
-    assert (made.window, made.brakes) == ("01:00\u201301:01 (Asia/Shanghai)", ("50 objects",))
+    assert (made.window, made.pause_after) == ("01:00\u201301:01 (Asia/Shanghai)", ("50 objects",))
     text = plan_text(made)
-    assert "pauses after 50 objects" in text
+    assert "after 50 objects" in text
     always = plan(rig, migration, ignore_window=True)
     assert (always.window, (always.expected_end - always.made_at).total_seconds()) == (None, 100)
 

@@ -223,7 +223,7 @@ def test_a_listing_that_breaks_off_marks_nothing_as_gone_and_registers_what_it_f
 def test_too_many_failures_stop_the_run_and_the_rest_stays_pending(rig: Any, sandbox: Sandbox) -> None:
     sandbox.generate(BUCKET, count=1_000, dirt=0)
     sandbox.fault("fail_files", rate=0.5)
-    summary = rig.run(rig.migration(stop={"min_outcomes": 100}), calls_per_second=10)
+    summary = rig.run(rig.migration(stop_after={"min_outcomes": 100}), calls_per_second=10)
     assert isinstance(summary.error, ThresholdPassed)
     assert summary.state == "stopped"
     assert summary.counts.pending > 100

@@ -50,11 +50,11 @@ CASES: list[tuple[str, Run, RunSignal, type[Exception] | None, type[Exception] |
     ("the account is denied, which concerns no listing", run(), signal(code="Denied"), Denied, None),
     ("a sibling has seen the window close", run(), signal(code="WindowClosed"), WindowClosed, None),
     ("it was ended elsewhere", run(), signal(state="interrupted"), RunStopped, None),
-    ("its minutes are not over", run(brakes={"max_minutes": 5}), signal(minutes=4.9), None, None),
-    ("its minutes are over", run(brakes={"max_minutes": 5}), signal(minutes=5), BrakeReached, BrakeReached),
+    ("its minutes are not over", run(pause_after={"minutes": 5}), signal(minutes=4.9), None, None),
+    ("its minutes are over", run(pause_after={"minutes": 5}), signal(minutes=5), BrakeReached, BrakeReached),
     (
         "the run has longer than its file",
-        run({"max_minutes": 9}, brakes={"max_minutes": 5}),
+        run({"max_minutes": 9}, pause_after={"minutes": 5}),
         signal(minutes=6),
         None,
         None,
@@ -77,12 +77,12 @@ def test_what_ends_sending_and_what_ends_listing(
 
 
 def test_the_end_that_comes_first_counts() -> None:
-    both = run(window="08:00-10:00", brakes={"max_minutes": 30})
+    both = run(window="08:00-10:00", pause_after={"minutes": 30})
     early, late = sending_stops_at(both, BEGAN), sending_stops_at(run(window="08:00-10:00"), BEGAN)
     assert early is not None
     assert late is not None
     assert (early.at, late.at) == (BEGAN + dt.timedelta(minutes=30), BEGAN + dt.timedelta(minutes=60))
-    assert "max_minutes is reached: the 30 minutes" in str(early.why())
+    assert "the 30 minutes" in str(early.why())
     assert "the window 08:00\u201310:00 (Asia/Shanghai) is closed until 2026-11-23 08:00" in str(late.why())
 
 

@@ -14,9 +14,9 @@ def migration_page(migration: Migration, origin: str) -> str:
         ("Title", _code(migration.describe.title)),
         ("Processing", _processing(migration)),
         ("Connection", _code(migration.connection)),
-        ("Pace", _pace(migration)),
+        ("Rate", _rate(migration)),
         ("Window", _window(migration)),
-        ("Brakes", _brakes(migration)),
+        ("Pauses", _pauses(migration)),
         ("Stops", _stops(migration)),
         ("Schedule", _schedule(migration)),
     ]
@@ -75,32 +75,32 @@ def _processing(migration: Migration) -> str:
     return "none (`VOD_NO_TRANSCODE`)" if group == "VOD_NO_TRANSCODE" else f"template group {_code(group)}"
 
 
-def _pace(migration: Migration) -> str:
+def _rate(migration: Migration) -> str:
     cap = migration.register_.calls_per_second
     own = "the account's own" if cap is None else f"at most {cap:g} calls a second, within the account's own"
     return f"{own}; priority {migration.priority} of 10"
 
 
 def _stops(migration: Migration) -> str:
-    stop = migration.stop
-    count = "" if stop.max_failures is None else f", or more than {stop.max_failures:,} files failed"
-    return f"when more than {stop.failure_share:.0%} of at least {stop.min_outcomes:,} outcomes failed{count}"
+    stop = migration.stop_after
+    count = "" if stop.failures is None else f", or when more than {stop.failures:,} files fail"
+    return f"when more than {stop.failure_rate:.0%} of at least {stop.min_outcomes:,} outcomes are failures{count}"
 
 
 def _window(migration: Migration) -> str:
     opening = migration.opening
     if opening is None:
         return "sends at any time"
-    return f"sends {opening} only; then a run ends as paused, and the next one goes on"
+    return f"sends {opening} only; outside it a run pauses, and the next one continues"
 
 
-def _brakes(migration: Migration) -> str:
-    brakes = migration.brakes.in_words()
-    return f"a run is paused after {' or '.join(brakes)}" if brakes else "none"
+def _pauses(migration: Migration) -> str:
+    limits = migration.pause_after.in_words()
+    return f"after {' or '.join(limits)}" if limits else "never by itself"
 
 
 def _schedule(migration: Migration) -> str:
-    return f"{_code(migration.schedule)} in {migration.timezone}" if migration.schedule else "by hand only"
+    return f"{_code(migration.schedule)} in {migration.timezone}" if migration.schedule else "only when triggered"
 
 
 def _approval(migration: Migration) -> str:

@@ -179,7 +179,7 @@ class RegisterOperator(_EngineOperator):
 class ReportOperator(BaseOperator):
     """Settles the run, writes its report, and fails where the run was no success: after writing, so both are there.
 
-    A paused run is no failure: its summary says `paused`, and the next run goes on.
+    A paused run is no failure: its summary says `paused`, and the next run continues.
 
     Its XCom `return_value` is the summary, as `vod-migrate run --json` prints it, also when the task then fails. That of a run which
     only planned (a dry run, or one that was not approved) holds the plan, too.

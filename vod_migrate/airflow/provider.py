@@ -59,7 +59,7 @@ CONNECTION_FIELDS: dict[str, dict[str, Any]] = {
     },
     "calls_per_second": {
         "label": "Calls per second",
-        "description": "The account's pace for RegisterMedia, shared by all workers. Empty is 47, of 50 that VOD allows.",
+        "description": "The account's rate for RegisterMedia, shared by all workers. Empty is 47, of 50 that VOD allows.",
         "schema": {"type": ["number", "null"], "exclusiveMinimum": 0, "maximum": 1000},
     },
 }

@@ -1,4 +1,4 @@
-"""vod-migrate by hand: the same engine without Airflow.
+"""vod-migrate from the command line: the same engine without Airflow.
 
 Exit codes: 0 success, or paused · 1 a bug · 2 bad input · 3 denied · 4 unreachable, try again · 5 failure threshold passed ·
 6 ended with objects left · 130 interrupted or cancelled. Data goes to stdout, everything said to a person to stderr.

@@ -1,4 +1,4 @@
-"""The commands that speak to a run: pause, cancel, pace while it is under way, and resume when it has ended."""
+"""The commands that speak to a run: pause, cancel and rate while it is under way, resume when it has ended."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ ByOption = Annotated[str | None, typer.Option("--by", help="Who asks, for the re
 
 @control_app.command()
 def pause(of: RunArgument, by: ByOption = None, as_json: JsonOption = False) -> None:
-    """End a run for now, within seconds; what is left stays pending, and `resume` goes on with it."""
+    """End a run for now, within seconds; what is left stays pending; `resume` continues it."""
     from vod_migrate.run import control  # noqa: PLC0415 - slow imports
 
     with open_store() as store:
         run = control.pause(store, find_run(store, of).run_id, by=by or getpass.getuser())
-        _tell(store, run, as_json=as_json, until="paused", fix=f"go on with `vod-migrate resume {run.run_id}`")
+        _tell(store, run, as_json=as_json, until="paused", fix=f"continue with `vod-migrate resume {run.run_id}`")
 
 
 @control_app.command()
@@ -58,7 +58,7 @@ def resume(
     report_dir: ReportOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Go on with what a run has left, in a new run: its file and options as they were, without listing again."""
+    """Continue with what a run has left, in a new run: the same file and options, without listing again."""
     from vod_migrate.cloud.connection import connection_from_environment  # noqa: PLC0415 - slow imports
     from vod_migrate.run.prepare import prepare  # noqa: PLC0415 - slow imports
     from vod_migrate.run.request import Origin  # noqa: PLC0415 - slow imports
@@ -87,7 +87,7 @@ def resume(
 
 
 @control_app.command()
-def pace(
+def rate(
     of: Annotated[
         str,
         typer.Argument(
@@ -95,32 +95,32 @@ def pace(
         ),
     ],
     calls_per_second: Annotated[
-        str, typer.Argument(metavar="N|none", help="Calls per second; none takes the pace of its own away.")
+        str, typer.Argument(metavar="N|none", help="Calls per second; `none` removes the override.")
     ],
 ) -> None:
-    """Change the pace of a run, or of a migration's runs, while they are under way; they follow within seconds."""
+    """Change the rate of a run, or of a migration's runs, while they are under way; they follow within seconds."""
     from vod_migrate.run import control  # noqa: PLC0415 - slow imports
 
-    rate = _rate(calls_per_second)
+    wanted = _number(calls_per_second)
     with open_store() as store:
         run = find_run(store, of)
         if run.run_id == of:
-            control.set_run_rate(store, of, rate)
+            control.set_run_rate(store, of, wanted)
             what = f"run {of}"
         else:
-            control.set_migration_rate(store, run.account, of, rate)
+            control.set_migration_rate(store, run.account, of, wanted)
             what = f"the runs of {of!r} that are under way"
-    now = "no pace of their own any more" if rate is None else f"at most {rate:g} calls per second"
-    typer.echo(f"{what}: {now}, within the account's pace")
+    now = "no limit of their own" if wanted is None else f"at most {wanted:g} calls per second"
+    typer.echo(f"{what}: {now}, within the account's rate")
 
 
-def _rate(text: str) -> float | None:
+def _number(text: str) -> float | None:
     if text.strip().lower() == "none":
         return None
     try:
         return float(text)
     except ValueError:
-        raise BadOption(f"calls per second: {text!r} is no number: give one, e.g. 20, or none") from None
+        raise BadOption(f"calls per second: {text!r} is not a number: give one, e.g. 20, or none") from None
 
 
 def _tell(store: Store, run: Run, *, as_json: bool, until: str, fix: str) -> None:

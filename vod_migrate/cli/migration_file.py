@@ -26,7 +26,9 @@ def init(
     name: Annotated[str | None, typer.Option(help="The migration's name; asked for on a terminal.")] = None,
     bucket: Annotated[str | None, typer.Option(help="The OSS bucket; asked for on a terminal.")] = None,
     prefix: Annotated[str | None, typer.Option(help="Keys to take begin with this; empty is the whole bucket.")] = None,
-    schedule: Annotated[str | None, typer.Option(help="Cron expression; without one, by hand only.")] = None,
+    schedule: Annotated[
+        str | None, typer.Option(help="Cron expression; without one the DAG runs only when triggered.")
+    ] = None,
     timezone: Annotated[str, typer.Option(help="IANA time zone of the schedule.")] = "Asia/Shanghai",
     template_group_id: Annotated[
         str | None, typer.Option(help="A transcoding template group; without one, VOD_NO_TRANSCODE.")
@@ -46,7 +48,9 @@ def init(
             else prefix
         )
         schedule = (
-            schedule or typer.prompt("Schedule, as cron (empty: by hand)", default="", show_default=False) or None
+            schedule
+            or typer.prompt("Schedule, as cron (empty: only when triggered)", default="", show_default=False)
+            or None
         )
     missing = [flag for flag, value in (("--name", name), ("--bucket", bucket)) if not value]
     if name is None or bucket is None or missing:

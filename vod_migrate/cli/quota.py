@@ -14,15 +14,15 @@ from vod_migrate.errors import BadOption
 def quota(
     account: Annotated[str | None, typer.Argument(help="The account's name; all without it.")] = None,
     calls_per_second: Annotated[
-        float | None, typer.Option(min=0.01, max=1000, help="The account's new pace, for every worker, at once.")
+        float | None, typer.Option(min=0.01, max=1000, help="The account's new rate; every worker follows at once.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show or change the pace that all workers of an account share."""
+    """Show or change the rate that all workers of an account share."""
     from vod_migrate.rate.limiter import API  # noqa: PLC0415 - needs the store
 
     if calls_per_second is not None and account is None:
-        raise BadOption("name the account whose pace is to change")
+        raise BadOption("name the account whose rate is to change")
     with open_store() as store:
         if account is not None and calls_per_second is not None:
             store.set_quota(account, API, calls_per_second)

@@ -1,4 +1,4 @@
-"""A whole run by hand, in one process: list on one thread, register beside it, report at the end."""
+"""A whole run from the command line, in one process: list on one thread, register beside it, report at the end."""
 
 from __future__ import annotations
 
@@ -94,12 +94,12 @@ def _work(
                 store=store, connection=connection, run_id=run_id, slot=CLI_SLOT, stop=stop, patience=0.0
             )
         except Paused:
-            # A window or a brake ends sending; listing goes on, so that the next run knows what is there.
+            # A window or `pause_after` ends sending; listing continues, so that the next run knows what is there.
             pass
         except VodMigrateError as error:
             trouble.insert(0, error)
         if trouble:
-            # What ended registering is no reason to go on listing.
+            # What ended registering ends listing, too.
             halt.set()
         while listing.is_alive() and not halt.is_set():
             listing.join(timeout=0.25)

@@ -28,28 +28,27 @@ _CRON_FIELDS = 5
 class StopAfter(SettingsModel):
     """When a run gives up because too much fails."""
 
-    failure_share: Annotated[
-        float, Field(gt=0, le=1, description="Share of failed outcomes above which the run stops.")
-    ] = 0.2
-    min_outcomes: Annotated[int, Field(ge=1, description="Outcomes needed before the share counts.")] = 500
-    max_failures: Annotated[
-        int | None,
-        Field(ge=0, description="Failures of one run above which it stops, whatever their share; null: any."),
+    failures: Annotated[
+        int | None, Field(ge=0, description="Stop when more files than this have failed; null: no limit.")
     ] = None
+    failure_rate: Annotated[
+        float, Field(gt=0, le=1, description="Stop when a larger share of the outcomes than this are failures.")
+    ] = 0.2
+    min_outcomes: Annotated[int, Field(ge=1, description="Apply failure_rate once there are this many outcomes.")] = 500
 
 
 class PauseAfter(SettingsModel):
-    """How much a run may do before it ends as paused; the next run goes on where it stopped."""
+    """How much a run may do before it pauses; the next run continues with the rest."""
 
-    max_objects: Annotated[int | None, Field(ge=1, description="Objects that a run sends at most.")] = None
-    max_calls: Annotated[int | None, Field(ge=1, description="RegisterMedia calls that a run makes at most.")] = None
-    max_minutes: Annotated[
-        float | None, Field(gt=0, le=525_600, description="Minutes that a run takes at most, listing included.")
+    objects: Annotated[int | None, Field(ge=1, description="Pause after sending this many objects.")] = None
+    calls: Annotated[int | None, Field(ge=1, description="Pause after this many RegisterMedia calls.")] = None
+    minutes: Annotated[
+        float | None, Field(gt=0, le=525_600, description="Pause after this many minutes, listing included.")
     ] = None
 
     def in_words(self) -> tuple[str, ...]:
-        """After what a run pauses: "10,000 objects"."""
-        named = ((self.max_objects, "object"), (self.max_calls, "call"), (self.max_minutes, "minute"))
+        """The limits that are set, e.g. "10,000 objects"."""
+        named = ((self.objects, "object"), (self.calls, "call"), (self.minutes, "minute"))
         return tuple(f"{most:,.12g} {what}{'' if most == 1 else 's'}" for most, what in named if most is not None)
 
 
@@ -59,14 +58,17 @@ class Migration(SettingsModel):
     name: Annotated[str, Field(pattern=_NAME, description="The migration's name; its DAG is `vod_backfill__<name>`.")]
     connection: Annotated[
         str,
-        Field(min_length=1, description="The Airflow connection (type aliyun_vod); by hand the environment is used."),
+        Field(
+            min_length=1,
+            description="The Airflow connection (type aliyun_vod). The command line uses the environment instead.",
+        ),
     ] = "vod_default"
     source: Source
     select: Select = Select()
     describe: Describe = Describe()
     register_: Annotated[Register, Field(alias="register")]
-    stop: StopAfter = StopAfter()
-    brakes: PauseAfter = PauseAfter()
+    stop_after: StopAfter = StopAfter()
+    pause_after: PauseAfter = PauseAfter()
     window: Annotated[
         str | None,
         Field(description="When a run may send, on the clock of `timezone`, e.g. `01:00-07:00`; null: always."),
@@ -75,7 +77,9 @@ class Migration(SettingsModel):
         int,
         Field(ge=1, le=10, description="Where migrations share an account, the higher one gets its way; 1 to 10."),
     ] = 5
-    schedule: Annotated[str | None, Field(description="Cron expression in `timezone`; null means by hand only.")] = None
+    schedule: Annotated[str | None, Field(description="Cron expression in `timezone`; null: only when triggered.")] = (
+        None
+    )
     timezone: Annotated[str, Field(description="IANA time zone of schedule and dates.")] = "Asia/Shanghai"
     start_date: Annotated[
         Date | None, Field(description="First local date that a backfill may cover; null: 2020-01-01.")
@@ -84,8 +88,8 @@ class Migration(SettingsModel):
         bool,
         Field(
             strict=True,
-            description="Whether each run waits until a person has approved its plan: in Airflow on its page of required actions, by "
-            "hand with `vod-migrate plan` and `run --approve`.",
+            description="Whether each run waits until a person approves its plan: in Airflow on the page of required actions, from "
+            "the command line with `vod-migrate plan` and `run --approve`.",
         ),
     ] = False
     approval_hours: Annotated[

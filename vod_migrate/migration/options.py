@@ -47,23 +47,26 @@ class RunOptions(SettingsModel):
         tuple[str, ...] | None,
         Field(min_length=1, description="Mode failed: only what failed with one of these codes."),
     ] = None
-    calls_per_second: Annotated[float | None, Field(gt=0, le=1000, description="A lower pace for this run.")] = None
+    calls_per_second: Annotated[float | None, Field(gt=0, le=1000, description="A lower rate for this run.")] = None
     max_objects: Annotated[
-        int | None, Field(ge=1, description="Pause when so many objects are sent, instead of the file's brake.")
+        int | None,
+        Field(ge=1, description="Pause after sending this many objects, instead of the file's `pause_after.objects`."),
     ] = None
     max_calls: Annotated[
-        int | None, Field(ge=1, description="Pause when so many calls are made, instead of the file's brake.")
+        int | None, Field(ge=1, description="Pause after this many calls, instead of the file's `pause_after.calls`.")
     ] = None
     max_minutes: Annotated[
         float | None,
-        Field(gt=0, le=525_600, description="Pause when so many minutes are over, instead of the file's brake."),
+        Field(
+            gt=0, le=525_600, description="Pause after this many minutes, instead of the file's `pause_after.minutes`."
+        ),
     ] = None
     ignore_window: Annotated[bool, Field(description="Send outside the migration's window, too.")] = False
     resume: Annotated[
         str | None,
         Field(
             min_length=1,
-            description="Go on with the rest of this run (its id), as it was begun; only pace and brakes may differ.",
+            description="Continue the rest of this run (its ID) with the same file and options; only the rate, the limits and the window may differ.",
         ),
     ] = None
 

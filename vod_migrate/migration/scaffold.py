@@ -32,7 +32,9 @@ def render_scaffold(answers: Scaffold) -> str:
         BadOption: it would not load; names each field and the fix.
     """
     schedule = (
-        'null  # by hand only; at one at night: "0 1 * * *"' if answers.schedule is None else _quoted(answers.schedule)
+        'null  # only when triggered; at one at night: "0 1 * * *"'
+        if answers.schedule is None
+        else _quoted(answers.schedule)
     )
     if answers.workflow_id:
         processing = f"  workflow_id: {_quoted(answers.workflow_id)}"

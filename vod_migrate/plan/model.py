@@ -114,7 +114,7 @@ class Plan(_Part):
     to_send + failing = new + again + leftovers + `broken_rows`, and so many outcomes the run has.
 
     settings: the migration as the run would store it; compared: what else must be the same for the plan to hold.
-    window, brakes: when the run may send, and after what it pauses, in words.
+    window, pause_after: when the run may send, and after what it pauses, in words.
     leftover_runs: the earlier runs whose leftovers it takes along; what others leave later is for a later plan.
     """
 
@@ -160,7 +160,7 @@ class Plan(_Part):
     pace: PlannedRate
     seconds: float = 0.0
     window: str | None = None
-    brakes: tuple[str, ...] = ()
+    pause_after: tuple[str, ...] = ()
     expected_end: dt.datetime
     titles: Duplicates = Duplicates()
     names: Duplicates = Duplicates()

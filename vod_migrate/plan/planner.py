@@ -324,7 +324,7 @@ class Planner:
             pace=self._pace,
             seconds=round(duration, 3),
             window=None if self._window is None else str(self._window),
-            brakes=run.brakes.in_words(),
+            pause_after=run.pause_after.in_words(),
             expected_end=expected_end(now, duration, self._window),
             lookups=self._lookups.told(),
             samples=self._oddities.samples(),

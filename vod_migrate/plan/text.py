@@ -112,8 +112,8 @@ def _facts(plan: Plan) -> Iterator[Line]:
         facts.append(("would end", f"{moment(plan.expected_end, plan.zone)}, if it began then"))
     if plan.window is not None:
         facts.append(("window", f"sends {plan.window} only"))
-    if plan.brakes:
-        facts.append(("brakes", f"pauses after {', '.join(plan.brakes)}"))
+    if plan.pause_after:
+        facts.append(("pauses", f"after {' or '.join(plan.pause_after)}"))
     if given:
         facts.append(("options", given))
     for name, fact in facts:

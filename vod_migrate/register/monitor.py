@@ -9,7 +9,6 @@ import logging
 import threading
 import time
 import uuid
-from typing import Any
 
 from vod_migrate.errors import Interrupted, StoreError, ThresholdPassed
 from vod_migrate.register.pause import Deadline
@@ -113,7 +112,7 @@ class RunMonitor:
                 self._halt.ask(error)
 
     def _check_threshold(self) -> None:
-        rule = self._run.spec.stop
+        rule = self._run.spec.stop_after
         stored = self._store.run(self._run.run_id)
         told = self._store.outcome_counts(stored)
         if not told.get("failed") and not told.get("retry"):
@@ -122,18 +121,19 @@ class RunMonitor:
         broken = 0 if self._run.spec.source.listed else self._store.broken_rows(stored)
         failed = told.get("failed", 0) - broken + self._store.alone_left(self._run.run_id)
         total = failed + told.get("registered", 0) + told.get("already_registered", 0)
-        if total >= rule.min_outcomes and failed > rule.failure_share * total:
+        if total >= rule.min_outcomes and failed > rule.failure_rate * total:
             self._halt.ask(
-                _passed(f"{failed:,} of {total:,} files failed, more than the {rule.failure_share:.0%} that", "share")
+                _passed(
+                    f"{failed:,} of {total:,} files failed, more than the {rule.failure_rate:.0%} that", "failure_rate"
+                )
             )
-        elif rule.max_failures is not None and failed > rule.max_failures:
-            self._halt.ask(_passed(f"{failed:,} files failed, more than the {rule.max_failures:,} that", "count"))
+        elif rule.failures is not None and failed > rule.failures:
+            self._halt.ask(_passed(f"{failed:,} files failed, more than the {rule.failures:,} that", "failures"))
 
 
-def _passed(told: str, rule: Any) -> ThresholdPassed:
-    setting = {"share": "stop.failure_share", "count": "stop.max_failures"}[rule]
+def _passed(counted: str, setting: str) -> ThresholdPassed:
     return ThresholdPassed(
-        f"{told} `{setting}` allows; the rest stays pending. See the report for the reasons, then run again (mode failed for "
+        f"{counted} `stop_after.{setting}` allows; the rest stays pending. See the report for the reasons, then run again (mode failed for "
         "the failed ones)",
         code="threshold",
     )

@@ -1,9 +1,9 @@
-"""The brakes of a run at the last moment before a call: its window, its time, how many calls and objects it may send.
+"""The limits of a run at the last moment before a call: its window, its time, how many calls and objects it may send.
 
     Limited(Braked(Recorded(RegisterMediaClient)))
 
 All workers of a run count in one row of the results database, so that together they send exactly as many objects as
-`max_objects` says, however many threads and machines they are. An object counts once a run, however often it is sent; a call
+`pause_after.objects` says, however many threads and machines they are. An object counts once a run, however often it is sent; a call
 counts each time. A worker that is killed between counting and recording costs the run what it had in flight, never adds to it.
 """
 
@@ -41,7 +41,7 @@ class Deadline:
 
 
 class PauseLimited:
-    """Sends what the run's brakes still allow, and then ends the run; one is shared by the threads of a worker."""
+    """Sends what the run's `pause_after` still allows, and then ends the run; one is shared by the threads of a worker."""
 
     def __init__(
         self, inner: Registrar, *, store: Store, run: Run, deadline: Deadline, halted: threading.Event
@@ -54,7 +54,7 @@ class PauseLimited:
         self._counted: set[int] = set()
 
     def register(self, batch: Batch) -> Reply:
-        """Sends the batch, or as much of it as `max_objects` still allows.
+        """Sends the batch, or as much of it as `pause_after.objects` still allows.
 
         Raises:
             BrakeReached: no more may be sent; what was sent of the batch is recorded. WindowClosed. Interrupted.
@@ -64,36 +64,36 @@ class PauseLimited:
             raise over
         if self._halted.is_set():
             raise Interrupted("the worker was told to stop", code="interrupted")
-        if self._run.brakes.max_calls is None and self._run.brakes.max_objects is None:
+        if self._run.pause_after.calls is None and self._run.pause_after.objects is None:
             return self._inner.register(batch)
         allowed = self._allowed(batch)
         reply = self._inner.register(allowed)
         # Answered: from here on the outcomes say that they were sent in this run.
         self._counted.difference_update(entry.result_id for entry in allowed.entries)
         if len(allowed) < len(batch):
-            raise self._reached("max_objects")
+            raise self._reached("objects")
         return reply
 
     def _allowed(self, batch: Batch) -> Batch:
-        brakes, ids = self._run.brakes, [entry.result_id for entry in batch.entries]
+        limits, ids = self._run.pause_after, [entry.result_id for entry in batch.entries]
         fresh = [result_id for result_id in ids if result_id not in self._counted]
         taken = self._store.take_brake(
             self._run.run_id,
             fresh=fresh,
             others=len(ids) - len(fresh),
-            max_calls=brakes.max_calls,
-            max_objects=brakes.max_objects,
+            max_calls=limits.calls,
+            max_objects=limits.objects,
         )
         if not taken.call:
-            raise self._reached("max_calls")
+            raise self._reached("calls")
         self._counted.update(taken.objects)
         beyond = set(fresh) - set(taken.objects) - set(taken.known)
         kept = tuple(entry for entry in batch.entries if entry.result_id not in beyond)
         if not kept:
-            raise self._reached("max_objects")
+            raise self._reached("objects")
         return Batch(storage_address=batch.storage_address, entries=kept)
 
-    def _reached(self, brake: str) -> BrakeReached:
-        most = getattr(self._run.brakes, brake)
-        what = "objects that it may send" if brake == "max_objects" else "calls that it may make"
-        return BrakeReached(f"{brake} is reached: the run has done the {most:,} {what}", code="brake")
+    def _reached(self, limit: str) -> BrakeReached:
+        most = getattr(self._run.pause_after, limit)
+        what = "sent" if limit == "objects" else "made"
+        return BrakeReached(f"the run has {what} the {most:,} {limit} that `pause_after` allows", code="brake")

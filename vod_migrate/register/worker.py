@@ -87,12 +87,12 @@ class Worker:
         Raises:
             Interrupted: `stop` was set, or another worker took this one's place.
             AccountStopped, AllRefused, CanaryFailed, ThresholdPassed: the run must stop; the rest stays pending.
-            Paused, Cancelled: somebody, its window or a brake ended the run.
+            Paused, Cancelled: somebody, its window or `pause_after` ended the run.
             StoreUnreachable: the results database stayed away longer than its patience.
         """
         with self._store.presence(self._run.run_id) as presence:
             token = self._store.take_place(self._run.run_id, slot=self._slot, worker=self._name)
-            if self._run.brakes.max_calls is not None or self._run.brakes.max_objects is not None:
+            if self._run.pause_after.calls is not None or self._run.pause_after.objects is not None:
                 self._store.keep_brake(self._run.run_id)
             watch = RunMonitor(
                 store=self._store,

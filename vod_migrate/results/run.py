@@ -58,13 +58,13 @@ class Run:
         return None if self.adopts else self.options.resume
 
     @property
-    def brakes(self) -> PauseAfter:
-        """What the run may do at most: the file's brakes, or its own where it was given some."""
-        chosen, given = self.options, self.spec.brakes
+    def pause_after(self) -> PauseAfter:
+        """How much the run may do before it pauses: the file's limits, replaced by the run's own."""
+        own, file = self.options, self.spec.pause_after
         return PauseAfter(
-            max_objects=given.max_objects if chosen.max_objects is None else chosen.max_objects,
-            max_calls=given.max_calls if chosen.max_calls is None else chosen.max_calls,
-            max_minutes=given.max_minutes if chosen.max_minutes is None else chosen.max_minutes,
+            objects=file.objects if own.max_objects is None else own.max_objects,
+            calls=file.calls if own.max_calls is None else own.max_calls,
+            minutes=file.minutes if own.max_minutes is None else own.max_minutes,
         )
 
     @property

@@ -60,12 +60,12 @@ def _closing(run: Run, now: dt.datetime) -> StopTime | None:
 
 
 def _time_up(run: Run) -> StopTime | None:
-    minutes, began = run.brakes.max_minutes, run.reopened_at
+    minutes, began = run.pause_after.minutes, run.reopened_at
     if minutes is None or began is None:
         return None
 
     def why() -> BrakeReached:
-        return BrakeReached(f"max_minutes is reached: the {minutes:g} minutes of the run are over", code="brake")
+        return BrakeReached(f"the {minutes:g} minutes that `pause_after` allows the run are over", code="brake")
 
     return StopTime(at=began + dt.timedelta(minutes=minutes), why=why)
 

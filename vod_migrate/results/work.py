@@ -37,7 +37,7 @@ class Work:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Taken:
-    """What a run's brakes still allow. call: whether one more call; objects: counted for it now; known: sent in this run before."""
+    """What a run's `pause_after` still allows. call: whether one more call; objects: counted for it now; known: sent in this run before."""
 
     call: bool
     objects: tuple[int, ...]

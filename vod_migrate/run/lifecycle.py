@@ -54,7 +54,7 @@ def register(
     Raises:
         BadSetting: the connection is another account's or region's than the run's.
         AccountStopped, AllRefused, CanaryFailed, ThresholdPassed: the run stops, the rest stays pending. Interrupted: `stop` was set.
-        Paused, Cancelled: somebody, the migration's window or a brake ended the run.
+        Paused, Cancelled: somebody, the migration's window or `pause_after` ended the run.
         PlanChanged: the source is no longer what was approved, so nothing is sent. BadOption: nobody has approved anything.
     """
     from vod_migrate.describe.categories import Categories  # noqa: PLC0415 - slow SDK import

@@ -63,7 +63,7 @@ _MAY_DIFFER = ("calls_per_second", "max_objects", "max_calls", "max_minutes", "i
 
 
 def resumed_options(store: Store, before: Run, given: RunOptions) -> RunOptions:
-    """The options of the earlier run, with the pace and the brakes that are given now; of its limit what is left of it.
+    """The options of the earlier run, with the rate and the limits that are given now; of its limit what is left of it.
 
     Raises:
         BadOption: an option is given that would make it another run.
