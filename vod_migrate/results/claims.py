@@ -1,76 +1,164 @@
-"""Claims: what a worker holds, for how long, and how it lets go."""
+"""Claims: who is alive, what a worker holds, and how it lets go."""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Sequence
 
-import psycopg
+from vod_migrate.results.run import Run
+from vod_migrate.results.session import QUERIES, Session, StoreConnection
+from vod_migrate.results.work import Claimed, Place, Work, WorkLeft
 
-from vod_migrate.results.session import QUERIES, Session
-from vod_migrate.results.work import Work
-
-LEASE_SECONDS = 90.0
-"""How long a claim holds without being renewed; renewed every third of it."""
+DISCOVER = "discover"
+"""The role of the one who lists a run's source."""
+CANARY = "canary"
+"""The role of the one who sends a run's first files."""
+_BLOCKS_AT_ONCE = 50
 
 
 class Claims(Session):
     """What may happen to a worker and to what it holds."""
 
-    def take_place(self, run_id: str, *, slot: str, worker: str) -> uuid.UUID:
-        """A worker enters the run and frees what a predecessor in the same slot still held. Returns its token."""
+    def take_place(self, run: Run, *, slot: str, host: str) -> Place:
+        """A worker enters the run and frees what a predecessor in the same slot still held. host: for people."""
         token = uuid.uuid4()
 
-        def work(connection: psycopg.Connection) -> None:
-            QUERIES.insert_claim(connection, token=token, run_id=run_id, slot=slot, worker=worker, lease=LEASE_SECONDS)
-            QUERIES.release_slot(connection, run_id=run_id, slot=slot, token=token)
-            QUERIES.forget_old_claims(connection)
+        def work(connection: StoreConnection) -> Place:
+            row = QUERIES.take_place(connection, run_no=run.run_no, slot=slot, token=token, host=host, lease=self.lease)
+            if row["displaced"] is not None:
+                QUERIES.release_displaced(connection, token=row["displaced"])
+            return Place(token=token, slot=slot, worker_no=row["worker_no"])
 
-        self._do(work)
-        return token
+        return self._do(work)
 
-    def renew(self, token: uuid.UUID) -> bool:
-        """Renews a claim's lease; False when somebody took the worker's place."""
-        return self._do(lambda c: QUERIES.renew_claim(c, token=token, lease=LEASE_SECONDS)) is not None
+    def take_role(self, run: Run, place: Place, role: str) -> bool:
+        """Takes a role in the run beside the worker's own place, where nobody else holds it."""
+        taken = self._do(
+            lambda c: QUERIES.take_role(
+                c, run_no=run.run_no, role=role, worker_no=place.worker_no, token=place.token, lease=self.lease
+            )
+        )
+        return taken is not None
 
-    def leave(self, token: uuid.UUID, *, in_flight: Sequence[int] = (), patience: float | None = None) -> None:
-        """Lets go of everything a worker holds; what is in flight is marked as of unknown outcome.
+    def drop_role(self, run: Run, place: Place, role: str) -> None:
+        """Gives a role back."""
+        self._do(lambda c: QUERIES.drop_role(c, run_no=run.run_no, role=role, token=place.token))
+
+    def renew(self, place: Place) -> bool:
+        """Renews a worker's lease, and its roles; False when somebody took its place."""
+        return bool(self._do(lambda c: QUERIES.renew(c, token=place.token, slot=place.slot, lease=self.lease)))
+
+    def leave(self, run: Run, place: Place, *, in_flight: Sequence[str] = (), patience: float | None = None) -> None:
+        """Lets go of everything a worker holds; in_flight: the keys whose call is under way, so their outcome is not known.
 
         patience: seconds to wait for a database that is away; None: as long as for anything else.
         """
-        self._do(lambda c: QUERIES.release_claim(c, token=token, in_flight=list(in_flight)), patience=patience)
+        self._do(
+            lambda c: QUERIES.leave(
+                c, token=place.token, source_id=run.source_id, queue_no=run.queue_no, in_flight=list(in_flight)
+            ),
+            patience=patience,
+        )
 
-    def release(self, token: uuid.UUID, result_ids: Sequence[int]) -> None:
-        """Gives some results back unsent."""
-        self._do(lambda c: QUERIES.release_results(c, token=token, result_ids=list(result_ids)))
+    def release(self, place: Place, block_ids: Collection[int]) -> None:
+        """Gives some blocks back unsent."""
+        self._do(lambda c: QUERIES.release_blocks(c, token=place.token, block_ids=list(block_ids)))
 
-    def claim(self, run_id: str, token: uuid.UUID, *, most: int, alone: bool = False) -> list[Work]:
-        """Up to `most` pending results, held until recorded, released, or the lease runs out."""
-        rows = self._do(lambda c: list(QUERIES.claim_results(c, run_id=run_id, token=token, most=most, alone=alone)))
-        return sorted((Work.from_row(row) for row in rows), key=lambda work: work.result_id)
+    def claim(
+        self,
+        run: Run,
+        place: Place,
+        *,
+        most: int = 500,
+        known: Collection[int] = (),
+        alone: bool = False,
+        last: bool = False,
+        max_objects: int | None = None,
+    ) -> Claimed:
+        """Blocks of about `most` objects in all, held until they are recorded, released, or the lease runs out.
 
-    def claim_last(self, run_id: str, token: uuid.UUID, *, most: int) -> list[Work]:
-        """A few results from the far end of the backlog."""
-        rows = self._do(lambda c: list(QUERIES.claim_last(c, run_id=run_id, token=token, most=most)))
-        return [Work.from_row(row) for row in rows]
+        known: the blocks that the caller knows it holds (`Claimed.blocks`). alone: those that are to be tried by themselves; last: from the
+        far end of the backlog. max_objects: how many objects the run may take in all; an object counts once.
+        """
 
-    def still_held(self, token: uuid.UUID, result_ids: Sequence[int]) -> set[int]:
-        """Those of the results that are pending and held under the token."""
-        rows = self._do(lambda c: list(QUERIES.still_held(c, token=token, result_ids=list(result_ids))))
-        return {int(row[0]) for row in rows}
+        def work(connection: StoreConnection) -> Claimed:
+            free = QUERIES.free_blocks_last if last else QUERIES.free_blocks
+            rows = list(
+                free(
+                    connection,
+                    queue_no=run.queue_no,
+                    alone=alone,
+                    token=place.token,
+                    known=list(known),
+                    most=_BLOCKS_AT_ONCE,
+                )
+            )
+            wanted, total = [], 0
+            for row in rows:
+                if total >= most:
+                    break
+                wanted.append(row)
+                total += row["objects"]
+            limited = False
+            if wanted and max_objects is not None:
+                wanted, limited = self._within(connection, run, wanted, max_objects)
+            if not wanted:
+                return Claimed(limited=limited, blocks=tuple(known))
+            ids = [row["block_id"] for row in wanted]
+            QUERIES.hold_blocks(connection, token=place.token, run_no=run.run_no, block_ids=ids)
+            works = QUERIES.work_of_blocks(connection, block_ids=ids)
+            held = QUERIES.blocks_held(connection, token=place.token)
+            return Claimed(
+                works=tuple(Work.from_row(row, bucket=run.bucket) for row in works),
+                blocks=tuple(row["block_id"] for row in held),
+                limited=limited,
+            )
 
-    def release_lost(self, token: uuid.UUID) -> int:
-        """Gives back what is held under a token by a worker that knows of nothing it holds. Returns how many."""
-        return int(self._do(lambda c: QUERIES.release_lost(c, token=token)))
+        claimed = self._do(work)
+        if not claimed.works and claimed.blocks and not claimed.limited and set(claimed.blocks) - set(known):
+            # Only blocks that a worker emptied before it died: they go with the next claim.
+            return self.claim(
+                run, place, most=most, known=claimed.blocks, alone=alone, last=last, max_objects=max_objects
+            )
+        return claimed
 
-    def work_left(self, run_id: str) -> tuple[int, bool, bool]:
-        """(open scans, whether results are left to send, whether some are left to be tried alone)."""
-        row = self._do(lambda c: QUERIES.work_left(c, run_id=run_id))
-        return int(row[0]), bool(row[1]), bool(row[2])
+    def _within(
+        self, connection: StoreConnection, run: Run, wanted: list[dict[str, int]], max_objects: int
+    ) -> tuple[list[dict[str, int]], bool]:
+        """The blocks that the run may still take, the last one cut to fit; whether any was too many."""
+        room = max_objects - int(QUERIES.taken_objects(connection, run_no=run.run_no))
+        kept, taken = [], 0
+        limited = False
+        for block in wanted:
+            fresh = 0 if block["taken_by"] == run.run_no else block["objects"]
+            fits = min(fresh, room - taken)
+            limited |= fits < fresh
+            if fresh and fits <= 0:
+                continue
+            if fits < fresh:
+                QUERIES.cut_block(connection, block_id=block["block_id"], too_many=fresh - fits)
+            kept.append(block)
+            taken += fits
+        if taken:
+            QUERIES.note_taken(connection, run_no=run.run_no, objects=taken)
+        return kept, limited
 
-    @contextmanager
-    def canary_lock(self, run_id: str) -> Iterator[bool]:
-        """Whether this worker may send the run's canary; True to one at a time."""
-        with self._trying(f"canary:{run_id}") as held:
-            yield held
+    def still_held(self, run: Run, place: Place, keys: Sequence[str]) -> set[str]:
+        """Those of the keys that are to be sent and held by the worker."""
+        rows = self._do(
+            lambda c: list(
+                QUERIES.still_held(
+                    c, source_id=run.source_id, queue_no=run.queue_no, keys=list(keys), token=place.token
+                )
+            )
+        )
+        return {row["key"] for row in rows}
+
+    def work_left(self, run: Run) -> WorkLeft:
+        """What keeps the run open."""
+        row = self._do(lambda c: QUERIES.work_left(c, run_no=run.run_no, queue_no=run.queue_no))
+        return WorkLeft(open_scans=row["open_scans"], waiting=row["waiting"], alone=row["alone"])
+
+    def take_call(self, run: Run, *, most: int) -> bool:
+        """Counts one more call of the run, where it may make one."""
+        return self._do(lambda c: QUERIES.take_call(c, run_no=run.run_no, most=most)) is not None

@@ -1,67 +1,69 @@
-"""The numbers of a run, from its outcomes, calls and scans."""
+"""The numbers of a run."""
 
 from __future__ import annotations
 
-import psycopg
+import datetime as dt
+from collections import Counter
 
 from vod_migrate.results.run import Run
-from vod_migrate.results.runs import planned_leftovers
-from vod_migrate.results.session import QUERIES, Session
+from vod_migrate.results.scan import Scan
+from vod_migrate.results.session import QUERIES, Session, StoreConnection
 from vod_migrate.results.summary import RunCounts
 
 
-class CountQueries(Session):
+class Counts(Session):
     """What can be counted about a run."""
 
-    def outcome_counts(self, run: Run) -> dict[str, int]:
-        """How many outcomes of each kind the run has since it began, or since a task of it was cleared."""
-        if run.reopened_at == run.created_at:
-            return dict(self._do(lambda c: list(QUERIES.outcome_counts(c, run_id=run.run_id))))
-        return dict(self._do(lambda c: list(QUERIES.outcome_counts_since(c, run_id=run.run_id, since=run.reopened_at))))
+    def outcome_counts(self, run: Run) -> dict[tuple[str, str], int]:
+        """(outcome, code of a failed one or ''): objects, since the run began, or since a task of it was cleared."""
 
-    def alone_left(self, run_id: str) -> int:
+        def work(connection: StoreConnection) -> dict[tuple[str, str], int]:
+            before = QUERIES.counted_before(connection, run_no=run.run_no) or {}
+            counted = {
+                (row["outcome"], row["code"]): int(row["objects"])
+                for row in QUERIES.outcome_counts(connection, run_no=run.run_no)
+            }
+            return {name: count - int(before.get(" ".join(name), 0)) for name, count in counted.items()}
+
+        return self._do(work)
+
+    def alone_left(self, run: Run) -> int:
         """How many objects were refused once and wait for their second try."""
-        return int(self._do(lambda c: QUERIES.alone_left(c, run_id=run_id)))
+        return int(self._do(lambda c: QUERIES.alone_left(c, queue_no=run.queue_no)))
 
-    def broken_rows(self, run: Run) -> int:
-        """How many of the failures in `outcome_counts` are rows of the run's manifest."""
-        return int(self._do(lambda c: QUERIES.broken_rows(c, run_id=run.run_id, since=run.reopened_at)))
+    def proven(self, run: Run) -> bool:
+        """Whether a file was registered with the run's very settings, in this run or before, so that they were right once."""
+        return bool(self._do(lambda c: QUERIES.proven(c, run_no=run.run_no)))
 
-    def any_registered(self, run_id: str) -> bool:
-        """Whether any call with the run's very settings succeeded, in this run or before, so that they are right."""
-        return bool(self._do(lambda c: QUERIES.any_registered(c, run_id=run_id)))
+    def accepted_since(self, run: Run, moment: dt.datetime) -> bool:
+        """Whether VOD took a call of the run that began after a moment, so that the settings are right now."""
+        return bool(self._do(lambda c: QUERIES.accepted_since(c, run_no=run.run_no, since=moment)))
 
     def counts(self, run_id: str) -> RunCounts:
-        """The numbers of a run, from its outcomes and scans; what it had left, as it was when it ended."""
+        """The numbers of a run; what it had left, as it was when it ended."""
 
-        def work(connection: psycopg.Connection) -> RunCounts:
+        def work(connection: StoreConnection) -> RunCounts:
             connection.execute("set transaction isolation level repeatable read")
             run = Run.from_row(QUERIES.get_run(connection, run_id=run_id))
+            outcomes: Counter[str] = Counter()
+            for row in QUERIES.outcome_counts(connection, run_no=run.run_no):
+                outcomes[row["outcome"]] += int(row["objects"])
+            pending, unknown = _left(connection, run)
             return RunCounts.from_rows(
-                outcomes=dict(QUERIES.outcome_counts(connection, run_id=run_id)),
-                calls=dict(QUERIES.call_counts(connection, run_id=run_id)),
-                pending=_left(connection, run),
-                scans=list(QUERIES.scan_counts(connection, run_id=run_id)),
+                outcomes=outcomes,
+                calls={row["answer"]: row["calls"] for row in QUERIES.call_counts(connection, run_no=run.run_no)},
+                pending=pending,
+                unknown=unknown,
+                scans=[Scan.from_row(row) for row in QUERIES.scans_of_run(connection, run_no=run.run_no, state=None)],
             )
 
         return self._do(work)
 
 
-def _left(connection: psycopg.Connection, run: Run) -> tuple[int, int]:
+def _left(connection: StoreConnection, run: Run) -> tuple[int, int]:
     if run.summary is not None:
         # Later runs have gone on with it since; this run's report must not change for that.
         counts = run.summary["counts"]
         return counts["pending"], counts["unknown"]
-    own = QUERIES.pending_counts(connection, run_id=run.run_id)
-    if not run.goes_on:
-        return own[0], own[1]
-    waiting = QUERIES.waiting_counts(
-        connection,
-        account=run.account,
-        migration=run.migration,
-        run_id=run.run_id,
-        mode=run.mode.value,
-        resumes=run.rest_of,
-        only=planned_leftovers(connection, run),
-    )
-    return own[0] + int(waiting[0]), own[1] + int(waiting[1])
+    row = QUERIES.pending_counts(connection, queue_no=run.queue_no)
+    return row["objects"] - row["unsure"], row["unsure"]

@@ -13,11 +13,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
-import sqlalchemy
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from psycopg.conninfo import conninfo_to_dict
 
 from vod_migrate.errors import BadSetting, StoreNotMigrated, StoreTooNew, StoreUnreachable
@@ -49,7 +44,7 @@ def database_url(*, embedded: bool) -> str:
 
 
 def plain_url(url: str, *, origin: str) -> str:
-    """A libpq URL; SQLAlchemy's driver suffix is dropped.
+    """A libpq URL; a driver suffix, as SQLAlchemy's URLs have it, is dropped.
 
     Raises:
         BadSetting: it is not a Postgres URL. The URL itself is not repeated: it may hold a password.
@@ -117,23 +112,18 @@ def upgrade_schema(url: str) -> str:
         StoreUnreachable: no connection.
         StoreTooNew: the database is ahead of this installation.
     """
-    with _engine(url) as engine, engine.connect() as connection:
-        connection.execute(sqlalchemy.text("select pg_advisory_lock(:key)"), {"key": _UPGRADE_LOCK})
-        connection.commit()
-        try:
-            have, want = _versions(connection)
-            if have == want:
-                return want
-            _refuse_newer(have)
-            config = _config()
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
-            connection.commit()
-            return want
-        finally:
-            connection.rollback()
-            connection.execute(sqlalchemy.text("select pg_advisory_unlock(:key)"), {"key": _UPGRADE_LOCK})
-            connection.commit()
+    with _connected(url) as connection, connection.transaction():
+        connection.execute("select pg_advisory_xact_lock(%s)", (_UPGRADE_LOCK,))
+        have, want = _version(connection), _needed()
+        _refuse_newer(have)
+        for number, file in _versions():
+            if number > (have or 0):
+                connection.execute(file.read_bytes())
+        if have is None:
+            connection.execute("insert into vod_migrate.version values (%s)", (want,))
+        else:
+            connection.execute("update vod_migrate.version set version = %s where version <> %s", (want, want))
+        return str(want)
 
 
 def check_schema(url: str) -> None:
@@ -153,57 +143,60 @@ def refuse_misfit(have: str | None, want: str) -> None:
     """
     if have == want:
         return
-    _refuse_newer(have)
+    _refuse_newer(None if have is None else int(have))
     state = "has no results schema yet" if have is None else f"is at schema {have}, this version needs {want}"
     raise StoreNotMigrated(f"the results database {state}: run `vod-migrate db upgrade`")
 
 
 def schema_versions(url: str) -> tuple[str | None, str]:
     """The database's schema version (None: none yet) and the one that this installation needs."""
-    with _engine(url) as engine, engine.connect() as connection:
-        return _versions(connection)
+    with _connected(url) as connection:
+        have = _version(connection)
+    return None if have is None else str(have), str(_needed())
 
 
-def _versions(connection: sqlalchemy.Connection) -> tuple[str | None, str]:
-    context = MigrationContext.configure(connection, opts={"version_table": "vod_migrate_version"})
-    have = context.get_current_revision()
-    want = ScriptDirectory.from_config(_config()).get_current_head()
-    connection.rollback()
-    return have, str(want)
+def _versions() -> list[tuple[int, Path]]:
+    """The files that make the schema, by version: schema.sql, then schema/0002_…sql and so on."""
+    here = Path(__file__).parent
+    later = sorted((int(file.name.partition("_")[0]), file) for file in (here / "schema").glob("*.sql"))
+    return [(1, here / "schema.sql"), *later]
 
 
-def _refuse_newer(have: str | None) -> None:
-    known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
-    if have is not None and have not in known:
+def _needed() -> int:
+    return _versions()[-1][0]
+
+
+def _version(connection: psycopg.Connection) -> int | None:
+    if connection.execute("select to_regclass('vod_migrate.version')::text").fetchone() == (None,):
+        return None
+    row = connection.execute("select version from vod_migrate.version").fetchone()
+    return None if row is None else int(row[0])
+
+
+def _refuse_newer(have: int | None) -> None:
+    if have is not None and have > _needed():
         raise StoreTooNew(
             f"the results database is at schema {have}, which this version of vod-migrate does not know: "
             "upgrade vod-migrate here, or name another database"
         )
 
 
-def _config() -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "schema"))
-    return config
-
-
 @contextmanager
-def _engine(url: str) -> Iterator[sqlalchemy.Engine]:
-    engine = sqlalchemy.create_engine(
-        "postgresql+psycopg://",
-        creator=lambda: psycopg.connect(url, connect_timeout=_CONNECT_SECONDS),
-        poolclass=sqlalchemy.NullPool,
-    )
+def _connected(url: str) -> Iterator[psycopg.Connection]:
     try:
-        yield engine
-    except (psycopg.OperationalError, sqlalchemy.exc.OperationalError) as error:
+        with psycopg.connect(
+            url,
+            connect_timeout=_CONNECT_SECONDS,
+            application_name="vod-migrate",
+            autocommit=True,
+            prepare_threshold=None,
+        ) as connection:
+            yield connection
+    except psycopg.OperationalError as error:
         raise StoreUnreachable(f"the results database cannot be reached: {reason(error)}") from error
-    finally:
-        engine.dispose()
 
 
 def reason(error: Exception) -> str:
     """The first line of a driver's message; such messages name host and user, never the password."""
-    cause = getattr(error, "orig", None) or error
-    lines = [line.strip() for line in str(cause).splitlines() if line.strip()]
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[0] if lines else type(error).__name__

@@ -1,72 +1,86 @@
-"""The paces of an account: its own, and those of migrations and runs below it. See register/quota.py."""
+"""The rates of an account: its own, and those of migrations and runs below it. See rate/limiter.py."""
 
 from __future__ import annotations
 
 import dataclasses
+import logging
 import time
 from contextlib import suppress
 
-import psycopg
-
 from vod_migrate.errors import StoreUnreachable
-from vod_migrate.rate.limiter import LookAhead, Reservation
+from vod_migrate.rate.limiter import MOST_PAUSE_SECONDS, LookAhead, Reservation
 from vod_migrate.results.run import Run
-from vod_migrate.results.session import QUERIES, Session
+from vod_migrate.results.session import QUERIES, Session, StoreConnection
+
+log = logging.getLogger(__name__)
 
 
 class Rates(Session):
-    """What may happen to a pace."""
+    """What may happen to a rate."""
 
     def keep_quota(self, account: str, api: str, rate: float) -> float:
         """Makes the account's row if there is none. Returns the rate that it says."""
         stored = self._do(lambda c: QUERIES.keep_quota(c, account=account, api=api, rate=rate))
-        return rate if stored is None else float(stored[0])
+        return rate if stored is None else float(stored)
 
     def set_quota(self, account: str, api: str, rate: float) -> None:
-        """Changes the account's pace, for everybody, at once."""
-        self._do(lambda c: QUERIES.set_quota(c, account=account, api=api, rate=rate))
+        """Changes the account's rate, for everybody, at once."""
+        self._do(lambda c: QUERIES.set_rate(c, account=account, api=api, scope="", rate=rate))
 
     def keep_cap(self, account: str, api: str, scope: str, rate: float) -> None:
-        """A pace of a migration's or a run's own, passed before the account's."""
+        """A rate of a migration's or a run's own, passed before the account's."""
         self._do(lambda c: QUERIES.keep_cap(c, account=account, api=api, scope=scope, rate=rate))
 
     def change_cap(self, account: str, api: str, scope: str, rate: float) -> None:
         """The same by a person's hand, while it runs: workers follow within seconds."""
-        self._do(lambda c: QUERIES.change_cap(c, account=account, api=api, scope=scope, rate=rate))
+        self._do(lambda c: QUERIES.set_rate(c, account=account, api=api, scope=scope, rate=rate))
 
     def settle_migration_cap(self, run: Run, api: str) -> None:
-        """A run begins: its migration's own pace is what the file says, unless another run of it goes by what is there."""
+        """A run begins: its migration's own rate is what the file says, unless another run of it goes by what is there."""
         rate = run.spec.register_.calls_per_second
         self._do(
             lambda c: QUERIES.settle_migration_cap(
-                c, account=run.account, api=api, migration=run.migration, run_id=run.run_id, rate=rate
+                c,
+                account=run.account,
+                api=api,
+                migration=run.migration,
+                migration_id=run.migration_id,
+                run_no=run.run_no,
+                rate=rate,
             )
         )
 
     def drop_cap(self, account: str, api: str, scope: str) -> None:
-        """A run's own pace ends with it."""
+        """A run's own rate ends with it."""
         self._do(lambda c: QUERIES.drop_cap(c, account=account, api=api, scope=scope))
 
     def quotas(self) -> list[tuple[str, str, str, float, float]]:
-        """(account, api, scope, rate, share in force now) of every pace."""
-        return self._do(lambda c: list(QUERIES.list_quotas(c)))
+        """(account, api, scope, rate, share in force now) of every rate."""
+        rows = self._do(lambda c: list(QUERIES.list_quotas(c)))
+        return [(row["account"], row["api"], row["scope"], row["rate"], row["share"]) for row in rows]
 
     def reserve_slot(self, account: str, api: str, scope: str, *, priority: int, look: LookAhead) -> Reservation:
         """The next slot on this process's monotonic clock, or after how long to ask again."""
         asked = {"account": account, "api": api, "scope": scope, "priority": priority, **dataclasses.asdict(look)}
 
-        def work(connection: psycopg.Connection) -> Reservation:
+        def work(connection: StoreConnection) -> Reservation:
             row = QUERIES.reserve_slot(connection, **asked)
             # Read off here, where the answer has just come: waiting for anything else would make the slot look later.
             now = time.monotonic()
             if row is not None:
-                return Reservation(due=now + float(row[0]) - float(row[1]))
-            seconds = QUERIES.seconds_to_slot(connection, **asked)
-            if seconds is None:
+                return Reservation(due=now + row["booked_until"] - row["interval"])
+            later = QUERIES.seconds_to_slot(connection, **asked, most_pause=MOST_PAUSE_SECONDS)
+            if later is None:
                 raise KeyError(scope)
-            return Reservation(ask_again_in=float(seconds))
+            if later["stepped_back"]:
+                log.warning(
+                    "the database's clock stepped back: the rate of account %r%s was booked far ahead, and begins anew now",
+                    account,
+                    f" ({scope})" if scope else "",
+                )
+            return Reservation(ask_again_in=later["seconds"])
 
-        return self._do(work, pool=self._pacing)
+        return self._do(work, pool=self._rate_pool)
 
     def slow_down(self, account: str, api: str, *, cut: float, most_cut: float, lowest: float, pause: float) -> None:
         """The service throttled a call: the account's row slows down for everyone."""
@@ -75,5 +89,5 @@ class Rates(Session):
                 lambda c: QUERIES.slow_down(
                     c, account=account, api=api, cut=cut, most_cut=most_cut, lowest=lowest, pause=pause
                 ),
-                pool=self._pacing,
+                pool=self._rate_pool,
             )

@@ -1,116 +1,146 @@
-"""What a call meant for its objects, in one commit with the call."""
+"""What a call meant for its objects, recorded in one commit with the call."""
 
 from __future__ import annotations
 
-import uuid
+import threading
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager
 
 from psycopg.types.json import Jsonb
 
+from vod_migrate.results.run import Run
 from vod_migrate.results.session import QUERIES, Session, storable
-from vod_migrate.results.work import CallRecord, Settlement, Taken, Work
+from vod_migrate.results.work import CallRecord, Place, Settlement
+
+CALL_IDS = 1000
+"""How many numbers for calls are fetched at once, as the sequence in the schema has it."""
+MOST_TOGETHER = 100
+"""Calls in one commit at most: a second of them at twice the full quota."""
 
 
 class RecorderQueries(Session):
-    """What may be recorded about results."""
+    """What may be recorded."""
 
-    def record_call(
-        self, run_id: str, token: uuid.UUID, call: CallRecord, settlements: Sequence[Settlement] = ()
+    _calls_lock = threading.Lock()
+
+    def next_call_id(self) -> int:
+        """A number for a call, which no other worker gets."""
+        with self._calls_lock:
+            ids: Iterator[int] | None = getattr(self, "_call_ids", None)
+            number = None if ids is None else next(ids, None)
+            if number is None:
+                first = int(self._do(QUERIES.call_ids))
+                ids = iter(range(first, first + CALL_IDS))
+                self._call_ids = ids
+                number = next(ids)
+            return number
+
+    def record(
+        self, run: Run, place: Place, calls: Sequence[CallRecord], settlements: Sequence[Settlement] = ()
     ) -> int:
-        """A call and what it meant for each object, in one commit. Returns how many objects it settled (others: late)."""
-        settled = self._do(
-            lambda c: QUERIES.record_call(
-                c,
-                run_id=run_id,
-                token=token,
-                call_id=call.call_id,
-                worker=call.worker,
-                started_at=call.started_at,
-                seconds=call.seconds,
-                answer=call.answer,
-                http_status=call.http_status,
-                code=call.code,
-                message=storable(call.message),
-                request_id=storable(call.request_id),
-                files=call.files,
-                carried=list(call.carried) or None,
-                result_ids=[s.result_id for s in settlements],
-                outcomes=[s.outcome for s in settlements],
-                states=[s.state for s in settlements],
-                media_ids=[s.media_id for s in settlements],
-                codes=[s.code for s in settlements],
-                messages=[storable(s.message) for s in settlements],
-                descriptions=[None if s.description is None else Jsonb(s.description) for s in settlements],
-            )
-        )
-        return int(settled)
+        """Calls and what they meant for each object, in one commit. Returns how many objects it settled or gave back (others: late).
 
-    def record_failures(self, run_id: str, token: uuid.UUID, failures: Sequence[Settlement]) -> None:
-        """Objects that cannot be sent as they are, or that were refused standing alone."""
-        self._do(
-            lambda c: QUERIES.record_failures(
-                c,
-                run_id=run_id,
-                token=token,
-                result_ids=[failure.result_id for failure in failures],
-                codes=[failure.code for failure in failures],
-                messages=[storable(failure.message) for failure in failures],
-                request_ids=[failure.request_id for failure in failures],
-            )
-        )
-
-    def keep_brake(self, run_id: str) -> None:
-        """A run with brakes begins to count."""
-        self._do(lambda c: QUERIES.keep_brake(c, run_id=run_id))
-
-    def take_brake(
-        self, run_id: str, *, fresh: Sequence[int], others: int, max_calls: int | None, max_objects: int | None
-    ) -> Taken:
-        """Counts one more call of a run, and its objects, as far as its brakes allow. Repeated, it may count too many.
-
-        fresh: results that the caller has not counted yet; others: how many it has. None: no such brake.
+        A settlement with the number of one of these calls counts only if the call was not recorded before.
         """
-        most = 2**62
-        call, objects, known, _ = self._do(
-            lambda c: QUERIES.take_brake(
-                c,
-                run_id=run_id,
-                fresh=list(fresh),
-                others=others,
-                max_calls=most if max_calls is None else max_calls,
-                max_objects=most if max_objects is None else max_objects,
+        carried = [(call.call_id, key) for call in calls for key in call.carried]
+
+        def work(connection: object) -> int:
+            row = next(
+                iter(
+                    QUERIES.record(
+                        connection,
+                        run_no=run.run_no,
+                        worker_no=place.worker_no,
+                        source_id=run.source_id,
+                        queue_no=run.queue_no,
+                        migration_id=run.migration_id,
+                        token=place.token,
+                        again=run.mode.value == "new",
+                        call_ids=[call.call_id for call in calls],
+                        files=[call.files for call in calls],
+                        started=[call.started_at for call in calls],
+                        seconds=[call.seconds for call in calls],
+                        http=[call.http_status for call in calls],
+                        answers=[call.answer for call in calls],
+                        request_ids=[storable(call.request_id) for call in calls],
+                        call_codes=[storable(call.code) for call in calls],
+                        call_messages=[storable(call.message) for call in calls],
+                        carried_calls=[call_id for call_id, _ in carried],
+                        carried_keys=[key for _, key in carried],
+                        keys=[s.key for s in settlements],
+                        settled_calls=[s.call_id for s in settlements],
+                        outcomes=[s.outcome for s in settlements],
+                        media_ids=[s.media_id for s in settlements],
+                        codes=[storable(s.code) for s in settlements],
+                        messages=[storable(s.message) for s in settlements],
+                        sent=[None if s.description is None else Jsonb(dict(s.description)) for s in settlements],
+                    )
+                )
+            )
+            return int(row["settled"]) + int(row["moved"])
+
+        return self._do(work)
+
+    def settle_alone(self, run: Run) -> int:
+        """A run stopped by its threshold: what was refused once is failed. Returns how many objects."""
+        return int(
+            self._do(
+                lambda c: QUERIES.settle_alone(
+                    c,
+                    run_no=run.run_no,
+                    source_id=run.source_id,
+                    queue_no=run.queue_no,
+                    migration_id=run.migration_id,
+                )
             )
         )
-        return Taken(call=bool(call), objects=tuple(objects), known=tuple(known))
-
-    def mark_unsure(self, token: uuid.UUID, result_ids: Sequence[int]) -> None:
-        """A call that failed on its way may have had an effect on these."""
-        self._do(lambda c: QUERIES.mark_unsure(c, token=token, result_ids=list(result_ids)))
-
-    def take_back(self, run_id: str, works: Sequence[Work], *, wrong: Sequence[int] = ()) -> None:
-        """These are pending again as they were claimed, whatever was recorded since. wrong: whose media is another file's."""
-        self._do(
-            lambda c: QUERIES.take_back(
-                c,
-                run_id=run_id,
-                result_ids=[work.result_id for work in works],
-                attempts=[work.attempts for work in works],
-                no_answers=[work.no_answers for work in works],
-                wrong=list(wrong),
-            )
-        )
-
-    def settle_alone(self, run_id: str) -> None:
-        """A run stopped by its threshold: what was refused once is failed."""
-        self._do(lambda c: QUERIES.settle_alone(c, run_id=run_id))
 
     @contextmanager
     def category_lock(self, account: str, path: str) -> Iterator[None]:
         """While this is held nobody else of the account makes the category of that path."""
-        connection = self._locked(f"category:{account}/{path}", shared=False, wait=True)
-        try:
+        with self.connection() as connection:
+            QUERIES.hold_category(connection, account=account, path=path)
             yield
-        finally:
-            if connection is not None:
-                connection.close()
+
+
+class Recorder:
+    """Records for the threads of one worker: whoever comes while a commit is under way shares the next one."""
+
+    def __init__(self, store: RecorderQueries, run: Run, place: Place) -> None:
+        self._store = store
+        self._run = run
+        self._place = place
+        self._lock = threading.Lock()
+        self._committing = threading.Lock()
+        self._waiting: list[tuple[CallRecord | None, Sequence[Settlement], Future[None]]] = []
+
+    def record(self, call: CallRecord | None, settlements: Sequence[Settlement] = ()) -> None:
+        """Returns when a call, and what it meant, is committed. None: settlements without a call of their own.
+
+        Raises:
+            StoreUnreachable
+        """
+        done: Future[None] = Future()
+        with self._lock:
+            self._waiting.append((call, settlements, done))
+        while not done.done():
+            with self._committing:
+                if not done.done():
+                    self._commit()
+        done.result()
+
+    def _commit(self) -> None:
+        with self._lock:
+            together, self._waiting = self._waiting[:MOST_TOGETHER], self._waiting[MOST_TOGETHER:]
+        calls = [call for call, _, _ in together if call is not None]
+        try:
+            self._store.record(
+                self._run, self._place, calls, [one for _, settlements, _ in together for one in settlements]
+            )
+        except BaseException as error:  # noqa: BLE001 - each of the threads gets it
+            for _, _, done in together:
+                done.set_exception(error)
+        else:
+            for _, _, done in together:
+                done.set_result(None)

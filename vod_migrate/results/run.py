@@ -3,18 +3,37 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, Self
 
 from vod_migrate.migration.model import Migration, PauseAfter
 from vod_migrate.migration.options import Mode, RunOptions
 from vod_migrate.migration.window import Window
+from vod_migrate.results.stop_code import StopCode
+
+
+class Gate(StrEnum):
+    """Whether the work of a queue may be sent.
+
+    planning: the run only plans, so it writes nothing but its own work. approving: it was approved, and is compared with its plan
+    before it opens. done: nothing is left. discarded: its work is being deleted.
+    """
+
+    OPEN = "open"
+    PLANNING = "planning"
+    APPROVING = "approving"
+    DONE = "done"
+    DISCARDED = "discarded"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Run:
-    """One execution of a migration, with the file as it was when the run was prepared."""
+    """One execution of a migration, with the file as it was when the run was prepared.
+
+    run_no, queue_no, migration_id, source_id: its numbers in the results store, 0 until it is stored. gate: of its queue.
+    """
 
     run_id: str
     account: str
@@ -29,13 +48,18 @@ class Run:
     dag_run_id: str | None = None
     task_group: str | None = None
     state: str = "running"
-    stop_code: str | None = None
+    stop_code: StopCode | None = None
     stop_message: str | None = None
     created_at: dt.datetime | None = None
     finished_at: dt.datetime | None = None
     summary: Mapping[str, Any] | None = None
     region: str = ""
     reopened_at: dt.datetime | None = None
+    run_no: int = 0
+    queue_no: int = 0
+    migration_id: int = 0
+    source_id: int = 0
+    gate: Gate = Gate.OPEN
 
     @property
     def adopts(self) -> bool:
@@ -46,16 +70,6 @@ class Run:
         chosen = self.options
         narrowing = (chosen.limit, chosen.prefixes, chosen.modified_since, chosen.date, chosen.codes)
         return all(option is None for option in narrowing)
-
-    @property
-    def goes_on(self) -> bool:
-        """Whether the run takes over anything: all that is left, or the rest of the one that it resumes."""
-        return self.adopts or self.options.resume is not None
-
-    @property
-    def rest_of(self) -> str | None:
-        """The only run whose rest this one takes over; None where it takes over from all."""
-        return None if self.adopts else self.options.resume
 
     @property
     def pause_after(self) -> PauseAfter:
@@ -77,39 +91,33 @@ class Run:
         """Whether the run may send only what a person has approved."""
         return self.options.approve is not None or self.spec.require_approval
 
+    @property
+    def planning(self) -> bool:
+        """Whether the run touches nothing but its own work."""
+        return self.gate is Gate.PLANNING
+
     @classmethod
-    def from_row(cls, row: Sequence[Any]) -> Self:
+    def from_row(cls, row: Mapping[str, Any]) -> Self:
         """From the query get_run."""
         return cls(
-            run_id=row[0],
-            account=row[1],
-            migration=row[2],
-            bucket=row[3],
-            mode=Mode(row[4]),
-            options=RunOptions.model_validate(row[5]),
-            spec=Migration.model_validate(row[6]),
-            local_date=row[7],
-            origin=row[8],
-            dag_id=row[9],
-            dag_run_id=row[10],
-            task_group=row[11],
-            state=row[12],
-            stop_code=row[13],
-            stop_message=row[14],
-            created_at=row[15],
-            finished_at=row[16],
-            summary=row[17],
-            region=row[18],
-            reopened_at=row[19],
+            **{
+                **row,
+                "mode": Mode(row["mode"]),
+                "options": RunOptions.model_validate(row["options"]),
+                "spec": Migration.model_validate(row["spec"]),
+                "stop_code": None if row["stop_code"] is None else StopCode(row["stop_code"]),
+                "gate": Gate(row["gate"]),
+            }
         )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunSignal:
-    """What a run's workers look at every second. now: the database's clock; scopes: the paces of the run's and its migration's own."""
+    """What a run's workers look at every second. now: the database's clock; scopes: the rates of the run's and its migration's own."""
 
     state: str
-    stop_code: str | None
+    stop_code: StopCode | None
     stop_message: str | None
     now: dt.datetime
     scopes: tuple[str, ...] = ()
+    gate: Gate = Gate.OPEN

@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from typing import Any, Self
 
 from vod_migrate.media import BrokenRow, MediaObject
 from vod_migrate.results.fingerprint import added, fingerprint
+from vod_migrate.results.stop_code import SourceCode
 
 SAMPLES = 5
 """Enough to see what the objects left out for one reason have in common."""
+
+APART = ("gone", "vanished")
+"""Counts of objects that were not listed: gone facts, and work that was not sent because its object is gone."""
+
+
+class ScanKind(StrEnum):
+    """What a scan goes through: the keys below a prefix, the rows of a manifest or inventory, what earlier runs left, a plan."""
+
+    PREFIX = "prefix"
+    ROWS = "rows"
+    LEFTOVERS = "leftovers"
+    APPROVAL = "approval"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -18,8 +34,9 @@ class SelectedPage:
     """One listed page after selection.
 
     keys: all that were listed and that Postgres can hold; listed: how many objects and rows there were; cursor: None on the
-    last. samples: up to SAMPLES keys (or rows) for each reason in left_out; broken: rows that are failed results of their own;
-    rows: how many rows named no object, or one that stands in keys already.
+    last. samples: up to SAMPLES keys (or rows) for each reason in left_out; broken: rows that are failed objects of their own;
+    rows: how many rows named no object, or one that stands in keys already. fetched: when its request was sent, on this process's
+    monotonic clock; None for now.
     """
 
     keys: tuple[str, ...]
@@ -30,6 +47,7 @@ class SelectedPage:
     samples: Mapping[str, Sequence[str]] = field(default_factory=dict)
     broken: tuple[BrokenRow, ...] = ()
     rows: int = 0
+    fetched: float | None = None
 
     @property
     def last_key(self) -> str | None:
@@ -38,18 +56,33 @@ class SelectedPage:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Scan:
-    """The listing of one prefix. whole: neither limit nor date filter, so what it does not find is gone.
+class Leftover:
+    """An object that an ended run left, how often it was answered about, and the mode of that run."""
 
-    selected, fingerprint: how many objects the selection kept so far, and which; see fingerprint.py.
+    object: MediaObject
+    mode: str
+    attempts: int = 0
+    no_answers: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Scan:
+    """What a run has to list. whole: neither limit nor date filter, so what it does not find is gone.
+
+    page_no, page_nonce, cursor: where it stands, exactly. selected, fingerprint: how many objects the selection kept so far, and
+    which; see fingerprint.py. limited: the last page reached the run's limit.
     """
 
     scan_id: int
     prefix: str
     whole: bool
+    position: int = 0
+    kind: ScanKind = ScanKind.PREFIX
+    state: str = "open"
     cursor: str | None = None
     last_key: str | None = None
-    pages: int = 0
+    page_no: int = 0
+    page_nonce: uuid.UUID | None = None
     listed: int = 0
     counts: Mapping[str, int] = field(default_factory=dict)
     left_out: Mapping[str, int] = field(default_factory=dict)
@@ -57,44 +90,50 @@ class Scan:
     limited: bool = False
     selected: int = 0
     fingerprint: str = ""
+    error_code: SourceCode | None = None
+    error: str | None = None
 
     @classmethod
-    def from_row(cls, row: Sequence[Any]) -> Self:
-        """From the queries open_scans and get_scan."""
-        return cls(
-            scan_id=row[0],
-            prefix=row[1],
-            whole=row[2],
-            cursor=row[3],
-            last_key=row[4],
-            pages=row[5],
-            listed=row[6],
-            counts=row[7],
-            left_out=row[8],
-            samples=row[9],
-            selected=row[10],
-            fingerprint=row[11],
-        )
+    def from_row(cls, row: Mapping[str, Any]) -> Self:
+        """From the queries about scans."""
+        code = row["error_code"]
+        return cls(**{**row, "kind": ScanKind(row["kind"]), "error_code": None if code is None else SourceCode(code)})
 
-    def after(self, listing: SelectedPage, fates: Mapping[str, int], *, over_limit: Sequence[str]) -> Scan:
+    def after(self, page: SelectedPage, dispositions: Mapping[str, int], *, over_limit: Sequence[str]) -> Scan:
         """The scan once a page is merged. over_limit: keys that the run's limit left out."""
-        fates = dict(fates)
+        counts = dict(dispositions)
         reasons = {"limit": len(over_limit)} if over_limit else {}
-        if again := fates.pop("duplicate", 0):
+        if again := counts.pop("duplicate", 0):
             reasons["duplicate"] = again
         return replace(
             self,
-            cursor=listing.cursor,
-            last_key=listing.last_key or self.last_key,
-            pages=self.pages + 1,
-            listed=self.listed + listing.listed,
-            counts=_added(self.counts, fates),
-            left_out=_added(_added(self.left_out, listing.left_out), reasons),
-            samples=joined_samples(joined_samples(self.samples, listing.samples), {"limit": over_limit}),
+            cursor=page.cursor,
+            last_key=page.last_key or self.last_key,
+            page_no=self.page_no + 1,
+            listed=self.listed + page.listed,
+            counts=summed(self.counts, counts),
+            left_out=summed(summed(self.left_out, page.left_out), reasons),
+            samples=joined_samples(joined_samples(self.samples, page.samples), {"limit": over_limit}),
             limited=bool(over_limit),
-            selected=self.selected + len(listing.selected),
-            fingerprint=added(self.fingerprint, fingerprint(listing.selected, listing.broken)),
+            selected=self.selected + len(page.selected),
+            fingerprint=added(self.fingerprint, fingerprint(page.selected, page.broken)),
         )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PlanRecord:
+    """A stored plan. approved: None until somebody decides; kept: the queue with what it would send is still there."""
+
+    run_no: int
+    run_id: str
+    digest: str
+    queue_no: int
+    body: Mapping[str, Any]
+    made_at: dt.datetime
+    approved: bool | None = None
+    decided_by: str | None = None
+    decided_at: dt.datetime | None = None
+    kept: bool = True
 
 
 def joined_samples(have: Mapping[str, Sequence[str]], more: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
@@ -103,5 +142,6 @@ def joined_samples(have: Mapping[str, Sequence[str]], more: Mapping[str, Sequenc
     return {reason: kept for reason, kept in joined.items() if kept}
 
 
-def _added(have: Mapping[str, int], more: Mapping[str, int]) -> dict[str, int]:
+def summed(have: Mapping[str, int], more: Mapping[str, int]) -> dict[str, int]:
+    """Counts by name, added up."""
     return {name: have.get(name, 0) + more.get(name, 0) for name in sorted({*have, *more})}

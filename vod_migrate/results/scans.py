@@ -1,168 +1,378 @@
-"""Scans: what is left to list, and how a listed page becomes results."""
+"""Scans: what is left to list, and how a listed page becomes work.
+
+A page is merged only by whoever holds the run's role `discover`, and only onto a scan that stands exactly where that one thinks it stands: the
+page's number, the nonce of the attempt that merged the page before, and the cursor. Anything else (another lister, a failover that forgot a
+page, a scan that was closed) is a ScanMoved, after which the lister reads again where the scan stands.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+import uuid
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
-import psycopg
 from psycopg.types.json import Jsonb
 
-from vod_migrate.results.run import Run
-from vod_migrate.results.scan import Scan, SelectedPage, joined_samples
-from vod_migrate.results.session import QUERIES, Session
+from vod_migrate.media import MediaObject
+from vod_migrate.results.run import Gate, Run
+from vod_migrate.results.scan import Leftover, Scan, SelectedPage, joined_samples, summed
+from vod_migrate.results.session import QUERIES, Session, StoreConnection, storable
+from vod_migrate.results.stop_code import SourceCode
+from vod_migrate.results.work import Place, object_of
 
+BLOCK_OBJECTS = 500
+"""Objects that are queued, and so claimed, together: ten seconds of the full quota."""
+PART_KEYS = 1000
 _LAST_CHARACTER = "\U0010ffff"
 
 
+class ScanMoved(Exception):
+    """The scan does not stand where its lister thinks, or somebody else lists it now: read again where it stands."""
+
+
 class Scans(Session):
-    """What may happen to the listing of a prefix."""
+    """What may happen to a scan."""
 
-    @contextmanager
-    def scan_lock(self, run: Run, scan: Scan) -> Iterator[bool]:
-        """Scans of one (bucket, prefix) exclude each other; False where another one runs."""
-        with self._trying(f"scan:{run.account}/{run.bucket}/{scan.prefix}") as held:
-            yield held
-
-    @contextmanager
-    def discovery_lock(self, run_id: str) -> Iterator[bool]:
-        """One discoverer a run; False where another one works."""
-        with self._trying(f"discover:{run_id}") as held:
-            yield held
-
-    def open_scans(self, run_id: str) -> list[Scan]:
+    def open_scans(self, run: Run) -> list[Scan]:
         """What is left to list, in order."""
-        return [Scan.from_row(row) for row in self._do(lambda c: list(QUERIES.open_scans(c, run_id=run_id)))]
+        return self._scans(run, "open")
 
-    def scan(self, scan_id: int) -> Scan | None:
-        """Where an open scan stands; None when it is closed."""
-        row = self._do(lambda c: QUERIES.get_scan(c, scan_id=scan_id))
-        return None if row is None else Scan.from_row(row)
+    def scans(self, run: Run) -> list[Scan]:
+        """All scans of a run, in order."""
+        return self._scans(run, None)
 
-    def retry_failed_scans(self, run_id: str) -> None:
-        """Reopens the prefixes that could not be listed, each at its cursor."""
-        self._do(lambda c: QUERIES.retry_failed_scans(c, run_id=run_id))
+    def scan_errors(self, run: Run) -> list[Scan]:
+        """The scans that were given up."""
+        return self._scans(run, "failed")
 
-    def merge_page(self, run: Run, scan: Scan, listing: SelectedPage) -> Scan:
-        """One page of a listing becomes results, and the cursor moves, in one transaction. Returns the scan after it."""
+    def _scans(self, run: Run, state: str | None) -> list[Scan]:
+        rows = self._do(lambda c: list(QUERIES.scans_of_run(c, run_no=run.run_no, state=state)))
+        return [Scan.from_row(row) for row in rows]
 
-        def work(connection: psycopg.Connection) -> Scan:
-            QUERIES.lock_merge(connection, account=run.account, bucket=run.bucket)
-            row = QUERIES.get_scan(connection, scan_id=scan.scan_id)
-            if row is not None and (stored := Scan.from_row(row)).pages > scan.pages:
-                # This very page is merged; only the answer to its commit was lost.
-                return replace(stored, limited="limit" in stored.left_out)
-            queued_before = QUERIES.queued_by_scans(connection, run_id=run.run_id) if run.options.limit else 0
-            fates: dict[str, int] = {}
-            rest = list(listing.selected)
+    def scan(self, scan_id: int) -> Scan:
+        """Where a scan stands."""
+        return Scan.from_row(self._do(lambda c: QUERIES.get_scan(c, scan_id=scan_id)))
+
+    def retry_failed_scans(self, run: Run) -> None:
+        """Reopens the scans that were given up, each at its cursor."""
+        self._do(lambda c: QUERIES.retry_failed_scans(c, run_no=run.run_no))
+
+    def merge_page(self, run: Run, place: Place, scan: Scan, page: SelectedPage) -> Scan:
+        """One page of a listing becomes work, and the cursor moves, in one transaction. Returns the scan after it.
+
+        Raises:
+            ScanMoved
+        """
+
+        def work(connection: StoreConnection) -> Scan:
+            QUERIES.hold_source(connection, source_id=run.source_id)
+            queued_before = QUERIES.queued_by_scans(connection, run_no=run.run_no) if run.options.limit else 0
+            counts: dict[str, int] = {}
+            rest = list(page.selected)
             while rest:
-                room = len(rest)
+                room = BLOCK_OBJECTS
                 if run.options.limit is not None:
-                    room = run.options.limit - int(queued_before) - fates.get("queued", 0)
+                    taken = counts.get("queued", 0) + counts.get("queued_again", 0)
+                    room = min(room, run.options.limit - int(queued_before) - taken)
                     if room <= 0:
                         break
                 part, rest = rest[:room], rest[room:]
-                merged = QUERIES.merge_page(
-                    connection,
-                    account=run.account,
-                    bucket=run.bucket,
-                    migration=run.migration,
-                    run_id=run.run_id,
-                    mode=run.mode.value,
-                    retry_failed=run.spec.register_.retry_failed,
-                    # A bound run takes over from few runs, so what it finds listed and left by any it queues by itself.
-                    adopts=run.adopts and not run.bound,
-                    once=not run.spec.source.listed,
-                    keys=[found.key for found in part],
-                    sizes=[found.size for found in part],
-                    etags=[found.etag for found in part],
-                    modified=[found.last_modified for found in part],
-                    classes=[found.storage_class for found in part],
-                    attributes=[Jsonb(dict(found.row)) if found.row else None for found in part],
-                )
-                for fate, count in merged:
-                    fates[fate] = fates.get(fate, 0) + count
-            counted = self._with_broken(connection, run, listing)
+                counts = summed(counts, self._merge(connection, run, place, scan, part))
+            listed, broken = self._with_broken(connection, run, place, page)
             if scan.whole:
                 QUERIES.note_missing(
                     connection,
                     scan_id=scan.scan_id,
-                    account=run.account,
-                    bucket=run.bucket,
-                    migration=run.migration,
+                    source_id=run.source_id,
+                    migration_id=run.migration_id,
+                    queue_no=run.queue_no,
                     first=scan.prefix,
                     after=scan.last_key or "",
-                    until=listing.last_key if listing.cursor else scan.prefix + _LAST_CHARACTER,
-                    listed=list(listing.keys),
+                    until=page.last_key if page.cursor else scan.prefix + _LAST_CHARACTER,
+                    listed=list(page.keys),
+                    age=0.0 if page.fetched is None else max(0.0, time.monotonic() - page.fetched),
                 )
-            after = scan.after(counted, fates, over_limit=[found.key for found in rest])
+            return scan.after(listed, summed(counts, broken), over_limit=[found.key for found in rest])
+
+        return self._advance(place, scan, work)
+
+    def _advance(self, place: Place, scan: Scan, merge: Callable[[StoreConnection], Scan]) -> Scan:
+        """Merges a page onto the scan as its lister knows it: compare and swap."""
+        nonce = uuid.uuid4()
+
+        def work(connection: StoreConnection) -> Scan:
+            if self._held(connection, place, scan) is None:
+                row = QUERIES.get_scan(connection, scan_id=scan.scan_id)
+                if row is not None and row["page_nonce"] == nonce:
+                    # This very page is merged; only the answer to its commit was lost.
+                    stored = Scan.from_row(row)
+                    return replace(stored, limited="limit" in stored.left_out and stored.left_out != scan.left_out)
+                raise ScanMoved
+            after = merge(connection)
             QUERIES.save_scan(
                 connection,
                 scan_id=scan.scan_id,
                 cursor=after.cursor,
                 last_key=after.last_key,
-                pages=after.pages,
+                page_no=after.page_no,
+                page_nonce=nonce,
                 listed=after.listed,
-                counts=Jsonb(after.counts),
-                left_out=Jsonb(after.left_out),
-                samples=Jsonb(after.samples),
+                counts=Jsonb(dict(after.counts)),
+                left_out=Jsonb(dict(after.left_out)),
+                samples=Jsonb({reason: list(keys) for reason, keys in after.samples.items()}),
                 selected=after.selected,
                 fingerprint=after.fingerprint,
             )
-            return after
+            return replace(after, page_nonce=nonce)
 
         return self._do(work)
 
-    def _with_broken(self, connection: psycopg.Connection, run: Run, listing: SelectedPage) -> SelectedPage:
-        """Records a page's broken rows; those that meet a result which is more than a broken row are left out instead."""
-        if not listing.broken:
-            return listing
-        spared = QUERIES.record_broken_rows(
+    def _held(self, connection: StoreConnection, place: Place, scan: Scan) -> Any:
+        return QUERIES.hold_scan(
             connection,
-            account=run.account,
-            bucket=run.bucket,
-            migration=run.migration,
-            run_id=run.run_id,
-            keys=[row.key for row in listing.broken],
-            codes=[row.code for row in listing.broken],
-            messages=[row.message for row in listing.broken],
+            scan_id=scan.scan_id,
+            page_no=scan.page_no,
+            page_nonce=scan.page_nonce,
+            cursor=scan.cursor,
+            token=place.token,
         )
-        left_out = dict(listing.left_out)
+
+    def _merge(
+        self,
+        connection: StoreConnection,
+        run: Run,
+        place: Place,
+        scan: Scan,
+        found: Sequence[MediaObject],
+        leftovers: Sequence[Leftover] = (),
+    ) -> dict[str, int]:
+        rows = QUERIES.merge_page(
+            connection,
+            run_no=run.run_no,
+            queue_no=run.queue_no,
+            source_id=run.source_id,
+            migration_id=run.migration_id,
+            scan_id=scan.scan_id,
+            worker_no=place.worker_no,
+            retry_failed=run.spec.register_.retry_failed,
+            once=not run.spec.source.listed and not leftovers,
+            planning=run.planning,
+            leftovers=bool(leftovers),
+            keys=[one.key for one in found],
+            sizes=[one.size for one in found],
+            etags=[one.etag for one in found],
+            modified=[one.last_modified for one in found],
+            classes=[one.storage_class for one in found],
+            attributes=[Jsonb(dict(one.row)) if one.row else None for one in found],
+            modes=[one.mode for one in leftovers] or [run.mode.value] * len(found),
+            attempts=[one.attempts for one in leftovers] or [0] * len(found),
+            no_answers=[one.no_answers for one in leftovers] or [0] * len(found),
+        )
+        counts: dict[str, int] = {}
+        for row in rows:
+            counts[row["disposition"]] = counts.get(row["disposition"], 0) + int(row["objects"])
+        return counts
+
+    def _with_broken(
+        self, connection: StoreConnection, run: Run, place: Place, page: SelectedPage
+    ) -> tuple[SelectedPage, Mapping[str, int]]:
+        """Records a page's broken rows; those that meet an object which is more than a broken row are left out instead."""
+        if not page.broken:
+            return page, {}
+        failed: dict[str, int] = {}
+        left_out = dict(page.left_out)
         samples: dict[str, list[str]] = {}
-        for code, count in spared:
-            left_out[code] = left_out.get(code, 0) + count
-            samples[code] = [row.message for row in listing.broken if row.code == code]
-        return replace(listing, left_out=left_out, samples=joined_samples(listing.samples, samples))
+        rows = QUERIES.merge_broken(
+            connection,
+            source_id=run.source_id,
+            migration_id=run.migration_id,
+            run_no=run.run_no,
+            worker_no=place.worker_no,
+            planning=run.planning,
+            keys=[row.key for row in page.broken],
+            codes=[row.code for row in page.broken],
+            messages=[storable(row.message) for row in page.broken],
+        )
+        told = 0
+        for row in rows:
+            code = row["code"]
+            failed[code] = row["failed"]
+            told += row["failed"] + row["spared"]
+            samples[code] = [broken.message for broken in page.broken if broken.code == code]
+            if row["spared"]:
+                left_out[code] = left_out.get(code, 0) + row["spared"]
+        if again := len(page.broken) - told:
+            left_out["duplicate"] = left_out.get("duplicate", 0) + again
+        return (
+            replace(page, left_out=left_out, samples=joined_samples(page.samples, samples)),
+            {code: count for code, count in failed.items() if count},
+        )
 
-    def close_scan(self, scan: Scan, *, state: str, code: str | None = None, error: str | None = None) -> None:
-        """Ends a scan. Only one that listed its whole prefix marks results as gone."""
+    def leftover_page(self, run: Run, scan: Scan, *, most: int = PART_KEYS) -> list[Leftover]:
+        """The next objects that ended runs of the migration left, by key; [] after the last."""
 
-        def work(connection: psycopg.Connection) -> None:
-            if QUERIES.get_scan(connection, scan_id=scan.scan_id) is None:
-                return
+        def work(connection: StoreConnection) -> list[Leftover]:
+            queues = self._dead_queues(connection, run)
+            rows = QUERIES.leftover_rows(
+                connection, source_id=run.source_id, after=scan.cursor or "", queues=queues, most=most
+            )
+            return [
+                Leftover(
+                    object=object_of(row, bucket=run.bucket),
+                    mode=row["mode"],
+                    attempts=row["attempts"],
+                    no_answers=row["no_answers"],
+                )
+                for row in rows
+            ]
+
+        return self._do(work)
+
+    def _dead_queues(self, connection: StoreConnection, run: Run) -> list[int]:
+        rows = QUERIES.dead_queues(
+            connection,
+            migration_id=run.migration_id,
+            source_id=run.source_id,
+            queue_no=run.queue_no,
+            mode=run.mode.value,
+        )
+        return [row["queue_no"] for row in rows]
+
+    def merge_leftovers(
+        self,
+        run: Run,
+        place: Place,
+        scan: Scan,
+        found: Sequence[Leftover],
+        *,
+        left_out: Mapping[str, Sequence[str]],
+    ) -> Scan:
+        """A page of leftovers goes over into the run's queue, but for what no longer fits. found: the whole page; left_out: keys by reason.
+
+        While the run's gate is closed they stay with the ended runs, too: a plan takes nothing away.
+
+        Raises:
+            ScanMoved
+        """
+        dropped = {key for keys in left_out.values() for key in keys}
+
+        def work(connection: StoreConnection) -> Scan:
+            QUERIES.hold_source(connection, source_id=run.source_id)
+            queues = self._dead_queues(connection, run)
+            counts: dict[str, int] = {}
+            kept = [one for one in found if one.object.key not in dropped]
+            for start in range(0, len(kept), BLOCK_OBJECTS):
+                part = kept[start : start + BLOCK_OBJECTS]
+                merged = self._merge(connection, run, place, scan, [one.object for one in part], part)
+                counts = summed(counts, merged)
+            if run.gate is Gate.OPEN:
+                QUERIES.drop_leftovers(
+                    connection, source_id=run.source_id, keys=[one.object.key for one in found], queues=queues
+                )
+            page = SelectedPage(
+                keys=tuple(one.object.key for one in found),
+                listed=len(found),
+                selected=tuple(one.object for one in kept),
+                left_out={reason: len(keys) for reason, keys in left_out.items()},
+                cursor=found[-1].object.key,
+                samples=joined_samples({}, left_out),
+            )
+            return scan.after(page, counts, over_limit=())
+
+        return self._advance(place, scan, work)
+
+    def approve_page(self, run: Run, place: Place, scan: Scan, *, most: int = PART_KEYS) -> Scan | None:
+        """Holds the next keys of an approved run against its plan: exactly what the plan holds stays. None after the last.
+
+        Raises:
+            ScanMoved
+        """
+        seen = 0
+
+        def work(connection: StoreConnection) -> Scan:
+            nonlocal seen
+            plan_queue = QUERIES.queue_facts(connection, queue_no=run.queue_no)["plan_queue"]
+            made_at = QUERIES.queue_facts(connection, queue_no=plan_queue)["made_at"]
+            rows = list(
+                QUERIES.approve_part(
+                    connection,
+                    source_id=run.source_id,
+                    queue_no=run.queue_no,
+                    plan_queue=plan_queue,
+                    made_at=made_at,
+                    leftover_queues=self._dead_queues(connection, run),
+                    after=scan.cursor or "",
+                    most=most,
+                )
+            )
+            seen = len(rows)
+            until = max((row["until"] for row in rows), default=scan.cursor)
+            counts = {row["reason"]: int(row["objects"]) for row in rows}
+            page = SelectedPage(
+                keys=(),
+                listed=sum(counts.values()),
+                selected=(),
+                left_out={},
+                cursor=until,
+                samples={row["reason"]: row["samples"] for row in rows if row["reason"] != "approved"},
+            )
+            return scan.after(page, counts, over_limit=())
+
+        after = self._advance(place, scan, work)
+        return after if seen else None
+
+    def close_scan(
+        self,
+        run: Run,
+        place: Place,
+        scan: Scan,
+        *,
+        state: str,
+        code: SourceCode | None = None,
+        error: str | None = None,
+    ) -> None:
+        """Ends a scan. Only one that listed its whole prefix marks objects as gone; one of kind approval opens the gate.
+
+        Raises:
+            ScanMoved
+        """
+
+        def work(connection: StoreConnection) -> None:
+            if self._held(connection, place, scan) is None:
+                raise ScanMoved
+            counts = dict(scan.counts)
             if state == "complete" and scan.whole:
-                gone = QUERIES.mark_gone(connection, scan_id=scan.scan_id)
-                counts = {**scan.counts, "gone": scan.counts.get("gone", 0) + gone}
-                QUERIES.save_scan(
+                absent = QUERIES.mark_gone(
                     connection,
                     scan_id=scan.scan_id,
-                    cursor=scan.cursor,
-                    last_key=scan.last_key,
-                    pages=scan.pages,
-                    listed=scan.listed,
-                    counts=Jsonb(counts),
-                    left_out=Jsonb(scan.left_out),
-                    samples=Jsonb(scan.samples),
-                    selected=scan.selected,
-                    fingerprint=scan.fingerprint,
+                    source_id=run.source_id,
+                    migration_id=run.migration_id,
+                    queue_no=run.queue_no,
+                    run_no=run.run_no,
+                    worker_no=place.worker_no,
+                    planning=run.planning,
                 )
+                counts = summed(counts, {"gone": absent["gone"]})
+                if absent["unsent"]:
+                    counts = summed(counts, {"vanished": absent["unsent"]})
+            if state == "complete" and scan.kind == "leftovers":
+                queues = self._dead_queues(connection, run)
+                QUERIES.drop_empty_blocks(connection, queues=queues)
+                QUERIES.close_empty_queues(connection, queues=queues)
+            if state == "complete" and scan.kind == "approval":
+                QUERIES.drop_empty_blocks(connection, queues=[run.queue_no, *self._dead_queues(connection, run)])
+                QUERIES.set_gate(connection, queue_no=run.queue_no, gate=Gate.OPEN.value)
             if state != "failed":
                 QUERIES.forget_missing(connection, scan_id=scan.scan_id)
-            QUERIES.close_scan(connection, scan_id=scan.scan_id, state=state, error_code=code, error=error)
+            QUERIES.end_scan(
+                connection,
+                scan_id=scan.scan_id,
+                state=state,
+                counts=Jsonb(counts),
+                error_code=None if code is None else code.value,
+                error=storable(error),
+            )
 
         self._do(work)
-
-    def scan_errors(self, run_id: str) -> list[tuple[str, str, str]]:
-        """(prefix, code, message) of every prefix that could not be listed."""
-        return self._do(lambda c: list(QUERIES.scan_errors(c, run_id=run_id)))

@@ -1,9 +1,9 @@
-"""How the results store speaks to its database: one transaction at a time, and with patience."""
+"""How the results store speaks to its database: one transaction at a time, with patience, and nothing that a transaction pooler cannot give."""
 
 from __future__ import annotations
 
 import datetime as dt
-import time
+import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
@@ -11,17 +11,25 @@ from typing import Any, Self, TypeVar
 
 import aiosql
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.rows import DictRow, dict_row
 from psycopg_pool import ConnectionPool, PoolTimeout
-from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
-from vod_migrate.errors import StoreFull, StoreUnreachable
+from vod_migrate.errors import BadSetting, StoreFull, StoreUnreachable
 from vod_migrate.results.database import check_schema, plain_url, reason
 
 T = TypeVar("T")
+StoreConnection = psycopg.Connection[DictRow]
 
-PACING_CONNECTIONS = 4
+QUERIES: Any = aiosql.from_path(Path(__file__).parent / "queries", "psycopg", mandatory_parameters=False)
 
-QUERIES = aiosql.from_path(Path(__file__).parent / "queries", "psycopg", mandatory_parameters=False)
+LEASE_SECONDS = 90.0
+"""How long a worker counts as alive without renewing its lease; renewed every third of it."""
+LEASE_VARIABLE = "VOD_MIGRATE_LEASE_SECONDS"
+RATE_CONNECTIONS = 4
+_STARTUP = "-c datestyle=ISO -c timezone=UTC"
+_MOST_COLLISIONS = 20
 _UNREACHABLE = (
     psycopg.OperationalError,
     psycopg.InterfaceError,
@@ -29,29 +37,39 @@ _UNREACHABLE = (
     psycopg.errors.ReadOnlySqlTransaction,  # a standby, for as long as a failover takes
 )
 _FULL = psycopg.errors.DiskFull
+_COLLISIONS = (
+    psycopg.errors.ExclusionViolation,  # another call brought the same MediaId in the same moment: now it can be seen
+    psycopg.errors.DeadlockDetected,
+    psycopg.errors.SerializationFailure,
+)
 
 
 class Session:
-    """One Postgres database: pools for working and for pacing, advisory locks, patience with a lost connection."""
+    """One Postgres database: a pool for working and one for rates, and patience with a lost connection. lease: see LEASE_SECONDS."""
 
     def __init__(
         self,
-        pool: ConnectionPool[psycopg.Connection],
-        pacing: ConnectionPool[psycopg.Connection],
+        pool: ConnectionPool[StoreConnection],
+        rate_pool: ConnectionPool[StoreConnection],
         url: str,
+        *,
         patience: float,
+        lease: float,
     ) -> None:
         self._pool = pool
-        self._pacing = pacing
+        self._rate_pool = rate_pool
         self.url = url
         self._patience = patience
-        self.queries: Any = QUERIES
+        self.lease = lease
 
     @classmethod
-    def open(cls, url: str, *, connections: int = 8, patience: float = 120.0, wait: float = 10.0) -> Self:
+    def open(
+        cls, url: str, *, connections: int = 8, patience: float = 120.0, wait: float = 10.0, lease: float | None = None
+    ) -> Self:
         """Connects and checks the schema.
 
-        patience: seconds to wait for a database that went away later; wait: seconds for each connection of the pool.
+        patience: seconds to wait for a database that went away later; wait: seconds for each connection of the pool; lease: seconds,
+        None for VOD_MIGRATE_LEASE_SECONDS or the default.
 
         Raises:
             BadSetting, StoreUnreachable, StoreNotMigrated, StoreTooNew
@@ -59,11 +77,11 @@ class Session:
         plain = plain_url(url, origin="the results database URL")
         check_schema(plain)
         return cls(
-            # Planned anew each time: a plan made while the tables were nearly empty would be kept while they grow.
-            _pool(plain, connections, prepare=False, timeout=wait),
-            _pool(plain, PACING_CONNECTIONS, autocommit=True, configure=_without_flush),
+            _pool(plain, connections, timeout=wait),
+            _pool(plain, RATE_CONNECTIONS, autocommit=True),
             plain,
-            patience,
+            patience=patience,
+            lease=_lease_seconds() if lease is None else lease,
         )
 
     def __enter__(self) -> Self:
@@ -75,10 +93,10 @@ class Session:
     def close(self) -> None:
         """Gives the connections back."""
         self._pool.close(timeout=2.0)
-        self._pacing.close(timeout=2.0)
+        self._rate_pool.close(timeout=2.0)
 
-    def connection(self) -> AbstractContextManager[psycopg.Connection]:
-        """A connection in a transaction of its own, for reading.
+    def connection(self) -> AbstractContextManager[StoreConnection]:
+        """A connection in a transaction of its own, for reading; rows are dicts.
 
         Raises:
             StoreUnreachable
@@ -87,141 +105,90 @@ class Session:
 
     def _do(
         self,
-        work: Callable[[psycopg.Connection], T],
+        work: Callable[[StoreConnection], T],
         *,
-        pool: ConnectionPool[psycopg.Connection] | None = None,
+        pool: ConnectionPool[StoreConnection] | None = None,
         patience: float | None = None,
     ) -> T:
+        pool = pool or self._pool
+
         def attempt() -> T:
-            with _borrowed(pool or self._pool, patience) as connection:
+            for _ in range(_MOST_COLLISIONS):
+                with suppress(*_COLLISIONS), _borrowed(pool, patience) as connection:
+                    return work(connection)
+            with _borrowed(pool, patience) as connection:
                 return work(connection)
 
-        return self._patiently(attempt, patience)
+        def renew_connections(_: RetryCallState) -> None:
+            # After a restart of the database each connection of the pool is dead, and each would cost a try.
+            with suppress(psycopg.Error, PoolTimeout):
+                pool.check()
 
-    def _patiently(self, attempt: Callable[[], T], patience: float | None = None) -> T:
         return Retrying(
             retry=retry_if_exception_type(StoreUnreachable),
             wait=wait_random_exponential(multiplier=0.2, max=5),
             stop=stop_after_delay(self._patience if patience is None else patience),
+            before_sleep=renew_connections,
             reraise=True,
         )(attempt)
 
-    def _locked(self, name: str, *, shared: bool, wait: bool) -> psycopg.Connection | None:
-        """An advisory lock on a connection of its own, so that it ends with the process; None: somebody has it."""
-        kind = "_shared" if shared else ""
-        function = f"pg_advisory_lock{kind}" if wait else f"pg_try_advisory_lock{kind}"
-
-        def attempt() -> psycopg.Connection | None:
-            try:
-                connection = psycopg.connect(
-                    self.url, autocommit=True, connect_timeout=10, application_name="vod-migrate"
-                )
-                row = connection.execute(
-                    f"select {function}(hashtextextended(%s, 0))".encode(),
-                    (name,),
-                ).fetchone()
-            except psycopg.OperationalError as error:
-                raise StoreUnreachable(f"the results database cannot be reached: {reason(error)}") from error
-            if wait or (row and row[0]):
-                return connection
-            connection.close()
-            return None
-
-        return self._patiently(attempt)
-
-    @contextmanager
-    def _trying(self, name: str) -> Iterator[bool]:
-        connection = self._locked(name, shared=False, wait=False)
-        try:
-            yield connection is not None
-        finally:
-            if connection is not None:
-                connection.close()
-
     def now(self) -> dt.datetime:
         """The database's clock."""
-        row = self._do(lambda c: c.execute("select clock_timestamp()").fetchone())
+        row = self._do(lambda c: c.execute("select clock_timestamp() as now").fetchone())
         assert row is not None  # noqa: S101 - a constant query
-        return row[0]  # type: ignore[no-any-return]
+        return row["now"]  # type: ignore[no-any-return]
 
 
-class Presence:
-    """A shared lock that says that somebody works on a run; a lost connection takes it along, so it is looked after."""
-
-    def __init__(self, lock: Callable[[], psycopg.Connection | None]) -> None:
-        self._lock = lock
-        self._next = 0.0
-        self._connection: psycopg.Connection | None = None
-
-    def keep(self) -> None:
-        """Takes the lock, or takes it again when its connection is gone.
-
-        Raises:
-            StoreUnreachable
-        """
-        try:
-            if self._connection is not None:
-                self._connection.execute("select 1")
-                return
-        except psycopg.OperationalError:
-            self.end()
-        self._connection = self._lock()
-
-    def keep_now_and_then(self, seconds: float) -> None:
-        """The same, at most so often.
-
-        Raises:
-            StoreUnreachable
-        """
-        now = time.monotonic()
-        if now >= self._next:
-            self._next = now + seconds
-            self.keep()
-
-    def end(self) -> None:
-        """Gives the lock back."""
-        if self._connection is not None:
-            with suppress(psycopg.Error):
-                self._connection.close()
-            self._connection = None
-
-
-def _pool(url: str, connections: int, **options: Any) -> ConnectionPool[psycopg.Connection]:
-    autocommit = options.pop("autocommit", False)
-    prepare = options.pop("prepare", True)
+def _pool(
+    url: str, connections: int, *, autocommit: bool = False, timeout: float = 10.0
+) -> ConnectionPool[StoreConnection]:
     return ConnectionPool(
         url,
+        connection_class=StoreConnection,
         min_size=1,
         max_size=connections,
-        timeout=options.pop("timeout", 10.0),
+        timeout=timeout,
         kwargs={
             "connect_timeout": 10,
             "application_name": "vod-migrate",
+            "client_encoding": "utf8",
+            "options": f"{conninfo_to_dict(url).get('options') or ''} {_STARTUP}".strip(),
             "autocommit": autocommit,
-            "prepare_threshold": 5 if prepare else None,
+            "row_factory": dict_row,
+            # Planned anew each time: a plan made while the tables were nearly empty would be kept while they grow, and a
+            # transaction pooler knows no prepared statements.
+            "prepare_threshold": None,
         },
-        check=ConnectionPool.check_connection,
         open=True,
-        **options,
     )
 
 
-def _without_flush(connection: psycopg.Connection) -> None:
-    # A quota row that forgets its last moments in a crash costs nothing; waiting for the disk 50 times a second would.
-    connection.execute("set synchronous_commit to off")
-
-
 @contextmanager
-def _borrowed(pool: ConnectionPool[psycopg.Connection], patience: float | None = None) -> Iterator[psycopg.Connection]:
+def _borrowed(pool: ConnectionPool[StoreConnection], patience: float | None = None) -> Iterator[StoreConnection]:
     try:
         with pool.connection(timeout=None if patience is None else max(1.0, patience)) as connection:
             yield connection
+    except _COLLISIONS:
+        raise
     except _FULL as error:
         raise StoreFull(
             f"the results database has no room ({reason(error)}): free some; until then nothing is sent, and nothing is lost"
         ) from error
     except _UNREACHABLE as error:
         raise StoreUnreachable(f"the results database cannot be reached: {reason(error)}") from error
+
+
+def _lease_seconds() -> float:
+    text = os.environ.get(LEASE_VARIABLE, "").strip()
+    if not text:
+        return LEASE_SECONDS
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 1 <= seconds <= 3600:  # noqa: PLR2004 - seconds
+        raise BadSetting(f"{LEASE_VARIABLE} must be a number of seconds from 1 to 3600, not {text!r}")
+    return seconds
 
 
 def storable(text: str | None) -> str | None:

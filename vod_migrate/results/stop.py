@@ -6,12 +6,9 @@ import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from vod_migrate import errors
-from vod_migrate.errors import BrakeReached, Cancelled, Paused, RegisterError, RunStopped, VodMigrateError, WindowClosed
+from vod_migrate.errors import BrakeReached, RunStopped, VodMigrateError, WindowClosed
 from vod_migrate.results.run import Run, RunSignal
-
-ASKED = (Paused.__name__, Cancelled.__name__)
-"""Stop codes that a person sets: they end listing, too. Any other ends only sending."""
+from vod_migrate.results.stop_code import ASKED, stop_error
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,16 +65,3 @@ def _time_up(run: Run) -> StopTime | None:
         return BrakeReached(f"the {minutes:g} minutes that `pause_after` allows the run are over", code="brake")
 
     return StopTime(at=began + dt.timedelta(minutes=minutes), why=why)
-
-
-def stop_error(code: str | None, message: str | None) -> VodMigrateError:
-    """The error that a run's stop code names."""
-    kind = error_named(code, RunStopped)
-    text = message or code or "stopped"
-    return kind(text, code=code or "") if issubclass(kind, RegisterError | RunStopped) else kind(text)
-
-
-def error_named(name: str | None, fallback: type[VodMigrateError]) -> type[VodMigrateError]:
-    """The kind of error of that name."""
-    kind = getattr(errors, name or "", None)
-    return kind if isinstance(kind, type) and issubclass(kind, VodMigrateError) else fallback

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from vod_migrate.results.scan import _added
+from vod_migrate.results.scan import Scan, ScanKind, summed
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -16,6 +16,8 @@ class RunCounts:
     discovered: objects listed, = left out + owned elsewhere + changed + unchanged + failed before + queued elsewhere
     + those that this run has to send + rows that failed by themselves. pending and unknown: not settled (to be sent; of unknown outcome).
     already_registered: VOD knew the file; unchanged: settled by an earlier run, so not sent.
+    leftovers: taken over from earlier runs; leftovers_left_out: what of theirs no longer fits, by reason. approval: what was held against the
+    plan: approved, new, changed, vanished or settled since.
     """
 
     discovered: int = 0
@@ -31,6 +33,9 @@ class RunCounts:
     failed_before: int = 0
     queued_elsewhere: int = 0
     left_out: Mapping[str, int] = field(default_factory=dict)
+    leftovers: int = 0
+    leftovers_left_out: Mapping[str, int] = field(default_factory=dict)
+    approval: Mapping[str, int] = field(default_factory=dict)
     calls: int = 0
     throttled: int = 0
 
@@ -40,29 +45,35 @@ class RunCounts:
         *,
         outcomes: Mapping[str, int],
         calls: Mapping[str, int],
-        pending: Sequence[int],
-        scans: Sequence[tuple[int, Mapping[str, int], Mapping[str, int]]],
+        pending: int,
+        unknown: int,
+        scans: Sequence[Scan],
     ) -> Self:
-        """From the rows of one run."""
-        fates: dict[str, int] = {}
-        left_out: dict[str, int] = {}
-        for _, counts, reasons in scans:
-            fates = _added(fates, counts)
-            left_out = _added(left_out, reasons)
+        """From the rows of one run. outcomes: objects by outcome; calls: by answer."""
+        listing = [scan for scan in scans if scan.kind in (ScanKind.PREFIX, ScanKind.ROWS)]
+        counts = _total(scan.counts for scan in listing)
+        earlier = _total(scan.counts for scan in scans if scan.kind is ScanKind.LEFTOVERS)
+        taken = earlier.get("queued", 0) + earlier.get("queued_again", 0)
+        dropped = {name: count for name, count in earlier.items() if name not in ("queued", "queued_again", "adopted")}
         return cls(
-            discovered=sum(listed for listed, _, _ in scans),
+            discovered=sum(scan.listed for scan in listing),
             registered=outcomes.get("registered", 0),
             already_registered=outcomes.get("already_registered", 0),
             failed=outcomes.get("failed", 0),
-            pending=pending[0],
-            unknown=pending[1],
-            changed=fates.get("changed", 0),
-            gone=fates.get("gone", 0),
-            owned_elsewhere=fates.get("owned_elsewhere", 0),
-            unchanged=fates.get("unchanged", 0),
-            failed_before=fates.get("failed_before", 0),
-            queued_elsewhere=fates.get("queued_elsewhere", 0),
-            left_out=dict(sorted(left_out.items())),
+            pending=pending,
+            unknown=unknown,
+            changed=counts.get("changed", 0),
+            gone=counts.get("gone", 0),
+            owned_elsewhere=counts.get("owned_elsewhere", 0),
+            unchanged=counts.get("unchanged", 0),
+            failed_before=counts.get("failed_before", 0),
+            queued_elsewhere=counts.get("queued_elsewhere", 0),
+            left_out=_total(scan.left_out for scan in listing),
+            leftovers=taken,
+            leftovers_left_out=summed(
+                dropped, _total(scan.left_out for scan in scans if scan.kind is ScanKind.LEFTOVERS)
+            ),
+            approval=_total(scan.counts for scan in scans if scan.kind is ScanKind.APPROVAL),
             calls=sum(calls.values()),
             throttled=calls.get("throttled", 0),
         )
@@ -88,4 +99,14 @@ class RunCounts:
             "failed_before": self.failed_before,
             "queued_elsewhere": self.queued_elsewhere,
             "left_out": dict(self.left_out),
+            "leftovers": self.leftovers,
+            "leftovers_left_out": dict(self.leftovers_left_out),
+            "approval": dict(self.approval),
         }
+
+
+def _total(many: Any) -> dict[str, int]:
+    total: dict[str, int] = {}
+    for counts in many:
+        total = summed(total, counts)
+    return total

@@ -1,58 +1,83 @@
-"""Claimed work, and what is recorded of a call, as value objects."""
+"""Who is alive, what it has claimed, and what it records, as value objects."""
 
 from __future__ import annotations
 
 import datetime as dt
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
 from vod_migrate.media import MediaObject
 
+SETTLED = ("registered", "already_registered", "failed")
+"""Outcomes that end the work on an object."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Place:
+    """A worker's place in a run: what it holds, it holds under this token, as long as it renews its lease."""
+
+    token: uuid.UUID
+    slot: str
+    worker_no: int
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Work:
-    """A claimed result: the object, and how often it was answered about before."""
+    """An object of a run's queue, and how often it was answered about before. again: there was a fact about it when it was queued."""
 
-    result_id: int
+    block_id: int
     object: MediaObject
     attempts: int = 0
     no_answers: int = 0
+    unsure: bool = False
+    again: bool = False
+
+    @property
+    def key(self) -> str:
+        """What names it within its run."""
+        return self.object.key
 
     @classmethod
-    def from_row(cls, row: Sequence[Any]) -> Self:
-        """From the query claim_results."""
-        found = MediaObject(
-            bucket=row[1],
-            key=row[2],
-            size=row[3],
-            etag=row[4],
-            last_modified=row[5],
-            storage_class=row[6],
-            row=row[9] or {},
+    def from_row(cls, row: Mapping[str, Any], *, bucket: str) -> Self:
+        """From the query work_of_blocks."""
+        return cls(
+            block_id=row["block_id"],
+            object=object_of(row, bucket=bucket),
+            attempts=row["attempts"],
+            no_answers=row["no_answers"],
+            unsure=row["unsure"],
+            again=row["again"],
         )
-        return cls(result_id=row[0], object=found, attempts=row[7], no_answers=row[8])
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Taken:
-    """What a run's `pause_after` still allows. call: whether one more call; objects: counted for it now; known: sent in this run before."""
+class Claimed:
+    """What a worker has claimed. blocks: all that it holds now; limited: there is more, but the run may take no further objects."""
 
-    call: bool
-    objects: tuple[int, ...]
-    known: tuple[int, ...]
+    works: tuple[Work, ...] = ()
+    blocks: tuple[int, ...] = ()
+    limited: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WorkLeft:
+    """What keeps a run open: scans that are not closed, objects to send, objects to be tried once more, alone."""
+
+    open_scans: int
+    waiting: bool
+    alone: bool
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CallRecord:
     """The audit row of one call. answer: ok, throttled, refused, transient or stopped.
 
-    carried: the results it carried, where the answer had no outcome for each of them.
+    carried: the keys it carried, where the answer had no outcome for each of them.
     """
 
-    call_id: uuid.UUID
-    worker: str
+    call_id: int
     started_at: dt.datetime
     seconds: float
     answer: str
@@ -61,18 +86,35 @@ class CallRecord:
     code: str | None = None
     message: str | None = None
     request_id: str | None = None
-    carried: tuple[int, ...] = ()
+    carried: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Settlement:
-    """What an outcome does to a result: outcome is what the run counts, state what the result becomes."""
+    """What an answer does to an object.
 
-    result_id: int
+    outcome: registered, already_registered or failed end its work and become its fact; retry: it was refused once, and is tried once
+    more, alone, at the end; unknown: the answer said nothing about it, so anybody sends it again; unsure: its call failed on the way, and the
+    worker keeps it. call_id: the call that was answered so; None where there was none.
+    """
+
+    key: str
     outcome: str
-    state: str
     media_id: str | None = None
     code: str | None = None
     message: str | None = None
-    request_id: str | None = None
     description: Mapping[str, Any] | None = None
+    call_id: int | None = None
+
+
+def object_of(row: Mapping[str, Any], *, bucket: str) -> MediaObject:
+    """The object that a row of work is about."""
+    return MediaObject(
+        bucket=bucket,
+        key=row["key"],
+        size=row["size"],
+        etag=row["etag"],
+        last_modified=row["last_modified"],
+        storage_class=row["storage_class"],
+        row=row["attributes"] or {},
+    )

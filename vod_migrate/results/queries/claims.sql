@@ -1,138 +1,146 @@
--- What is to be sent, and who holds it: queued, adopted, claimed, let go of.
+-- Who is alive, and who holds what.
 
--- name: queue_failed$
--- Mode failed: the migration's failed results become this run's work, without listing. A broken row is none: only its
--- manifest can mend it.
+-- name: take_place^
+-- A worker takes its place in a run, and that of a predecessor in the same slot: what that held is free.
+with before as materialized (
+  select token from vod_migrate.workers where run_no = :run_no and slot = :slot
+), ended as (
+  update vod_migrate.workers w set expires_at = now()
+  from before where w.run_no = :run_no and w.token = before.token and w.slot <> :slot and w.token <> :token
+)
+insert into vod_migrate.workers (run_no, slot, worker_no, token, host, expires_at)
+select :run_no, :slot, coalesce(max(worker_no) + 1, 0), :token, :host, now() + make_interval(secs => :lease)
+from vod_migrate.workers where run_no = :run_no
+on conflict (run_no, slot) do update set token = excluded.token, host = excluded.host, expires_at = excluded.expires_at
+returning worker_no, (select token from before where token <> :token) as displaced;
+
+-- name: release_displaced!
+-- What a displaced worker held goes back; whether it was sent is not known.
+with freed as (
+  update vod_migrate.blocks b set token = null, objects = (select count(*) from vod_migrate.work w where w.block_id = b.block_id)
+  where b.token = :token returning block_id
+)
+update vod_migrate.work w set unsure = true from freed where w.block_id = freed.block_id and not w.unsure;
+
+-- name: take_role$
+-- A worker takes a role in its run, where nobody else holds it.
+insert into vod_migrate.workers as mine (run_no, slot, worker_no, token, host, expires_at)
+values (:run_no, :role, :worker_no, :token, '', now() + make_interval(secs => :lease))
+on conflict (run_no, slot) do update
+set token = excluded.token, worker_no = excluded.worker_no, expires_at = excluded.expires_at
+where mine.token = excluded.token or mine.expires_at <= now()
+returning 1;
+
+-- name: drop_role!
+-- A worker gives a role back.
+update vod_migrate.workers set expires_at = now() where run_no = :run_no and slot = :role and token = :token;
+
+-- name: renew$
+-- The worker still works; 0: somebody took its place.
+with mine as (
+  update vod_migrate.workers set expires_at = now() + make_interval(secs => :lease)
+  where token = :token and (slot = :slot or expires_at > now())
+  returning slot
+)
+select count(*) from mine where slot = :slot;
+
+-- name: leave!
+-- A worker lets go of everything it holds; what is in flight is of unknown outcome.
+with place as (
+  update vod_migrate.workers set expires_at = now() where token = :token
+), flying as (
+  update vod_migrate.work set unsure = true
+  where source_id = :source_id and queue_no = :queue_no and key = any(:in_flight::text[]) and not unsure
+)
+update vod_migrate.blocks b set token = null, objects = (select count(*) from vod_migrate.work w where w.block_id = b.block_id)
+where b.token = :token;
+
+-- name: release_blocks!
+-- Some of a worker's blocks go back to the others.
+update vod_migrate.blocks b set token = null, objects = (select count(*) from vod_migrate.work w where w.block_id = b.block_id)
+where b.block_id = any(:block_ids::bigint[]) and b.token = :token;
+
+-- name: free_blocks
+-- Blocks of a run's open queue that no living worker holds, the oldest first; nothing for a worker that has lost its place. Blocks under
+-- its own token that it does not know of (the answer to an earlier claim was lost) are handed out again. Its own empty blocks go.
+with finished as (
+  delete from vod_migrate.blocks b
+  where b.token = :token and not exists (select 1 from vod_migrate.work w where w.block_id = b.block_id)
+)
+select block_id, objects, taken_by from vod_migrate.blocks b
+where b.queue_no = :queue_no and b.alone = :alone
+  and (b.token is null
+       or b.token = :token and b.block_id <> all(:known::bigint[])
+       or b.token <> :token and not exists (select 1 from vod_migrate.workers w where w.token = b.token and w.expires_at > now()))
+  and exists (select 1 from vod_migrate.workers w where w.token = :token and w.expires_at > now())
+  and exists (select 1 from vod_migrate.queues q where q.queue_no = :queue_no and q.gate = 'open')
+order by block_id limit :most for update skip locked;
+
+-- name: free_blocks_last
+-- The same from the far end of the backlog.
+with finished as (
+  delete from vod_migrate.blocks b
+  where b.token = :token and not exists (select 1 from vod_migrate.work w where w.block_id = b.block_id)
+)
+select block_id, objects, taken_by from vod_migrate.blocks b
+where b.queue_no = :queue_no and b.alone = :alone
+  and (b.token is null
+       or b.token = :token and b.block_id <> all(:known::bigint[])
+       or b.token <> :token and not exists (select 1 from vod_migrate.workers w where w.token = b.token and w.expires_at > now()))
+  and exists (select 1 from vod_migrate.workers w where w.token = :token and w.expires_at > now())
+  and exists (select 1 from vod_migrate.queues q where q.queue_no = :queue_no and q.gate = 'open')
+order by block_id desc limit :most for update skip locked;
+
+-- name: taken_objects$
+-- How many objects the run has taken so far, under a lock.
+select taken_objects from vod_migrate.runs where run_no = :run_no for update;
+
+-- name: note_taken!
+-- The run has taken some more.
+update vod_migrate.runs set taken_objects = taken_objects + :objects where run_no = :run_no;
+
+-- name: hold_blocks!
+-- The worker holds some blocks from now on.
+update vod_migrate.blocks set token = :token, taken_by = :run_no where block_id = any(:block_ids::bigint[]);
+
+-- name: cut_block!
+-- What max_objects does not allow of a block goes back as a block of its own.
 with chosen as (
-  select result_id from results
-  where account = :account and migration = :migration and state = 'failed'
-    and not starts_with(coalesce(code, ''), 'row_')
-    and (:codes::text[] is null or coalesce(code, 'no_code') = any(:codes::text[]))
-    and (:prefixes::text[] is null or exists (select 1 from unnest(:prefixes::text[]) p where starts_with(key, p)))
-    and (:since::timestamptz is null or last_modified >= :since)
-  order by result_id limit :most for update
-), queued as (
-  update results r set state = 'pending', queued_run = :run_id, claim_token = null, alone = false, unsure = false,
-                       attempts = 0, no_answers = 0, updated_at = now()
-  from chosen c where r.result_id = c.result_id returning 1
-) select count(*) from queued;
-
--- name: adopt_pending$
--- What an earlier run of this migration left pending, and that nobody works on any more, goes on in this one: a part at a
--- time, because rewriting tens of millions of rows at once would hold up the night. resumes: only that run's rest, and that
--- of the runs which it resumed itself.
-with recursive resumed (run_id) as (
-  select :resumes::text
-  union
-  select r.options ->> 'resume' from runs r join resumed using (run_id) where r.options ? 'resume'
-), idle as materialized (
-  select run_id from runs
-  where account = :account and migration = :migration and run_id <> :run_id
-    and (:mode <> 'failed' or mode = 'failed')
-    and (:resumes::text is null or run_id in (select run_id from resumed))
-    and (:only::text[] is null or run_id = any(:only::text[]))
-    and exists (select 1 from results where queued_run = runs.run_id and state = 'pending')
-    and vod_migrate_idle(run_id)
-  order by created_at limit 1
-), chosen as (
-  select r.result_id from idle join results r on r.queued_run = idle.run_id and r.state = 'pending'
-  order by r.result_id limit :most for update of r skip locked
-), adopted as (
-  update results r set queued_run = :run_id, claim_token = null, updated_at = now()
-  from chosen c where r.result_id = c.result_id returning 1
-) select count(*) from adopted;
-
--- name: waiting_counts^
--- What earlier runs of this migration left, and this one has not adopted yet: to be sent, and of unknown outcome.
-with recursive resumed (run_id) as (
-  select :resumes::text
-  union
-  select r.options ->> 'resume' from runs r join resumed using (run_id) where r.options ? 'resume'
+  select source_id, key, queue_no, scan_id from vod_migrate.work join vod_migrate.blocks using (block_id, queue_no)
+  where block_id = :block_id order by key desc limit :too_many
+), rest as (
+  insert into vod_migrate.blocks (queue_no, scan_id, objects)
+  select queue_no, min(scan_id), count(*) from chosen group by queue_no returning block_id
 )
-select coalesce(sum(n.to_send), 0)::bigint, coalesce(sum(n.unsure), 0)::bigint
-from runs
-cross join lateral (
-  select sum(t.objects) filter (where not t.unsure) as to_send, sum(t.objects) filter (where t.unsure) as unsure
-  from result_tallies t
-  where t.account = runs.account and t.migration = runs.migration and t.state = 'pending' and t.run_id = runs.run_id
-) n
-where runs.account = :account and runs.migration = :migration and runs.run_id <> :run_id
-  and (:mode <> 'failed' or runs.mode = 'failed')
-  and (:resumes::text is null or runs.run_id in (select run_id from resumed))
-  and (:only::text[] is null or runs.run_id = any(:only::text[]))
-  and exists (select 1 from results where queued_run = runs.run_id and state = 'pending')
-  and vod_migrate_idle(runs.run_id);
+update vod_migrate.work w set block_id = rest.block_id
+from chosen, rest where w.source_id = chosen.source_id and w.key = chosen.key and w.queue_no = chosen.queue_no;
 
--- name: insert_claim!
--- A worker takes its place in the run.
-insert into claims (token, run_id, slot, worker, expires_at)
-values (:token, :run_id, :slot, :worker, now() + make_interval(secs => :lease))
-on conflict (token) do nothing;
+-- name: work_of_blocks
+-- The objects of some blocks, by key.
+select block_id, key, size, etag, last_modified, storage_class, attributes, attempts, no_answers, unsure, again
+from vod_migrate.work where block_id = any(:block_ids::bigint[]) order by block_id, key;
 
--- name: forget_old_claims!
--- Places of workers that died long ago.
-delete from claims where expires_at < now() - interval '1 day';
-
--- name: release_slot!
--- A retried task frees what its predecessor in the same place still holds.
-with gone as (delete from claims where run_id = :run_id and slot = :slot and token <> :token returning token)
-update results r set claim_token = null, unsure = true
-from gone g where r.claim_token = g.token and r.state = 'pending';
-
--- name: renew_claim$
--- The worker still works; null means that somebody took its place.
-update claims set expires_at = now() + make_interval(secs => :lease) where token = :token returning token;
-
--- name: release_claim!
--- A worker lets go of everything it holds but what is in flight, whose outcome is not known.
-with mine as (delete from claims where token = :token)
-update results r set claim_token = null, unsure = r.unsure or r.result_id = any(:in_flight::bigint[])
-where r.claim_token = :token and r.state = 'pending';
-
--- name: release_results!
--- Some of a worker's results go back to the others.
-update results set claim_token = null
-where result_id = any(:result_ids::bigint[]) and state = 'pending' and claim_token = :token;
-
--- name: claim_results
--- The next pending results of a run that no living worker holds; none for a worker that has lost its place.
-with work as (
-  select r.result_id from results r
-  where r.queued_run = :run_id and r.state = 'pending' and r.alone = :alone
-    and r.claim_token is distinct from :token
-    and exists (select 1 from claims mine where mine.token = :token and mine.expires_at > now())
-    and (r.claim_token is null
-         or not exists (select 1 from claims c where c.token = r.claim_token and c.expires_at > now()))
-  order by r.result_id limit :most for update of r skip locked
-)
-update results r set claim_token = :token from work w where r.result_id = w.result_id
-returning r.result_id, r.bucket, r.key, r.size, r.etag, r.last_modified, r.storage_class, r.attempts, r.no_answers,
-          r.attributes;
-
--- name: claim_last
--- A few results from the far end of the backlog, to tell bad settings from bad files.
-with work as (
-  select r.result_id from results r
-  where r.queued_run = :run_id and r.state = 'pending' and not r.alone and r.claim_token is null
-  order by r.result_id desc limit :most for update of r skip locked
-)
-update results r set claim_token = :token from work w where r.result_id = w.result_id
-returning r.result_id, r.bucket, r.key, r.size, r.etag, r.last_modified, r.storage_class, r.attempts, r.no_answers,
-          r.attributes;
+-- name: blocks_held
+-- Every block under a token.
+select block_id from vod_migrate.blocks where token = :token;
 
 -- name: still_held
--- Which of these results the worker may still send.
-select result_id from results
-where result_id = any(:result_ids::bigint[]) and claim_token = :token and state = 'pending';
-
--- name: release_lost$
--- Results under the worker's own token that it does not know of: the answer to its claim was lost on the way.
-with lost as (
-  update results set claim_token = null where claim_token = :token and state = 'pending' returning 1
-) select count(*) from lost;
+-- Which of some keys the worker may still send.
+select w.key from vod_migrate.work w join vod_migrate.blocks b using (block_id)
+where w.source_id = :source_id and w.queue_no = :queue_no and w.key = any(:keys::text[]) and b.token = :token;
 
 -- name: work_left^
--- What keeps a run open: scans not closed, results to send, results to be tried alone.
-select (select count(*) from scans where run_id = :run_id and state = 'open'),
-       exists (select 1 from results where queued_run = :run_id and state = 'pending' and not alone),
-       exists (select 1 from results where queued_run = :run_id and state = 'pending' and alone);
+-- What keeps a run open: scans not closed, objects to send, objects to be tried alone. A queue whose gate is closed has nothing to send.
+-- Blocks that the asking worker has emptied are no work.
+select (select count(*) from vod_migrate.scans where run_no = :run_no and state = 'open') as open_scans,
+       q.gate = 'open' and exists (
+         select 1 from vod_migrate.blocks b where b.queue_no = :queue_no and not b.alone
+           and exists (select 1 from vod_migrate.work w where w.block_id = b.block_id)) as waiting,
+       q.gate = 'open' and exists (
+         select 1 from vod_migrate.blocks b where b.queue_no = :queue_no and b.alone
+           and exists (select 1 from vod_migrate.work w where w.block_id = b.block_id)) as alone
+from vod_migrate.queues q where q.queue_no = :queue_no;
+
+-- name: take_call$
+-- One more call of a run, as far as its max_calls allows.
+update vod_migrate.runs set made_calls = made_calls + 1 where run_no = :run_no and made_calls < :most returning made_calls;

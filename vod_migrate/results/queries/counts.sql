@@ -1,37 +1,47 @@
 -- The numbers of a run.
 
 -- name: outcome_counts
--- The numbers of a run, from its tally: no row of it is counted again.
-select outcome, sum(objects)::bigint from outcome_tallies where run_id = :run_id group by outcome having sum(objects) > 0;
+-- What a run did so far: objects by outcome, failed ones by code.
+select outcome, code, sum(objects)::bigint as objects from vod_migrate.counts
+where run_no = :run_no group by outcome, code having sum(objects) <> 0;
 
--- name: outcome_counts_since
--- The same since a moment, for a run whose task was cleared after its end.
-select outcome, count(*) from outcomes where run_id = :run_id and recorded_at >= :since group by outcome;
+-- name: counted_before$
+-- What it had done before one of its tasks was cleared.
+select counted_before from vod_migrate.runs where run_no = :run_no;
 
 -- name: alone_left$
 -- How many objects were refused once and wait for their second try.
-select count(*) from results where queued_run = :run_id and state = 'pending' and alone;
+select count(*) from vod_migrate.blocks b join vod_migrate.work w using (block_id) where b.queue_no = :queue_no and b.alone;
 
--- name: broken_rows$
--- Failures of a run since a moment that came from rows of its manifest, and say nothing about VOD.
-select count(*) from outcomes where run_id = :run_id and outcome = 'failed' and starts_with(code, 'row_')
-  and recorded_at >= :since;
-
--- name: any_registered$
--- Whether the run's settings have proven themselves: in this run, or in an earlier one of exactly the same file.
+-- name: proven$
+-- Whether a run's settings have proven themselves: in this run, or in an earlier one of exactly the same file.
 select exists (
-  select 1 from runs mine join runs alike using (account, migration, spec_digest)
-  where mine.run_id = :run_id
-    and exists (select 1 from outcomes o where o.run_id = alike.run_id and o.outcome in ('registered', 'already_registered'))
+  select 1 from vod_migrate.runs mine
+  join vod_migrate.runs alike on alike.migration_id = mine.migration_id and alike.spec_digest = mine.spec_digest
+  where mine.run_no = :run_no and exists (
+    select 1 from vod_migrate.counts c
+    where c.run_no = alike.run_no and c.outcome in ('registered', 'already_registered') and c.objects > 0)
 );
+
+-- name: accepted_since$
+-- Whether VOD took a call of a run that began after a moment.
+select exists (select 1 from vod_migrate.calls where run_no = :run_no and started_at > :since and answer = 'ok');
 
 -- name: call_counts
 -- The calls of a run by how they were answered.
-select answer, sum(calls)::bigint from call_tallies where run_id = :run_id group by answer;
+select answer, sum(calls)::bigint as calls from vod_migrate.rates where run_no = :run_no group by answer;
 
 -- name: pending_counts^
--- What a run has left: to be sent, and of unknown outcome.
-select coalesce(sum(t.objects) filter (where not t.unsure), 0)::bigint, coalesce(sum(t.objects) filter (where t.unsure), 0)::bigint
-from runs r
-join result_tallies t on t.account = r.account and t.migration = r.migration and t.state = 'pending' and t.run_id = r.run_id
-where r.run_id = :run_id;
+-- What a queue still holds: in all, and of unknown outcome (marked, or in the hands of somebody who is gone). Blocks that nobody holds know
+-- their number.
+select coalesce(sum(objects), 0)::bigint as objects, coalesce(sum(unsure), 0)::bigint as unsure
+from (
+  select b.objects, 0 as unsure from vod_migrate.blocks b where b.queue_no = :queue_no and b.token is null
+  union all
+  select (select count(*) from vod_migrate.work w where w.block_id = b.block_id),
+         case when exists (select 1 from vod_migrate.workers h where h.token = b.token and h.expires_at > now()) then 0
+              else (select count(*) from vod_migrate.work w where w.block_id = b.block_id and not w.unsure) end
+  from vod_migrate.blocks b where b.queue_no = :queue_no and b.token is not null
+  union all
+  select 0, count(*) from vod_migrate.work w where w.queue_no = :queue_no and w.unsure
+) parts;

@@ -1,153 +1,199 @@
--- What was sent, and what it meant.
+-- What was sent, and what it meant: the one place where work becomes fact.
 
--- name: record_call$
--- One call, one commit: its audit row, the new state of each object, and the outcomes. Recording twice changes nothing.
--- A late answer (the claim went to somebody else) may set registered, never undo it. A MediaId belongs to one object: an
--- answer that gives it to a second one is told as a failure. A run counts an object once, by the newest answer; a media that it
--- made stays one that it made.
+-- name: call_ids$
+-- The first of a thousand numbers for calls.
+select nextval('vod_migrate.call_ids');
+
+-- name: record
+-- Calls and what they meant for each object, in one commit. Recording twice changes nothing: a settlement that came with a call counts only
+-- with that call, any other only while its work is there.
+-- Final (registered, already_registered, failed): the work goes and the fact is written. retry and unknown: the work moves to a block that
+-- anybody may claim. unsure: it stays, marked. A late answer (the block went to somebody else) may set registered, never undo it. A MediaId
+-- belongs to one object of its account: an answer that gives it to a second one is a failure. A run counts an object once, by the newest
+-- answer; a media that it made stays one that it made.
 with call as (
-  insert into calls (call_id, run_id, worker, api, started_at, seconds, answer, http_status, code, message, request_id,
-                     files, carried)
-  values (:call_id, :run_id, :worker, 'RegisterMedia', :started_at, :seconds, :answer, :http_status, :code, :message,
-          :request_id, :files, :carried::bigint[])
-  on conflict (call_id) do nothing returning call_id
-), told_by_call as materialized (
-  select a.*, case when a.media_id is not null then vod_migrate_holder(a.media_id, a.result_id) end as holder
-  from unnest(:result_ids::bigint[], :outcomes::text[], :states::text[], :media_ids::text[], :codes::text[],
-              :messages::text[], :descriptions::jsonb[])
-    as a (result_id, outcome, state, media_id, code, message, description)
-  where exists (select 1 from call)
-), answered as (
-  select result_id, outcome, state, media_id, code, message, description from told_by_call where holder is null
-  union all
-  select result_id, 'failed', 'failed', null, 'media_id_clash',
-         'VOD answered with the MediaId ' || media_id || ', which it gave to ' || holder || ' before', description
-  from told_by_call where holder is not null
-), updated as (
-  update results r set
-    state = a.state,
-    state_before_gone = null,
-    media_id = coalesce(a.media_id, r.media_id),
-    new_register = case when a.state = 'registered' then a.outcome = 'registered' else r.new_register end,
-    code = case when a.state = 'registered' then null else a.code end,
-    message = case when a.state = 'registered' then null else a.message end,
-    request_id = :request_id,
-    description = coalesce(a.description, r.description),
-    attempts = r.attempts + (a.outcome in ('retry', 'failed') and a.code is distinct from 'no_answer')::int,
-    no_answers = r.no_answers + (a.outcome = 'unknown' or a.code is not distinct from 'no_answer')::int,
-    alone = a.outcome = 'retry',
-    unsure = a.outcome = 'unknown',
-    claim_token = null,
-    settled_run = case when a.state = 'pending' then r.settled_run else :run_id end,
-    registered_at = case when a.state = 'registered' then coalesce(r.registered_at, now()) else r.registered_at end,
-    updated_at = now()
-  from answered a
-  where r.result_id = a.result_id
-    and (r.state = 'pending' and r.claim_token = :token or a.state = 'registered' and r.state <> 'registered')
-  returning r.result_id, r.state
+  insert into vod_migrate.calls (call_id, run_no, worker_no, files, started_at, seconds, http_status, answer, request_id, code, message, carried)
+  select c.call_id, :run_no, :worker_no, c.files, c.started_at, c.seconds, c.http_status, c.answer, c.request_id, c.code, c.message,
+         (select array_agg(hashtextextended(k.key, 0)) from unnest(:carried_calls::bigint[], :carried_keys::text[]) as k (call_id, key)
+          where k.call_id = c.call_id)
+  from unnest(:call_ids::bigint[], :files::int[], :started::timestamptz[], :seconds::float4[], :http::int[], :answers::text[],
+              :request_ids::text[], :call_codes::text[], :call_messages::text[])
+    as c (call_id, files, started_at, seconds, http_status, answer, request_id, code, message)
+  on conflict (call_id) do nothing
+  returning call_id, started_at, answer, files
+), paced as (
+  insert into vod_migrate.rates as r (run_no, stretch, worker_no, answer, calls, files)
+  select :run_no, floor(extract(epoch from started_at) / 5)::bigint, :worker_no, answer, count(*), sum(files)
+  from call group by 2, 4 order by 2, 4
+  on conflict (run_no, stretch, worker_no, answer) do update set calls = r.calls + excluded.calls, files = r.files + excluded.files
+), answered as materialized (
+  select distinct on (a.key) a.*, clash.key as holder
+  from unnest(:keys::text[], :settled_calls::bigint[], :outcomes::text[], :media_ids::text[], :codes::text[], :messages::text[],
+              :sent::jsonb[]) with ordinality
+    as a (key, call_id, outcome, media_id, code, message, sent, place)
+  left join lateral (
+    select o.key from vod_migrate.objects o
+    where o.source_id::text || ' ' || o.media_id = any(array(
+        select s.source_id::text || ' ' || a.media_id from vod_migrate.sources mine join vod_migrate.sources s using (account)
+        where mine.source_id = :source_id))
+      and o.media_id is not null and (o.source_id, o.key) <> (:source_id, a.key)
+    limit 1
+  ) clash on a.media_id is not null
+  where a.call_id is null or a.call_id <> all(:call_ids::bigint[]) or a.call_id in (select call_id from call)
+  order by a.key, a.place desc
+), judged as materialized (
+  select key, call_id, place, sent,
+         case when holder is null then outcome else 'failed' end as outcome,
+         case when holder is null then media_id end as media_id,
+         case when holder is null then code else 'media_id_clash' end as code,
+         case when holder is null then message
+              else 'VOD answered with the MediaId ' || media_id || ', which it gave to ' || holder || ' before' end as message
+  from (
+    select key, call_id, place, sent, outcome, media_id, code, message,
+           coalesce(holder, lag(key) over (partition by media_id order by place)) as holder
+    from answered where media_id is not null
+    union all
+    select key, call_id, place, sent, outcome, media_id, code, message, null from answered where media_id is null
+  ) told
+), met as materialized (
+  select j.*, w.block_id, w.size, w.etag, w.last_modified, w.storage_class, w.attributes, w.attempts, w.no_answers,
+         coalesce(w.token = :token, false) as held,
+         j.outcome in ('registered', 'already_registered') as succeeds, j.outcome in ('registered', 'already_registered', 'failed') as final
+  from judged j
+  left join lateral (
+    select work.*, b.token from vod_migrate.work join vod_migrate.blocks b using (block_id)
+    where work.source_id = :source_id and work.queue_no = :queue_no and work.key = j.key limit 1
+  ) w on true
+), known as materialized (
+  select o.key, o.registered, o.gone, o.new_register, o.code, o.run_no, o.migration_id
+  from vod_migrate.objects o where o.source_id = :source_id and o.key = any(:keys::text[]) for update
+), settled as materialized (
+  select m.*, k.key is not null as was, k.registered as was_registered, k.gone as was_gone, k.code as was_code,
+         coalesce(k.migration_id, :migration_id) as owner,
+         case when k.run_no = :run_no then
+                case when not k.registered then 'failed' when k.new_register then 'registered' else 'already_registered' end
+              when k.key is not null and not m.held and exists (
+                select 1 from vod_migrate.events e
+                where e.key = m.key and e.source_id = :source_id and e.run_no = :run_no and e.what = 'failed') then 'failed'
+         end as counted,
+         case when k.run_no = :run_no then coalesce(k.code, 'no_code')
+              else (select coalesce(e.code, 'no_code') from vod_migrate.events e
+                    where k.key is not null and not m.held and e.key = m.key and e.source_id = :source_id and e.run_no = :run_no
+                      and e.what = 'failed' order by e.at desc limit 1)
+         end as counted_code
+  from met m left join known k on k.key = m.key
+  where m.final and (m.held or m.succeeds and (k.key is null or not k.registered or k.gone))
+), cleared as (
+  delete from vod_migrate.work w using settled s
+  where w.source_id = :source_id and w.queue_no = :queue_no and w.key = s.key
+  returning w.block_id, w.key
+), fact as (
+  insert into vod_migrate.objects as o (source_id, migration_id, run_no, registered, new_register, size, last_modified, call_id, key, etag,
+                                        storage_class, media_id, sent, code, message, attributes)
+  select :source_id, :migration_id, :run_no, succeeds,
+         case when succeeds then outcome = 'registered' or counted = 'registered' end,
+         size, last_modified, call_id, key, etag, storage_class, media_id, sent,
+         case when not succeeds then coalesce(code, 'no_code') end, case when not succeeds then message end,
+         case when not succeeds then attributes end
+  from settled order by key
+  on conflict (source_id, key) do update set
+    run_no = excluded.run_no, registered = excluded.registered, gone = false, new_register = coalesce(excluded.new_register, o.new_register),
+    retries = case when excluded.registered or o.registered or not :again then 0 else o.retries + 1 end,
+    size = coalesce(excluded.size, o.size), last_modified = coalesce(excluded.last_modified, o.last_modified),
+    etag = coalesce(excluded.etag, o.etag), storage_class = coalesce(excluded.storage_class, o.storage_class),
+    settled_at = now(), call_id = excluded.call_id, media_id = coalesce(excluded.media_id, o.media_id),
+    sent = coalesce(excluded.sent, o.sent), code = excluded.code, message = excluded.message, attributes = excluded.attributes
 ), counted as (
-  -- Before this call, that is. Only a run that lost the object meanwhile, or got it back, has any.
-  select o.result_id, bool_or(o.outcome = 'registered') as made_media
-  from updated u join outcomes o on o.result_id = u.result_id
-  where u.state <> 'pending' and o.run_id = :run_id and o.outcome in ('registered', 'already_registered', 'failed')
-  group by 1
-), superseded as (
-  update outcomes o set outcome = 'superseded'
-  from counted c
-  where o.result_id = c.result_id and o.run_id = :run_id and o.outcome in ('registered', 'already_registered', 'failed')
+  insert into vod_migrate.counts as c (run_no, worker_no, outcome, code, objects)
+  select :run_no, :worker_no, outcome, code, sum(change) from (
+    select case when outcome = 'already_registered' and counted = 'registered' then 'registered' else outcome end as outcome,
+           case when succeeds then '' else coalesce(code, 'no_code') end as code, 1 as change
+    from settled
+    union all
+    select counted, case when counted = 'failed' then counted_code else '' end, -1 from settled where counted is not null
+  ) changes group by outcome, code having sum(change) <> 0 order by outcome, code
+  on conflict (run_no, worker_no, outcome, code) do update set objects = c.objects + excluded.objects
+), summed as (
+  insert into vod_migrate.totals as t (migration_id, worker_no, state, code, objects)
+  select owner, :worker_no, state, code, sum(change) from (
+    select owner, case when succeeds then 'registered' else 'failed' end as state,
+           case when succeeds then '' else coalesce(code, 'no_code') end as code, 1 as change
+    from settled
+    union all
+    select owner, case when was_gone then 'gone' when was_registered then 'registered' else 'failed' end,
+           case when was_gone or was_registered then '' else coalesce(was_code, 'no_code') end, -1
+    from settled where was
+  ) changes group by owner, state, code having sum(change) <> 0 order by owner, state, code
+  on conflict (migration_id, worker_no, state, code) do update set objects = t.objects + excluded.objects
+), free as (
+  insert into vod_migrate.blocks (queue_no, alone, objects, taken_by)
+  select :queue_no, outcome = 'retry', count(*), :run_no from met where held and outcome in ('retry', 'unknown') group by outcome
+  returning block_id, alone
+), moved as (
+  update vod_migrate.work w
+  set block_id = f.block_id, unsure = m.outcome = 'unknown',
+      attempts = w.attempts + (m.outcome = 'retry' and m.code is distinct from 'no_answer')::int,
+      no_answers = w.no_answers + (m.outcome = 'unknown' or m.code is not distinct from 'no_answer')::int
+  from met m join free f on f.alone = (m.outcome = 'retry')
+  where m.held and m.outcome in ('retry', 'unknown') and w.source_id = :source_id and w.queue_no = :queue_no and w.key = m.key
+  returning w.key
+), marked as (
+  update vod_migrate.work w set unsure = true
+  from met m where m.held and m.outcome = 'unsure' and not w.unsure
+    and w.source_id = :source_id and w.queue_no = :queue_no and w.key = m.key
 ), told as (
-  insert into outcomes (result_id, call_id, run_id, outcome, code)
-  select a.result_id, :call_id, :run_id,
-         case when u.result_id is null then 'late'
-              when a.outcome = 'already_registered' and c.made_media then 'registered' else a.outcome end, a.code
-  from answered a left join updated u on u.result_id = a.result_id left join counted c on c.result_id = a.result_id
-  returning outcome
+  insert into vod_migrate.events (source_id, run_no, call_id, what, key, code, message)
+  select :source_id, :run_no, m.call_id,
+         case when not m.held then 'late' else m.outcome end, m.key, m.code, m.message
+  from met m
+  where m.outcome <> 'unsure' and (not m.held or m.outcome in ('failed', 'retry', 'unknown'))
 )
-select count(*) filter (where outcome <> 'late') from told;
+select (select count(*) from settled) as settled, (select count(*) from moved) as moved;
 
--- name: record_failures$
--- Objects that cannot be sent as they are, or that VOD refused standing alone: failed with a code. The call, if there was
--- one, has its audit row already.
-with answered as (
-  select * from unnest(:result_ids::bigint[], :codes::text[], :messages::text[], :request_ids::text[])
-    as a (result_id, code, message, request_id)
-), updated as (
-  update results r set state = 'failed', code = a.code, message = a.message, request_id = a.request_id, alone = false,
-                       unsure = false, claim_token = null, settled_run = :run_id, updated_at = now()
-  from answered a where r.result_id = a.result_id and r.state = 'pending' and r.claim_token = :token
-  returning r.result_id, r.code
-), superseded as (
-  update outcomes o set outcome = 'superseded'
-  from updated u
-  where o.result_id = u.result_id and o.run_id = :run_id and o.outcome in ('registered', 'already_registered', 'failed')
+-- name: settle_alone$
+-- A run stopped by its threshold gives no second try: what was refused once is failed, as it was refused.
+with refused as materialized (
+  select w.key, w.size, w.etag, w.last_modified, w.storage_class, w.attributes, e.code, e.message, e.call_id,
+         o.registered, o.gone, o.code as known_code, coalesce(o.migration_id, :migration_id) as owner
+  from vod_migrate.blocks b
+  join vod_migrate.work w using (block_id)
+  left join lateral (
+    select coalesce(code, 'no_code') as code, message, call_id from vod_migrate.events
+    where key = w.key and source_id = w.source_id and run_no = :run_no and what = 'retry' order by at desc limit 1
+  ) e on true
+  left join vod_migrate.objects o on o.source_id = w.source_id and o.key = w.key
+  where b.queue_no = :queue_no and b.alone and e.code is not null
+), cleared as (
+  delete from vod_migrate.work w using refused r where w.source_id = :source_id and w.queue_no = :queue_no and w.key = r.key
+  returning w.key
+), fact as (
+  insert into vod_migrate.objects as o (source_id, migration_id, run_no, registered, size, last_modified, call_id, key, etag, storage_class,
+                                        code, message, attributes)
+  select :source_id, :migration_id, :run_no, false, size, last_modified, call_id, key, etag, storage_class, code, message, attributes
+  from refused order by key
+  on conflict (source_id, key) do update set
+    run_no = excluded.run_no, registered = false, gone = false, call_id = excluded.call_id, settled_at = now(), code = excluded.code,
+    message = excluded.message, attributes = excluded.attributes
+), counted as (
+  insert into vod_migrate.counts as c (run_no, worker_no, outcome, code, objects)
+  select :run_no, 0, 'failed', code, count(*) from refused group by code
+  on conflict (run_no, worker_no, outcome, code) do update set objects = c.objects + excluded.objects
+), summed as (
+  insert into vod_migrate.totals as t (migration_id, worker_no, state, code, objects)
+  select owner, 0, state, code, sum(change) from (
+    select owner, 'failed' as state, code, 1 as change from refused
+    union all
+    select owner, case when gone then 'gone' when registered then 'registered' else 'failed' end,
+           case when gone or registered then '' else coalesce(known_code, 'no_code') end, -1
+    from refused where registered is not null
+  ) changes group by owner, state, code having sum(change) <> 0
+  on conflict (migration_id, worker_no, state, code) do update set objects = t.objects + excluded.objects
 ), told as (
-  insert into outcomes (result_id, run_id, outcome, code) select result_id, :run_id, 'failed', code from updated
-  returning 1
+  insert into vod_migrate.events (source_id, run_no, call_id, what, key, code, message)
+  select :source_id, :run_no, call_id, 'failed', key, code, message from refused
 )
-select count(*) from told;
+select count(*) from refused;
 
--- name: take_back!
--- What a canary was told counts for nothing: its files are pending as before, and what it recorded is superseded. A media that
--- is another file's, or was new, is forgotten with it.
-with taken as (
-  select * from unnest(:result_ids::bigint[], :attempts::int[], :no_answers::int[]) as t (result_id, attempts, no_answers)
-), back as (
-  update results r set
-    state = 'pending', alone = false, unsure = false, claim_token = null, attempts = t.attempts, no_answers = t.no_answers,
-    media_id = case when r.new_register or r.result_id = any(:wrong::bigint[]) then null else r.media_id end,
-    registered_at = case when r.new_register or r.result_id = any(:wrong::bigint[]) then null else r.registered_at end,
-    new_register = null, settled_run = nullif(r.settled_run, :run_id), updated_at = now()
-  from taken t where r.result_id = t.result_id and r.queued_run = :run_id
-  returning r.result_id
-)
-update outcomes o set outcome = 'superseded'
-from back b where o.run_id = :run_id and o.result_id = b.result_id and o.outcome <> 'late';
-
--- name: settle_alone!
--- A run stopped by its threshold gives no second try: what was refused once is failed.
-with settled as (
-  update results set state = 'failed', alone = false, claim_token = null, settled_run = :run_id, updated_at = now()
-  where queued_run = :run_id and state = 'pending' and alone
-  returning result_id, code
-), superseded as (
-  update outcomes o set outcome = 'superseded'
-  from settled s
-  where o.result_id = s.result_id and o.run_id = :run_id and o.outcome in ('registered', 'already_registered', 'failed')
-)
-insert into outcomes (result_id, run_id, outcome, code) select result_id, :run_id, 'failed', code from settled;
-
--- name: mark_unsure!
--- The call that carried these may have had an effect.
-update results set unsure = true
-where result_id = any(:result_ids::bigint[]) and state = 'pending' and claim_token = :token;
-
--- name: keep_brake!
--- The run's own count of what it sent, for its brakes.
-insert into brakes (run_id) values (:run_id) on conflict do nothing;
-
--- name: drop_brake!
--- The count ends with the run.
-delete from brakes where run_id = :run_id;
-
--- name: take_brake^
--- One more call of a run, and as many of its objects as were not sent in this run yet and may still be. Returns whether the
--- call may be made, which of the fresh objects were counted now, and which had been sent before.
-with known as materialized (
-  select f.result_id from unnest(:fresh::bigint[]) as f (result_id)
-  where exists (select 1 from outcomes o where o.result_id = f.result_id and o.run_id = :run_id)
-), brake as materialized (
-  select calls, objects from brakes where run_id = :run_id for update
-), counted as materialized (
-  select f.result_id from unnest(:fresh::bigint[]) with ordinality as f (result_id, place)
-  where f.result_id not in (select result_id from known)
-  order by f.place
-  limit greatest(0, (select :max_objects::bigint - objects from brake))
-), taken as (
-  update brakes b set calls = brake.calls + 1, objects = brake.objects + (select count(*) from counted)
-  from brake
-  where b.run_id = :run_id and brake.calls < :max_calls::bigint
-    and (:others::int > 0 or exists (select 1 from known) or exists (select 1 from counted))
-  returning 1
-)
-select (select calls < :max_calls::bigint from brake),
-       array(select result_id from counted), array(select result_id from known), (select count(*) from taken);
+-- name: hold_category!
+-- While the transaction lasts nobody else of the account makes the category of that path.
+select pg_advisory_xact_lock(hashtextextended('vod_migrate category:' || :account || '/' || :path, 0))::text;

@@ -1,0 +1,311 @@
+-- The results store, version 1. Later versions are the numbered files in schema/; `vod-migrate db upgrade` applies them in order.
+--
+-- Facts (objects) are kept for good: written once when a call is settled, and changed only by a newer fact.
+-- Work (work, blocks, queues) is what a run still has to send; it goes away as it is settled.
+-- Audit (calls, events, rates) says how it came about; `vod-migrate db prune` removes it by age.
+
+create schema vod_migrate;
+
+create table vod_migrate.version (version integer not null);
+
+create table vod_migrate.migrations (
+  migration_id  integer primary key generated always as identity,
+  account       text not null,
+  name          text not null,
+  unique (account, name)
+);
+
+create table vod_migrate.sources (
+  source_id     integer primary key generated always as identity,
+  account       text not null,
+  bucket        text not null,
+  unique (account, bucket)
+);
+
+-- Which DAGs run a migration: who may see what. '' stands for the command line.
+create table vod_migrate.migration_dags (
+  migration_id  integer not null,
+  dag_id        text not null,
+  primary key (migration_id, dag_id)
+);
+create index migration_dags_by_dag on vod_migrate.migration_dags (dag_id);
+
+-- The work of one run, and of the runs that resume it. gate: open; planning: writes nothing but its own work; approving: approved, and
+-- held until it was compared with the queue of its plan; done: nothing is left; discarded: its work is being deleted.
+create table vod_migrate.queues (
+  queue_no      integer primary key generated always as identity,
+  migration_id  integer not null,
+  source_id     integer not null,
+  mode          text not null check (mode in ('new', 'failed', 'all')),
+  gate          text not null check (gate in ('open', 'planning', 'approving', 'done', 'discarded')),
+  plan_queue    integer,                   -- approving: the queue of the plan
+  made_at       timestamptz not null default now()
+);
+create index queues_by_migration on vod_migrate.queues (migration_id) where gate not in ('done', 'discarded');
+
+create table vod_migrate.runs (
+  run_no        integer primary key generated always as identity,
+  run_id        text not null unique,
+  migration_id  integer not null,
+  source_id     integer not null,
+  queue_no      integer not null,          -- a resumed run has its predecessor's, and no row moves
+  region        text not null,
+  mode          text not null check (mode in ('new', 'failed', 'all')),
+  options       jsonb not null,
+  spec          jsonb not null,            -- the resolved migration file; every later task reads this
+  spec_digest   text not null,
+  local_date    date,                      -- the value of {{ date }} in prefixes
+  origin        text not null check (origin in ('cli', 'airflow')),
+  dag_id        text,
+  dag_run_id    text,
+  task_group    text,
+  execution     integer not null default 1,  -- a cleared DAG run is a new run of the same origin
+  state         text not null default 'running' check (state in (
+                  'running', 'succeeded', 'failed', 'stopped', 'interrupted', 'paused', 'cancelled', 'planned')),
+  stop_code     text check (stop_code in (  -- StopCode in results/stop.py
+                  'paused', 'cancelled', 'window', 'pause_after', 'threshold', 'all_refused', 'canary_failed', 'denied',
+                  'invalid_credentials', 'suspended', 'rejected')),
+  stop_message  text,
+  stopped_by    text,                      -- who asked the run to pause or to end
+  taken_objects bigint not null default 0, -- for pause_after: objects claimed so far, each once
+  made_calls    bigint not null default 0, -- for pause_after: calls
+  counted_before jsonb not null default '{}',  -- outcomes and code: objects, before it was reopened
+  created_at    timestamptz not null default now(),
+  reopened_at   timestamptz not null default now(),  -- one of its tasks was cleared after its end
+  finished_at   timestamptz,
+  summary       jsonb,                     -- the counts as they were reported
+  unique (dag_id, dag_run_id, task_group, execution)
+);
+create index runs_by_migration on vod_migrate.runs (migration_id, created_at desc, run_no desc);
+create index runs_by_dag on vod_migrate.runs (dag_id, created_at desc, run_no desc) where dag_id is not null;
+create index runs_by_queue on vod_migrate.runs (queue_no);
+create index runs_running on vod_migrate.runs (migration_id) where state = 'running';
+
+-- The one way to be alive: a lease that its worker renews. A retry takes the slot of its predecessor, and with it what that held.
+-- Slots are the workers' own, and the roles 'discover' (lists) and 'canary' (sends the first files), which a worker may hold beside its own.
+create table vod_migrate.workers (
+  run_no        integer not null,
+  slot          text not null,
+  worker_no     smallint not null,         -- whose rows of counts, rates and totals it adds to
+  token         uuid not null,
+  host          text not null,
+  expires_at    timestamptz not null,
+  primary key (run_no, slot)
+);
+create index workers_by_token on vod_migrate.workers (token);
+
+-- Runs that somebody works on. In Airflow there are gaps between tasks and their retries, so silence must last longer there.
+create view vod_migrate.live_runs as
+select r.run_no, r.queue_no, r.migration_id, r.source_id
+from vod_migrate.runs r
+where r.state = 'running' and exists (
+  select 1 from vod_migrate.workers w
+  where w.run_no = r.run_no
+    and w.expires_at > now() - case when r.origin = 'airflow' then interval '15 minutes' else interval '0' end
+);
+
+create table vod_migrate.scans (
+  scan_id       bigint primary key generated always as identity,
+  run_no        integer not null,
+  position      integer not null,
+  kind          text not null check (kind in ('prefix', 'rows', 'leftovers', 'approval')),
+  prefix        text collate "C" not null,
+  whole         boolean not null,          -- neither limit nor date filter: may mark objects as gone
+  state         text not null default 'open' check (state in ('open', 'complete', 'limited', 'failed')),
+  cursor        text,                      -- where the next page begins, as the source names it
+  last_key      text collate "C",
+  page_no       integer not null default 0,  -- compare-and-swap: a page is merged only onto the page before it
+  page_nonce    uuid,                        -- of the attempt that merged the last page
+  listed        bigint not null default 0,
+  counts        jsonb not null default '{}',  -- disposition: objects
+  left_out      jsonb not null default '{}',  -- reason: objects
+  samples       jsonb not null default '{}',  -- reason: up to five keys
+  selected      bigint not null default 0,
+  fingerprint   text not null default '',
+  error_code    text check (error_code in (  -- SourceCode in results/stop.py
+                  'source_unavailable', 'source_denied', 'bucket_missing', 'manifest_broken', 'listing_broken', 'bad_setting',
+                  'denied', 'invalid_credentials', 'suspended', 'other')),
+  error         text,
+  started_at    timestamptz,
+  finished_at   timestamptz,
+  unique (run_no, kind, prefix)
+);
+
+-- Keys that a listed stretch did not name; they count as gone only if the scan is complete.
+create table vod_migrate.missing (
+  scan_id       bigint not null,
+  key           text collate "C" not null,
+  primary key (scan_id, key)
+);
+
+-- Up to 500 objects that were queued together. token: who holds them; alone: each is sent in a call of its own, at the end.
+create table vod_migrate.blocks (
+  block_id      bigint primary key generated always as identity,
+  queue_no      integer not null,
+  scan_id       bigint,
+  alone         boolean not null default false,
+  objects       integer not null,          -- exact while nobody holds the block
+  taken_by      integer,                   -- the run that counted them for pause_after
+  token         uuid
+) with (fillfactor = 80);
+create index blocks_by_queue on vod_migrate.blocks (queue_no, alone, block_id) include (objects);
+create index blocks_by_token on vod_migrate.blocks (token) where token is not null;
+
+create table vod_migrate.work (
+  source_id     integer not null,
+  queue_no      integer not null,
+  block_id      bigint not null,
+  size          bigint,                    -- what a manifest may not say is null, here and below
+  last_modified timestamptz,
+  attempts      smallint not null default 0,    -- refusals of this object
+  no_answers    smallint not null default 0,    -- replies that did not name it
+  unsure        boolean not null default false, -- its last call may have had an effect
+  again         boolean not null default false, -- there was a fact when it was queued
+  key           text collate "C" not null,
+  etag          text,
+  storage_class text,
+  attributes    jsonb,                     -- a manifest's columns, for templates
+  primary key (source_id, key, queue_no)
+) with (fillfactor = 90, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_insert_scale_factor = 0.2);
+create index work_by_block on vod_migrate.work (block_id);
+create index work_unsure on vod_migrate.work (queue_no) where unsure;
+
+create table vod_migrate.objects (
+  source_id     integer not null,
+  migration_id  integer not null,          -- the owner
+  run_no        integer not null,          -- the run that settled it
+  registered    boolean not null,          -- or failed
+  gone          boolean not null default false,
+  new_register  boolean,
+  retries       smallint not null default 0,  -- runs of mode new that tried it again
+  size          bigint,
+  last_modified timestamptz,
+  settled_at    timestamptz not null default now(),
+  call_id       bigint,
+  key           text collate "C" not null,
+  etag          text,
+  storage_class text,
+  media_id      text,
+  sent          jsonb,                     -- the description as it was sent
+  code          text,                      -- failed: why
+  message       text,
+  attributes    jsonb,                     -- failed: a manifest's columns, so that it can be described again
+  primary key (source_id, key),
+  -- A MediaId belongs to one object of a source. Looking a MediaId up goes by this index, too, and so by the same expression.
+  constraint objects_media_id exclude using hash ((source_id::text || ' ' || media_id) with =) where (media_id is not null)
+);
+create index objects_by_run on vod_migrate.objects (run_no);
+create index objects_failed on vod_migrate.objects (migration_id, code, source_id, key) where not registered;
+
+create table vod_migrate.calls (
+  call_id       bigint primary key,        -- from call_ids; made by the worker, so that recording twice is harmless
+  run_no        integer not null,
+  worker_no     smallint not null,
+  files         smallint not null,
+  started_at    timestamptz not null,
+  seconds       real not null,
+  http_status   smallint,
+  answer        text not null check (answer in ('ok', 'throttled', 'refused', 'transient', 'stopped')),
+  request_id    text,
+  code          text,
+  message       text,
+  carried       bigint[]                   -- hashes of its keys, where the answer had no outcome for each
+);
+create index calls_by_run on vod_migrate.calls (run_no, started_at);
+create index calls_carried on vod_migrate.calls using gin (carried) where carried is not null;
+create sequence vod_migrate.call_ids increment by 1000;
+
+-- What happened to an object, but for a clean success, which is its fact.
+create table vod_migrate.events (
+  at            timestamptz not null default now(),
+  call_id       bigint,
+  source_id     integer not null,
+  run_no        integer not null,
+  what          text not null check (what in (
+                  'failed', 'retry', 'unknown', 'late', 'gone', 'returned', 'transferred')),
+  key           text collate "C" not null,
+  code          text,
+  message       text
+);
+create index events_by_key on vod_migrate.events using hash (key);
+create index events_failed on vod_migrate.events (run_no, code, key) where what = 'failed';
+
+-- What a run did, what its calls were answered, and how many facts a migration has: added to by whoever records, a row for each
+-- worker so that none waits for another; what is shown is their sum.
+create table vod_migrate.counts (
+  run_no        integer not null,
+  worker_no     smallint not null,
+  outcome       text not null check (outcome in ('registered', 'already_registered', 'failed')),
+  code          text not null,             -- of failed objects, else ''
+  objects       bigint not null,
+  primary key (run_no, worker_no, outcome, code)
+) with (fillfactor = 50);
+
+create table vod_migrate.rates (
+  run_no        integer not null,
+  stretch       bigint not null,           -- five seconds: the calls that began in it, counted from 1970
+  worker_no     smallint not null,
+  answer        text not null,
+  calls         integer not null,
+  files         integer not null,
+  primary key (run_no, stretch, worker_no, answer)
+) with (fillfactor = 80);
+
+create table vod_migrate.totals (
+  migration_id  integer not null,
+  worker_no     smallint not null,
+  state         text not null check (state in ('registered', 'failed', 'gone')),
+  code          text not null,             -- of failed objects, else ''
+  objects       bigint not null,
+  primary key (migration_id, worker_no, state, code)
+) with (fillfactor = 50);
+
+create table vod_migrate.plans (
+  run_no        integer primary key,
+  migration_id  integer not null,
+  digest        text not null,             -- of the resolved file, the options and what was selected
+  queue_no      integer not null,          -- exactly what would be sent
+  body          jsonb not null,            -- what the plan says
+  made_at       timestamptz not null default now(),
+  approved      boolean,                   -- null: nobody has decided
+  decided_by    text,
+  decided_at    timestamptz
+);
+create index plans_by_digest on vod_migrate.plans (digest text_pattern_ops);
+create index plans_by_migration on vod_migrate.plans (migration_id, made_at desc);
+
+create table vod_migrate.quotas (
+  account       text not null,
+  api           text not null,
+  scope         text not null default '',  -- '' is the account itself; else a migration's or a run's own cap
+  rate          double precision not null, -- calls per second
+  next_at       timestamptz not null default '2000-01-01 00:00+00',
+  factor        double precision not null default 1,  -- share of the rate in force at cut_at
+  cut_at        timestamptz not null default '2000-01-01 00:00+00',
+  taken_at      timestamptz[] not null default '{}',  -- when each priority (1 to 10, the index) last took a slot
+  reset_at      timestamptz,               -- the clock had stepped back: next_at was beyond all that can have been reserved
+  primary key (account, api, scope)
+) with (fillfactor = 50);
+
+-- The share of the rate in force now: slow to grow at first, so that a full account is probed seldom; then faster, so that a burst of
+-- somebody else's is forgotten within 40 s. See rate/limiter.py. A cut from a clock that was ahead does not count.
+create function vod_migrate.share(factor double precision, cut_at timestamptz) returns double precision
+language sql volatile as $$
+  select case when cut_at > clock_timestamp() + interval '60 s' then 1
+              else least(1, factor + 0.006 * least(1, seconds) + 0.00001 * seconds * seconds * seconds) end
+  from (select least(3600, greatest(0, extract(epoch from clock_timestamp() - cut_at)))::double precision) as since (seconds)
+$$;
+
+-- How far ahead a priority may reserve, in seconds. See rate/limiter.py.
+create function vod_migrate.ahead(taken_at timestamptz[], priority int, rate double precision, ahead double precision,
+                                  yielding double precision, busy double precision, lowest double precision)
+returns double precision language sql volatile as $$
+  select case
+    when not exists (select 1 from unnest(taken_at[priority + 1:10]) as higher (at)
+                     where at > clock_timestamp() - make_interval(secs => busy) and at < clock_timestamp() + interval '60 s') then ahead
+    when taken_at[priority] is null
+      or taken_at[priority] <= clock_timestamp() - make_interval(secs => 1 / (lowest * rate))
+      or taken_at[priority] > clock_timestamp() + interval '60 s' then ahead
+    else yielding
+  end
+$$;

@@ -1,1 +1,0 @@
-"""Versions of the results schema, applied by Alembic."""
