@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-import uuid
+import time
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -15,19 +15,19 @@ from hypothesis import strategies as some
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from hypothesis.stateful import run_state_machine_as_test as run_machine
 
-from vod_migrate.media import Description, Entry, MediaObject, Outcome, Verdict
+from vod_migrate.media import MediaObject
 from vod_migrate.migration.loader import parse_migration
 from vod_migrate.migration.options import Mode, RunOptions
-from vod_migrate.register.recorder import settle
-from vod_migrate.results.run import Run
-from vod_migrate.results.scan import SelectedPage
+from vod_migrate.results.run import Gate, Run
+from vod_migrate.results.scan import Scan, ScanKind, SelectedPage
+from vod_migrate.results.scans import ScanMoved
 from vod_migrate.results.store import Store
-from vod_migrate.results.work import CallRecord, Settlement, Work
+from vod_migrate.results.work import CallRecord, Place, Settlement, Work
 
 BUCKET, ACCOUNT = "media-archive", "default"
 KEYS = tuple(f"{number}.mp4" for number in range(5))
 PAGE = 2
-MOST_RUNS, MOST_WORKERS = 7, 5
+MOST_RUNS, MOST_WORKERS = 8, 5
 MIGRATIONS = ("nightly", "other")
 EXAMPLES = int(os.environ.get("VOD_MIGRATE_TEST_EXAMPLES", "40"))
 """More for a long look: 40 take about 15 s on an idle machine."""
@@ -35,58 +35,70 @@ SEEN: Counter[str] = Counter()
 """How often each situation came up: a machine that never gets anywhere holds every promise."""
 MUST_BE_SEEN = (
     "claimed", "taken from the dead", "registered", "unknown", "retry", "late and registered", "late and without effect",
-    "registered -> gone", "registered -> pending",
+    "registered -> gone", "gone -> registered", "failed -> registered", "a stale lister was stopped", "leftovers taken over", "approved",
+    "spared: settled after its page was fetched", "transferred",
 )  # fmt: skip
 MOMENT = dt.datetime(2026, 11, 22, tzinfo=dt.UTC)
 BECOMES = {
-    None: {"pending"},
-    "pending": {"pending", "registered", "failed", "gone"},
-    "registered": {"registered", "pending", "gone"},
-    "failed": {"failed", "pending", "registered"},
-    "gone": {"gone", "pending", "registered"},
+    None: {"registered", "failed"},
+    "registered": {"registered", "failed", "gone"},
+    "failed": {"failed", "registered"},
+    "gone": {"gone", "registered", "failed"},
 }
-
-
 ALWAYS = (
-    "upload", "delete", "list_to_the_end", "list_a_page", "listing_breaks_off_and_is_tried_again", "adopt", "end_a_run",
-    "stop_by_its_threshold",
+    "upload", "delete", *["list_to_the_end"] * 2, "list_a_page", "fetch_a_page", "merge_the_fetched_page", "a_new_lister",
+    "listing_breaks_off_and_is_tried_again", "end_a_run", "stop_by_its_threshold", "plan_and_decide", "transfer",
 )  # fmt: skip
 BEGINNINGS = ("begin_a_run", *["the_bucket_changes_and_is_listed_anew"] * 2)
 OF_WORKERS = (
-    *["claim"] * 4, *["call_and_record"] * 6, *["somebody_else_takes_over"] * 2, "refuse_what_cannot_be_described",
-    "a_call_gets_no_answer", "crash", "leave", "lease_runs_out", "renew",
+    *["claim"] * 4, *["call_and_record"] * 6, *["somebody_else_takes_over"] * 2, "a_call_gets_no_answer", "crash", "leave",
+    "lease_runs_out", "renew",
 )  # fmt: skip
 """What may happen next; names that stand more than once happen more often."""
 
 
-class Row(NamedTuple):
-    result_id: int
+class Fact(NamedTuple):
     key: str
-    migration: str
     state: str
-    before_gone: str | None
+    owner: str
     media_id: str | None
     code: str | None
-    attempts: int
-    alone: bool
-    queued_run: str
-    settled_run: str | None
-    claim_token: uuid.UUID | None
+    run_no: int
+
+
+class Held(NamedTuple):
+    key: str
+    queue_no: int
+    block_id: int
+    token: Any
+    gate: str
 
 
 @dataclass(kw_only=True, slots=True, eq=False)
 class Worker:
-    """What a worker believes: its token, and what it holds."""
+    """What a worker believes: its place, what it holds, and which blocks."""
 
     run: Run
-    token: uuid.UUID
-    held: dict[int, Work] = field(default_factory=dict)
+    place: Place
+    held: dict[str, Work] = field(default_factory=dict)
+    blocks: tuple[int, ...] = ()
+
+
+@dataclass(kw_only=True, slots=True, eq=False)
+class Fetched:
+    """A page on its way."""
+
+    run: Run
+    place: Place
+    scan: Scan
+    page: SelectedPage
+    facts: dict[str, Fact]
 
 
 class StoreMachine(RuleBasedStateMachine):
     """Real Postgres; the bucket and the service are dicts.
 
-    One rule draws what happens next: of many rules Hypothesis would leave half out of each example, and a result that is claimed,
+    One rule draws what happens next: of many rules Hypothesis would leave half out of each example, and an object that is claimed,
     lost, recorded late and queued again needs most of them.
     """
 
@@ -94,12 +106,19 @@ class StoreMachine(RuleBasedStateMachine):
         super().__init__()
         self.store = store
         with store.connection() as connection:
-            connection.execute("truncate runs, scans, results, claims, calls, outcomes, gone_candidates cascade")
+            connection.execute(
+                "truncate vod_migrate.migrations, vod_migrate.sources, vod_migrate.queues, vod_migrate.runs, vod_migrate.workers, "
+                "vod_migrate.scans, vod_migrate.missing, vod_migrate.blocks, vod_migrate.work, vod_migrate.objects, vod_migrate.calls, "
+                "vod_migrate.events, vod_migrate.counts, vod_migrate.rates, vod_migrate.totals, vod_migrate.plans restart identity"
+            )
         self.bucket: dict[str, str] = {}
         self.registered: set[str] = set()
         self.runs: list[Run] = []
+        self.listers: dict[str, Place] = {}
         self.alive: list[Worker] = []
-        self.rows: dict[str, Row] = {}
+        self.fetched: list[Fetched] = []
+        self.facts: dict[str, Fact] = {}
+        self.transferred = False
 
     @initialize()
     def a_listed_bucket(self) -> None:
@@ -133,7 +152,7 @@ class StoreMachine(RuleBasedStateMachine):
             self.draw(some.sampled_from(["nightly", *MIGRATIONS])), self.draw(some.sampled_from([Mode.NEW, *Mode]))
         )
 
-    def begin(self, name: str, mode: Mode) -> Run:
+    def begin(self, name: str, mode: Mode, *, gate: Gate = Gate.OPEN, plan: Any = None) -> Run:
         migration = parse_migration(
             {"name": name, "source": {"bucket": BUCKET}, "register": {"template_group_id": "VOD_NO_TRANSCODE"}},
             origin="test",
@@ -147,9 +166,13 @@ class StoreMachine(RuleBasedStateMachine):
             mode=mode,
             options=RunOptions(mode=mode),
             spec=migration,
+            gate=gate,
         )
-        run = self.store.prepare_run(asked, spec_digest="d", prefixes=[] if mode is Mode.FAILED else [""], whole=True)
-        if mode is Mode.FAILED:
+        listing = mode is not Mode.FAILED
+        run = self.store.prepare_run(
+            asked, spec_digest="d", prefixes=[""] if listing else [], whole=True, leftovers=True, plan=plan
+        )
+        if not listing:
             self.store.queue_failed(run, prefixes=None)
         self.runs.append(run)
         return run
@@ -166,43 +189,152 @@ class StoreMachine(RuleBasedStateMachine):
         self.list_all(self.a_run())
 
     def list_a_page(self) -> None:
-        self.list_next(self.a_run())
+        run = self.a_run()
+        for scan in self.store.open_scans(run)[:1]:
+            self.list_next(run, scan)
 
     def list_all(self, run: Run) -> None:
-        while self.store.open_scans(run.run_id):
-            self.list_next(run)
+        while scans := self.store.open_scans(run):
+            self.list_next(run, scans[0])
 
-    def list_next(self, run: Run) -> None:
-        for scan in self.store.open_scans(run.run_id):
-            rest = sorted(key for key in self.bucket if key > (scan.last_key or ""))
-            page = rest[:PAGE]
-            objects = tuple(
-                MediaObject(bucket=BUCKET, key=key, size=1, etag=self.bucket[key], last_modified=MOMENT) for key in page
-            )
-            cursor = "more" if len(rest) > PAGE else None
-            listing = SelectedPage(keys=tuple(page), listed=len(page), selected=objects, left_out={}, cursor=cursor)
-            after = self.store.merge_page(run, scan, listing)
-            assert self.store.merge_page(run, scan, listing).pages == after.pages, "a page is merged once"
-            if cursor is None:
-                self.store.close_scan(after, state="complete")
+    def a_new_lister(self) -> None:
+        self.lister(self.a_run(), anew=True)
+
+    def lister(self, run: Run, *, anew: bool = False) -> Place:
+        if anew or run.run_id not in self.listers:
+            self.listers[run.run_id] = self.store.take_place(run, slot="discover", host="h")
+        assert self.store.renew(self.listers[run.run_id])
+        return self.listers[run.run_id]
+
+    def list_next(self, run: Run, scan: Scan) -> None:
+        place = self.lister(run)
+        if scan.kind is ScanKind.LEFTOVERS:
+            found = self.store.leftover_page(run, scan, most=PAGE)
+            if not found:
+                self.store.close_scan(run, place, scan, state="complete")
+                return
+            after = self.store.merge_leftovers(run, place, scan, found, left_out={})
+            SEEN["leftovers taken over"] += after.counts.get("queued", 0)
+        elif scan.kind is ScanKind.APPROVAL:
+            approved = self.store.approve_page(run, place, scan, most=PAGE)
+            if approved is None:
+                self.store.close_scan(run, place, self.store.scan(scan.scan_id), state="complete")
+        else:
+            self.merge(Fetched(run=run, place=place, scan=scan, page=self.page_of(scan), facts=self.snapshot()))
+
+    def page_of(self, scan: Scan) -> SelectedPage:
+        rest = sorted(key for key in self.bucket if key > (scan.last_key or ""))
+        objects = tuple(
+            MediaObject(bucket=BUCKET, key=key, size=1, etag=self.bucket[key], last_modified=MOMENT)
+            for key in rest[:PAGE]
+        )
+        return SelectedPage(
+            keys=tuple(rest[:PAGE]),
+            listed=len(objects),
+            selected=objects,
+            left_out={},
+            cursor="more" if len(rest) > PAGE else None,
+            fetched=time.monotonic(),
+        )
+
+    def fetch_a_page(self) -> None:
+        run = self.a_run()
+        for scan in self.store.open_scans(run)[:1]:
+            if scan.kind is ScanKind.PREFIX:
+                fetched = Fetched(
+                    run=run, place=self.lister(run), scan=scan, page=self.page_of(scan), facts=self.snapshot()
+                )
+                self.fetched.append(fetched)
+
+    def merge_the_fetched_page(self) -> None:
+        if self.fetched:
+            self.merge(self.fetched.pop(self.draw(some.integers(0, len(self.fetched) - 1))))
+
+    def merge(self, fetched: Fetched) -> None:
+        run, scan = fetched.run, fetched.scan
+        stored = self.store.scan(scan.scan_id)
+        stands = (stored.state, stored.page_no, stored.page_nonce) == ("open", scan.page_no, scan.page_nonce)
+        listens = self.listers.get(run.run_id) is fetched.place
+        try:
+            after = self.store.merge_page(run, fetched.place, scan, fetched.page)
+        except ScanMoved:
+            assert not (stands and listens), "its own page was refused"
+            SEEN["a stale lister was stopped"] += 1
+            assert self.store.scan(scan.scan_id) == stored
+            return
+        assert stands
+        assert listens, "merged by somebody who does not list"
+        with pytest.raises(ScanMoved):
+            self.store.merge_page(run, fetched.place, scan, fetched.page)
+        if fetched.page.cursor is None:
+            before = self.snapshot()
+            self.store.close_scan(run, fetched.place, after, state="complete")
+            for key, fact in self.snapshot().items():
+                unlisted = fact.state == "registered" and key not in fetched.page.keys and key > (scan.last_key or "")
+                if unlisted and (key not in fetched.facts or fetched.facts[key].run_no != before[key].run_no):
+                    SEEN["spared: settled after its page was fetched"] += 1
+                if fact.state == "gone" and before[key].state != "gone" and key in self.bucket:
+                    # Only what was deleted and came back since its page was fetched.
+                    assert key not in fetched.page.keys
 
     def listing_breaks_off_and_is_tried_again(self) -> None:
         run = self.a_run()
-        for scan in self.store.open_scans(run.run_id):
-            self.store.close_scan(scan, state="failed", code="SourceUnavailable", error="503")
-        self.store.retry_failed_scans(run.run_id)
-
-    def adopt(self) -> None:
-        self.store.adopt_pending(self.a_run(), most=4)
+        for scan in self.store.open_scans(run):
+            if scan.kind is ScanKind.PREFIX:
+                self.store.close_scan(run, self.lister(run), scan, state="failed", error="503")
+        self.store.retry_failed_scans(run)
 
     def end_a_run(self) -> None:
         run, state = self.a_run(), self.draw(some.sampled_from(["succeeded", "interrupted", "paused", "cancelled"]))
-        if state == "cancelled":
-            self.store.stop_run(run.run_id, code="Cancelled", message="by a person")
-        self.store.finish_run(run.run_id, state=state, summary={"counts": {"pending": 0, "unknown": 0}})
+        if run.gate is Gate.OPEN:
+            self.store.finish_run(run, state=state, summary={"counts": {"pending": 0, "unknown": 0}})
 
     def stop_by_its_threshold(self) -> None:
-        self.store.settle_alone(self.a_run().run_id)
+        self.store.settle_alone(self.a_run())
+
+    # Plans
+
+    def plan_and_decide(self) -> None:
+        if len(self.runs) + 2 > MOST_RUNS:
+            return
+        name = self.draw(some.sampled_from(MIGRATIONS))
+        facts, others = self.snapshot(), {held for held in self.work() if held.gate == "open"}
+        planned = self.begin(name, Mode.NEW, gate=Gate.PLANNING)
+        self.list_all(planned)
+        assert self.snapshot() == facts, "a plan touches no fact"
+        assert {held for held in self.work() if held.gate == "open"} == others, "and no other queue"
+        self.enter(planned, "one")
+        worker = self.alive.pop()
+        assert not self.store.claim(planned, worker.place).works, "a held queue gives nothing"
+        self.store.save_plan(
+            planned, digest=planned.run_id, body={}, summary={"counts": {"pending": 0, "unknown": 0}}
+        )
+        plan = self.store.plan_of(planned.run_id)
+        assert plan is not None
+        queued = {(work.key, work.object.etag) for works in self.store.queued(planned) for work in works}
+        if not self.draw(some.booleans(), label="approved"):
+            self.store.decide_plan(planned.run_id, approved=False, by="me")
+            assert not any(self.store.queued(planned))
+            return
+        self.store.decide_plan(planned.run_id, approved=True, by="me")
+        self.draw(some.sampled_from([self.upload, self.delete]))()
+        run = self.begin(name, Mode.NEW, gate=Gate.APPROVING, plan=plan)
+        self.list_all(run)
+        run = self.runs[-1] = self.store.run(run.run_id)
+        assert run.gate is Gate.OPEN
+        approved = {(work.key, work.object.etag) for works in self.store.queued(run) for work in works}
+        assert approved <= queued, "something is sent that nobody approved"
+        SEEN["approved"] += len(approved)
+
+    def transfer(self) -> None:
+        try:
+            moved = self.store.transfer(ACCOUNT, *self.draw(some.permutations(MIGRATIONS)))
+        except Exception as error:  # noqa: BLE001 - one of them is at work, or has never run
+            assert "transfer" in str(error)
+            return
+        SEEN["transferred"] += moved
+        self.transferred = True
+        self.runs = [self.store.run(run.run_id) for run in self.runs]
 
     # Workers
 
@@ -210,14 +342,13 @@ class StoreMachine(RuleBasedStateMachine):
         self.enter(self.a_run(), self.draw(some.sampled_from(["one", "two"])))
 
     def enter(self, run: Run, slot: str) -> None:
-        token = self.store.take_place(run.run_id, slot=slot, worker=f"host:1/{slot}")
-        self.alive.append(Worker(run=run, token=token))
+        self.alive.append(Worker(run=run, place=self.store.take_place(run, slot=slot, host=f"host:1/{slot}")))
 
     def a_worker(self) -> Worker:
         return self.draw(some.sampled_from(self.alive))
 
     def claim(self) -> None:
-        alone = any(row.alone for row in self.rows.values()) and self.draw(some.booleans(), label="alone")
+        alone = self.draw(some.booleans(), label="alone")
         self.claim_for(self.a_worker(), most=self.draw(some.sampled_from([6, 3, 1])), alone=alone)
 
     def somebody_else_takes_over(self) -> None:
@@ -229,16 +360,21 @@ class StoreMachine(RuleBasedStateMachine):
             self.claim_for(self.alive[-1], most=6, alone=False)
 
     def claim_for(self, worker: Worker, *, most: int, alone: bool) -> None:
-        living, before = self.living_tokens(), {row.result_id: row for row in self.snapshot().values()}
-        works = self.store.claim(worker.run.run_id, worker.token, most=most, alone=alone)
-        for work in works:
-            row = before[work.result_id]
-            assert row.claim_token not in living, "taken from a living worker, or given twice to one"
-            SEEN["claimed" if row.claim_token is None else "taken from the dead"] += 1
-            SEEN["claimed alone"] += alone
-            assert (row.state, row.queued_run, row.alone) == ("pending", worker.run.run_id, alone)
-            worker.held[work.result_id] = work
-        assert not works or worker.token in living, "given to a worker without a place"
+        living = self.living_tokens()
+        before = {(held.key, held.queue_no): held for held in self.work()}
+        known = worker.blocks if self.draw_known() else ()
+        claimed = self.store.claim(worker.run, worker.place, most=most, known=known, alone=alone)
+        for work in claimed.works:
+            held = before[work.key, worker.run.queue_no]
+            assert held.token not in living - {worker.place.token}, "taken from a living worker"
+            SEEN["claimed" if held.token is None else "taken from the dead"] += 1
+            worker.held[work.key] = work
+        assert not claimed.works or worker.place.token in living, "given to a worker without a place"
+        worker.blocks = claimed.blocks
+
+    def draw_known(self) -> bool:
+        draw = getattr(self, "draw", None)
+        return True if draw is None else bool(draw(some.sampled_from([True, True, True, False]), label="knows its blocks"))
 
     def call_and_record(self) -> None:
         holders = [worker for worker in self.alive if worker.held]
@@ -246,85 +382,68 @@ class StoreMachine(RuleBasedStateMachine):
             return
         worker = self.draw(some.sampled_from(holders))
         chosen = self.draw(some.lists(some.sampled_from(sorted(worker.held)), unique=True, min_size=1, max_size=4))
-        before = {row.result_id: row for row in self.rows.values()}
+        before = self.snapshot()
+        work_before = {(held.key, held.queue_no): held for held in self.work()}
+        queue_no = worker.run.queue_no
         held = {
-            result_id
-            for result_id in chosen
-            if before[result_id].claim_token == worker.token and before[result_id].state == "pending"
+            key
+            for key in chosen
+            if (key, queue_no) in work_before and work_before[key, queue_no].token == worker.place.token
         }
-        assert self.store.still_held(worker.token, chosen) == held
+        assert self.store.still_held(worker.run, worker.place, chosen) == held
         # Without the look before sending, as where the place is lost between the look and the answer.
-        settlements = [self.answer(worker.held[result_id]) for result_id in chosen]
-        call = CallRecord(
-            call_id=uuid.uuid4(),
-            worker="w",
-            started_at=MOMENT,
-            seconds=0.1,
-            answer="ok",
-            files=len(chosen),
-            request_id="R",
-        )
-        settled = self.store.record_call(worker.run.run_id, worker.token, call, settlements)
-        late = {
-            told.result_id
-            for told in settlements
-            if told.result_id not in held
-            and told.state == "registered"
-            and before[told.result_id].state != "registered"
-        }
+        call = self.a_call(files=len(chosen))
+        settlements = [self.answer(worker.held[key], call) for key in chosen]
+        settled = self.store.record(worker.run, worker.place, [call], settlements)
+        good = {told.key for told in settlements if told.outcome in ("registered", "already_registered")}
+        late = {key for key in good - held if key not in before or before[key].state != "registered"}
         assert settled == len(held | late), "what is held is settled; what is not may only become registered"
-        after = {row.result_id: row for row in self.snapshot().values()}
+        after = self.snapshot()
+        left = {(one.key, one.queue_no): one for one in self.work()}
         SEEN["late and registered"] += len(late)
         SEEN["late and without effect"] += len(chosen) - settled
         for told in settlements:
-            SEEN[told.outcome] += told.result_id in held
-            if told.result_id in held | late:
-                assert after[told.result_id].state == told.state
-                assert after[told.result_id].claim_token is None
+            SEEN[told.outcome] += told.key in held
+            final = told.outcome in ("registered", "already_registered", "failed")
+            if told.key in late or (told.key in held and final):
+                assert after[told.key].state == ("registered" if told.key in good else "failed")
+                assert (told.key, queue_no) not in left
+            elif told.key in held:
+                assert after.get(told.key) == before.get(told.key)
+                assert left[told.key, queue_no].token is None, "nobody would send it again"
             else:
-                assert after[told.result_id] == before[told.result_id], "changed by somebody who does not hold it"
+                assert after.get(told.key) == before.get(told.key), "changed by somebody who does not hold it"
         if self.draw(some.booleans()):
-            assert self.store.record_call(worker.run.run_id, worker.token, call, settlements) == 0
-        for result_id in chosen:
-            del worker.held[result_id]
+            assert self.store.record(worker.run, worker.place, [call], settlements) == 0
+            assert self.snapshot() == after
+        for key in chosen:
+            del worker.held[key]
 
-    def answer(self, work: Work) -> Settlement:
-        verdict = self.draw(some.sampled_from(Verdict))
-        key = work.object.key
-        entry = Entry(
-            result_id=work.result_id,
-            bucket=BUCKET,
-            key=key,
-            file_url=f"https://h/{key}",
-            description=Description(title=key),
-            attempts=work.attempts,
-            no_answers=work.no_answers,
+    def a_call(self, *, files: int) -> CallRecord:
+        return CallRecord(
+            call_id=self.store.next_call_id(),
+            started_at=MOMENT,
+            seconds=0.1,
+            answer="ok",
+            files=files,
+            request_id="R",
         )
-        if verdict in (Verdict.REGISTERED, Verdict.ALREADY_REGISTERED):
-            verdict = Verdict.ALREADY_REGISTERED if key in self.registered else Verdict.REGISTERED
-            self.registered.add(key)
-            return settle(entry, Outcome(result_id=work.result_id, verdict=verdict, media_id=media_id(key)))
-        code = "file_refused" if verdict is Verdict.FAILED else "no_answer"
-        return settle(entry, Outcome(result_id=work.result_id, verdict=verdict, code=code, message="because"))
 
-    def refuse_what_cannot_be_described(self) -> None:
-        worker = self.a_worker()
-        if worker.held:
-            result_id = self.draw(some.sampled_from(sorted(worker.held)))
-            (before,) = (row for row in self.rows.values() if row.result_id == result_id)
-            failure = Settlement(
-                result_id=result_id, outcome="failed", state="failed", code="title_empty", message="because"
-            )
-            self.store.record_failures(worker.run.run_id, worker.token, [failure])
-            (after,) = (row for row in self.snapshot().values() if row.result_id == result_id)
-            holds = before.claim_token == worker.token and before.state == "pending"
-            assert after.state == "failed" if holds else after == before
-            del worker.held[result_id]
+    def answer(self, work: Work, call: CallRecord) -> Settlement:
+        outcome = self.draw(some.sampled_from(["registered", "registered", "failed", "retry", "unknown"]))
+        key = work.key
+        if outcome == "registered":
+            outcome = "already_registered" if key in self.registered else "registered"
+            self.registered.add(key)
+            return Settlement(key=key, outcome=outcome, media_id=media_id(key), call_id=call.call_id)
+        return Settlement(key=key, outcome=outcome, code="no_answer", message="because", call_id=call.call_id)
 
     def a_call_gets_no_answer(self) -> None:
         worker = self.a_worker()
         self.perhaps_registered(worker)
-        self.store.mark_unsure(worker.token, list(worker.held))
+        self.store.record(
+            worker.run, worker.place, [], [Settlement(key=key, outcome="unsure") for key in worker.held]
+        )
 
     def crash(self) -> None:
         worker = self.a_worker()
@@ -333,11 +452,11 @@ class StoreMachine(RuleBasedStateMachine):
 
     def perhaps_registered(self, worker: Worker) -> None:
         if self.draw(some.booleans(), label="after the effect"):
-            self.registered |= {work.object.key for work in worker.held.values()}
+            self.registered |= set(worker.held)
 
     def leave(self) -> None:
         worker = self.a_worker()
-        self.store.leave(worker.token, in_flight=list(worker.held)[:1])
+        self.store.leave(worker.run, worker.place, in_flight=list(worker.held)[:1])
         if self.draw(some.booleans(), label="and hears nothing of it"):
             return
         worker.held.clear()
@@ -348,102 +467,120 @@ class StoreMachine(RuleBasedStateMachine):
     def run_out(self, worker: Worker) -> None:
         with self.store.connection() as connection:
             connection.execute(
-                "update claims set expires_at = now() - interval '1 s' where token = %s", (worker.token,)
+                "update vod_migrate.workers set expires_at = now() - interval '1 s' where token = %s", (worker.place.token,)
             )
 
     def renew(self) -> None:
         worker = self.a_worker()
         with self.store.connection() as connection:
-            placed = connection.execute("select 1 from claims where token = %s", (worker.token,)).fetchone()
-        assert self.store.renew(worker.token) == (placed is not None)
+            placed = connection.execute(
+                "select 1 from vod_migrate.workers where token = %s", (worker.place.token,)
+            ).fetchone()
+        assert self.store.renew(worker.place) == (placed is not None)
 
     # What must hold
 
     @invariant()
     def invariants_hold(self) -> None:
-        before, self.rows = self.rows, self.snapshot()
-        for key, row in self.rows.items():
+        before, self.facts = self.facts, self.snapshot()
+        for key, fact in self.facts.items():
             was = before.get(key)
-            assert row.state in BECOMES[was.state if was else None], (was, row)
-            SEEN[f"{was.state if was else None} -> {row.state}"] += 1
+            assert fact.state in BECOMES[was.state if was else None], (was, fact)
+            SEEN[f"{was.state if was else None} -> {fact.state}"] += 1
             if was is not None:
-                assert (row.result_id, row.migration) == (was.result_id, was.migration), "owner and identity stay"
-                assert row.media_id == was.media_id or was.media_id is None, "a MediaId is never lost or changed"
-            assert row.media_id in (None, media_id(key))
-            if row.media_id is not None:
+                assert self.transferred or fact.owner == was.owner, "the owner stays"
+                assert fact.media_id == was.media_id or was.media_id is None, "a MediaId is never lost or changed"
+            assert fact.media_id in (None, media_id(key))
+            if fact.media_id is not None:
                 assert key in self.registered, "nothing is recorded that did not happen"
-            if row.state == "registered":
-                assert row.media_id is not None
-            if row.state == "failed":
-                assert row.code is not None
-                assert row.settled_run is not None
-            assert (row.before_gone is not None) == (row.state == "gone"), row
-            assert row.claim_token is None or row.state == "pending", row
-        assert set(before) <= set(self.rows), "a result is never deleted"
-        held = {worker.token: set(worker.held) for worker in self.alive}
-        for row in self.rows.values():
-            if row.claim_token in held:
-                assert row.result_id in held[row.claim_token], "held by a worker that does not know of it"
+            assert fact.state == "failed" or fact.media_id is not None
+            assert fact.state != "failed" or fact.code is not None
+        self.transferred = False
+        assert set(before) <= set(self.facts), "a fact is never deleted"
+        for block_id, objects, token, found in self.blocks():
+            assert token is not None or objects == found, (block_id, objects, found)
+
+    def blocks(self) -> list[tuple[int, int, Any, int]]:
+        with self.store.connection() as connection:
+            rows = connection.execute(
+                "select block_id, objects, token, (select count(*) from vod_migrate.work w where w.block_id = b.block_id) as found "
+                "from vod_migrate.blocks b"
+            ).fetchall()
+        return [(row["block_id"], row["objects"], row["token"], row["found"]) for row in rows]
 
     def numbers_add_up(self) -> None:
         with self.store.connection() as connection:
-            scans = connection.execute("select listed, counts, left_out from scans").fetchall()
-            settled = connection.execute(
-                "select run_id, result_id, count(*) from outcomes where outcome in ('registered', 'already_registered', 'failed') "
-                "group by 1, 2 having count(*) > 1"
+            scans = connection.execute("select kind, listed, counts, left_out from vod_migrate.scans").fetchall()
+            negative = connection.execute(
+                "select run_no, outcome, code, sum(objects) from vod_migrate.counts group by 1, 2, 3 having sum(objects) < 0"
             ).fetchall()
-        for listed, counts, left_out in scans:
-            assert listed == sum(counts.values()) - counts.get("gone", 0) + sum(left_out.values()), (listed, counts)
-        assert not settled, "a run counts an object twice"
+            totals = connection.execute(
+                "select migration_id, state, code, sum(objects)::int as n from vod_migrate.totals group by 1, 2, 3 having sum(objects) <> 0"
+            ).fetchall()
+            facts = connection.execute(
+                "select migration_id, case when gone then 'gone' when registered then 'registered' else 'failed' end as state, "
+                "case when gone or registered then '' else code end as code, count(*)::int as n from vod_migrate.objects group by 1, 2, 3"
+            ).fetchall()
+        for scan in scans:
+            apart = () if scan["kind"] == "approval" else ("gone", "vanished")
+            counted = sum(count for name, count in scan["counts"].items() if name not in apart)
+            assert scan["listed"] == counted + sum(scan["left_out"].values()), scan
+        assert not negative, "a run counts less than nothing"
+        assert {tuple(row.values()) for row in totals} == {tuple(row.values()) for row in facts}, "totals are not the facts"
 
-    def snapshot(self) -> dict[str, Row]:
+    def snapshot(self) -> dict[str, Fact]:
         with self.store.connection() as connection:
             rows = connection.execute(
-                "select result_id, key, migration, state, state_before_gone, media_id, code, attempts, alone, queued_run, "
-                "settled_run, claim_token from results"
+                "select key, case when gone then 'gone' when registered then 'registered' else 'failed' end as state, m.name, media_id, "
+                "code, run_no from vod_migrate.objects join vod_migrate.migrations m using (migration_id)"
             ).fetchall()
-        assert len(rows) == len({row[1] for row in rows}), "one result for each object"
-        return {row[1]: Row(*row) for row in rows}
+        return {row["key"]: Fact(*row.values()) for row in rows}
 
-    def living_tokens(self) -> set[uuid.UUID]:
+    def work(self) -> list[Held]:
         with self.store.connection() as connection:
-            return {row[0] for row in connection.execute("select token from claims where expires_at > now()")}
+            rows = connection.execute(
+                "select w.key, w.queue_no, w.block_id, b.token, q.gate from vod_migrate.work w join vod_migrate.blocks b using (block_id) "
+                "join vod_migrate.queues q on q.queue_no = w.queue_no"
+            ).fetchall()
+        return [Held(*row.values()) for row in rows]
+
+    def living_tokens(self) -> set[Any]:
+        with self.store.connection() as connection:
+            rows = connection.execute("select token from vod_migrate.workers where expires_at > now()").fetchall()
+        return {row["token"] for row in rows}
 
     def teardown(self) -> None:
         """Whatever happened: once everybody is dead, one undisturbed run of each migration ends it."""
         self.numbers_add_up()
         with self.store.connection() as connection:
-            connection.execute("update claims set expires_at = now() - interval '1 s'")
+            connection.execute("update vod_migrate.workers set expires_at = now() - interval '1 s'")
         self.alive.clear()
         for name in MIGRATIONS:
             run = self.begin(name, Mode.NEW)
             self.list_all(run)
-            token = self.store.take_place(run.run_id, slot="last", worker="w")
+            place = self.store.take_place(run, slot="last", host="h")
             for alone in (False, True):
-                while self.store.adopt_pending(run, most=3):
-                    pass
-                while works := self.store.claim(run.run_id, token, most=5, alone=alone):
-                    self.registered |= {work.object.key for work in works}
-                    self.settle_all(run, token, works)
-            assert self.store.work_left(run.run_id) == (0, False, False)
-        rows = self.snapshot()
-        assert set(self.bucket) <= set(rows), "every object is a result"
-        states = Counter(row.state for row in rows.values())
-        assert states["pending"] == 0, "nothing is pending that could be sent"
-        for key, row in rows.items():
-            assert (row.state == "gone") <= (key not in self.bucket), "gone, and in the bucket"
+                while works := self.store.claim(run, place, most=5, alone=alone).works:
+                    self.settle_all(run, place, works)
+            left = self.store.work_left(run)
+            assert (left.open_scans, left.waiting, left.alone) == (0, False, False)
+            self.store.finish_run(run, state="succeeded", summary={"counts": {"pending": 0, "unknown": 0}})
+        self.numbers_add_up()
+        facts = self.snapshot()
+        assert set(self.bucket) <= set(facts), "every object is a fact"
+        open_queues = [held for held in self.work() if held.gate == "open"]
+        assert not open_queues, "something is left that could be sent"
+        for key, fact in facts.items():
+            assert (fact.state == "gone") <= (key not in self.bucket), "gone, and in the bucket"
 
-    def settle_all(self, run: Run, token: uuid.UUID, works: list[Work]) -> None:
-        call = CallRecord(
-            call_id=uuid.uuid4(), worker="w", started_at=MOMENT, seconds=0.1, answer="ok", files=len(works)
-        )
+    def settle_all(self, run: Run, place: Place, works: tuple[Work, ...]) -> None:
+        call = self.a_call(files=len(works))
+        self.registered |= {work.key for work in works}
         settlements = [
-            Settlement(
-                result_id=work.result_id, outcome="registered", state="registered", media_id=media_id(work.object.key)
-            )
+            Settlement(key=work.key, outcome="registered", media_id=media_id(work.key), call_id=call.call_id)
             for work in works
         ]
-        assert self.store.record_call(run.run_id, token, call, settlements) == len(works)
+        assert self.store.record(run, place, [call], settlements) == len(works)
 
 
 def media_id(key: str) -> str:

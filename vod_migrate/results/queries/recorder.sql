@@ -86,7 +86,11 @@ with call as (
 ), cleared as (
   delete from vod_migrate.work w using settled s
   where w.source_id = :source_id and w.queue_no = :queue_no and w.key = s.key
-  returning w.block_id, w.key
+  returning w.block_id
+), shrunk as (
+  -- A late answer may end work that waits for somebody else.
+  update vod_migrate.blocks b set objects = b.objects - c.objects
+  from (select block_id, count(*) as objects from cleared group by block_id) c where b.block_id = c.block_id and b.token is null
 ), fact as (
   insert into vod_migrate.objects as o (source_id, migration_id, run_no, registered, new_register, size, last_modified, call_id, key, etag,
                                         storage_class, media_id, sent, code, message, attributes)
@@ -165,7 +169,10 @@ with refused as materialized (
   where b.queue_no = :queue_no and b.alone and e.code is not null
 ), cleared as (
   delete from vod_migrate.work w using refused r where w.source_id = :source_id and w.queue_no = :queue_no and w.key = r.key
-  returning w.key
+  returning w.block_id
+), shrunk as (
+  update vod_migrate.blocks b set objects = b.objects - c.objects
+  from (select block_id, count(*) as objects from cleared group by block_id) c where b.block_id = c.block_id and b.token is null
 ), fact as (
   insert into vod_migrate.objects as o (source_id, migration_id, run_no, registered, size, last_modified, call_id, key, etag, storage_class,
                                         code, message, attributes)
