@@ -55,31 +55,31 @@ def translations(language: Language) -> dict[str, Callable[..., Any]]:
 
 def report_facts(report: Report, *, language: Language, zone: ZoneInfo) -> dict[str, Any]:
     """What the sections of a report show beside the report itself. zone: in which times are told."""
-    begin = report.pace.begin or report.run.started
-    points = coarser(report.pace.points, most=_TABLE_ROWS)
+    begin = report.rates.begin or report.run.started
+    points = coarser(report.rates.points, most=_TABLE_ROWS)
     return {
         "report": report,
         "sentence": headline_of(report, language),
         "numbers": count_lines(report),
         "chart": _chart(report, language, zone),
-        "pace_table": [(begin + dt.timedelta(seconds=point.offset), point) for point in points],
+        "rate_table": [(begin + dt.timedelta(seconds=point.offset), point) for point in points],
     }
 
 
 def _chart(report: Report, language: Language, zone: ZoneInfo) -> dict[str, Any] | None:
     """What the chart script draws: numbers, our own words and the time zone's name, nothing that anybody outside wrote."""
-    pace = report.pace
-    if pace.begin is None:
+    rates = report.rates
+    if rates.begin is None:
         return None
     return {
-        "begin": pace.begin.timestamp(),
-        "width": pace.width,
+        "begin": rates.begin.timestamp(),
+        "width": rates.width,
         "zone": zone.key,
-        "offsets": [point.offset for point in pace.points],
-        "accepted": _rounded(point.accepted for point in pace.points),
-        "throttled": _rounded(point.throttled for point in pace.points),
-        "other": _rounded(point.other for point in pace.points),
-        "limits": {"documented": pace.documented, "account": pace.account_rate, "cap": pace.cap},
+        "offsets": [point.offset for point in rates.points],
+        "accepted": _rounded(point.accepted for point in rates.points),
+        "throttled": _rounded(point.throttled for point in rates.points),
+        "other": _rounded(point.other for point in rates.points),
+        "limits": {"documented": rates.documented, "account": rates.account_rate, "cap": rates.cap},
         "words": {name: language.say(name) for name in ("accepted", "throttled", "refused or unanswered")},
     }
 

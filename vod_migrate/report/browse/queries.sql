@@ -70,8 +70,8 @@ left join lateral (
 ) t on true
 group by m.account, m.migration, r.night order by m.account, m.migration, r.night;
 
--- name: account_paces
--- The pace of every account that one of the reader's migrations uses, and the share of it in force.
+-- name: account_rates
+-- The rate of every account that one of the reader's migrations uses, and the share of it in force.
 select q.account, q.rate, vod_migrate_share(q.factor, q.cut_at)
 from quotas q
 where q.api = 'RegisterMedia' and q.scope = ''

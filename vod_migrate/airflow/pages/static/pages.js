@@ -101,7 +101,7 @@
 
   document.addEventListener("htmx:afterSettle", (event) => {
     if (event.detail.target.id !== "live") return;
-    document.dispatchEvent(new Event("vod:pace"));
+    document.dispatchEvent(new Event("vod:rates"));
     const going = document.querySelector("[data-spoken]");
     say(going ? going.dataset.spoken : document.querySelector("h1").textContent);
     if (find("notice").dataset.from === "poll") {
