@@ -285,7 +285,7 @@ def test_the_mapping_as_parquet_has_types_and_the_exact_texts(rig: Rig, films: R
     first = table.slice(0, 1).to_pylist()[0]
     assert first["key"] == "films/00.mp4"
     assert first["new_register"] is True
-    assert first["size"] == 5
+    assert first["size"] == 40
     assert first["registered_at"].tzinfo is not None
     cut = parquet.read_metadata(io.BytesIO(b"".join(mapping_parquet(rig.store, films.run_id, most=5))))
     assert cut.num_rows == 5
