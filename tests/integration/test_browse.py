@@ -307,11 +307,11 @@ def test_a_download_has_a_name_that_no_header_and_no_file_system_can_be_fooled_w
 @pytest.mark.parametrize(
     ("values", "named"),
     [
-        ({"state": "lost"}, "state: 'lost' is none of pending"),
+        ({"state": "lost"}, "state: 'lost' is not one of pending"),
         ({"state": "gone", "code": "X"}, "code: only failed objects"),
         ({"text": "a\x00b"}, "q: longer than"),
         ({"text": "x" * 3_000}, "q: longer than"),
-        ({"text": "http://[::1"}, "is no address"),
+        ({"text": "http://[::1"}, "is not a URL"),
     ],
 )
 def test_a_search_that_cannot_be_is_refused_by_name(values: dict[str, str], named: str) -> None:

@@ -343,7 +343,7 @@ def test_files_appear_whole_under_names_that_any_run_id_can_have(store: Store, t
 def test_a_folder_that_cannot_be_written_is_named(store: Store, tmp_path: Path) -> None:
     Night(store)
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(BadSetting, match="cannot be written to"):
+    with pytest.raises(BadSetting, match="cannot write the report to"):
         write_report(store, "run-1", tmp_path / "file")
 
 

@@ -102,12 +102,7 @@ class Planner:
         self._next_life = 0.0
 
     def make(self) -> PlanResult:
-        """The plan.
-
-        Raises:
-            SourceError, BadSetting: the source cannot be listed to its end. AccountStopped: a lookup is not allowed.
-            Interrupted: `stop` was set. StoreUnreachable.
-        """
+        """The plan."""
         try:
             return self._make()
         except Interrupted as error:

@@ -23,7 +23,7 @@ def headline_of(report: Report, language: Language) -> str:
 def headline(
     *, run: RunFacts, counts: RunCounts, prefixes: int, prefixes_failed: int, language: Language = ENGLISH
 ) -> str:
-    """One sentence, without the names that every face shows above it."""
+    """One sentence, without the names that every format shows above it."""
     waiting = counts.pending + counts.unknown
     settled = _settled(counts, language)
     if run.state == "planned":

@@ -90,7 +90,7 @@ def _run(row: tuple[Any, ...]) -> RunFacts:
         bucket=row[3],
         mode=row[4],
         options=tuple(_flat(row[5])),
-        # The name and the bucket stand at the top of every face already.
+        # Every format shows the name and the bucket at its top.
         settings=tuple(setting for setting in _flat(spec) if setting.name not in ("name", "source.bucket")),
         local_date=row[7],
         origin=row[8],

@@ -1,4 +1,4 @@
-"""What there is to say about a run, as values; the faces (text, html, tables, JSON) only show it.
+"""What there is to say about a run, as values; the formats (text, HTML, tables, JSON) only show it.
 
 Every number of a report comes from the outcomes, calls and scans tagged with the run, never from the state of a result, which
 a later run may have changed.
@@ -51,7 +51,7 @@ class RunFacts:
 
     @property
     def zone(self) -> ZoneInfo:
-        """The migration's time zone, in which every face shows its times."""
+        """The migration's time zone, in which every format shows its times."""
         return ZoneInfo(self.timezone)
 
     @property
@@ -61,7 +61,7 @@ class RunFacts:
 
     @property
     def running(self) -> bool:
-        """Whether the run has no verdict yet."""
+        """Whether the run has not ended yet."""
         return self.state == "running"
 
 
@@ -182,7 +182,7 @@ class PreviousRun:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Report:
-    """Everything a face shows. sentence: what happened, in one; scans: the first of `prefixes` many."""
+    """Everything that a format shows. sentence: what happened, in one sentence; scans: the first of all `prefixes`."""
 
     run: RunFacts
     sentence: str
@@ -198,12 +198,12 @@ class Report:
 
     @property
     def settled(self) -> int:
-        """Objects that have an end in this run: registered, already registered or failed."""
+        """Objects that this run settled: registered, already registered or failed."""
         return self.counts.registered + self.counts.already_registered + self.counts.failed
 
     @property
     def failed_otherwise(self) -> int:
-        """Failures with codes too rare for a group of their own; the failures table has them."""
+        """Failures whose codes are too rare to be grouped; the failures table has them."""
         return self.counts.failed - sum(group.count for group in self.failures)
 
     def share_of(self, group: FailureGroup) -> float:

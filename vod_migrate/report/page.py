@@ -1,4 +1,4 @@
-"""What every page of a report is made with, the mailed one and those in Airflow: templates, their words, the chart."""
+"""What every page of a report shares, the mailed one and those in Airflow: templates, translations, the chart."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def templates(*folders: Path) -> jinja2.Environment:
 
 
 def translations(language: Language) -> dict[str, Callable[..., Any]]:
-    """What a template says things with: `_(text, **values)`, `_n(number, one, many)`, `duration(seconds)`.
+    """The functions that a template translates with: `_(text, **values)`, `_n(number, one, many)`, `duration(seconds)`.
 
     Values are escaped; the texts are our own.
     """
@@ -54,7 +54,7 @@ def translations(language: Language) -> dict[str, Callable[..., Any]]:
 
 
 def report_facts(report: Report, *, language: Language, zone: ZoneInfo) -> dict[str, Any]:
-    """What the sections of a report show beside the report itself. zone: in which times are told."""
+    """What the sections of a report show beside the report itself. zone: in which times are shown."""
     begin = report.rates.begin or report.run.started
     points = coarser(report.rates.points, most=_TABLE_ROWS)
     return {
@@ -67,7 +67,7 @@ def report_facts(report: Report, *, language: Language, zone: ZoneInfo) -> dict[
 
 
 def _chart(report: Report, language: Language, zone: ZoneInfo) -> dict[str, Any] | None:
-    """What the chart script draws: numbers, our own words and the time zone's name, nothing that anybody outside wrote."""
+    """What the chart script draws: numbers, our own words and the name of the time zone; no text from outside."""
     rates = report.rates
     if rates.begin is None:
         return None

@@ -1,4 +1,4 @@
-"""What is shown when something is not there, not allowed or not reachable: a page that says what to do, never a trace."""
+"""What is shown when something does not exist, is not allowed or cannot be reached: a page that says what to do, never a stack trace."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 -- What the pages inside Airflow read. Every query takes :everything and :dags, the ids of the DAGs whose runs its reader may read, and shows
 -- nothing of a migration that none of them has run; of runs, only those of these DAGs. :everything is for administrators, who also see
--- runs made by hand. Totals come from the tallies; no query reads more rows than it shows, but for a handful.
+-- runs from the command line. Totals come from the tallies; no query reads many more rows than it shows.
 
 -- name: run_lines
 -- Runs, the newest first: one by its id, those of a DAG run, of a DAG, or of a migration.

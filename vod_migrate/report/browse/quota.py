@@ -60,11 +60,7 @@ class QuotaBar:
 
 
 def quota_bars(store: Store, *, readable: Readable) -> tuple[QuotaBar, ...]:
-    """One bar for each account that a migration of the reader's uses.
-
-    Raises:
-        StoreUnreachable
-    """
+    """One bar for each account that a migration of the reader's uses."""
     with read_only(store) as connection:
         rates = list(QUERIES.account_rates(connection, most=_MOST_ACCOUNTS, **filters(readable)))
         accounts = [account for account, _, _ in rates]

@@ -1,4 +1,4 @@
-// What the pages do beside reading: confirm, order a run from Airflow's own API, keep what a person opened while parts are
+// What the pages do besides reading: confirm, trigger a run through Airflow's API, keep what a person opened while parts are
 // replaced, say what changed, and lead to pages of Airflow around the frame.
 "use strict";
 (function () {
