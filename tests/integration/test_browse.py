@@ -323,7 +323,7 @@ def test_a_search_that_cannot_be_is_refused_by_name(values: dict[str, str], name
     "token", ["", "x", "bnVsbA", "W10", "WzEsMiwzLDRd", "\ud800", "A" * 9_999, "WyIiLCIiLCIiLHRydWVd"]
 )
 def test_a_damaged_place_is_refused(token: str) -> None:
-    with pytest.raises(BadOption, match="begin again at the first page"):
+    with pytest.raises(BadOption, match="start again at the first page"):
         PageCursor.from_token(token)
 
 
