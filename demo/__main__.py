@@ -12,7 +12,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from demo.airflow_api import ApiFailed
-from demo.console import Narrator
+from demo.console import DemoConsole
 from demo.processes import ChildFailed
 from demo.scenario import Scenario, play
 from vod_migrate.errors import VodMigrateError
@@ -31,18 +31,18 @@ def main(
     """Runs a whole migration in a real Airflow against the sandbox, and checks it object by object."""
     # The embedded Postgres keeps its socket elsewhere where there is no such folder; nobody needs to know.
     warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR is not set")
-    teller = Narrator()
+    console = DemoConsole()
     for number in _ENDINGS:
         signal.signal(number, _end)
-    stay = teller.on_terminal and sys.stdin.isatty() if keep is None else keep
+    stay = console.is_terminal and sys.stdin.isatty() if keep is None else keep
     try:
-        agreed = play(Scenario(objects=objects, folder=folder.resolve(), stay=stay, dags=_dags()), teller)
+        agreed = play(Scenario(objects=objects, folder=folder.resolve(), stay=stay, dags=_dags()), console)
     except KeyboardInterrupt:
-        teller.step("Interrupted; everything is stopped.")
+        console.step("Interrupted; everything is stopped.")
         raise typer.Exit(_INTERRUPTED) from None
     except (ChildFailed, ApiFailed, VodMigrateError) as error:
-        teller.step("The demo failed; everything is stopped.")
-        teller.text(str(error))
+        console.step("The demo failed; everything is stopped.")
+        console.print(str(error))
         raise typer.Exit(1) from None
     raise typer.Exit(0 if agreed else 1)
 

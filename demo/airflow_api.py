@@ -80,7 +80,7 @@ class AirflowApi:
         return "\n".join(f"{one['filename']}: {one['stack_trace']}" for one in found) or "there are no import errors"
 
     def trigger(self, dag_id: str, run_id: str, conf: dict[str, Any] | None = None, **more: Any) -> None:
-        """Starts a run by hand, without a data interval."""
+        """Triggers a run without a data interval."""
         content = {"dag_run_id": run_id, "logical_date": None, "conf": conf or {}, **more}
         self.post(f"/dags/{dag_id}/dagRuns", content)
 

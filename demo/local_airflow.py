@@ -40,11 +40,7 @@ class LocalAirflow:
             child.check()
 
     def command(self, *arguments: str, seconds: float = 120.0) -> None:
-        """Runs `airflow …` to its end; its output is in command.log.
-
-        Raises:
-            ChildFailed
-        """
+        """Runs `airflow …` to its end; its output is in command.log."""
         run_to_end(
             f"airflow {' '.join(arguments[:2])}",
             [command_of("airflow"), *arguments],
@@ -60,9 +56,6 @@ def local_airflow(home: Path, environment: Mapping[str, str], *, triggerer: bool
     """Migrates the metadata database, starts the components, waits until they are healthy, and stops them at the end.
 
     environment: made by `airflow_environment`. triggerer: only for deferrable tasks, of which we have none.
-
-    Raises:
-        ChildFailed: a component ended or is not healthy in time.
     """
     logs = home / "components"
     logs.mkdir(parents=True, exist_ok=True)

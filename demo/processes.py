@@ -92,11 +92,7 @@ def _wait(children: Sequence[Child], seconds: float) -> None:
 def run_to_end(
     name: str, command: Sequence[str], *, environment: Mapping[str, str], log: Path, folder: Path, seconds: float
 ) -> None:
-    """Runs one command.
-
-    Raises:
-        ChildFailed: it failed or took longer than `seconds`.
-    """
+    """Runs one command."""
     child = Child(name, command, environment=environment, log=log, folder=folder)
     try:
         code = child.process.wait(seconds)

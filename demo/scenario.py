@@ -15,7 +15,7 @@ import yaml
 
 from demo.airflow_api import ApiFailed
 from demo.comparison import Comparison, Expected, SandboxControl, compare
-from demo.console import Narrator
+from demo.console import DemoConsole
 from demo.local_airflow import USER, LocalAirflow, airflow_environment, clean_environment, command_of, local_airflow
 from demo.local_postgres import LocalPostgres, local_postgres
 from demo.processes import Child, ChildFailed, log_tail, stop_all
@@ -40,48 +40,44 @@ class Scenario:
     dags: Path
 
 
-def play(wanted: Scenario, teller: Narrator) -> bool:
-    """Plays it to the end and stops everything. Returns whether run and results are as they must be.
-
-    Raises:
-        ChildFailed, ApiFailed, VodMigrateError: something did not start, or ended early.
-    """
-    teller.text("A whole migration in a real Airflow, against a local OSS and VOD; no cloud account is used.\n")
+def play(wanted: Scenario, console: DemoConsole) -> bool:
+    """Runs everything, then stops everything. Returns whether the run and its results are correct."""
+    console.print("A whole migration in a real Airflow, against a local OSS and VOD; no cloud account is used.\n")
     with ExitStack() as stack:
         folder = stack.enter_context(fresh_folder(wanted.folder))
         migration = load_migration(copy_dags(wanted.dags, folder / "dags"))
         sandbox, ready = stack.enter_context(_sandbox(folder, wanted.objects, migration))
         control = SandboxControl(ready["endpoint"])
         stack.callback(control.close)
-        teller.step(
+        console.step(
             f"Sandbox: OSS and VOD at {ready['endpoint']}, {wanted.objects:,} objects in {migration.source.bucket}"
         )
         postgres = stack.enter_context(local_postgres(folder / "postgres", ("airflow", "vod_migrate")))
         _make_schema(postgres)
-        teller.step("Postgres: one database for Airflow, one for the results")
+        console.step("Postgres: one database for Airflow, one for the results")
         environment = _environment(folder, wanted.dags, ready["environment"], postgres)
-        teller.step("Airflow starts (API server, scheduler, DAG processor); this takes about 20 s")
+        console.step("Airflow starts (API server, scheduler, DAG processor); this takes about 20 s")
         airflow = stack.enter_context(local_airflow(folder, environment, triggerer=wanted.stay))
-        teller.step(f"Airflow: {airflow.api.base_url}")
+        console.step(f"Airflow: {airflow.api.base_url}")
         with _blaming(sandbox, *airflow.children):
             expected = control.expected(
                 migration.source.bucket, migration.select.extensions, _storage_address(migration, ready["environment"])
             )
             airflow.api.unpause(migration.dag_id)
             airflow.api.trigger(migration.dag_id, RUN_ID, note="started by the demo over the REST API")
-            teller.step(f"DAG {migration.dag_id} is unpaused and triggered over the REST API")
-            state = _watch(airflow, migration.dag_id, control, expected, teller)
-            agreed = _conclude(airflow, migration, control, expected, postgres, teller, state)
+            console.step(f"DAG {migration.dag_id} is unpaused and triggered over the REST API")
+            state = _watch(airflow, migration.dag_id, control, expected, console)
+            agreed = _conclude(airflow, migration, control, expected, postgres, console, state)
             if wanted.stay:
-                _stay(airflow, migration.dag_id, teller)
-        teller.step("Stopping everything")
-    teller.step("Done; nothing is left running." if agreed else "Done, but not as it must be: see above.")
+                _stay(airflow, migration.dag_id, console)
+        console.step("Stopping everything")
+    console.step("Done; nothing is left running." if agreed else "Finished with errors; see above.")
     return agreed
 
 
 @contextmanager
 def _blaming(*children: Child) -> Iterator[None]:
-    """What does not answer because its process has ended is explained by the end of its log."""
+    """Where a process has ended and therefore does not answer, the end of its log explains it."""
     try:
         yield
     except (ApiFailed, httpx.HTTPError) as error:
@@ -104,7 +100,7 @@ def _sandbox(folder: Path, objects: int, migration: Migration) -> Iterator[tuple
         while not ready_file.exists():
             child.check()
             if time.monotonic() > until:
-                raise ChildFailed(f"the sandbox does not answer after {_SANDBOX_SECONDS:.0f} s. {log_tail(log)}")
+                raise ChildFailed(f"the sandbox does not respond after {_SANDBOX_SECONDS:.0f} s. {log_tail(log)}")
             time.sleep(0.1)
         yield child, json.loads(ready_file.read_text())
     finally:
@@ -149,17 +145,19 @@ def _storage_address(migration: Migration, client: Mapping[str, str]) -> str:
     return f"{migration.source.bucket}.oss-{client['VOD_MIGRATE_REGION']}.aliyuncs.com"
 
 
-def _watch(airflow: LocalAirflow, dag_id: str, control: SandboxControl, expected: Expected, teller: Narrator) -> str:
+def _watch(
+    airflow: LocalAirflow, dag_id: str, control: SandboxControl, expected: Expected, console: DemoConsole
+) -> str:
     total = len(expected.registered) + len(expected.failed)
     until = time.monotonic() + _RUN_SECONDS
-    with teller.meter(total) as meter:
+    with console.meter(total) as meter:
         while (state := airflow.api.run_state(dag_id, RUN_ID)) not in ("success", "failed"):
             airflow.check()
             tasks = airflow.api.task_states(dag_id, RUN_ID)
             at_work = ", ".join(sorted(name for name, state in tasks.items() if state == "running"))
-            meter.show(min(total, control.files()), at_work or "waiting for a task slot")
+            meter(min(total, control.files()), at_work or "waiting for a task slot")
             if time.monotonic() > until:
-                raise ApiFailed(f"the run did not end in {_RUN_SECONDS:.0f} s: {tasks}")
+                raise ApiFailed(f"the run did not end within {_RUN_SECONDS:.0f} s: {tasks}")
             time.sleep(1)
     return state
 
@@ -170,7 +168,7 @@ def _conclude(
     control: SandboxControl,
     expected: Expected,
     postgres: LocalPostgres,
-    teller: Narrator,
+    console: DemoConsole,
     state: str,
 ) -> bool:
     from vod_migrate.report.files import file_stem  # noqa: PLC0415 - database driver
@@ -178,24 +176,24 @@ def _conclude(
     from vod_migrate.report.text import render_text  # noqa: PLC0415 - database driver
     from vod_migrate.results.store import Store  # noqa: PLC0415 - database driver
 
-    teller.step(f"The DAG run ended: {state}")
+    console.step(f"The DAG run ended: {state}")
     summary = airflow.api.xcom(migration.dag_id, RUN_ID, "report")
     if not isinstance(summary, dict):
         raise ApiFailed(f"the report task left no summary. {_task_logs(airflow, migration.dag_id)}")
     with Store.open(postgres.url("vod_migrate")) as store:
-        teller.text(f"\n{render_text(load_report(store, summary['run_id']))}\n")
+        console.print(f"\n{render_text(load_report(store, summary['run_id']))}\n")
         with store.connection() as connection:
             rows = connection.execute("select key, state, media_id from results")
             results = {key: (kept, media_id) for key, kept, media_id in rows}
     page = airflow.home / "reports" / f"{file_stem(summary['run_id'])}.html"
-    teller.step(f"Report: {page}")
+    console.step(f"Report: {page}")
     shown = _page_in_airflow(airflow, migration.dag_id)
     where = f"{airflow.api.base_url}{_report_path(migration.dag_id)}"
-    teller.step(f"The same in Airflow: {where}" if shown else f"The page in Airflow does NOT answer: {where}")
+    console.step(f"The same in Airflow: {where}" if shown else f"The page in Airflow does NOT respond: {where}")
     agreement = compare(results, control.truth(migration.source.bucket), expected)
-    _tell(agreement, expected, teller)
+    _tell(agreement, expected, console)
     if state != "success":
-        teller.text(_task_logs(airflow, migration.dag_id))
+        console.print(_task_logs(airflow, migration.dag_id))
     return state == "success" and page.is_file() and shown and not agreement.differences
 
 
@@ -209,13 +207,13 @@ def _report_path(dag_id: str) -> str:
     return f"/dags/{dag_id}/runs/{RUN_ID}/plugin/vod-report"
 
 
-def _tell(agreement: Comparison, expected: Expected, teller: Narrator) -> None:
+def _tell(agreement: Comparison, expected: Expected, console: DemoConsole) -> None:
     if agreement.differences:
-        teller.step("The results do NOT agree with what VOD registered:")
+        console.step("The results do NOT agree with what VOD registered:")
         for difference in agreement.differences:
-            teller.text(f"         {difference}")
+            console.print(f"         {difference}")
         return
-    teller.step(
+    console.step(
         f"Compared object by object with what VOD registered: {agreement.compared:,} of {expected.objects:,} objects are "
         f"media, {len(expected.registered):,} registered under the right MediaId, {len(expected.failed):,} failed as they "
         "must, no difference"
@@ -229,8 +227,8 @@ def _task_logs(airflow: LocalAirflow, dag_id: str) -> str:
     return "\n".join([f"Tasks: {states}", *texts])
 
 
-def _stay(airflow: LocalAirflow, dag_id: str, teller: Narrator) -> None:
-    teller.text(
+def _stay(airflow: LocalAirflow, dag_id: str, console: DemoConsole) -> None:
+    console.print(
         f"\nAirflow stays up at {airflow.api.base_url}\n"
         f"  sign in as {USER} with the password {USER}\n"
         f"  the report of the run: {airflow.api.base_url}{_report_path(dag_id)}\n"

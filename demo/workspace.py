@@ -18,11 +18,7 @@ _MARK = "made-by-vod-migrate-demo"
 
 @contextmanager
 def fresh_folder(path: Path) -> Iterator[Path]:
-    """An empty folder that is ours until the end; its content stays for a look afterwards.
-
-    Raises:
-        BadSetting: it is somebody else's, or another demo works in it.
-    """
+    """An empty folder that is ours until the end; its content stays for a look afterwards."""
     path.mkdir(exist_ok=True)
     handle = os.open(path, os.O_RDONLY)
     try:
@@ -30,7 +26,7 @@ def fresh_folder(path: Path) -> Iterator[Path]:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise BadSetting(
-                f"another demo works in {path}: stop it first, or start this one in another folder"
+                f"another demo is using {path}: stop it first, or start this one in another folder"
             ) from None
         content = list(path.iterdir())
         if content and not (path / _MARK).exists():

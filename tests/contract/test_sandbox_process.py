@@ -156,7 +156,7 @@ def test_the_commands_talk_to_a_running_sandbox(sandbox: Sandbox, register: Regi
     [row] = [json.loads(line) for line in invoke(sandbox, "truth", "--bucket", BUCKET).splitlines()]
     assert (row["key"], row["registrations"]) == ("a.mp4", 1)
     [row] = [json.loads(line) for line in invoke(sandbox, "truth", "--expected", "--bucket", BUCKET).splitlines()]
-    assert row == {"key": "a.mp4", "size": 5, "storage_class": "Standard", "missing": False}
+    assert row == {"key": "a.mp4", "size": 40, "storage_class": "Standard", "missing": False, "content": "mp4"}
     made = json.loads(invoke(sandbox, "bucket", "raw-footage", "in_vod=false", 'generate={"count": 7}'))
     assert (made["in_vod"], made["generate"]["count"]) == (False, 7)
     assert [found["name"] for found in json.loads(invoke(sandbox, "bucket"))] == [BUCKET, "raw-footage"]

@@ -285,7 +285,7 @@ def test_the_mapping_as_parquet_has_types_and_the_exact_texts(rig: Rig, films: R
     first = table.slice(0, 1).to_pylist()[0]
     assert first["key"] == "films/00.mp4"
     assert first["new_register"] is True
-    assert first["size"] == 5
+    assert first["size"] == 40
     assert first["registered_at"].tzinfo is not None
     cut = parquet.read_metadata(io.BytesIO(b"".join(mapping_parquet(rig.store, films.run_id, most=5))))
     assert cut.num_rows == 5
@@ -307,11 +307,11 @@ def test_a_download_has_a_name_that_no_header_and_no_file_system_can_be_fooled_w
 @pytest.mark.parametrize(
     ("values", "named"),
     [
-        ({"state": "lost"}, "state: 'lost' is none of pending"),
+        ({"state": "lost"}, "state: 'lost' is not one of pending"),
         ({"state": "gone", "code": "X"}, "code: only failed objects"),
         ({"text": "a\x00b"}, "q: longer than"),
         ({"text": "x" * 3_000}, "q: longer than"),
-        ({"text": "http://[::1"}, "is no address"),
+        ({"text": "http://[::1"}, "is not a URL"),
     ],
 )
 def test_a_search_that_cannot_be_is_refused_by_name(values: dict[str, str], named: str) -> None:
@@ -323,7 +323,7 @@ def test_a_search_that_cannot_be_is_refused_by_name(values: dict[str, str], name
     "token", ["", "x", "bnVsbA", "W10", "WzEsMiwzLDRd", "\ud800", "A" * 9_999, "WyIiLCIiLCIiLHRydWVd"]
 )
 def test_a_damaged_place_is_refused(token: str) -> None:
-    with pytest.raises(BadOption, match="begin again at the first page"):
+    with pytest.raises(BadOption, match="start again at the first page"):
         PageCursor.from_token(token)
 
 

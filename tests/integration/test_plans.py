@@ -213,12 +213,12 @@ def test_a_source_that_cannot_be_read_is_said_and_nothing_is_saved(rig: Rig, tmp
 def test_the_lowest_pace_counts_and_says_whose_it_is(rig: Rig) -> None:
     for number in range(95):
         rig.sandbox.put(BUCKET, f"{number}.mp4")
-    assert plan(rig).pace.model_dump() == {"calls_per_second": 47.0, "set_by": "the account's pace"}
+    assert plan(rig).rate.model_dump() == {"calls_per_second": 47.0, "set_by": "the account's rate"}
     rig.store.set_quota(rig.connection.account, "RegisterMedia", 20)
     capped = rig.migration(register={"calls_per_second": 5})
     made = [plan(rig), plan(rig, capped), plan(rig, capped, calls_per_second=2)]
-    assert [(one.pace.calls_per_second, one.seconds) for one in made] == [(20, 0.5), (5, 2.0), (2, 5.0)]
-    assert made[2].pace.set_by == "the run's calls_per_second"
+    assert [(one.rate.calls_per_second, one.seconds) for one in made] == [(20, 0.5), (5, 2.0), (2, 5.0)]
+    assert made[2].rate.set_by == "the run's calls_per_second"
     assert made[2].expected_end.utcoffset() == made[2].made_at.utcoffset() is not None
     assert len({one.digest for one in made}) == 3
 
@@ -245,7 +245,7 @@ def test_a_plan_shows_in_status_and_report_and_counts_as_no_run_before_another(r
     (row,) = status_rows(rig.store)
     assert (row["state"], row["registered"], row["pending"]) == ("planned", 0, 1)
     text = render_text(load_report(rig.store, made.run_id))
-    assert "Only planned, nothing was sent: 1 object would be." in text
+    assert "Plan only, nothing was sent: 1 object would be." in text
     assert "notes.txt" in text
     told = rig.run()
     assert load_report(rig.store, told.run_id).previous is None

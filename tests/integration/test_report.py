@@ -127,7 +127,7 @@ def test_a_report_groups_failures_by_code_with_share_samples_and_what_to_do(stor
     night.settled("films/odd.mp4", "failed", code="Weird.Code", message="?")
     night.settled("films/none.mp4", "failed")
     report = load_report(store, "run-1")
-    assert [(group.code, group.count, round(group.share, 2)) for group in report.failures] == [
+    assert [(group.code, group.count, round(report.share_of(group), 2)) for group in report.failures] == [
         ("file_refused", 7, 0.7),
         ("Weird.Code", 1, 0.1),
         ("no_code", 1, 0.1),
@@ -186,14 +186,14 @@ def test_the_pace_counts_every_call_once_and_names_each_limit(store: Store) -> N
     night.call(2.4, answer="refused")
     night.call(2.5, answer="transient", times=2)
     report = load_report(store, "run-1")
-    assert [(p.offset, p.accepted, p.throttled, p.other) for p in report.pace.points] == [
+    assert [(p.offset, p.accepted, p.throttled, p.other) for p in report.rates.points] == [
         (0, 40, 5, 0),
         (1, 0, 0, 0),
         (2, 30, 0, 3),
     ]
     assert (report.calls.ok, report.calls.throttled, report.calls.refused, report.calls.transient) == (70, 5, 1, 2)
     assert report.calls.total == report.counts.calls == 78
-    assert (report.pace.account_rate, report.pace.cap, report.pace.documented) == (47, 12, 50)
+    assert (report.rates.account_rate, report.rates.cap, report.rates.documented) == (47, 12, 50)
 
 
 def test_left_out_reasons_and_prefixes_are_summed_and_explained(store: Store) -> None:
@@ -230,10 +230,10 @@ def test_the_previous_run_is_the_one_of_this_migration_before_this_one(store: St
         ({}, 0, "Nothing to do: no object was found under the prefixes."),
         ({}, 5, "Nothing to do: none of the 5 listed objects is new."),
         ({"mode": "failed"}, 0, "Nothing to do: this migration had no failed objects."),
-        ({"state": "interrupted"}, 5, "Interrupted after 2 min: no object registered."),
-        ({"state": "stopped", "stop_code": "denied"}, 5, "Stopped after 2 min: no object registered."),
-        ({"state": "paused", "stop_code": "WindowClosed"}, 5, "Paused after 2 min: no object registered."),
-        ({"state": "cancelled", "stop_code": "Cancelled"}, 5, "Cancelled after 2 min: no object registered."),
+        ({"state": "interrupted"}, 5, "Interrupted after 2 min: no objects registered."),
+        ({"state": "stopped", "stop_code": "denied"}, 5, "Stopped after 2 min: no objects registered."),
+        ({"state": "paused", "stop_code": "WindowClosed"}, 5, "Paused after 2 min: no objects registered."),
+        ({"state": "cancelled", "stop_code": "Cancelled"}, 5, "Cancelled after 2 min: no objects registered."),
     ],
 )
 def test_a_run_without_a_single_call_is_told_in_one_sentence(
@@ -244,7 +244,7 @@ def test_a_run_without_a_single_call_is_told_in_one_sentence(
         night.scan(listed=listed)
     report = load_report(store, "run-1")
     assert report.sentence == says
-    assert report.pace.points == ()
+    assert report.rates.points == ()
 
 
 def test_a_run_that_nobody_knows_is_refused_with_the_way_to_find_one(store: Store) -> None:
@@ -312,7 +312,7 @@ def test_the_report_of_a_real_run_agrees_with_what_the_sandbox_registered(rig: A
     assert {row["key"]: row["media_id"] for row in mapped} == {key: item.media_id for key, item in truth.items()}
     assert [row["title"] for row in mapped] == ["a", "采访"]
     assert {row["run_id"] for row in mapped} == {summary.run_id}
-    assert sum(point.accepted for point in report.pace.points) == report.calls.ok == 1
+    assert sum(point.accepted for point in report.rates.points) == report.calls.ok == 1
 
 
 def test_neither_page_nor_text_lets_hostile_keys_through(store: Store, tmp_path: Path) -> None:
@@ -343,7 +343,7 @@ def test_files_appear_whole_under_names_that_any_run_id_can_have(store: Store, t
 def test_a_folder_that_cannot_be_written_is_named(store: Store, tmp_path: Path) -> None:
     Night(store)
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(BadSetting, match="cannot be written to"):
+    with pytest.raises(BadSetting, match="cannot write the report to"):
         write_report(store, "run-1", tmp_path / "file")
 
 

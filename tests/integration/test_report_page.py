@@ -12,10 +12,19 @@ from pathlib import Path
 import pytest
 from lxml import html
 
-from vod_migrate.report.diagnosis import diagnose, diagnose_left_out
 from vod_migrate.report.html import render_html
-from vod_migrate.report.model import Calls, FailureGroup, LeftOut, Pace, Report, RunFacts, Sample, ScanFacts, Setting
-from vod_migrate.report.rate_chart import pace_points
+from vod_migrate.report.model import (
+    CallRates,
+    Calls,
+    FailureGroup,
+    LeftOut,
+    Report,
+    RunFacts,
+    Sample,
+    ScanFacts,
+    Setting,
+)
+from vod_migrate.report.rate_chart import rate_points
 from vod_migrate.results.summary import RunCounts
 
 BEGIN = dt.datetime(2026, 11, 21, 17, 0, tzinfo=dt.UTC)
@@ -37,23 +46,22 @@ def hostile_report() -> Report:
         sentence="Stopped after 2 min.",
         counts=RunCounts(discovered=100, registered=60, failed=20, pending=10, left_out={HOSTILE: 10}),
         calls=Calls(ok=80, throttled=3, transient=1, files=800),
-        pace=Pace(
+        rates=CallRates(
             begin=BEGIN,
             width=1,
-            points=pace_points([(n, 40, n % 3, 0) for n in range(90)], width=1, span=89.5),
+            points=rate_points([(n, 40, n % 3, 0) for n in range(90)], width=1, span=89.5),
             account_rate=47,
             cap=None,
             documented=50,
         ),
         failures=(
             FailureGroup(
-                diagnosis=diagnose(HOSTILE),
+                code=HOSTILE,
                 count=20,
-                share=1,
                 samples=(Sample(key=HOSTILE, message=HOSTILE, request_id=HOSTILE),),
             ),
         ),
-        left_out=(LeftOut(diagnosis=diagnose_left_out(HOSTILE), count=10),),
+        left_out=(LeftOut(reason=HOSTILE, count=10),),
         scans=(
             ScanFacts(
                 prefix=HOSTILE, state="failed", pages=1, listed=100, error_code=HOSTILE, error=HOSTILE, seconds=None
@@ -86,8 +94,8 @@ def test_the_policy_names_every_script_and_style_of_the_page_and_nothing_is_fetc
 
 def test_a_run_without_calls_has_a_page_without_scripts(tmp_path: Path) -> None:
     report = hostile_report()
-    pace = dataclasses.replace(report.pace, begin=None, points=())
-    tree = html.parse(str(page_of(dataclasses.replace(report, pace=pace, calls=Calls()), tmp_path))).getroot()
+    rates = dataclasses.replace(report.rates, begin=None, points=())
+    tree = html.parse(str(page_of(dataclasses.replace(report, rates=rates, calls=Calls()), tmp_path))).getroot()
     assert tree.xpath("//script") == []
     assert "No call was sent." in tree.text_content()
 

@@ -59,9 +59,9 @@ def test_the_samples_are_the_first_ones_and_one_for_each_kind_of_odd_key() -> No
         ("1.mp4", "the first"),
         ("2.mp4", "the first"),
         ("3.mp4", "the first"),
-        ("😀 .mp4", "emoji, not ASCII"),
         ("a b.mp4", "a space"),
-        ("x+%.mp4", "a plus sign, a per cent sign"),
+        ("x+%.mp4", "a plus, a percent sign"),
+        ("😀 .mp4", "not ASCII, emoji"),
     ]
 
 
@@ -148,7 +148,7 @@ def plan(**changes: Any) -> Plan:
         "prefixes": (),
         "selected": 1,
         "fingerprint": "0" * 64,
-        "pace": PlannedRate(calls_per_second=47, set_by="the account's pace"),
+        "rate": PlannedRate(calls_per_second=47, set_by="the account's rate"),
         "expected_end": ONE,
         "to_send": 1,
     }

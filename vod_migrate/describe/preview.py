@@ -9,9 +9,10 @@ from typing import Any
 
 from vod_migrate.describe.describer import Describer, Draft, Rejected
 from vod_migrate.describe.metadata import metadata
-from vod_migrate.discover.selection import REASONS, Selection
+from vod_migrate.discover.selection import Selection
 from vod_migrate.media import Entry, MediaObject
 from vod_migrate.migration.model import Migration
+from vod_migrate.report.diagnosis import diagnose_left_out
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -26,7 +27,7 @@ class Preview:
         """One line of `vod-migrate describe --json`."""
         said: dict[str, Any] = {"key": _text(self.key), "sent": isinstance(self.outcome, Draft)}
         if self.left_out is not None:
-            said["left_out"] = {"reason": self.left_out, "meaning": REASONS[self.left_out]}
+            said["left_out"] = {"reason": self.left_out, "meaning": diagnose_left_out(self.left_out).meaning}
         elif isinstance(self.outcome, Rejected):
             said["refusal"] = {"code": self.outcome.code, "message": self.outcome.message}
         elif self.outcome is not None:
@@ -42,7 +43,7 @@ class Preview:
     def as_text(self) -> str:
         """The same for a person, a few lines."""
         if self.left_out is not None:
-            return f"{_shown(self.key)}\n  left out ({self.left_out}): {REASONS[self.left_out]}"
+            return f"{_shown(self.key)}\n  left out ({self.left_out}): {diagnose_left_out(self.left_out).meaning}"
         if isinstance(self.outcome, Rejected):
             return f"{_shown(self.key)}\n  refused ({self.outcome.code}): {self.outcome.message}"
         if self.outcome is None:

@@ -10,10 +10,10 @@ from vod_migrate.discover.page import PAGE_KEYS, ListedPage
 from vod_migrate.discover.row import KeylessRow
 from vod_migrate.errors import ManifestBroken
 from vod_migrate.media import BrokenRow, MediaObject
+from vod_migrate.results.scan import SAMPLES
 
 T = TypeVar("T")
 
-_SAMPLES = 5
 
 RowResult = MediaObject | BrokenRow | KeylessRow
 """What one row says."""
@@ -73,7 +73,7 @@ def _page(taken: list[RowResult], *, cursor: str | None) -> ListedPage:
 
     def leave_out(reason: str, sample: str) -> None:
         left_out[reason] = left_out.get(reason, 0) + 1
-        if left_out[reason] <= _SAMPLES:
+        if left_out[reason] <= SAMPLES:
             samples.setdefault(reason, []).append(sample)
 
     for one in taken:

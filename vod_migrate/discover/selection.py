@@ -11,43 +11,7 @@ from vod_migrate.discover.hls import folder_of, is_segment
 from vod_migrate.media import MediaObject
 from vod_migrate.migration.patterns import matcher
 from vod_migrate.migration.source import ARCHIVED_CLASSES, Select
-
-SAMPLES = 5
-"""Keys shown for a reason: enough to see what they have in common."""
-
-REASONS: dict[str, str] = {
-    "folder_marker": "the key ends with '/': a folder, not a file",
-    "outside_prefixes": "a row whose key begins with none of the prefixes",
-    "not_included": "the key matches none of `select.include`",
-    "excluded": "the key matches one of `select.exclude`",
-    "hls_segment": "a segment in a folder with an HLS playlist; the playlist is registered",
-    "no_extension": "the file name has no extension; VOD needs one",
-    "extension": "the extension is not among `select.extensions`",
-    "empty": "the object has no bytes",
-    "too_small": "smaller than `select.min_size`",
-    "too_large": "larger than `select.max_size`",
-    "size_unknown": "the manifest does not say its size, and `select` asks for one",
-    "time_unknown": "the manifest does not say when it was last modified, and that is asked for",
-    "archived": "archived: VOD cannot read it until it is restored",
-    "storage_class": "the storage class is not among `select.storage_classes`",
-    "not_modified_since": "last modified before the run's `modified_since`",
-    "too_old": "last modified before `select.modified_after`",
-    "too_new": "last modified at or after `select.modified_before`",
-    "old_version": "a row of an inventory about a version that is not the current one",
-    "delete_marker": "a row of an inventory about a deleted object",
-    "duplicate": "a row about an object that the run had already",
-    "row_no_key": "a row without a key",
-    "row_unreadable": "a row that cannot be read",
-    "row_encoding": "a row with bytes or signs that are no text",
-    "row_columns": "a row with more or fewer cells than columns",
-    "row_other_bucket": "a row that names another bucket",
-    "row_key": "a row whose key no object can have",
-    "row_value": "a row with a size or time that is none",
-    "row_no_object": "a row whose object does not exist",
-    "unstorable_key": "the key is not text (a NUL, or not UTF-8)",
-    "limit": "found after the run's `limit` was reached",
-}
-"""Every reason for which an object may be left out, and what it means."""
+from vod_migrate.results.scan import SAMPLES
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

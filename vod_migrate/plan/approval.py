@@ -16,11 +16,7 @@ _MOST_NAMED = 3
 
 
 def approved_plan(store: Store, run: Run, compared: Mapping[str, object]) -> Plan:
-    """The plan that a run's option `approve` names, if the run is what was planned. compared: as in `Question`.
-
-    Raises:
-        BadOption: there is no such plan, or it was made for another migration, file or options; says what differs.
-    """
+    """The plan that a run's option `approve` names, if the run is what was planned. compared: as in `Question`."""
     beginning = run.options.approve or ""
     found = [Plan.from_json(body) for body in store.plans_of_digest(beginning)]
     if not found:
@@ -43,11 +39,7 @@ def approved_plan(store: Store, run: Run, compared: Mapping[str, object]) -> Pla
 
 
 def check_failed(store: Store, run: Run, plan: Plan, *, prefixes: tuple[str, ...] | None) -> None:
-    """Holds a plan of mode failed against what is failed now.
-
-    Raises:
-        PlanChanged: other objects are.
-    """
+    """Holds a plan of mode failed against what is failed now."""
     selected, prints = 0, NOTHING
     for part in store.failed_parts(run, prefixes=prefixes):
         selected += len(part)
@@ -63,9 +55,6 @@ def gate_of(store: Store, run: Run) -> Callable[[], bool]:
 
     The gate raises PlanChanged where the source is another one, and SourceError where it could not be listed to its end, so that
     nothing can be held against the plan.
-
-    Raises:
-        BadOption: nobody has approved the run's plan, or it is to do nothing but plan.
     """
     if run.options.dry_run:
         raise BadOption(f"run {run.run_id} only plans (dry_run): nothing is sent. Start another one without it")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from vod_migrate.plan.model import LeftOutReason, Plan
+from vod_migrate.plan.model import Plan
+from vod_migrate.report.model import LeftOut, left_out_groups
 from vod_migrate.results.run import Run
 from vod_migrate.results.scan import Scan, joined_samples
 from vod_migrate.results.session import storable
@@ -27,20 +29,14 @@ def digest_of(run: Run, compared: Mapping[str, object], *, selected: int, finger
     return hashlib.sha256(json.dumps(promised, sort_keys=True, ensure_ascii=True).encode()).hexdigest()
 
 
-def left_out_reasons(scans: Sequence[Scan]) -> tuple[LeftOutReason, ...]:
+def left_out_reasons(scans: Sequence[Scan]) -> tuple[LeftOut, ...]:
     """Why objects were left out, the most frequent reason first."""
-    counts: dict[str, int] = {}
+    counts: Counter[str] = Counter()
     samples: dict[str, list[str]] = {}
     for scan in scans:
         samples = joined_samples(samples, scan.samples)
-        for reason, count in scan.left_out.items():
-            counts[reason] = counts.get(reason, 0) + count
-    reasons = sorted(counts, key=lambda reason: (-counts[reason], reason))
-    return tuple(
-        LeftOutReason(reason=reason, count=counts[reason], samples=tuple(samples.get(reason, ())))
-        for reason in reasons
-        if counts[reason]
-    )
+        counts.update(scan.left_out)
+    return left_out_groups(counts, samples)
 
 
 def counts_of(plan: Plan) -> RunCounts:

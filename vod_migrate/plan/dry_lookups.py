@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from vod_migrate.describe.describer import Lookups, Rejected
 from vod_migrate.plan.model import LookupCounts
+from vod_migrate.results.scan import SAMPLES
 
 COVERS = 500
 """Covers looked for in a plan: one request each, so 15 s at 30 ms; the others count as there."""
@@ -11,7 +12,6 @@ COVERS = 500
 _STAND_IN = 9_000_000_000
 """A CateId that no real one is near, with as many digits, so that calls have their real length."""
 _MOST_PATHS = 10_000
-_SAMPLES = 5
 
 
 class DryLookups:
@@ -59,7 +59,7 @@ class DryLookups:
         """What was asked for."""
         return LookupCounts(
             categories_to_make=len(self._to_make) + self._beyond,
-            category_samples=tuple("/".join(path) for path in list(self._to_make)[:_SAMPLES]),
+            category_samples=tuple("/".join(path) for path in list(self._to_make)[:SAMPLES]),
             covers_checked=self._checked,
             covers_missing=self._missing,
             covers_trusted=self._trusted,

@@ -1,4 +1,4 @@
-"""How long a plan takes: the pace in force, and when its work would end."""
+"""How long a plan takes: the rate in force, and when its work would end."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from vod_migrate.results.rates import Rates
 from vod_migrate.results.run import Run
 
 
-def pace_of(store: Rates, connection: Connection, run: Run) -> PlannedRate:
-    """The lowest of the paces that a run of this kind must keep to. Makes no row for an account that has none yet."""
+def planned_rate(store: Rates, connection: Connection, run: Run) -> PlannedRate:
+    """The lowest of the rates that a run of this kind must keep to. Makes no row for an account that has none yet."""
     kept = {(account, api, scope): rate for account, api, scope, rate, _ in store.quotas()}
     account = kept.get((run.account, API, ""), connection.calls_per_second or ACCOUNT_CALLS_PER_SECOND)
-    paces = [(account, "the account's pace")]
+    rates = [(account, "the account's rate")]
     if run.spec.register_.calls_per_second is not None:
-        paces.append((run.spec.register_.calls_per_second, "the migration's register.calls_per_second"))
+        rates.append((run.spec.register_.calls_per_second, "the migration's register.calls_per_second"))
     if run.options.calls_per_second is not None:
-        paces.append((run.options.calls_per_second, "the run's calls_per_second"))
-    rate, set_by = min(paces, key=lambda pace: pace[0])
+        rates.append((run.options.calls_per_second, "the run's calls_per_second"))
+    rate, set_by = min(rates, key=lambda one: one[0])
     return PlannedRate(calls_per_second=rate, set_by=set_by)
 
 

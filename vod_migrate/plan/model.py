@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, ConfigDict
 
 from vod_migrate.migration.options import RunOptions
+from vod_migrate.report.model import FailureGroup, LeftOut
 
 
 class _Part(BaseModel):
@@ -24,22 +25,6 @@ class PlannedPrefix(_Part):
     listed: int
     selected: int
     fingerprint: str
-
-
-class LeftOutReason(_Part):
-    """Objects that the selection left out for one reason, with up to five keys."""
-
-    reason: str
-    count: int
-    samples: tuple[str, ...] = ()
-
-
-class Failing(_Part):
-    """Objects that cannot be described, by the code with which they would fail. samples: key and message."""
-
-    code: str
-    count: int
-    samples: tuple[tuple[str, str], ...] = ()
 
 
 class StorageClass(_Part):
@@ -138,7 +123,7 @@ class Plan(_Part):
     fingerprint: str
 
     listed: int = 0
-    left_out: tuple[LeftOutReason, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
     unchanged: int = 0
     changed: int = 0
     failed_before: int = 0
@@ -152,12 +137,12 @@ class Plan(_Part):
     broken_rows: int = 0
 
     to_send: int = 0
-    failing: tuple[Failing, ...] = ()
+    failing: tuple[FailureGroup, ...] = ()
     bytes: int = 0
     size_unknown: int = 0
     classes: tuple[StorageClass, ...] = ()
     batches: Batches = Batches()
-    pace: PlannedRate
+    rate: PlannedRate
     seconds: float = 0.0
     window: str | None = None
     pause_after: tuple[str, ...] = ()

@@ -24,13 +24,13 @@ from vod_migrate.plan.digest import digest_of, left_out_reasons
 from vod_migrate.plan.dry_lookups import DryLookups
 from vod_migrate.plan.estimate import expected_end
 from vod_migrate.plan.model import Batches, Duplicates, Plan, PlannedPrefix, PlannedRate, Repeated
-from vod_migrate.plan.samples import SAMPLES, Failures, SampleDescriptions, Sizes
+from vod_migrate.plan.samples import Failures, SampleDescriptions, Sizes
 from vod_migrate.register.batcher import Batcher
 from vod_migrate.results.fingerprint import NOTHING, added, fingerprint
 from vod_migrate.results.plan_scratch import RepeatedText, Scratch, scratch
 from vod_migrate.results.plans import PART
 from vod_migrate.results.run import Run
-from vod_migrate.results.scan import Scan, SelectedPage, joined_samples
+from vod_migrate.results.scan import SAMPLES, Scan, SelectedPage, joined_samples
 from vod_migrate.results.store import Store
 from vod_migrate.results.work import Work
 
@@ -73,7 +73,7 @@ class Planner:
         pages: Pages,
         describer: Describer,
         lookups: DryLookups,
-        pace: PlannedRate,
+        rate: PlannedRate,
         stop: threading.Event,
         window: Window | None = None,
     ) -> None:
@@ -85,7 +85,7 @@ class Planner:
         self._pages = pages
         self._describer = describer
         self._lookups = lookups
-        self._pace = pace
+        self._rate = rate
         self._stop = stop
         self._window = window
         rules = self._run.spec.register_
@@ -102,12 +102,7 @@ class Planner:
         self._next_life = 0.0
 
     def make(self) -> PlanResult:
-        """The plan.
-
-        Raises:
-            SourceError, BadSetting: the source cannot be listed to its end. AccountStopped: a lookup is not allowed.
-            Interrupted: `stop` was set. StoreUnreachable.
-        """
+        """The plan."""
         try:
             return self._make()
         except Interrupted as error:
@@ -278,7 +273,7 @@ class Planner:
             for fate, count in scan.counts.items():
                 fates[fate] = fates.get(fate, 0) + count
         now = dt.datetime.now(dt.UTC).astimezone(run.spec.zone)
-        duration = calls / self._pace.calls_per_second
+        duration = calls / self._rate.calls_per_second
         selected = sum(prefix.selected for prefix in prefixes)
         return Plan(
             run_id=run.run_id,
@@ -321,7 +316,7 @@ class Planner:
                 files_per_call=round(self._sizes.count / calls, 3) if calls else 0.0,
                 cut_short=self._cut_short,
             ),
-            pace=self._pace,
+            rate=self._rate,
             seconds=round(duration, 3),
             window=None if self._window is None else str(self._window),
             pause_after=run.pause_after.in_words(),

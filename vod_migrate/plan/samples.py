@@ -2,40 +2,19 @@
 
 from __future__ import annotations
 
-import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 from vod_migrate.describe.describer import Rejected
 from vod_migrate.describe.metadata import metadata
 from vod_migrate.media import Entry, MediaObject
-from vod_migrate.plan.model import Failing, SampleDescription, StorageClass
-
-SAMPLES = 5
-"""Enough to see what they have in common."""
+from vod_migrate.plan.model import SampleDescription, StorageClass
+from vod_migrate.register.canary_keys import TRAITS, key_traits
+from vod_migrate.report.model import FailureGroup, Sample
+from vod_migrate.results.scan import SAMPLES
 
 _FIRST = 3
-_LONG_KEY_BYTES = 200
-_EMOJI = 0x1F000
-
-
-def _with(characters: str) -> Callable[[str], bool]:
-    return lambda key: any(character in key for character in characters)
-
-
-_ODD: Mapping[str, Callable[[str], bool]] = {
-    "emoji": lambda key: any(ord(character) >= _EMOJI for character in key),
-    "not ASCII": lambda key: not key.isascii(),
-    "a space": _with(" "),
-    "a plus sign": _with("+"),
-    "a per cent sign": _with("%"),
-    "? # or &": _with("?#&"),
-    "quotes or brackets": _with("\"'`<>"),
-    "a control character": lambda key: any(unicodedata.category(character) in ("Cc", "Cf") for character in key),
-    "a long key": lambda key: len(key.encode()) > _LONG_KEY_BYTES,
-    "folders without a name": lambda key: key.startswith("/") or "//" in key,
-}
-"""What goes wrong on the way into a URL or a title, in the order of how much it is worth seeing."""
 
 
 class SampleDescriptions:
@@ -45,24 +24,22 @@ class SampleDescriptions:
         """to_be_made: the path of a category that does not exist yet, by the number that stands for it."""
         self._to_be_made = to_be_made
         self._first: list[SampleDescription] = []
-        self._odd: dict[str, SampleDescription] = {}
-        self._wanted = dict(_ODD)
+        self._odd: list[SampleDescription] = []
+        self._seen: frozenset[str] = frozenset()
 
     def add(self, entry: Entry) -> None:
         """Looks at an object that is to be sent."""
         if len(self._first) < _FIRST:
             self._first.append(self._sample(entry, "the first"))
-        elif self._wanted:
-            kinds = [kind for kind, is_odd in self._wanted.items() if is_odd(entry.key)]
-            if kinds:
-                sample = self._sample(entry, ", ".join(kinds))
-                for kind in kinds:
-                    del self._wanted[kind]
-                self._odd[kinds[0]] = sample
+            return
+        new = key_traits(entry.key) - self._seen
+        if new:
+            self._seen |= new
+            self._odd.append(self._sample(entry, ", ".join(trait for trait in TRAITS if trait in new)))
 
     def samples(self) -> tuple[SampleDescription, ...]:
         """The first ones, then the odd ones."""
-        return (*self._first, *(self._odd[kind] for kind in _ODD if kind in self._odd))
+        return (*self._first, *self._odd)
 
     def _sample(self, entry: Entry, why: str) -> SampleDescription:
         told: dict[str, Any] = metadata(entry)
@@ -73,22 +50,24 @@ class SampleDescriptions:
 
 
 class Failures:
-    """Refusals by code, each with a few samples."""
+    """Rejected objects by code, each with a few samples."""
 
     def __init__(self) -> None:
-        self._counts: dict[str, int] = {}
-        self._samples: dict[str, list[tuple[str, str]]] = {}
+        self._counts: Counter[str] = Counter()
+        self._samples: dict[str, list[Sample]] = {}
 
-    def add(self, key: str, refusal: Rejected) -> None:
+    def add(self, key: str, rejected: Rejected) -> None:
         """One object that would fail."""
-        self._counts[refusal.code] = self._counts.get(refusal.code, 0) + 1
-        if self._counts[refusal.code] <= SAMPLES:
-            self._samples.setdefault(refusal.code, []).append((key, refusal.message))
+        self._counts[rejected.code] += 1
+        if self._counts[rejected.code] <= SAMPLES:
+            self._samples.setdefault(rejected.code, []).append(Sample(key=key, message=rejected.message))
 
-    def groups(self) -> tuple[Failing, ...]:
+    def groups(self) -> tuple[FailureGroup, ...]:
         """The most frequent first."""
-        codes: Sequence[str] = sorted(self._counts, key=lambda code: (-self._counts[code], code))
-        return tuple(Failing(code=code, count=self._counts[code], samples=tuple(self._samples[code])) for code in codes)
+        return tuple(
+            FailureGroup(code=code, count=count, samples=tuple(self._samples[code]))
+            for code, count in sorted(self._counts.items(), key=lambda item: (-item[1], item[0]))
+        )
 
 
 class Sizes:

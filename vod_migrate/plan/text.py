@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import io
 import re
 import shlex
 from collections.abc import Iterator
 from typing import Any
 
-from rich.console import Console
-from rich.text import Text
-
 from vod_migrate.plan.model import Duplicates, Plan
-from vod_migrate.report.diagnosis import diagnose, diagnose_left_out
-from vod_migrate.report.terminal import COLUMNS, Line, cut, fitted, padded, wrapped
+from vod_migrate.report.group_lines import (
+    LABEL,
+    MOST_SAMPLES,
+    NUMBER,
+    failure_group_lines,
+    left_out_lines,
+    sample_line,
+)
+from vod_migrate.report.terminal import COLUMNS, Line, cut, padded, rendered, wrapped
 from vod_migrate.report.text_format import counted, duration, grouped, moment, rate, visible, volume
 
-_LABEL = 20
-_NUMBER = 14
-_SAMPLES = 3
-_LEFT_OUT_SAMPLES = 2
 _FIELD = 14
 _MOST_MARKDOWN = 30_000
 """Characters of a plan on Airflow's page; far more than anybody reads, far fewer than a row of its database holds."""
@@ -30,14 +29,7 @@ def plan_text(plan: Plan, *, file: str | None = None, colour: bool = False) -> s
 
     Foreign text never brings control characters along: they are shown, not sent.
     """
-    lines = [(fitted(line), style) for line, style in _lines(plan, file)]
-    if not colour:
-        return "".join(f"{line.rstrip()}\n" for line, _ in lines)
-    console = Console(force_terminal=True, color_system="standard", width=COLUMNS, highlight=False, file=io.StringIO())
-    with console.capture() as captured:
-        for line, style in lines:
-            console.print(Text(line.rstrip(), style=style), soft_wrap=True)
-    return captured.get()
+    return rendered(_lines(plan, file), colour=colour)
 
 
 def plan_markdown(plan: Plan) -> str:
@@ -47,7 +39,7 @@ def plan_markdown(plan: Plan) -> str:
         ("would fail", grouped(plan.would_fail)),
         ("left out", grouped(sum(one.count for one in plan.left_out))),
         ("calls", grouped(plan.batches.calls)),
-        ("time", f"{duration(plan.seconds)} at {rate(plan.pace.calls_per_second)} calls/s"),
+        ("time", f"{duration(plan.seconds)} at {rate(plan.rate.calls_per_second)} calls/s"),
         ("digest", f"`{plan.digest}`"),
     ]
     table = "\n".join(f"| {name} | {value} |" for name, value in rows)
@@ -67,7 +59,7 @@ def sentence(plan: Plan) -> str:
         return f"Nothing would be sent{failing}."
     return (
         f"{counted(plan.to_send, 'object')} would be sent in {counted(plan.batches.calls, 'call')}: "
-        f"{duration(plan.seconds)} at {rate(plan.pace.calls_per_second)} calls/s{failing}."
+        f"{duration(plan.seconds)} at {rate(plan.rate.calls_per_second)} calls/s{failing}."
     )
 
 
@@ -91,7 +83,7 @@ def _lines(plan: Plan, file: str | None) -> Iterator[Line]:
     yield from _numbers(plan)
     yield from _calls(plan)
     yield from _failing(plan)
-    yield from _left_out(plan)
+    yield from left_out_lines(plan.left_out)
     yield from _lookups(plan)
     yield from _repeated("titles", plan.titles)
     yield from _repeated("file names", plan.names)
@@ -117,7 +109,7 @@ def _facts(plan: Plan) -> Iterator[Line]:
     if given:
         facts.append(("options", given))
     for name, fact in facts:
-        yield from wrapped(fact, first=f"  {name:<{_LABEL}}")
+        yield from wrapped(fact, first=f"  {name:<{LABEL}}")
 
 
 def _numbers(plan: Plan) -> Iterator[Line]:
@@ -143,13 +135,13 @@ def _numbers(plan: Plan) -> Iterator[Line]:
     for label, number, note, always in rows:
         if number or always:
             style = "red" if label == "Would fail" else ""
-            yield f"  {label:<{_LABEL}}{grouped(number):>{_NUMBER}}  {note}", style
+            yield f"  {label:<{LABEL}}{grouped(number):>{NUMBER}}  {note}", style
 
 
 def _calls(plan: Plan) -> Iterator[Line]:
     if not plan.to_send:
         return
-    batches, pace = plan.batches, plan.pace
+    batches, planned = plan.batches, plan.rate
     yield "", ""
     short = (
         f"; {counted(batches.cut_short, 'call')} with fewer than ten because of register.max_request_bytes"
@@ -160,13 +152,13 @@ def _calls(plan: Plan) -> Iterator[Line]:
         f"{counted(batches.calls, 'call')}, {batches.files_per_call:.2f} files a call{short}", style="bold"
     )
     yield from wrapped(
-        f"{rate(pace.calls_per_second)} calls/s is {pace.set_by}; retries, other runs and other programs on the account come on top",
+        f"{rate(planned.calls_per_second)} calls/s is {planned.set_by}; retries, other runs and other programs on the account come on top",
         first="  ",
     )
     unknown = f", {counted(plan.size_unknown, 'object')} of unknown size" if plan.size_unknown else ""
     yield f"{volume(plan.bytes)} in the bucket{unknown}", "bold"
     for one in plan.classes:
-        yield f"  {padded(visible(one.name), _LABEL)}{grouped(one.count):>{_NUMBER}}  {volume(one.bytes)}", ""
+        yield f"  {padded(visible(one.name), LABEL)}{grouped(one.count):>{NUMBER}}  {volume(one.bytes)}", ""
 
 
 def _failing(plan: Plan) -> Iterator[Line]:
@@ -175,25 +167,7 @@ def _failing(plan: Plan) -> Iterator[Line]:
     yield "", ""
     yield f"{counted(plan.would_fail, 'object')} would fail, without a call", "bold red"
     for group in plan.failing:
-        explained = diagnose(group.code)
-        yield f"  {visible(group.code)}: {grouped(group.count)}", "red"
-        yield from wrapped(explained.meaning, first="    ")
-        yield from wrapped(f"To do: {explained.fix}", first="    ")
-        for key, message in group.samples[:_SAMPLES]:
-            yield f"    e.g. {cut(visible(key), COLUMNS - 9)}", ""
-            yield from wrapped(visible(message), first="         ", style="dim")
-
-
-def _left_out(plan: Plan) -> Iterator[Line]:
-    if not plan.left_out:
-        return
-    yield "", ""
-    yield f"{counted(sum(one.count for one in plan.left_out), 'object')} left out", "bold"
-    for one in plan.left_out:
-        begin = f"  {padded(visible(one.reason), _LABEL)}{grouped(one.count):>{_NUMBER}}  "
-        yield from wrapped(diagnose_left_out(one.reason).meaning, first=begin)
-        for sample in one.samples[:_LEFT_OUT_SAMPLES]:
-            yield f"    e.g. {cut(visible(sample), COLUMNS - 9)}", "dim"
+        yield from failure_group_lines(group)
 
 
 def _lookups(plan: Plan) -> Iterator[Line]:
@@ -216,10 +190,10 @@ def _repeated(what: str, found: Duplicates) -> Iterator[Line]:
         return
     yield "", ""
     yield f"{grouped(found.texts)} {what} occur more than once, on {counted(found.objects, 'object')}", "bold"
-    for one in found.samples[:_SAMPLES]:
+    for one in found.samples[:MOST_SAMPLES]:
         yield f"  {grouped(one.count)} times {cut(visible(one.text), COLUMNS - 20)}", ""
         for key in one.keys:
-            yield f"    e.g. {cut(visible(key), COLUMNS - 9)}", "dim"
+            yield sample_line(key)
 
 
 def _descriptions(plan: Plan) -> Iterator[Line]:

@@ -20,7 +20,7 @@ PLAIN_KEYS = 2
 _LONG_URL_BYTES = 600
 _EMOJI = re.compile("[\U0001f000-\U0001faff\u2600-\u27bf\ufe0f\u20e3]")
 
-_TRAITS: dict[str, Callable[[str], bool]] = {
+TRAITS: dict[str, Callable[[str], bool]] = {
     "not ASCII": lambda key: not key.isascii(),
     "emoji": lambda key: _EMOJI.search(key) is not None,
     "decomposed letters": lambda key: not key.isascii() and unicodedata.normalize("NFC", key) != key,
@@ -40,7 +40,7 @@ _TRAITS: dict[str, Callable[[str], bool]] = {
 
 def key_traits(key: str) -> frozenset[str]:
     """The kinds of oddness of a key; none for a plain one."""
-    return frozenset(name for name, shows in _TRAITS.items() if shows(key))
+    return frozenset(name for name, shows in TRAITS.items() if shows(key))
 
 
 def pick_canary(objects: Sequence[MediaObject], *, most: int = FILES_PER_CALL) -> list[MediaObject]:
@@ -93,7 +93,7 @@ def in_common(failures: Sequence[Failure]) -> list[str]:
     if len(classes) == 1 and (kind := classes.pop()) != "Standard":
         shared.append(f"the storage class {kind}")
     traits = _all_of(key_traits(key) for key in keys)
-    shared.extend(f"{trait} in the key" for trait in _TRAITS if trait in traits)
+    shared.extend(f"{trait} in the key" for trait in TRAITS if trait in traits)
     return shared
 
 

@@ -1,6 +1,6 @@
-"""Tables as streams of bytes, for a browser that saves them: bounded, and never whole in memory.
+"""Tables as streams of bytes for a browser to save: bounded, and never whole in memory.
 
-Whoever calls these has made sure that the run may be read (`browse_runs.readable_run`); a search is narrowed here, as every search.
+The caller checks that the run may be read (`browse.runs.readable_run`); a search is narrowed here, like every search.
 """
 
 from __future__ import annotations
@@ -38,29 +38,17 @@ _ROWS_A_GROUP = 50_000
 
 
 def failures_csv(store: Store, run_id: str, *, most: int = MOST_ROWS) -> Iterator[bytes]:
-    """The failures of a run as CSV, as `tables.write_failures` writes them; a last line says where more were left out.
-
-    Raises:
-        StoreUnreachable: also in the middle; the download then breaks off.
-    """
+    """The failures of a run as CSV, as `tables.write_failures` writes them; a last line says where more were left out."""
     return _csv(FAILURE_COLUMNS, failure_rows(store, run_id), most=most, rest=_whole(run_id))
 
 
 def mapping_csv(store: Store, run_id: str, *, scope: MappingScope = "run", most: int = MOST_ROWS) -> Iterator[bytes]:
-    """Object → MediaId as CSV, as `tables.write_mapping` writes it; a last line says where more were left out.
-
-    Raises:
-        StoreUnreachable: also in the middle; the download then breaks off.
-    """
+    """Object → MediaId as CSV, as `tables.write_mapping` writes it; a last line says where more were left out."""
     return _csv(MAPPING_COLUMNS, mapping_rows(store, run_id, scope=scope), most=most, rest=_whole(run_id))
 
 
 def objects_csv(store: Store, search: Search, *, readable: Readable, most: int = MOST_ROWS) -> Iterator[bytes]:
-    """The objects of a search as CSV, in the order of its pages; a last line says where more were left out.
-
-    Raises:
-        StoreUnreachable: also in the middle; the download then breaks off.
-    """
+    """The objects of a search as CSV, in the order of its pages; a last line says where more were left out."""
     rows = (
         (
             line.account, line.migration, line.bucket, line.key, line.state, line.code, line.media_id, line.size,
@@ -77,10 +65,6 @@ def mapping_parquet(
     """Object → MediaId as Parquet: texts exactly as they are, sizes as integers, times as UTC timestamps.
 
     A table that was cut has `vod_migrate.cut` in the file's metadata.
-
-    Raises:
-        BadSetting: pyarrow is not installed here.
-        StoreUnreachable: also in the middle; the download then breaks off.
     """
     if not parquet_installed():
         raise BadSetting("Parquet needs pyarrow on Airflow's API server: pip install 'vod-migrate[parquet]'")

@@ -100,6 +100,6 @@ def _explained(directory: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise BadSetting(
-            f"the report cannot be written to {directory} ({error.strerror or error}): name another folder, "
-            "or make room in this one. The run itself is safe; `vod-migrate report` writes its report again."
+            f"cannot write the report to {directory} ({error.strerror or error}): choose another folder or free space in "
+            "this one. The run itself is safe; `vod-migrate report` writes its report again."
         ) from error

@@ -36,8 +36,8 @@ def forecast(report: Report) -> Forecast:
 
 def _recent(report: Report) -> float:
     answered = report.calls.ok
-    if not answered or not report.pace.points:
+    if not answered or not report.rates.points:
         return 0.0
-    stretches = max(1, _RECENT_SECONDS // report.pace.width)
-    calls = fmean(point.accepted for point in report.pace.points[-stretches:])
+    stretches = max(1, _RECENT_SECONDS // report.rates.width)
+    calls = fmean(point.accepted for point in report.rates.points[-stretches:])
     return calls * report.settled / answered

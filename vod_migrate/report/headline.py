@@ -23,14 +23,14 @@ def headline_of(report: Report, language: Language) -> str:
 def headline(
     *, run: RunFacts, counts: RunCounts, prefixes: int, prefixes_failed: int, language: Language = ENGLISH
 ) -> str:
-    """One sentence, without the names that every face shows above it."""
+    """One sentence, without the names that every format shows above it."""
     waiting = counts.pending + counts.unknown
     settled = _settled(counts, language)
     if run.state == "planned":
         return language.count(
             waiting,
-            "Only planned, nothing was sent: {n} object would be.",
-            "Only planned, nothing was sent: {n} objects would be.",
+            "Plan only, nothing was sent: {n} object would be.",
+            "Plan only, nothing was sent: {n} objects would be.",
         )
     if run.state in CUT_SHORT:
         return _cut_short(run, settled, waiting, language)
@@ -42,7 +42,7 @@ def headline(
             time=language.duration(run.seconds),
         )
     if waiting:
-        left = language.count(waiting, "{n} object stays pending", "{n} objects stay pending")
+        left = language.count(waiting, "{n} object remains pending", "{n} objects remain pending")
         return language.say("Ended with work left: {settled}, {left}.", settled=settled, left=left)
     if not counts.settled:
         return _nothing(run, counts, language)
@@ -51,21 +51,25 @@ def headline(
 
 CUT_SHORT = {
     "running": ("Running for {time}: {settled} so far{rest}.", "; {n} more is waiting", "; {n} more are waiting"),
-    "stopped": ("Stopped after {time}: {settled}{rest}.", "; {n} object stays pending", "; {n} objects stay pending"),
+    "stopped": (
+        "Stopped after {time}: {settled}{rest}.",
+        "; {n} object remains pending",
+        "; {n} objects remain pending",
+    ),
     "interrupted": (
         "Interrupted after {time}: {settled}{rest}.",
-        "; the next run goes on with the other {n}",
-        "; the next run goes on with the other {n}",
+        "; the next run continues with the remaining {n}",
+        "; the next run continues with the remaining {n}",
     ),
     "paused": (
         "Paused after {time}: {settled}{rest}.",
-        "; {n} object is left, and the next run goes on",
-        "; {n} objects are left, and the next run goes on",
+        "; {n} object remains for the next run",
+        "; {n} objects remain for the next run",
     ),
     "cancelled": (
         "Cancelled after {time}: {settled}{rest}.",
-        "; {n} object stays pending for the next run",
-        "; {n} objects stay pending for the next run",
+        "; {n} object remains pending for the next run",
+        "; {n} objects remain pending for the next run",
     ),
 }
 """States before a run's end or instead of it: the sentence, and what it says of one or more objects that are left."""
@@ -89,7 +93,7 @@ def _unlisted(run: RunFacts, prefixes: int, prefixes_failed: int, language: Lang
 
 def _settled(counts: RunCounts, language: Language) -> str:
     if not counts.settled:
-        return language.say("no object registered")
+        return language.say("no objects registered")
     parts = [language.count(counts.registered, "{n} object registered", "{n} objects registered")]
     if counts.already_registered:
         parts.append(language.count(counts.already_registered, "{n} already known to VOD", "{n} already known to VOD"))
@@ -102,7 +106,7 @@ def _settled(counts: RunCounts, language: Language) -> str:
 
 def _nothing(run: RunFacts, counts: RunCounts, language: Language) -> str:
     if run.mode == "failed" and any(option.name in _NARROWING for option in run.options):
-        return language.say("Nothing to do: no failed object fits the options of this run.")
+        return language.say("Nothing to do: no failed object matches the options of this run.")
     if run.mode == "failed":
         return language.say("Nothing to do: this migration had no failed objects.")
     if not counts.discovered:

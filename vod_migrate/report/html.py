@@ -28,7 +28,7 @@ def render_html(
     """The whole page.
 
     tables: names of the failures and of the mapping table beside the page, to link to; none where they are not written.
-    zone: in which times are told, by default the migration's.
+    zone: in which times are shown, by default the migration's.
     """
     styles = _static("uPlot.min.css") + "\n" + _static("report.css")
     scripts = (_static("uPlot.iife.min.js"), _static("chart.js"))

@@ -12,29 +12,24 @@ import psycopg
 
 from vod_migrate.errors import BadOption
 from vod_migrate.migration.source import MEDIA_EXTENSIONS
-from vod_migrate.report.diagnosis import diagnose, diagnose_left_out
 from vod_migrate.report.headline import headline
 from vod_migrate.report.model import (
+    CallRates,
     Calls,
     FailureGroup,
-    LeftOut,
-    Pace,
     PreviousRun,
     Report,
     RunFacts,
     Sample,
     ScanFacts,
     Setting,
+    left_out_groups,
 )
-from vod_migrate.report.rate_chart import DOCUMENTED_CALLS_PER_SECOND, bucket_width, pace_points
-from vod_migrate.results.scan import joined_samples
+from vod_migrate.report.rate_chart import DOCUMENTED_CALLS_PER_SECOND, bucket_width, rate_points
+from vod_migrate.results.scan import SAMPLES, joined_samples
 from vod_migrate.results.store import Store
-from vod_migrate.results.summary import RunCounts
 
 QUERIES: Any = aiosql.from_path(Path(__file__).parent / "queries.sql", "psycopg", mandatory_parameters=False)
-
-SAMPLES = 5
-"""Enough to see what the keys have in common; all of them are in the failures table."""
 
 _MOST_CODES = 50
 _TALLIED_SECONDS = 5  # the tally of calls is this fine; shorter stretches are counted from the calls themselves
@@ -55,7 +50,7 @@ def load_report(store: Store, run_id: str) -> Report:
             raise BadOption(f"there is no run {run_id!r} in this results database: `vod-migrate status` lists the runs")
         run = _run(row)
         calls = _calls(connection, run_id)
-        pace = _pace(connection, run, spec=row[6])
+        rates = _rates(connection, run, spec=row[6])
         groups = list(QUERIES.failure_groups(connection, run_id=run_id, most=_MOST_CODES))
         samples = _samples(connection, run_id, [code for code, _ in groups])
         scans = tuple(_scans(connection, run_id))
@@ -72,12 +67,11 @@ def load_report(store: Store, run_id: str) -> Report:
         sentence=headline(run=run, counts=counts, prefixes=prefixes, prefixes_failed=prefixes_failed),
         counts=counts,
         calls=calls,
-        pace=pace,
-        failures=tuple(_groups(groups, samples, counts)),
-        left_out=tuple(
-            LeftOut(diagnosis=diagnose_left_out(reason), count=count, samples=tuple(left_samples.get(reason, ())))
-            for reason, count in sorted(counts.left_out.items(), key=lambda item: (-item[1], item[0]))
+        rates=rates,
+        failures=tuple(
+            FailureGroup(code=code, count=count, samples=tuple(samples.get(code, ()))) for code, count in groups
         ),
+        left_out=left_out_groups(counts.left_out, left_samples),
         scans=scans,
         prefixes=prefixes,
         prefixes_failed=prefixes_failed,
@@ -96,7 +90,7 @@ def _run(row: tuple[Any, ...]) -> RunFacts:
         bucket=row[3],
         mode=row[4],
         options=tuple(_flat(row[5])),
-        # The name and the bucket stand at the top of every face already.
+        # Every format shows the name and the bucket at its top.
         settings=tuple(setting for setting in _flat(spec) if setting.name not in ("name", "source.bucket")),
         local_date=row[7],
         origin=row[8],
@@ -136,7 +130,7 @@ def _calls(connection: psycopg.Connection, run_id: str) -> Calls:
     return Calls(**answers, files=sum(int(files) for _, _, files in rows))
 
 
-def _pace(connection: psycopg.Connection, run: RunFacts, *, spec: Mapping[str, Any]) -> Pace:
+def _rates(connection: psycopg.Connection, run: RunFacts, *, spec: Mapping[str, Any]) -> CallRates:
     caps = [
         float(cap)
         for cap in (
@@ -151,10 +145,10 @@ def _pace(connection: psycopg.Connection, run: RunFacts, *, spec: Mapping[str, A
     stretches = QUERIES.call_buckets if width < _TALLIED_SECONDS else QUERIES.call_stretches
     counted = stretches(connection, run_id=run.run_id, begin=begin, width=width) if begin else ()
     rate = QUERIES.account_rate(connection, account=run.account)
-    return Pace(
+    return CallRates(
         begin=begin,
         width=width,
-        points=pace_points(counted, width=width, span=span),
+        points=rate_points(counted, width=width, span=span),
         account_rate=None if rate is None else float(rate),
         cap=min(caps, default=None),
         documented=DOCUMENTED_CALLS_PER_SECOND,
@@ -166,16 +160,6 @@ def _samples(connection: psycopg.Connection, run_id: str, codes: list[str]) -> d
     for code, key, message, request_id in QUERIES.failure_samples(connection, run_id=run_id, codes=codes, most=SAMPLES):
         found.setdefault(code, []).append(Sample(key=key, message=message or "", request_id=request_id or ""))
     return found
-
-
-def _groups(
-    groups: list[tuple[str, int]], samples: Mapping[str, list[Sample]], counts: RunCounts
-) -> Iterator[FailureGroup]:
-    whole = max(counts.failed, sum(count for _, count in groups))
-    for code, count in groups:
-        yield FailureGroup(
-            diagnosis=diagnose(code), count=count, share=count / whole, samples=tuple(samples.get(code, ()))
-        )
 
 
 def _scans(connection: psycopg.Connection, run_id: str) -> Iterator[ScanFacts]:

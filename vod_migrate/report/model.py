@@ -1,4 +1,4 @@
-"""What there is to say about a run, as values; the faces (text, html, tables, JSON) only show it.
+"""What there is to say about a run, as values; the formats (text, HTML, tables, JSON) only show it.
 
 Every number of a report comes from the outcomes, calls and scans tagged with the run, never from the state of a result, which
 a later run may have changed.
@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from vod_migrate.report.diagnosis import Diagnosis
+from vod_migrate.report.diagnosis import Diagnosis, diagnose, diagnose_left_out
 from vod_migrate.report.rate_chart import RatePoint
 from vod_migrate.results.summary import RunCounts
 
@@ -50,7 +51,7 @@ class RunFacts:
 
     @property
     def zone(self) -> ZoneInfo:
-        """The migration's time zone, in which every face shows its times."""
+        """The migration's time zone, in which every format shows its times."""
         return ZoneInfo(self.timezone)
 
     @property
@@ -60,7 +61,7 @@ class RunFacts:
 
     @property
     def running(self) -> bool:
-        """Whether the run has no verdict yet."""
+        """Whether the run has not ended yet."""
         return self.state == "running"
 
 
@@ -82,10 +83,10 @@ class Calls:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Pace:
+class CallRates:
     """Calls per second over time, of this run alone.
 
-    account_rate: the pace that all workers of the account keep together, None where none is set yet; cap: the lower pace of this
+    account_rate: the rate that all workers of the account keep together, None where none is set yet; cap: the lower rate of this
     migration or run; documented: the vendor's limit for the account. width: seconds that each point stands for.
     """
 
@@ -111,40 +112,48 @@ class Pace:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sample:
-    """One failed object: its key, the service's message and the RequestId of the call, where there were any."""
+    """One failing object: its key, and the message and the RequestId of the reply, '' where there were none."""
 
     key: str
-    message: str
-    request_id: str
+    message: str = ""
+    request_id: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FailureGroup:
-    """The failures with one code; share: of all failures of the run, 0 to 1; samples: up to five."""
+    """The objects that fail with one code: the service's own, or ours in snake_case. samples: up to five."""
 
-    diagnosis: Diagnosis
+    code: str
     count: int
-    share: float
-    samples: tuple[Sample, ...]
+    samples: tuple[Sample, ...] = ()
 
     @property
-    def code(self) -> str:
-        """The service's code, or ours in snake_case."""
-        return self.diagnosis.code
+    def diagnosis(self) -> Diagnosis:
+        """What the code means and what to do."""
+        return diagnose(self.code)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LeftOut:
-    """Objects that the selection left out for one reason; samples: up to five of their keys."""
+    """Objects that the selection left out for one named reason. samples: up to five of their keys."""
 
-    diagnosis: Diagnosis
+    reason: str
     count: int
     samples: tuple[str, ...] = ()
 
     @property
-    def reason(self) -> str:
-        """The named reason."""
-        return self.diagnosis.code
+    def diagnosis(self) -> Diagnosis:
+        """What the reason means and what to do."""
+        return diagnose_left_out(self.reason)
+
+
+def left_out_groups(counts: Mapping[str, int], samples: Mapping[str, Sequence[str]]) -> tuple[LeftOut, ...]:
+    """The reasons with their samples, the most frequent first."""
+    return tuple(
+        LeftOut(reason=reason, count=count, samples=tuple(samples.get(reason, ())))
+        for reason, count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+        if count
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -173,13 +182,13 @@ class PreviousRun:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Report:
-    """Everything a face shows. sentence: what happened, in one; scans: the first of `prefixes` many."""
+    """Everything that a format shows. sentence: what happened, in one sentence; scans: the first of all `prefixes`."""
 
     run: RunFacts
     sentence: str
     counts: RunCounts
     calls: Calls
-    pace: Pace
+    rates: CallRates
     failures: tuple[FailureGroup, ...]
     left_out: tuple[LeftOut, ...]
     scans: tuple[ScanFacts, ...]
@@ -189,13 +198,17 @@ class Report:
 
     @property
     def settled(self) -> int:
-        """Objects that have an end in this run: registered, already registered or failed."""
+        """Objects that this run settled: registered, already registered or failed."""
         return self.counts.registered + self.counts.already_registered + self.counts.failed
 
     @property
     def failed_otherwise(self) -> int:
-        """Failures with codes too rare for a group of their own; the failures table has them."""
+        """Failures whose codes are too rare to be grouped; the failures table has them."""
         return self.counts.failed - sum(group.count for group in self.failures)
+
+    def share_of(self, group: FailureGroup) -> float:
+        """A group's share of all failures, 0 to 1."""
+        return group.count / max(self.counts.failed, sum(one.count for one in self.failures))
 
     @property
     def objects_per_second(self) -> float:
@@ -206,6 +219,10 @@ class Report:
         """The report as JSON types: times in ISO 8601 with offset, rates in calls per second; the names are the fields' own."""
         plain: dict[str, Any] = _plain(self)
         plain["counts"] = self.counts.as_json()
+        for shown, group in zip(plain["failures"], self.failures, strict=True):
+            shown |= {"share": round(self.share_of(group), 3), "diagnosis": _plain(group.diagnosis)}
+        for shown, left in zip(plain["left_out"], self.left_out, strict=True):
+            shown["diagnosis"] = _plain(left.diagnosis)
         if self.previous is not None:
             plain["previous"]["counts"] = self.previous.counts.as_json()
         plain["calls"]["total"] = self.calls.total

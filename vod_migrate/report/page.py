@@ -1,4 +1,4 @@
-"""What every page of a report is made with, the mailed one and those in Airflow: templates, their words, the chart."""
+"""What every page of a report shares, the mailed one and those in Airflow: templates, translations, the chart."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def templates(*folders: Path) -> jinja2.Environment:
 
 
 def translations(language: Language) -> dict[str, Callable[..., Any]]:
-    """What a template says things with: `_(text, **values)`, `_n(number, one, many)`, `duration(seconds)`.
+    """The functions that a template translates with: `_(text, **values)`, `_n(number, one, many)`, `duration(seconds)`.
 
     Values are escaped; the texts are our own.
     """
@@ -54,32 +54,32 @@ def translations(language: Language) -> dict[str, Callable[..., Any]]:
 
 
 def report_facts(report: Report, *, language: Language, zone: ZoneInfo) -> dict[str, Any]:
-    """What the sections of a report show beside the report itself. zone: in which times are told."""
-    begin = report.pace.begin or report.run.started
-    points = coarser(report.pace.points, most=_TABLE_ROWS)
+    """What the sections of a report show beside the report itself. zone: in which times are shown."""
+    begin = report.rates.begin or report.run.started
+    points = coarser(report.rates.points, most=_TABLE_ROWS)
     return {
         "report": report,
         "sentence": headline_of(report, language),
         "numbers": count_lines(report),
         "chart": _chart(report, language, zone),
-        "pace_table": [(begin + dt.timedelta(seconds=point.offset), point) for point in points],
+        "rate_table": [(begin + dt.timedelta(seconds=point.offset), point) for point in points],
     }
 
 
 def _chart(report: Report, language: Language, zone: ZoneInfo) -> dict[str, Any] | None:
-    """What the chart script draws: numbers, our own words and the time zone's name, nothing that anybody outside wrote."""
-    pace = report.pace
-    if pace.begin is None:
+    """What the chart script draws: numbers, our own words and the name of the time zone; no text from outside."""
+    rates = report.rates
+    if rates.begin is None:
         return None
     return {
-        "begin": pace.begin.timestamp(),
-        "width": pace.width,
+        "begin": rates.begin.timestamp(),
+        "width": rates.width,
         "zone": zone.key,
-        "offsets": [point.offset for point in pace.points],
-        "accepted": _rounded(point.accepted for point in pace.points),
-        "throttled": _rounded(point.throttled for point in pace.points),
-        "other": _rounded(point.other for point in pace.points),
-        "limits": {"documented": pace.documented, "account": pace.account_rate, "cap": pace.cap},
+        "offsets": [point.offset for point in rates.points],
+        "accepted": _rounded(point.accepted for point in rates.points),
+        "throttled": _rounded(point.throttled for point in rates.points),
+        "other": _rounded(point.other for point in rates.points),
+        "limits": {"documented": rates.documented, "account": rates.account_rate, "cap": rates.cap},
         "words": {name: language.say(name) for name in ("accepted", "throttled", "refused or unanswered")},
     }
 

@@ -38,7 +38,7 @@ select floor((stretch * 5 - floor(extract(epoch from :begin::timestamptz) / 5) *
 from call_tallies where run_id = :run_id group by bucket order by bucket;
 
 -- name: account_rate$
--- The account's pace for RegisterMedia, in calls per second.
+-- The account's rate for RegisterMedia, in calls per second.
 select rate from quotas where account = :account and api = 'RegisterMedia' and scope = '';
 
 -- name: failure_groups

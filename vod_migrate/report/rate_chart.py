@@ -45,7 +45,7 @@ def bucket_width(span: float) -> int:
     return math.ceil((span + 1) / MOST_POINTS / _DAY) * _DAY
 
 
-def pace_points(counted: Iterable[tuple[int, int, int, int]], *, width: int, span: float) -> tuple[RatePoint, ...]:
+def rate_points(counted: Iterable[tuple[int, int, int, int]], *, width: int, span: float) -> tuple[RatePoint, ...]:
     """One point for every stretch from the first call to the last, also for those without a call.
 
     counted: (stretch, accepted, throttled, other), in calls; a stretch that is not named had none. The last stretch is

@@ -13,13 +13,9 @@ _COLUMNS = ("run_id", "migration", "mode", "state", "registered", "failed", "pen
 
 
 def status_rows(store: Store, *, of: str | None = None, most: int = 10) -> list[dict[str, Any]]:
-    """The newest runs, newest first: of one run, one migration, or all.
-
-    Raises:
-        BadOption: nothing has that name.
-    """
+    """The newest runs, newest first: of one run, one migration, or all."""
     if of is not None and not of.isprintable():
-        raise BadOption(f"{of!a} is no name of a run or a migration")
+        raise BadOption(f"{of!a} is not a run ID or a migration name")
     runs = [run for run in (_by_id(store, of),) if run is not None] or store.runs(migration=of, most=most)
     if of is not None and not runs:
         raise BadOption(f"there is no run and no migration {of!r} in this database; see `vod-migrate status`")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from rich.cells import cell_len, set_cell_size
 from rich.console import Console
@@ -43,3 +43,18 @@ def padded(text: str, columns: int) -> str:
 def fitted(line: str) -> str:
     """A line that fits the terminal."""
     return line if cell_len(line) <= COLUMNS else cut(line, COLUMNS)
+
+
+def rendered(lines: Iterable[Line], *, colour: bool) -> str:
+    """The lines as text that ends with a newline. colour: with the terminal's colour codes."""
+    console = Console(
+        force_terminal=colour,
+        color_system="standard" if colour else None,
+        width=COLUMNS,
+        highlight=False,
+        file=io.StringIO(),
+    )
+    with console.capture() as captured:
+        for line, style in lines:
+            console.print(Text(fitted(line).rstrip(), style=style), soft_wrap=True)
+    return captured.get()

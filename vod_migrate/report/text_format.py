@@ -1,4 +1,4 @@
-"""Numbers, times and foreign text as a person reads them; the same words on every face of a report."""
+"""Numbers, times and foreign text as a person reads them; the same in every format of a report."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def volume(size: int) -> str:
 
 
 def moment(time: dt.datetime, zone: ZoneInfo) -> str:
-    """'2026-11-22 01:00:00', in the zone, which the face names once."""
+    """'2026-11-22 01:00:00', in the zone, which is named once."""
     return time.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S")
 
 

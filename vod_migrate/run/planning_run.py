@@ -15,7 +15,7 @@ from vod_migrate.errors import BadOption
 from vod_migrate.migration.model import Migration
 from vod_migrate.migration.options import Mode, RunOptions
 from vod_migrate.plan.digest import counts_of, stored_body
-from vod_migrate.plan.estimate import pace_of
+from vod_migrate.plan.estimate import planned_rate
 from vod_migrate.plan.model import Decision, Plan
 from vod_migrate.plan.planner import Planner, PlanRequest
 from vod_migrate.results.scan import Scan
@@ -129,7 +129,7 @@ def _make(
         pages=pages_of(connection, run),
         describer=Describer(run.spec, storage_address=connection.storage_address(run.bucket), lookups=lookups),
         lookups=lookups,
-        pace=pace_of(store, connection, run),
+        rate=planned_rate(store, connection, run),
         stop=stop,
         window=run.window,
     ).make()

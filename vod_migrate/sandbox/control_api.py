@@ -15,6 +15,7 @@ from vod_migrate.sandbox.errors import BadRequest
 from vod_migrate.sandbox.faults.config import FaultConfig, FaultPlanFile
 from vod_migrate.sandbox.http import split_target
 from vod_migrate.sandbox.model import explain
+from vod_migrate.sandbox.objects.bucket import Bucket
 from vod_migrate.sandbox.settings import AccountConfig, BucketConfig, CategoryConfig
 from vod_migrate.sandbox.state import World
 
@@ -120,14 +121,21 @@ def expected(world: World, bucket: str | None, prefix: str) -> Iterator[dict[str
     """Every object of a bucket, as a complete listing would show it. Raises `BadRequest`."""
     if bucket is None:
         raise BadRequest("expected needs ?bucket=NAME.")
-    return _expected(world.bucket(bucket).scan(prefix), prefix)
+    return _expected(world.bucket(bucket), prefix)
 
 
-def _expected(scan: Iterator[tuple[str, Any]], prefix: str) -> Iterator[dict[str, Any]]:
-    for key, entry in scan:
+def _expected(bucket: Bucket, prefix: str) -> Iterator[dict[str, Any]]:
+    for key, entry in bucket.scan(prefix):
         if not key.startswith(prefix):
             return
-        yield {"key": key, "size": entry.size, "storage_class": entry.storage_class, "missing": entry.missing}
+        if entry is not None:
+            yield {
+                "key": key,
+                "size": entry.size,
+                "storage_class": entry.storage_class,
+                "missing": entry.missing,
+                "content": bucket.format_of(entry),
+            }
 
 
 def _plan(body: Any) -> list[FaultConfig]:

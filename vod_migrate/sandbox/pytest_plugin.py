@@ -22,6 +22,7 @@ import pytest
 from vod_migrate.sandbox import control_api
 from vod_migrate.sandbox.environment import client_environment
 from vod_migrate.sandbox.faults.config import FaultConfig, FaultPlanFile
+from vod_migrate.sandbox.objects.content import sample
 from vod_migrate.sandbox.oss.objects import new_upload
 from vod_migrate.sandbox.server import SandboxServer
 from vod_migrate.sandbox.settings import (
@@ -63,12 +64,13 @@ class Registered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExpectedObject:
-    """One object of a bucket. `missing`: it is listed, but VOD does not find it."""
+    """One object of a bucket. `missing`: it is listed, but VOD does not find it. `content`: its true format."""
 
     key: str
     size: int
     storage_class: str
     missing: bool
+    content: str
 
 
 class Sandbox:
@@ -129,11 +131,12 @@ class Sandbox:
         """The environment variables that point a client at this sandbox."""
         return client_environment(self.endpoint, self._config)
 
-    def put(self, bucket: str, key: str, body: bytes = b"video", *, storage_class: str = "Standard") -> None:
-        """Store an object; the bucket must exist."""
+    def put(self, bucket: str, key: str, body: bytes | None = None, *, storage_class: str = "Standard") -> None:
+        """Store an object, by default a small file of the format that its extension promises; the bucket must exist."""
+        stored = sample(key) if body is None else body
 
         def act(world: World) -> None:
-            upload = new_upload(key=key, content=body, modified=world.timestamp(), storage_class=storage_class)
+            upload = new_upload(key=key, content=stored, modified=world.timestamp(), storage_class=storage_class)
             world.bucket(bucket).put(upload)
 
         self._do(act)

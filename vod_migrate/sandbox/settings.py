@@ -167,6 +167,8 @@ class DatasetConfig(Strict):
         default=None, description="share of keys whose URL is near 1,024 bytes; default 0.002 times dirt"
     )
     missing: Share = Field(default=0, description="share of keys that are listed but that VOD does not find")
+    corrupt: Share = Field(default=0, description="share of media files whose content is not media")
+    mislabelled: Share = Field(default=0, description="share of media files with the content of another format")
     size: SizeConfig = Field(default_factory=SizeConfig)
     last_modified: datetime | None = Field(
         default=None, description="one time for all; default: spread over the data set"

@@ -27,13 +27,9 @@ class _Table(StreamingResponse):
 
 
 def streamed(rows: Iterator[bytes], *, disposition: str, kind: str) -> StreamingResponse:
-    """A file of rows, for the reader to keep.
-
-    Raises:
-        HTTPException: 429, others are being read. And what comes before the first byte.
-    """
+    """A file of rows, for the reader to keep."""
     if not _places.acquire(timeout=_PATIENCE_SECONDS):
-        raise HTTPException(429, f"{AT_ONCE} tables are being downloaded from this Airflow")
+        raise HTTPException(429, f"{AT_ONCE} tables are already being downloaded from this Airflow")
     try:
         begun = next(rows, b"")
     except BaseException:

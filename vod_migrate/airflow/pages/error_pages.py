@@ -1,4 +1,4 @@
-"""What is shown when something is not there, not allowed or not reachable: a page that says what to do, never a trace."""
+"""What is shown when something does not exist, is not allowed or cannot be reached: a page that says what to do, never a stack trace."""
 
 from __future__ import annotations
 
@@ -29,21 +29,19 @@ class ErrorPage:
 
 _BY_STATUS = {
     401: ErrorPage(title="You are signed out", advice="Sign in to Airflow again, then come back."),
-    403: ErrorPage(title="You may not do this", advice="Ask an administrator of this Airflow for the permission."),
-    404: ErrorPage(title="There is nothing here", advice="It was removed, or you may not see it."),
-    409: ErrorPage(title="The run has changed meanwhile", advice="Look at it again."),
-    422: ErrorPage(title="This address cannot be used", advice="A part of it is not what it should be."),
-    429: ErrorPage(title="Too many downloads at once", advice="Try again when one of them has ended."),
+    403: ErrorPage(title="You do not have permission", advice="Ask an Airflow administrator for permission."),
+    404: ErrorPage(title="Not found", advice="It does not exist, or you may not see it."),
+    409: ErrorPage(title="The run has changed in the meantime", advice="Reload the page."),
+    422: ErrorPage(title="This address cannot be used", advice="A part of the address is not valid."),
+    429: ErrorPage(title="Too many downloads at once", advice="Try again when one of them has finished."),
 }
 _AWAY = ErrorPage(
-    title="The results database does not answer",
-    advice="Runs wait for it and lose nothing. This page tries again by itself.",
+    title="The results database does not respond",
+    advice="Runs wait for it and lose nothing. This page retries automatically.",
     retry=True,
 )
-_UNUSABLE = ErrorPage(title="The results database cannot be used yet", advice="An administrator has to set it up.")
-_OWN_FAULT = ErrorPage(
-    title="This page failed", advice="The log of Airflow's API server says why. Runs are not touched."
-)
+_UNUSABLE = ErrorPage(title="The results database is not ready", advice="An administrator must set it up.")
+_OWN_FAULT = ErrorPage(title="This page failed", advice="See the log of Airflow's API server. Runs are not affected.")
 
 
 def add_error_pages(app: FastAPI) -> None:

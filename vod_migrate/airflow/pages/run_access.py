@@ -14,11 +14,7 @@ NO_SUCH_RUN = "there is no such run, or you may not read it"
 
 
 def run_of_path(run_id: str, viewer: ViewerDep, store: Results) -> RunLine:
-    """The run of the path.
-
-    Raises:
-        HTTPException: 404, whether it is not there or is another DAG's.
-    """
+    """The run of the path."""
     found = readable_run(store, run_id, readable=viewer.readable)
     if found is None or not viewer.may_read(found.dag_id):
         raise HTTPException(404, NO_SUCH_RUN)
@@ -29,11 +25,7 @@ ReadableRun = Annotated[RunLine, Depends(run_of_path)]
 
 
 def stoppable_run(run: ReadableRun, viewer: Acting) -> RunLine:
-    """The run of the path, for whoever may change its state in Airflow, asked for by a page of their own.
-
-    Raises:
-        HTTPException: 403.
-    """
+    """The run of the path, for whoever may change its state in Airflow, asked for by a page of their own."""
     if not viewer.may_stop(run.dag_id):
         raise HTTPException(403, "pausing and cancelling need the permission to edit runs of this DAG")
     return run

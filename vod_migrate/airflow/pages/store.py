@@ -23,11 +23,7 @@ _opened: dict[str, Store] = {}
 
 
 def results() -> Store:
-    """The store; a connection that is changed in Airflow is noticed.
-
-    Raises:
-        BadSetting, StoreUnreachable, StoreNotMigrated, StoreTooNew
-    """
+    """The store; a connection that is changed in Airflow is noticed."""
     url = results_url()
     with _lock:
         if url not in _opened:

@@ -1,6 +1,6 @@
-"""New runs that a page may order: what to send to Airflow's own API, which then decides, records and starts.
+"""New runs that a page may trigger, as requests to Airflow's own API.
 
-The browser sends them as the user who is signed in, so that permissions and audit are Airflow's.
+The browser triggers the run through Airflow's API with the user's permissions, so that permissions and audit are Airflow's.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _RESUMABLE = ("paused", "stopped", "interrupted")
 
 @dataclass(frozen=True, kw_only=True)
 class Trigger:
-    """A run to order: the body of a POST to `/api/v2/dags/{dag_id}/dagRuns`."""
+    """A run to trigger: the body of a POST to `/api/v2/dags/{dag_id}/dagRuns`."""
 
     dag_id: str
     body: dict[str, Any]
@@ -26,7 +26,7 @@ class Trigger:
 
 @dataclass(frozen=True, kw_only=True)
 class Triggers:
-    """What may be ordered from this page; None where there is nothing to do, or the viewer may not.
+    """What this page may trigger; None where there is nothing to do, or the viewer may not.
 
     groups: by code, to send again what failed with it.
     """

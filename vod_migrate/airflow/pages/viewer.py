@@ -1,7 +1,7 @@
-"""Who looks, and what they may: Airflow's own answers, asked anew for every request.
+"""Who is viewing, and what they may do: Airflow's own answers, for every request anew.
 
 Airflow does not authenticate the apps of plugins, so the app itself depends on `viewer_of`. What a viewer may read is a
-set of DAG ids; runs that were made by hand, outside Airflow, belong to no DAG and are for administrators.
+set of DAG ids; runs from the command line belong to no DAG and are for administrators.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Viewer:
 
     @cached_property
     def readable(self) -> frozenset[str] | None:
-        """The DAGs whose runs may be read; None: everything, runs by hand included. A parameter of every query."""
+        """The DAGs whose runs may be read; None: everything, runs from the command line included. A parameter of every query."""
         if self.administrator:
             return None
         if not get_auth_manager().is_authorized_dag(method="GET", access_entity=DagAccessEntity.RUN, user=self.user):
@@ -57,7 +57,7 @@ class Viewer:
         return frozenset(self._dags())
 
     def may_read(self, dag_id: str | None) -> bool:
-        """Whether the runs of a DAG may be read; None: runs by hand."""
+        """Whether the runs of a DAG may be read; None: runs from the command line."""
         if dag_id is None:
             return self.administrator
         return self._may_see_dag(dag_id) and self._may("GET", dag_id)
@@ -99,22 +99,18 @@ ViewerDep = Annotated[Viewer, Depends(viewer_of)]
 
 
 def acting_viewer(request: Request, viewer: ViewerDep) -> Viewer:
-    """The user of a request that changes something: sent by one of this user's own pages, and by no other site.
-
-    Raises:
-        HTTPException: 403.
-    """
+    """The user of a request that changes something: sent by one of this user's own pages, and by no other site."""
     site = request.headers.get("sec-fetch-site")
     origin = request.headers.get("origin")
     foreign = site != "same-origin" if site else origin is not None and not _same_host(origin, request)
     if foreign:
-        raise HTTPException(403, "This was asked for by another site.")
+        raise HTTPException(403, "Another site sent this request.")
     try:
         owner = str(_signer().loads(request.headers.get(TOKEN_HEADER, ""), max_age=_TOKEN_SECONDS))
     except BadSignature:
         owner = ""
     if not hmac.compare_digest(owner.encode(), viewer.id.encode()):
-        raise HTTPException(403, "This page is too old, or another user's: reload it and try again.")
+        raise HTTPException(403, "This page has expired or belongs to another user: reload it and try again.")
     return viewer
 
 

@@ -1,1 +1,1 @@
-"""What the pages read."""
+"""What the pages inside Airflow read."""

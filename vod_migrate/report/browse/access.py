@@ -1,7 +1,7 @@
-"""What the pages inside Airflow read: who may read what, and the connection they read it on.
+"""Who may read what on the pages inside Airflow, and the connection they read it on.
 
-`Readable` is the one word about permission: the ids of the DAGs whose runs somebody may read, or None for an administrator, who
-also sees what was run by hand. Every function of `browse_*` takes it by name, without a default, and every query filters by it.
+`Readable` is the whole permission: the ids of the DAGs whose runs somebody may read, or None for an administrator, who also sees
+runs from the command line. Every function of `browse` takes it by name, without a default, and every query filters by it.
 """
 
 from __future__ import annotations
@@ -32,11 +32,7 @@ def filters(readable: Readable) -> dict[str, Any]:
 
 @contextmanager
 def read_only(store: Store) -> Iterator[psycopg.Connection]:
-    """A connection on which nothing can be written, whose queries agree with each other and end.
-
-    Raises:
-        StoreUnreachable: also where a query took longer than LONGEST_READ_SECONDS.
-    """
+    """A connection on which nothing can be written, whose queries agree with each other and end."""
     with store.connection() as connection:
         connection.execute("set transaction isolation level repeatable read read only")
         connection.execute(f"set local statement_timeout = '{LONGEST_READ_SECONDS}s'".encode())

@@ -80,11 +80,7 @@ class ObjectHistory:
 
 
 def object_history(store: Store, result_id: int, *, readable: Readable) -> ObjectHistory | None:
-    """One object by the id of its result; None where there is none or its reader may not see it.
-
-    Raises:
-        StoreUnreachable
-    """
+    """One object by the id of its result; None where there is none or its reader may not see it."""
     if not 0 <= result_id < 2**63:
         return None
     with read_only(store) as connection:

@@ -72,7 +72,7 @@ class MigrationLine:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MigrationsPage:
-    """Migrations by name. more: (migration, account) after which the next page goes on, None on the last one."""
+    """Migrations by name. more: (migration, account) after which the next page begins, None on the last one."""
 
     lines: tuple[MigrationLine, ...]
     more: tuple[str, str] | None
@@ -81,11 +81,7 @@ class MigrationsPage:
 def migrations_page(
     store: Store, *, readable: Readable, after: tuple[str, str] | None = None, most: int = MIGRATIONS_A_PAGE
 ) -> MigrationsPage:
-    """The migrations that have run at least once, by name, from (migration, account) on.
-
-    Raises:
-        StoreUnreachable
-    """
+    """The migrations that have run at least once, by name, from (migration, account) on."""
     name, account = after or (None, None)
     lines = _lines(store, readable=readable, most=most + 1, after_migration=name, after_account=account)
     shown = tuple(lines[:most])
@@ -93,11 +89,7 @@ def migrations_page(
 
 
 def migration_line(store: Store, account: str, migration: str, *, readable: Readable) -> MigrationLine | None:
-    """One migration; None where there is none or its reader may not see it.
-
-    Raises:
-        StoreUnreachable
-    """
+    """One migration; None where there is none or its reader may not see it."""
     return next(iter(_lines(store, readable=readable, most=1, account=account, migration=migration)), None)
 
 

@@ -66,11 +66,7 @@ def find_objects(
     before: PageCursor | None = None,
     most: int = OBJECTS_A_PAGE,
 ) -> ObjectsPage:
-    """One page: the first, the one after a place, or the one before it.
-
-    Raises:
-        StoreUnreachable
-    """
+    """One page: the first, the one after a place, or the one before it."""
     with read_only(store) as connection:
         if search.media_id is not None and after is None and before is None:
             lines = _of_media(connection, search, readable)
@@ -96,11 +92,7 @@ def find_objects(
 def found_codes(
     store: Store, *, readable: Readable, account: str | None = None, migration: str | None = None
 ) -> tuple[tuple[str, int], ...]:
-    """The codes of failed objects and how many objects have each, the most frequent first: what a search can choose from.
-
-    Raises:
-        StoreUnreachable
-    """
+    """The codes of failed objects and how many objects have each, the most frequent first: what a search can choose from."""
     with read_only(store) as connection:
         rows = QUERIES.search_codes(
             connection, account=account, migration=migration, most=_MOST_CODES, **filters(readable)
@@ -109,21 +101,13 @@ def found_codes(
 
 
 def found_migrations(store: Store, *, readable: Readable) -> tuple[tuple[str, str, int], ...]:
-    """(account, migration, objects) of every migration that has objects, by name: what a search can choose from.
-
-    Raises:
-        StoreUnreachable
-    """
+    """(account, migration, objects) of every migration that has objects, by name: what a search can choose from."""
     with read_only(store) as connection:
         return tuple(_places(connection, Search(), readable))
 
 
 def walk_objects(store: Store, search: Search, *, readable: Readable, most: int) -> Iterator[ObjectLine]:
-    """Up to `most` objects of a search, in the order of its pages. Each stretch is a query of its own: nothing is held between them.
-
-    Raises:
-        StoreUnreachable
-    """
+    """Up to `most` objects of a search, in the order of its pages. Each stretch is a query of its own: nothing is held between them."""
     place: PageCursor | None = None
     left = most
     while left > 0:

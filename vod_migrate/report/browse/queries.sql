@@ -1,6 +1,6 @@
 -- What the pages inside Airflow read. Every query takes :everything and :dags, the ids of the DAGs whose runs its reader may read, and shows
 -- nothing of a migration that none of them has run; of runs, only those of these DAGs. :everything is for administrators, who also see
--- runs made by hand. Totals come from the tallies; no query reads more rows than it shows, but for a handful.
+-- runs from the command line. Totals come from the tallies; no query reads many more rows than it shows.
 
 -- name: run_lines
 -- Runs, the newest first: one by its id, those of a DAG run, of a DAG, or of a migration.
@@ -70,8 +70,8 @@ left join lateral (
 ) t on true
 group by m.account, m.migration, r.night order by m.account, m.migration, r.night;
 
--- name: account_paces
--- The pace of every account that one of the reader's migrations uses, and the share of it in force.
+-- name: account_rates
+-- The rate of every account that one of the reader's migrations uses, and the share of it in force.
 select q.account, q.rate, vod_migrate_share(q.factor, q.cut_at)
 from quotas q
 where q.api = 'RegisterMedia' and q.scope = ''

@@ -27,7 +27,7 @@ class QuotaUser:
 class QuotaBar:
     """An account and RegisterMedia, in calls per second.
 
-    documented: what VOD allows the account; rate: the pace that all workers keep together; share: how much of it is in force, less
+    documented: what VOD allows the account; rate: the rate that all workers keep together; share: how much of it is in force, less
     than 1 after throttling; throttled: the share of the last minute's calls that VOD refused for their number.
     """
 
@@ -45,7 +45,7 @@ class QuotaBar:
 
     @property
     def in_force(self) -> float:
-        """The pace now."""
+        """The rate now."""
         return self.rate * self.share
 
     @property
@@ -60,14 +60,10 @@ class QuotaBar:
 
 
 def quota_bars(store: Store, *, readable: Readable) -> tuple[QuotaBar, ...]:
-    """One bar for each account that a migration of the reader's uses.
-
-    Raises:
-        StoreUnreachable
-    """
+    """One bar for each account that a migration of the reader's uses."""
     with read_only(store) as connection:
-        paces = list(QUERIES.account_paces(connection, most=_MOST_ACCOUNTS, **filters(readable)))
-        accounts = [account for account, _, _ in paces]
+        rates = list(QUERIES.account_rates(connection, most=_MOST_ACCOUNTS, **filters(readable)))
+        accounts = [account for account, _, _ in rates]
         users: dict[str, list[QuotaUser]] = {account: [] for account in accounts}
         calls = dict.fromkeys(accounts, 0)
         throttled = dict.fromkeys(accounts, 0)
@@ -87,5 +83,5 @@ def quota_bars(store: Store, *, readable: Readable) -> tuple[QuotaBar, ...]:
             users=tuple(users[account]),
             throttled=throttled[account] / calls[account] if calls[account] else 0.0,
         )
-        for account, rate, share in paces
+        for account, rate, share in rates
     )

@@ -47,7 +47,7 @@ class RunLine:
 
     @property
     def running(self) -> bool:
-        """Whether it has no verdict yet."""
+        """Whether it has not ended yet."""
         return self.state == "running"
 
     @property
@@ -58,27 +58,19 @@ class RunLine:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunsPage:
-    """Runs, the newest first. more: the place from which the next page goes on, None on the last one."""
+    """Runs, the newest first. more: where the next page begins, None on the last one."""
 
     lines: tuple[RunLine, ...]
     more: tuple[dt.datetime, str] | None
 
 
 def readable_run(store: Store, run_id: str, *, readable: Readable) -> RunLine | None:
-    """The run of that id, None where there is none or its reader may not see it.
-
-    Raises:
-        StoreUnreachable
-    """
+    """The run of that id, None where there is none or its reader may not see it."""
     return next(iter(_lines(store, readable=readable, most=1, run_id=run_id)), None)
 
 
 def runs_of_dag_run(store: Store, dag_id: str, dag_run_id: str, *, readable: Readable) -> tuple[RunLine, ...]:
-    """What one Airflow DAG run did, the newest first: a run for each of its migrations, and for each time it was cleared.
-
-    Raises:
-        StoreUnreachable
-    """
+    """What one Airflow DAG run did, the newest first: a run for each of its migrations, and for each time it was cleared."""
     return tuple(_lines(store, readable=readable, most=_MOST_OF_DAG_RUN, dag_id=dag_id, dag_run_id=dag_run_id))
 
 
@@ -90,11 +82,7 @@ def runs_of_dag(
     before: tuple[dt.datetime, str] | None = None,
     most: int = RUNS_A_PAGE,
 ) -> RunsPage:
-    """The runs of a DAG, from the newest, or from a place that an earlier page ended with.
-
-    Raises:
-        StoreUnreachable
-    """
+    """The runs of a DAG, from the newest, or from a place that an earlier page ended with."""
     return _page(store, readable=readable, before=before, most=most, dag_id=dag_id)
 
 
@@ -107,11 +95,7 @@ def runs_of_migration(
     before: tuple[dt.datetime, str] | None = None,
     most: int = RUNS_A_PAGE,
 ) -> RunsPage:
-    """The runs of a migration that its reader may see, whichever DAG they belong to.
-
-    Raises:
-        StoreUnreachable
-    """
+    """The runs of a migration that its reader may see, whichever DAG they belong to."""
     return _page(store, readable=readable, before=before, most=most, account=account, migration=migration)
 
 

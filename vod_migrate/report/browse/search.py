@@ -1,4 +1,4 @@
-"""What somebody looks for among the objects, as it stands in a page's address."""
+"""A search among the objects, as it stands in a page's address."""
 
 from __future__ import annotations
 
@@ -57,18 +57,15 @@ def read_search(
     """A search from what was typed or pasted, and what was chosen. Empty choices are none.
 
     text: the beginning of a key, a MediaId, `oss://bucket/key`, or the object's http(s) address, percent-encoded as addresses are.
-
-    Raises:
-        BadOption: an unknown state, a code together with a state that has none, or text that no key can hold.
     """
     account, migration, state, code = account or None, migration or None, state or None, code or None
     for name, value in (("q", text), ("account", account), ("migration", migration), ("code", code)):
         if value is not None and (len(value) > _LONGEST or not storable_text(value)):
-            raise BadOption(f"{name}: longer than {_LONGEST:,} characters, or with characters that no key can have")
+            raise BadOption(f"{name}: longer than {_LONGEST:,} characters, or with characters that no key can contain")
     if state is not None and state not in STATES:
-        raise BadOption(f"state: {state!r} is none of {', '.join(STATES)}")
+        raise BadOption(f"state: {state!r} is not one of {', '.join(STATES)}")
     if code is not None and state not in (None, "failed"):
-        raise BadOption(f"code: only failed objects have one; choose the state failed, or any, instead of {state}")
+        raise BadOption(f"code: only failed objects have a code; choose the state failed or all instead of {state}")
     chosen = Search(account=account, migration=migration, state=state, code=code)
     wanted = text.strip()
     if wanted.startswith("oss://"):
@@ -84,7 +81,7 @@ def _from_address(address: str, chosen: Search) -> Search:
         parts = urlsplit(address)
         host = parts.hostname or ""
     except ValueError as error:
-        raise BadOption(f"q: {address[:200]!r} is no address: {error}") from None
+        raise BadOption(f"q: {address[:200]!r} is not a URL: {error}") from None
     key = unquote(parts.path.removeprefix("/"), errors="replace")
     # A CDN's domain says nothing about the bucket.
     bucket, dot, rest = host.partition(".")
@@ -107,11 +104,7 @@ class PageCursor:
 
     @classmethod
     def from_token(cls, token: str) -> PageCursor:
-        """From an address.
-
-        Raises:
-            BadOption: it was changed or cut off.
-        """
+        """From an address."""
         try:
             migration, account, key, result_id = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
         except (ValueError, TypeError, RecursionError):
@@ -124,7 +117,7 @@ class PageCursor:
 
 
 def _damaged() -> BadOption:
-    return BadOption("the place in the address is damaged: begin again at the first page")
+    return BadOption("the page's address is damaged: start again at the first page")
 
 
 def prefix_end(prefix: str) -> str | None:

@@ -1,5 +1,5 @@
-// Draws the calls per second of a report. The numbers stand in the page as JSON (#pace); colours come from its style sheet.
-// "vod:pace" on the document says that the numbers changed, "vod:theme" that the colours did.
+// Draws the calls per second of a report. The numbers stand in the page as JSON (#rates); colours come from its style sheet.
+// "vod:rates" on the document says that the numbers changed, "vod:theme" that the colours did.
 "use strict";
 (function () {
   const steps = [1, 2, 5, 10, 15, 30].concat(
@@ -8,7 +8,7 @@
   const find = (id) => document.getElementById(id);
 
   let chart = null;
-  let pace = null;
+  let rates = null;
   let columns = [];
   let place = null;
   let width = 0;
@@ -25,15 +25,15 @@
   }
 
   function read() {
-    pace = JSON.parse(find("pace").textContent);
-    pace.shown = ["documented", "account", "cap"].filter((name) => pace.limits[name] !== null);
+    rates = JSON.parse(find("rates").textContent);
+    rates.shown = ["documented", "account", "cap"].filter((name) => rates.limits[name] !== null);
     // Each point stands for a stretch of time: the last one needs an end to be seen.
-    const times = pace.offsets.map((offset) => pace.begin + offset);
-    times.push(times[times.length - 1] + pace.width);
+    const times = rates.offsets.map((offset) => rates.begin + offset);
+    times.push(times[times.length - 1] + rates.width);
     const extended = (values) => values.concat(values[values.length - 1]);
     const ended = (values) => values.concat(0);
-    columns = [times, extended(pace.accepted), ended(pace.throttled), ended(pace.other)];
-    pace.shown.forEach((name) => columns.push(times.map(() => pace.limits[name])));
+    columns = [times, extended(rates.accepted), ended(rates.throttled), ended(rates.other)];
+    rates.shown.forEach((name) => columns.push(times.map(() => rates.limits[name])));
   }
 
   const top = () => Math.max(...columns.slice(1).map((column) => Math.max(...column))) * 1.08;
@@ -46,11 +46,11 @@
       return;
     }
     const clock = new Intl.DateTimeFormat("en-GB", {
-      timeZone: pace.zone, hour: "2-digit", minute: "2-digit", second: "2-digit",
+      timeZone: rates.zone, hour: "2-digit", minute: "2-digit", second: "2-digit",
     });
-    const stretch = Math.min(at, pace.offsets.length - 1);
-    const parts = ["accepted", "throttled"].map((name) => rate(pace[name][stretch]) + " " + pace.words[name]);
-    if (pace.other[stretch]) parts.push(rate(pace.other[stretch]) + " " + pace.words["refused or unanswered"]);
+    const stretch = Math.min(at, rates.offsets.length - 1);
+    const parts = ["accepted", "throttled"].map((name) => rate(rates[name][stretch]) + " " + rates.words[name]);
+    if (rates.other[stretch]) parts.push(rate(rates.other[stretch]) + " " + rates.words["refused or unanswered"]);
     readout.textContent = clock.format(new Date(columns[0][stretch] * 1000)) + ": " + parts.join(", ");
   }
 
@@ -68,7 +68,7 @@
     return {
       width: place.clientWidth,
       height: place.clientWidth < 480 ? 190 : 260,
-      tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), pace.zone),
+      tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), rates.zone),
       legend: { show: false },
       cursor: { y: false, drag: { x: false, y: false }, points: { show: false } },
       scales: { y: { range: () => [0, top()] } },
@@ -84,7 +84,7 @@
       series: [{}, {
         stroke: colour("accepted"), fill: colour("accepted-fill"), width: 1.5, paths: stepped, points: { show: false },
       }, trouble("throttled"), trouble("other")].concat(
-        pace.shown.map((name) => ({
+        rates.shown.map((name) => ({
           stroke: colour(name), width: 1.5, dash: name === "documented" ? [2, 4] : [7, 4], points: { show: false },
         })),
       ),
@@ -99,10 +99,10 @@
   }
 
   function update() {
-    if (!find("pace") || !find("chart")) return;
-    const before = pace ? pace.shown.join() : "";
+    if (!find("rates") || !find("chart")) return;
+    const before = rates ? rates.shown.join() : "";
     read();
-    if (chart && place === find("chart") && before === pace.shown.join()) {
+    if (chart && place === find("chart") && before === rates.shown.join()) {
       chart.setData(columns);
       return;
     }
@@ -118,7 +118,7 @@
 
   const redraw = () => chart && draw();
   update();
-  document.addEventListener("vod:pace", update);
+  document.addEventListener("vod:rates", update);
   document.addEventListener("vod:theme", redraw);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
 })();

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from operator import itemgetter
 
+from vod_migrate.sandbox.objects import content
 from vod_migrate.sandbox.objects.dataset import Dataset, Rollup, no_rollup
 from vod_migrate.sandbox.objects.object import ARCHIVED_CLASSES, StoredObject, Upload
 from vod_migrate.sandbox.objects.restore import Restore
@@ -85,6 +86,15 @@ class Bucket:
             return True
         restore = self._restores.get(entry.key)
         return restore is not None and restore.readable(now)
+
+    def format_of(self, entry: StoredObject) -> str:
+        """What an object contains, as its first bytes tell: see `objects.content`."""
+        upload = self._uploads.get(entry.key)
+        if upload is not None:
+            return content.recognised(upload.content[: content.HEAD_BYTES])
+        if self.dataset is None or not entry.size:
+            return "empty"
+        return self.dataset.format_of(entry.key)
 
     def find(self, key: str) -> StoredObject | None:
         """The object of that key, uploaded or generated."""

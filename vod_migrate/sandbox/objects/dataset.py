@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 from typing import Final
 
-from vod_migrate.sandbox.objects import names
+from vod_migrate.sandbox.objects import content, names
 from vod_migrate.sandbox.objects.object import StoredObject
 from vod_migrate.sandbox.settings import DatasetConfig
 
@@ -28,6 +28,7 @@ _MARKER_SHARE: Final = 0.1
 _EMPTY_SHARE: Final = 0.004
 _INFREQUENT_SHARE: Final = 0.05
 _PATTERN_BYTES: Final = 65_536
+_MISLABELLED: Final = ("mp3", "matroska", "avi", "flv")
 
 # Made once: a key takes a microsecond or two, and writing a time out would be a third of it.
 _TIMES: Final = [f"T{minute // 60:02d}:{minute % 60:02d}:{minute * 7 % 60:02d}.000Z" for minute in range(1_440)]
@@ -95,14 +96,50 @@ class Dataset:
                 for entry in self._block(following)[1]:
                     yield entry.key, entry
 
-    def content(self, key: str, start: int, length: int) -> Iterator[bytes]:
+    def read(self, key: str, start: int, length: int) -> Iterator[bytes]:
         """`length` deterministic bytes of an object from offset `start` on, in pieces."""
+        head = self._head(key)
+        if start < len(head) and length > 0:
+            piece = head[start:][:length]
+            yield piece
+            start += len(piece)
+            length -= len(piece)
         pattern = hashlib.shake_128(f"{self.config.seed}:{key}".encode()).digest(_PATTERN_BYTES)
         while length > 0:
             piece = pattern[start % _PATTERN_BYTES :][:length]
             yield piece
             start += len(piece)
             length -= len(piece)
+
+    def format_of(self, key: str) -> str:
+        """What an object contains: the format that its name promises, except for the shares of the configuration."""
+        config, promised = self.config, content.format_of_name(key)
+        if not config.corrupt + config.mislabelled or not content.is_media(promised):
+            return promised
+        digest = hashlib.blake2b(f"{config.seed}:{key}".encode(), digest_size=8).digest()
+        luck = int.from_bytes(digest[:6], "big") / 2**48
+        if luck < config.corrupt:
+            return content.NOT_MEDIA[digest[6] % len(content.NOT_MEDIA)]
+        if luck < config.corrupt + config.mislabelled:
+            others = [name for name in _MISLABELLED if name != promised]
+            return others[digest[6] % len(others)]
+        return promised
+
+    def _head(self, key: str) -> bytes:
+        name = self.format_of(key)
+        return self._playlist(key) if name == "hls" else content.head(name)
+
+    def _playlist(self, key: str) -> bytes:
+        """The playlist of an HLS folder: it names each segment beside it, and empty lines fill up its size."""
+        folder = key.rpartition("/")[0] + "/"
+        number = self._block_of(key)
+        keys, entries = self._block(number) if number is not None else ([], [])
+        place = bisect_left(keys, key)
+        size = entries[place].size if place < len(keys) and keys[place] == key else 0
+        beside = (name for name in keys[bisect_left(keys, folder) :] if name.startswith(folder) and name != key)
+        lines = "".join(f"#EXTINF:6.0,\n{name.removeprefix(folder)}\n" for name in beside if name.endswith(".ts"))
+        text = content.head("hls") + f"#EXT-X-TARGETDURATION:6\n{lines}#EXT-X-ENDLIST\n".encode()
+        return text.ljust(size, b"\n")
 
     def _last_not_above(self, key: str) -> int:
         low, high = 0, self.blocks

@@ -108,7 +108,7 @@ def get_object(bucket: Bucket, key: str, request: Request, now: float) -> HttpRe
         return HttpReply(status=status, headers=headers, body=upload.content[start:end])
     if bucket.dataset is None:
         raise OssError("NoSuchKey", 404, "The specified key does not exist.", Key=key)
-    chunks = bucket.dataset.content(key, start, end - start)
+    chunks = bucket.dataset.read(key, start, end - start)
     return HttpReply(status=status, headers=headers, chunks=chunks, length=end - start)
 
 

@@ -1,4 +1,4 @@
-"""Pause and cancel: what a person may say to a run that is under way. New runs are ordered from Airflow itself (see `orders`)."""
+"""Pause and cancel a run. The browser triggers new runs through Airflow's API, with the user's permissions (see `triggers`)."""
 
 from __future__ import annotations
 

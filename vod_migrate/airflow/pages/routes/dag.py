@@ -11,7 +11,8 @@ from fastapi.responses import HTMLResponse
 from vod_migrate.airflow.pages.render import render
 from vod_migrate.airflow.pages.store import Results
 from vod_migrate.airflow.pages.viewer import ViewerDep
-from vod_migrate.report.browse.runs import RunsPage, runs_of_dag
+from vod_migrate.report.bar_chart import bars
+from vod_migrate.report.browse.runs import runs_of_dag
 
 router = APIRouter()
 
@@ -33,25 +34,15 @@ def dag_tab(
     place = None if before is None or before.tzinfo is None else (before, before_run)
     page = runs_of_dag(store, dag_id, readable=frozenset({dag_id}), before=place)
     newest = place is None
+    last = page.lines[:_TREND_RUNS][::-1] if newest else ()
     return render(
         request,
         "dag.html",
         viewer=viewer,
         dag_id=dag_id,
         page=page,
-        trend=_trend(page) if newest else (),
+        last=last,
+        trend=bars([(line.registered + line.already_registered, line.failed) for line in last]),
         newest=newest,
         running=newest and any(line.running for line in page.lines),
     )
-
-
-def _trend(page: RunsPage) -> list[dict[str, object]]:
-    """The last runs from old to new, each as heights of a bar, in per cent of the largest."""
-    lines = page.lines[:_TREND_RUNS][::-1]
-    largest = max((line.registered + line.already_registered + line.failed for line in lines), default=0)
-    if not largest:
-        return []
-    done = ((line, line.registered + line.already_registered) for line in lines)
-    return [
-        {"line": line, "done": 100 * count / largest, "failed": 100 * line.failed / largest} for line, count in done
-    ]

@@ -35,11 +35,7 @@ class SearchQuery:
     migration: str
 
     def search(self) -> Search:
-        """What it means.
-
-        Raises:
-            BadOption
-        """
+        """What it means."""
         name, _, account = self.migration.partition("@")
         return read_search(self.q, account=account, migration=name, state=self.state, code=self.code)
 

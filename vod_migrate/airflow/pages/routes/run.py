@@ -51,7 +51,7 @@ def dag_run_tab(
 def run_page(
     request: Request, run: ReadableRun, viewer: ViewerDep, reading: ReadingDep, store: Results
 ) -> HTMLResponse:
-    """The same report by the run's own id, also of a run by hand."""
+    """The same report by the run's own id, also for a run from the command line."""
     facts = _facts(store, run, viewer, reading)
     return render(request, "run.html", viewer=viewer, found=(run,), in_tab=False, **facts)
 

@@ -1,4 +1,4 @@
-// What the pages do beside reading: confirm, order a run from Airflow's own API, keep what a person opened while parts are
+// What the pages do besides reading: confirm, trigger a run through Airflow's API, keep what a person opened while parts are
 // replaced, say what changed, and lead to pages of Airflow around the frame.
 "use strict";
 (function () {
@@ -101,7 +101,7 @@
 
   document.addEventListener("htmx:afterSettle", (event) => {
     if (event.detail.target.id !== "live") return;
-    document.dispatchEvent(new Event("vod:pace"));
+    document.dispatchEvent(new Event("vod:rates"));
     const going = document.querySelector("[data-spoken]");
     say(going ? going.dataset.spoken : document.querySelector("h1").textContent);
     if (find("notice").dataset.from === "poll") {

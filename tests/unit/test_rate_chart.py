@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from vod_migrate.report.rate_chart import MOST_POINTS, RatePoint, bucket_width, coarser, pace_points
+from vod_migrate.report.rate_chart import MOST_POINTS, RatePoint, bucket_width, coarser, rate_points
 
 
 @pytest.mark.parametrize(
@@ -44,13 +44,13 @@ def test_a_stretch_is_the_smallest_round_time_that_needs_no_more_points_than_a_c
 def test_every_stretch_of_the_run_becomes_one_point(
     counted: list[tuple[int, int, int, int]], width: int, span: float, accepted: list[float], why: str
 ) -> None:
-    points = pace_points(counted, width=width, span=span)
+    points = rate_points(counted, width=width, span=span)
     assert [point.accepted for point in points] == accepted, why
     assert [point.offset for point in points] == [number * width for number in range(len(points))]
 
 
 def test_throttled_and_other_calls_are_rates_of_their_own() -> None:
-    points = pace_points([(0, 20, 10, 4), (1, 2, 1, 0)], width=2, span=3.9)
+    points = rate_points([(0, 20, 10, 4), (1, 2, 1, 0)], width=2, span=3.9)
     assert points[0] == RatePoint(offset=0, accepted=10, throttled=5, other=2)
 
 
