@@ -55,7 +55,8 @@ def list_pages(
     """
     last, empty = after, 0
     while True:
-        page = _page(bucket, prefix, cursor, delimiter, sleep)
+        asked = time.monotonic()
+        page = replace(_page(bucket, prefix, cursor, delimiter, sleep), fetched=asked)
         # One by folders has no objects where there are only folders.
         empty = 0 if page.objects or delimiter else empty + 1
         if empty > MOST_EMPTY_PAGES:

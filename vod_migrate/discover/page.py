@@ -16,7 +16,7 @@ class ListedPage:
     """One page as its source gave it. cursor: where the next page begins, None on the last.
 
     playlists: folders (ending in '/', '' for the top) that hold an HLS playlist, as far as the page's segments need it.
-    broken, left_out, samples, rows: of a manifest or inventory; see `Listing`.
+    fetched: when its request was sent, on the monotonic clock. broken, left_out, samples, rows: of a manifest or inventory; see `Listing`.
     """
 
     objects: tuple[MediaObject, ...]
@@ -26,3 +26,4 @@ class ListedPage:
     left_out: Mapping[str, int] = field(default_factory=dict)
     samples: Mapping[str, Sequence[str]] = field(default_factory=dict)
     rows: int = 0
+    fetched: float | None = None

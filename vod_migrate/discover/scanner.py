@@ -1,26 +1,33 @@
-"""One scan: list a prefix page by page from its cursor, select, and merge each page into the results."""
+"""Lists what a run has to list: a page at a time from its cursor, select, and merge each page into the run's queue.
+
+One at a time lists for a run, whoever holds its role `discover`. Somebody who has lost it, or finds a scan elsewhere than it left it (a
+failover may forget a page), reads again where the scan stands.
+"""
 
 from __future__ import annotations
 
 import logging
+import os
+import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
+from vod_migrate.discover.hls import folder_of, is_segment
 from vod_migrate.discover.page import ListedPage
 from vod_migrate.discover.selection import Selection, storable
 from vod_migrate.discover.source import Pages
-from vod_migrate.errors import Interrupted, SourceUnavailable, StoreError, VodMigrateError
+from vod_migrate.errors import Interrupted, SourceError, SourceUnavailable, StoreError, VodMigrateError
+from vod_migrate.results.claims import DISCOVER
 from vod_migrate.results.run import Run
-from vod_migrate.results.scan import Scan, SelectedPage
-from vod_migrate.results.session import Presence
+from vod_migrate.results.scan import Leftover, Scan, ScanKind, SelectedPage
+from vod_migrate.results.scans import ScanMoved
+from vod_migrate.results.stop_code import source_code_of
 from vod_migrate.results.store import Store
+from vod_migrate.results.work import Place
 
 log = logging.getLogger(__name__)
-
-_LOCK_GLANCE_SECONDS = 1.0
-_LIFE_SECONDS = 30.0
 
 
 class Scanner:
@@ -33,120 +40,184 @@ class Scanner:
         run: Run,
         selection: Selection,
         pages: Pages,
+        holds_playlist: Callable[[str, threading.Event], bool],
         stop: threading.Event,
         patience: float,
     ) -> None:
-        """patience: seconds for which a worker that takes over leaves an unreachable source to a later try."""
+        """Holds_playlist: whether a folder of the bucket does; stop: ends the listing, and is set when somebody else lists.
+
+        patience: for how many seconds a worker that takes over leaves an
+        unreachable source to a later try.
+        """
         self._store = store
         self._run = run
         self._selection = selection
         self._pages = pages
+        self._holds_playlist = holds_playlist
         self._stop = stop
         self._patience = patience
         self._first_trouble: dict[int, float] = {}
+        self._folders: dict[str, bool] = {}
 
     def run(self) -> None:
-        """Lists every open scan to its end; what another run, or another discoverer, is listing is waited for.
+        """Lists every open scan to its end. Whoever listed for the run before is displaced.
 
         Raises:
-            SourceError, BadSetting: why the first prefix could not be listed, once the others are done.
-            Interrupted: `stop` was set; each scan keeps its cursor.
+            SourceError, BadSetting: why the first scan could not be brought to its end, once the others are done.
+            Interrupted: `stop` was set, or another process lists now; each scan keeps its cursor.
         """
         errors: list[VodMigrateError] = []
         given_up: set[int] = set()
-        with self._store.presence(self._run.run_id) as presence, self._showing_life(presence):
-            while scans := [scan for scan in self._store.open_scans(self._run.run_id) if scan.scan_id not in given_up]:
-                progressed = False
-                with self._store.discovery_lock(self._run.run_id) as held:
-                    for scan in scans if held else ():
-                        try:
-                            progressed |= self._scan(scan, self._stop)
-                        except (Interrupted, StoreError):
-                            raise
-                        except VodMigrateError as error:
-                            errors.append(error)
-                            given_up.add(scan.scan_id)
-                            if not isinstance(error, SourceUnavailable):
-                                self._give_up(scan, error)
-                if not progressed:
-                    _check(self._stop)
-                    self._stop.wait(_LOCK_GLANCE_SECONDS)
-        if errors:
-            raise errors[0]
-
-    def take_over(self, stop: threading.Event) -> None:
-        """Lists what nobody lists: for a register worker without work, where no discover task is there.
-
-        A prefix that cannot be listed now is left to a later try, for as long as a discover task may still be retried.
-        """
-        with self._store.discovery_lock(self._run.run_id) as held:
-            if not held:
-                return
-            for scan in self._store.open_scans(self._run.run_id):
+        with self._listing() as place:
+            while scans := [scan for scan in self._store.open_scans(self._run) if scan.scan_id not in given_up]:
+                scan = scans[0]
+                if scan.kind is ScanKind.APPROVAL and given_up:
+                    break
                 try:
-                    if self._scan(scan, stop):
-                        log.info(
-                            "prefix %r was listed by a register worker, since no discover task was there", scan.prefix
-                        )
+                    self._scan(place, scan, self._stop)
+                except ScanMoved:
+                    self._still_listing(place)
                 except (Interrupted, StoreError):
                     raise
                 except VodMigrateError as error:
-                    log.warning("prefix %r cannot be listed: %s", scan.prefix, error)
+                    errors.append(error)
+                    given_up.add(scan.scan_id)
+                    if not isinstance(error, SourceUnavailable):
+                        self._give_up(place, scan, error)
+        if errors:
+            raise errors[0]
+
+    def take_over(self, place: Place, stop: threading.Event) -> None:
+        """Lists what nobody lists: for a register worker without work, where no discover task is there.
+
+        A scan that cannot be brought to its end now is left to a later try, for as long as a discover task may still be retried.
+        """
+        if not self._store.take_role(self._run, place, DISCOVER):
+            return
+        try:
+            for scan in self._store.open_scans(self._run):
+                try:
+                    self._scan(place, scan, stop)
+                    log.info("%s was listed by a register worker, since no discover task was there", _name(scan))
+                except ScanMoved:
+                    return
+                except (Interrupted, StoreError):
+                    raise
+                except VodMigrateError as error:
+                    log.warning("%s cannot be listed: %s", _name(scan), error)
                     first = self._first_trouble.setdefault(scan.scan_id, time.monotonic())
                     patient = time.monotonic() - first < self._patience
-                    if not (isinstance(error, SourceUnavailable) and patient):
-                        self._give_up(scan, error)
+                    if isinstance(error, SourceUnavailable) and patient:
+                        return
+                    self._give_up(place, scan, error)
+        finally:
+            self._store.drop_role(self._run, place, DISCOVER)
 
-    def _give_up(self, scan: Scan, error: VodMigrateError) -> None:
+    def _give_up(self, place: Place, scan: Scan, error: VodMigrateError) -> None:
         now = self._store.scan(scan.scan_id)
-        if now is not None:
-            self._store.close_scan(now, state="failed", code=type(error).__name__, error=str(error))
+        if now.state == "open":
+            self._store.close_scan(self._run, place, now, state="failed", code=source_code_of(error), error=str(error))
 
-    def _scan(self, found: Scan, stop: threading.Event) -> bool:
-        """Lists one prefix; False when another run is listing it."""
+    def _still_listing(self, place: Place) -> None:
+        if not self._store.renew(place):
+            raise Interrupted("another process lists for this run now", code="replaced")
+
+    def _scan(self, place: Place, scan: Scan, stop: threading.Event) -> None:
+        """Brings one scan to its end.
+
+        Raises:
+            ScanMoved
+        """
         _check(stop)
-        with self._store.scan_lock(self._run, found) as held:
-            if not held:
-                return False
-            # Read again under the lock: a predecessor may have moved the cursor, or ended the scan.
-            scan = self._store.scan(found.scan_id)
-            if scan is None:
-                return True
-            if scan.pages and scan.cursor is None:
-                self._store.close_scan(scan, state="complete")
-                return True
-            for page in self._pages(scan, stop):
-                _check(stop)
-                listing = as_listing(page, self._selection)
-                scan = self._store.merge_page(self._run, scan, listing)
-                if scan.limited:
-                    self._store.close_scan(scan, state="limited")
-                    return True
-            self._store.close_scan(scan, state="complete")
-            return True
+        steps = {ScanKind.LEFTOVERS: self._take_leftovers, ScanKind.APPROVAL: self._hold_against_plan}
+        after, state = steps.get(scan.kind, self._list)(place, scan, stop)
+        self._store.close_scan(self._run, place, after, state=state)
+
+    def _list(self, place: Place, scan: Scan, stop: threading.Event) -> tuple[Scan, str]:
+        if scan.page_no and scan.cursor is None:
+            return scan, "complete"
+        for page in self._pages(scan, stop):
+            _check(stop)
+            scan = self._store.merge_page(self._run, place, scan, as_listing(page, self._selection))
+            if scan.limited:
+                return scan, "limited"
+        return scan, "complete"
+
+    def _take_leftovers(self, place: Place, scan: Scan, stop: threading.Event) -> tuple[Scan, str]:
+        selection = leftover_selection(self._run, fixed=scan.whole)
+        while found := self._store.leftover_page(self._run, scan):
+            _check(stop)
+            left_out = self._unfit(found, selection, stop)
+            scan = self._store.merge_leftovers(self._run, place, scan, found, left_out=left_out)
+        return scan, "complete"
+
+    def _unfit(
+        self, found: Sequence[Leftover], selection: Selection, stop: threading.Event
+    ) -> dict[str, Sequence[str]]:
+        """What this run's file leaves out, by reason: it may be another one than that of the run that left it."""
+        playlists = {
+            folder for folder in {folder_of(one.object.key) for one in found if is_segment(one.object.key)}
+            if self._run.spec.select.hls == "playlists" and self._in_folder(folder, stop)
+        }  # fmt: skip
+        left_out: dict[str, list[str]] = {}
+        for one in found:
+            reason = selection.reason(one.object, playlists=playlists)
+            if reason is not None:
+                left_out.setdefault(reason, []).append(one.object.key)
+        return dict(left_out)
+
+    def _in_folder(self, folder: str, stop: threading.Event) -> bool:
+        if folder not in self._folders:
+            self._folders[folder] = self._holds_playlist(folder, stop)
+        return self._folders[folder]
+
+    def _hold_against_plan(self, place: Place, scan: Scan, stop: threading.Event) -> tuple[Scan, str]:
+        for other in self._store.scan_errors(self._run):
+            raise SourceError(
+                f"nothing is sent, because {_name(other)} could not be listed and held against the plan: {other.error}"
+            )
+        while (after := self._store.approve_page(self._run, place, scan)) is not None:
+            _check(stop)
+            scan = after
+        return self._store.scan(scan.scan_id), "complete"
 
     @contextmanager
-    def _showing_life(self, presence: Presence) -> Iterator[None]:
-        """Signs of life from a thread of their own: a first page may take minutes (a manifest's copy, pages held for a folder)."""
-        over = threading.Event()
+    def _listing(self) -> Iterator[Place]:
+        """The role, renewed by a thread of its own: a first page may take minutes (a manifest's copy, pages held for a folder).
 
-        def show() -> None:
-            while True:
+        Where another process takes the role, `stop` is set.
+        """
+        place = self._store.take_place(self._run, slot=DISCOVER, host=f"{socket.gethostname()}:{os.getpid()}")
+        over, displaced = threading.Event(), threading.Event()
+
+        def renew() -> None:
+            while not over.wait(self._store.lease / 3):
                 try:
-                    presence.keep()
-                    self._store.show_life(self._run.run_id)
+                    if not self._store.renew(place):
+                        displaced.set()
+                        self._stop.set()
+                        return
                 except StoreError as error:
-                    log.warning("run %s could not show that it lives: %s", self._run.run_id, error)
-                if over.wait(_LIFE_SECONDS):
-                    return
+                    log.warning("the lease of the lister of run %s could not be renewed: %s", self._run.run_id, error)
 
-        thread = threading.Thread(target=show, name="life", daemon=True)
+        thread = threading.Thread(target=renew, name="lease-of-lister", daemon=True)
         thread.start()
         try:
-            yield
+            yield place
+        except Interrupted as error:
+            if displaced.is_set():
+                raise Interrupted("another process lists for this run now", code="replaced") from error
+            raise
         finally:
             over.set()
             thread.join(1.0)  # a database that is away must not hold up the end
+            self._leave(place)
+
+    def _leave(self, place: Place) -> None:
+        try:
+            self._store.leave(self._run, place, patience=1.0)
+        except StoreError as error:
+            log.warning("the lease of the lister could not be given back, so it ends by itself: %s", error)
 
 
 def as_listing(page: ListedPage, selection: Selection) -> SelectedPage:
@@ -161,7 +232,25 @@ def as_listing(page: ListedPage, selection: Selection) -> SelectedPage:
         samples={**page.samples, **selected.samples},
         broken=page.broken,
         rows=page.rows,
+        fetched=page.fetched,
     )
+
+
+def leftover_selection(run: Run, *, fixed: bool) -> Selection:
+    """What a run's file selects of what earlier runs left.
+
+    fixed: neither prefixes nor edges of time follow the date, so all of them hold; otherwise an earlier date's objects belong to the
+    migration as well, and only what stands before the date in a prefix counts.
+    """
+    source, rules = run.spec.source, run.spec.select
+    if fixed:
+        return Selection(rules, prefixes=source.prefixes)
+    heads = tuple(prefix.partition("{{")[0] for prefix in source.prefixes) if source.listed else ("",)
+    return Selection(rules.model_copy(update={"modified_after": None, "modified_before": None}), prefixes=heads)
+
+
+def _name(scan: Scan) -> str:
+    return f"prefix {scan.prefix!r}" if scan.kind is ScanKind.PREFIX else scan.prefix or f"the {scan.kind.value}"
 
 
 def _check(stop: threading.Event) -> None:

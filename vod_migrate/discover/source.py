@@ -61,6 +61,15 @@ def pages_of(connection: Connection, run: Run) -> Pages:
     return of_inventory if source.inventory is not None else listed
 
 
+def playlists_of(connection: Connection, run: Run) -> Callable[[str, threading.Event], bool]:
+    """Whether a folder of the run's bucket holds an HLS playlist, asked of OSS."""
+
+    def look(folder: str, stop: threading.Event) -> bool:
+        return holds_playlist(open_bucket(connection, run.bucket), folder, sleep=StopClock(stop).sleep)
+
+    return look
+
+
 def _until(stop: threading.Event, pages: Iterator[ListedPage]) -> Iterator[ListedPage]:
     # Pages may be held back for long; told to stop, nobody waits for them.
     for page in pages:
