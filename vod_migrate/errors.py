@@ -33,8 +33,8 @@
     │       └── Suspended                 3
     └── RunStopped                        6          the run ends early, the rest stays pending
         ├── ThresholdPassed               5
+        ├── MostlyFailed                  5          more files failed than were registered
         ├── AllRefused                    6
-        ├── PlanChanged                   6          the source is no longer what was approved
         ├── CanaryFailed                  6
         ├── Unfinished                    6
         ├── Paused                        0          no failure: somebody, its window or `pause_after` ended it for now
@@ -65,9 +65,9 @@ __all__ = [
     "InvalidCredentials",
     "ListingBroken",
     "ManifestBroken",
+    "MostlyFailed",
     "NetworkTrouble",
     "Paused",
-    "PlanChanged",
     "QuotaConflict",
     "RegisterError",
     "RequestRefused",
@@ -293,12 +293,14 @@ class ThresholdPassed(RunStopped):
     exit_code = 5
 
 
+class MostlyFailed(RunStopped):
+    """More files of the run failed than were registered."""
+
+    exit_code = 5
+
+
 class AllRefused(RunStopped):
     """Every single description was refused with one code: the fault is in the settings, not in the files."""
-
-
-class PlanChanged(RunStopped):
-    """The source is no longer what the approved plan says, so nothing was sent: plan again, look, and approve that."""
 
 
 class CanaryFailed(RunStopped):

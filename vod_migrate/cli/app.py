@@ -19,7 +19,7 @@ from vod_migrate.cli.console import (
     say,
 )
 from vod_migrate.cli.control import control_app
-from vod_migrate.cli.database import database_app
+from vod_migrate.cli.database import database_app, discard, transfer
 from vod_migrate.cli.doctor import doctor_app
 from vod_migrate.cli.migration_file import authoring_app
 from vod_migrate.cli.plan import plan
@@ -37,7 +37,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (run, plan, work, status, report, quota):
+for command in (run, plan, work, status, report, quota, transfer, discard):
     app.command()(command)
 app.add_typer(authoring_app)
 app.add_typer(control_app)

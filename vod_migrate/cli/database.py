@@ -1,10 +1,18 @@
-"""The commands `db upgrade` and `db check`."""
+"""The commands `db upgrade`, `db check` and `db prune`, and what hands over or gives up what is in the database: `transfer`, `discard`."""
 
 from __future__ import annotations
 
+import datetime as dt
+from typing import Annotated
+
 import typer
 
+from vod_migrate.cli.console import find_run, open_store
+from vod_migrate.errors import BadOption
+
 database_app = typer.Typer(help="The results database.", no_args_is_help=True)
+PRUNED_DAYS = 90
+PLAN_DAYS = 14
 
 
 @database_app.command("upgrade")
@@ -16,10 +24,63 @@ def upgrade_database() -> None:
 
 
 @database_app.command("check")
-def check_database() -> None:
+def check_database(
+    recount: Annotated[
+        bool, typer.Option("--recount", help="Count the totals on the pages anew from the objects.")
+    ] = False,
+) -> None:
     """Say whether the results database can be used."""
     from vod_migrate.results.database import check_schema, database_url, schema_versions  # noqa: PLC0415 - slow imports
 
     url = database_url(embedded=True)
     check_schema(url)
     typer.echo(f"the results database answers and is at schema {schema_versions(url)[0]}")
+    if recount:
+        with open_store() as store:
+            store.recount()
+        typer.echo("the totals are counted anew")
+
+
+@database_app.command("prune")
+def prune_database(
+    days: Annotated[
+        int, typer.Option(min=1, help="Delete the audit of runs that ended more than so many days ago.")
+    ] = PRUNED_DAYS,
+    plan_days: Annotated[
+        int, typer.Option(min=1, help="Delete what plans made more than so many days ago would have sent.")
+    ] = PLAN_DAYS,
+) -> None:
+    """Delete old audit (calls, events, rates) and the lists of old plans, and give the room of settled work back to the disk.
+
+    Every object keeps its MediaId, and every run that an object names keeps its file and its window.
+    """
+    with open_store() as store:
+        now = store.now()
+        plans = store.drop_old_plans(now - dt.timedelta(days=plan_days))
+        pruned = store.prune(now - dt.timedelta(days=days))
+    typer.echo(
+        f"deleted: the audit of {pruned.runs:,} runs ({pruned.calls:,} calls, {pruned.events:,} events) and the lists of {plans:,} plans"
+    )
+
+
+def transfer(
+    old: Annotated[str, typer.Argument(help="The migration that owns the objects now.")],
+    new: Annotated[str, typer.Argument(help="The migration that is to own them.")],
+    account: Annotated[str, typer.Option(help="The account name of both.", envvar="VOD_MIGRATE_ACCOUNT")] = "default",
+) -> None:
+    """Hand everything that one migration has registered, or that failed, over to another one: after a rename, or a try-out."""
+    with open_store() as store:
+        moved = store.transfer(account, old, new)
+    typer.echo(f"{moved:,} objects of {old!r} belong to {new!r} now")
+
+
+def discard(run: Annotated[str, typer.Argument(metavar="RUN", help="A run that has ended, or a plan.")]) -> None:
+    """Give up what a run left unsent, so that no later run takes it over; a later listing may find the objects again."""
+    with open_store() as store:
+        found = find_run(store, run)
+        deleted = store.discard(found.run_id)
+    if deleted is None:
+        raise BadOption(
+            f"run {found.run_id} is under way, or was discarded before: cancel it first with `vod-migrate cancel {found.run_id}`"
+        )
+    typer.echo(f"run {found.run_id}: {deleted:,} objects that it had not sent are given up")

@@ -63,8 +63,7 @@ def run_to_end(
     from vod_migrate.run.settle import finish  # noqa: PLC0415 - slow SDK imports
 
     run_id = new_run_id()
-    # Present before the run can be seen, so that no other run takes it for a dead one's.
-    with open_store() as store, stop_on_signals() as stop, store.presence(run_id):
+    with open_store() as store, stop_on_signals() as stop:
         run = begin(store, run_id)
         say(f"run {run_id} of {run.migration!r} on bucket {run.bucket!r}")
         trouble, signalled = _work(store, connection, run_id, stop, quiet=as_json and not sys.stderr.isatty())

@@ -332,3 +332,8 @@ class Select(SettingsModel):
     def windowed(self) -> bool:
         """Whether the time of the last change counts."""
         return self.modified_after is not None or self.modified_before is not None
+
+    @property
+    def follows_interval(self) -> bool:
+        """Whether an edge of the time of the last change follows the data interval."""
+        return isinstance(self.modified_after, str) or isinstance(self.modified_before, str)

@@ -29,12 +29,13 @@ class Runs(Session):
         prefixes: Sequence[str],
         whole: bool,
         leftovers: bool = False,
+        fixed: bool = True,
         plan: PlanRecord | None = None,
         continues: Run | None = None,
     ) -> Run:
         """Stores a run with its queue and its scans; returns the one that is stored.
 
-        leftovers: whether it takes over what earlier runs left. run.gate: of its queue; approving needs `plan`. continues: the run
+        leftovers: whether it takes over what earlier runs left; fixed: whether what the file selects does not depend on a date. run.gate: of its queue; approving needs `plan`. continues: the run
         whose queue it goes on with, and whose unfinished scans it takes up.
         A run of the same Airflow origin that still works keeps its row: a retry goes on. One that has ended stays as it is, and a cleared DAG
         run begins a new one.
@@ -59,7 +60,7 @@ class Runs(Session):
             if run_no is None:
                 again = _run_of_origin(connection, run) if run.dag_id is not None else None
                 return run.run_id if again is None else str(again["run_id"])
-            self._open_scans(connection, run, run_no, prefixes, whole=whole, leftovers=leftovers)
+            self._open_scans(connection, run, run_no, prefixes, whole=whole, leftovers=leftovers, fixed=fixed)
             if continues is not None:
                 QUERIES.continue_scans(connection, run_no=run_no, before=continues.run_no)
             QUERIES.take_place(
@@ -93,11 +94,12 @@ class Runs(Session):
         *,
         whole: bool,
         leftovers: bool,
+        fixed: bool,
     ) -> None:
         kind = ScanKind.PREFIX if run.spec.source.listed else ScanKind.ROWS
         scans = [(kind, prefix, whole) for prefix in prefixes]
         if leftovers:
-            scans.insert(0, (ScanKind.LEFTOVERS, "", False))
+            scans.insert(0, (ScanKind.LEFTOVERS, "", fixed))
         if run.gate is Gate.APPROVING:
             scans.append((ScanKind.APPROVAL, "", False))
         for position, (of, prefix, entire) in enumerate(scans):

@@ -6,9 +6,10 @@ stop within five seconds, and the run ends as usual, with a report. Nothing is l
 
 from __future__ import annotations
 
-from vod_migrate.errors import BadOption, Cancelled, Paused
+from vod_migrate.errors import BadOption
 from vod_migrate.rate.limiter import API, migration_scope, run_scope
 from vod_migrate.results.run import Run
+from vod_migrate.results.stop_code import StopCode
 from vod_migrate.results.store import Store
 from vod_migrate.run.settle import finish
 
@@ -24,11 +25,11 @@ def pause(store: Store, run_id: str, *, by: str) -> Run:
     Raises:
         BadOption: there is no such run, it has ended otherwise, or it is being cancelled.
     """
-    if not store.ask_to_end(run_id, code=Paused.__name__, message=f"paused by {by}", by=by):
+    if not store.ask_to_end(run_id, code=StopCode.PAUSED, message=f"paused by {by}", by=by):
         run = _known(store, run_id)
         if run.state not in ("running", "paused"):
             raise BadOption(f"run {run_id} has ended already ({run.state}): there is nothing to pause")
-        if run.stop_code == Cancelled.__name__:
+        if run.stop_code is StopCode.CANCELLED:
             raise BadOption(f"run {run_id} is being cancelled ({run.stop_message}): it cannot be paused any more")
     return _as_it_stands(store, run_id)
 
@@ -42,8 +43,10 @@ def cancel(store: Store, run_id: str, *, by: str) -> Run:
     Raises:
         BadOption: there is no such run, or it has ended otherwise.
     """
-    said = {"code": Cancelled.__name__, "message": f"cancelled by {by}", "by": by}
-    if not store.ask_to_end(run_id, **said) and not store.cancel_paused(run_id, **said):
+    code, message = StopCode.CANCELLED, f"cancelled by {by}"
+    if not store.ask_to_end(run_id, code=code, message=message, by=by) and not store.cancel_paused(
+        run_id, code=code, message=message, by=by
+    ):
         run = _known(store, run_id)
         if run.state not in ("running", "cancelled"):
             raise BadOption(f"run {run_id} has ended already ({run.state}): there is nothing to cancel")
@@ -63,7 +66,7 @@ def set_run_rate(store: Store, run_id: str, calls_per_second: float | None) -> R
     if run.state != "running":
         raise BadOption(f"run {run_id} has ended ({run.state}): it has no pace any more")
     _change(store, run.account, run_scope(run_id), calls_per_second)
-    store.note_pace(run_id, calls_per_second)
+    store.note_rate(run_id, calls_per_second)
     return _known(store, run_id)
 
 

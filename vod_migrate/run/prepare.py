@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
+import getpass
 from dataclasses import replace
 
 from vod_migrate.cloud.connection import Connection
 from vod_migrate.errors import BadOption
 from vod_migrate.migration.model import Migration
 from vod_migrate.migration.options import Mode, RunOptions
-from vod_migrate.plan.approval import approved_plan, check_failed
+from vod_migrate.plan.approval import approved_plan
 from vod_migrate.rate.limiter import agree_on_rate
-from vod_migrate.results.run import Run
+from vod_migrate.results.run import Gate, Run
+from vod_migrate.results.scan import PlanRecord
 from vod_migrate.results.store import Store
 from vod_migrate.run.caps import keep_caps
 from vod_migrate.run.request import Origin, RunRequest, build_request
@@ -31,11 +33,11 @@ def prepare(
 ) -> Run:
     """Stores the run with its resolved file, and what it has to list or send.
 
-    run_id: from `new_run_id`, for a caller that is present in the run before it is there to be seen. date: local date of the data interval's start; `options.date` wins. interval: the data interval itself.
+    run_id: from `new_run_id`, for a caller that must know it before. date: local date of the data interval's start; `options.date` wins. interval: the data interval itself.
 
     Raises:
         BadOption: a dated prefix, place or window without a date, a pace above the migration's, a run to resume that cannot
-            be, or one that is not what was approved. PlanChanged: what is failed is not what was approved. QuotaConflict: see there.
+            be, or one that is not what was approved. QuotaConflict: see there.
     """
     agree_on_rate(store, account=connection.account, configured=connection.calls_per_second)
     if options.resume is not None:
@@ -49,33 +51,52 @@ def prepare(
         interval=interval,
         run_id=run_id,
     )
-    queues = asked.run.mode is Mode.FAILED and not options.dry_run
+    gate, plan = Gate.OPEN, None
     if options.approve is not None:
-        asked = _approved(store, asked)
-    elif migration.require_approval and not options.dry_run:
-        if origin.kind == "cli":
+        asked, plan = _approved(store, asked)
+        gate = Gate.APPROVING if plan is not None else Gate.PLANNING
+    elif options.dry_run or migration.require_approval:
+        if origin.kind == "cli" and not options.dry_run:
             raise BadOption(
                 f"require_approval is set in the migration file of {migration.name!r}: make a plan with `vod-migrate plan FILE`, then "
                 "run it with `vod-migrate run FILE --approve DIGEST`"
             )
-        # What failed stays so until a person has approved to send it again.
-        queues = False
-    run = store.prepare_run(asked.run, spec_digest=migration.digest(), prefixes=asked.prefixes, whole=asked.whole)
+        gate = Gate.PLANNING
+    return stored(store, asked, gate=gate, plan=plan, spec_digest=migration.digest())
+
+
+def stored(store: Store, asked: RunRequest, *, gate: Gate, plan: PlanRecord | None, spec_digest: str) -> Run:
+    """Stores a run as it was asked for. gate: of its queue; plan: what it was approved by."""
+    run = store.prepare_run(
+        replace(asked.run, gate=gate),
+        spec_digest=spec_digest,
+        prefixes=asked.prefixes,
+        whole=asked.whole,
+        leftovers=asked.run.adopts,
+        fixed=asked.fixed,
+        plan=plan,
+    )
     keep_caps(store, run)
-    if queues:
+    if run.mode is Mode.FAILED:
         store.queue_failed(run, prefixes=asked.narrowed)
     return run
 
 
-def _approved(store: Store, asked: RunRequest) -> RunRequest:
-    """A run that its plan allows, with the plan's whole digest.
+def _approved(store: Store, asked: RunRequest) -> tuple[RunRequest, PlanRecord | None]:
+    """A run that its plan allows, with the plan's whole digest, and the plan.
+
+    In Airflow a run of a migration that needs an approval goes by a stored yes: where nobody has decided about the plan, the run plans
+    anew and asks, and there is no plan yet. From the command line whoever has the database may decide, and is named with the plan.
 
     Raises:
-        BadOption: it is not what was planned. PlanChanged: other objects are failed now, in mode failed.
+        BadOption: it is not what was planned, or somebody has rejected the plan.
     """
     plan = approved_plan(store, asked.run, asked.compared)
-    before = store.same_origin(asked.run)
-    if asked.run.mode is Mode.FAILED and not (before and store.left_count([before])):
-        check_failed(store, asked.run, plan, prefixes=asked.narrowed)
+    if plan.approved is None and asked.run.origin == "airflow" and asked.run.spec.require_approval:
+        options = asked.run.options.model_copy(update={"approve": None})
+        return replace(asked, run=replace(asked.run, options=options)), None
+    if plan.approved is None:
+        by = getpass.getuser() if asked.run.origin == "cli" else "whoever started the run"
+        store.decide_plan(plan.run_id, approved=True, by=by)
     options = asked.run.options.model_copy(update={"approve": plan.digest})
-    return replace(asked, run=replace(asked.run, options=options))
+    return replace(asked, run=replace(asked.run, options=options)), plan

@@ -28,12 +28,16 @@ class Origin:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunRequest:
-    """A run as somebody asks for it. prefixes: what it lists; whole: each to its end; narrowed: what mode failed is narrowed to."""
+    """A run as somebody asks for it. prefixes: what it lists; whole: each to its end; narrowed: what mode failed is narrowed to.
+
+    fixed: what the file selects does not depend on a date.
+    """
 
     run: Run
     prefixes: tuple[str, ...]
     whole: bool
     narrowed: tuple[str, ...] | None
+    fixed: bool = True
 
     @property
     def compared(self) -> dict[str, object]:
@@ -117,6 +121,7 @@ def build_request(
         prefixes=tuple(prefixes) if listing else (),
         whole=whole,
         narrowed=tuple(prefixes) if narrowed and not listing else None,
+        fixed=not (migration.source.dated or migration.select.follows_interval),
     )
 
 

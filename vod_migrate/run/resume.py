@@ -6,7 +6,7 @@ from vod_migrate.cloud.connection import Connection
 from vod_migrate.errors import BadOption
 from vod_migrate.migration.model import Migration
 from vod_migrate.migration.options import RunOptions
-from vod_migrate.results.run import Run
+from vod_migrate.results.run import Gate, Run
 from vod_migrate.results.store import Store
 from vod_migrate.run.access import owned_run
 from vod_migrate.run.caps import keep_caps
@@ -24,10 +24,10 @@ def resume(
 ) -> Run:
     """A new run over the rest of an earlier one, with that one's file."""
     before = owned_run(store, connection, options.resume or "")
-    if before.spec.require_approval or before.options.approve is not None:
+    if before.gate in (Gate.PLANNING, Gate.APPROVING):
         raise BadOption(
-            f"resume: run {before.run_id} was bound to a plan; make a new one with `vod-migrate plan FILE` and approve it: it takes "
-            "along what is left"
+            f"resume: run {before.run_id} has sent nothing yet, since its plan was not approved, or its source not listed once more: run it "
+            "again with the digest of the plan"
         )
     asked = Run(
         run_id=run_id or new_run_id(),
@@ -51,9 +51,9 @@ def resume(
     if before.state == "running" and store.is_idle(before.run_id):
         finish(store=store, run_id=before.run_id)
         before = store.run(before.run_id)
-    continues = scans_to_continue(store, before, migration)
+    check_resumable(store, before, migration)
     run = store.prepare_run(
-        asked, spec_digest=store.spec_digest(before.run_id), prefixes=[], whole=False, continues=continues
+        asked, spec_digest=store.spec_digest(before.run_id), prefixes=[], whole=False, continues=before
     )
     keep_caps(store, run)
     return run
@@ -80,8 +80,8 @@ def resumed_options(store: Store, before: Run, given: RunOptions) -> RunOptions:
     return before.options.model_copy(update={**changed, "resume": before.run_id, "limit": room or before.options.limit})
 
 
-def scans_to_continue(store: Store, before: Run, migration: Migration) -> str | None:
-    """The run whose unfinished listing is taken up; None where there is none.
+def check_resumable(store: Store, before: Run, migration: Migration) -> None:
+    """Refuses to resume a run where there is nothing to resume.
 
     Raises:
         BadOption: the run is another migration's, has not ended, was ended for good, or has nothing left.
@@ -105,4 +105,3 @@ def scans_to_continue(store: Store, before: Run, migration: Migration) -> str | 
             f"nothing is left of run {run_id} ({before.state}): it was done, or a later run went on with the rest; see "
             "`vod-migrate status`"
         )
-    return run_id if unlisted else None

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from vod_migrate import errors
-from vod_migrate.errors import Unfinished, VodMigrateError
+from vod_migrate.errors import Cancelled, SourceError, Unfinished, VodMigrateError
 from vod_migrate.plan.digest import counts_of
 from vod_migrate.plan.model import Plan
 from vod_migrate.rate.limiter import API, run_scope
-from vod_migrate.results.run import Run
+from vod_migrate.results.run import Gate, Run
+from vod_migrate.results.stop_code import StopCode
 from vod_migrate.results.store import Store
 from vod_migrate.results.summary import RunCounts
 from vod_migrate.run.verdict import state_of, verdict
@@ -54,15 +54,15 @@ class Summary:
 def finish(*, store: Store, run_id: str) -> Summary:
     """Gives the run its verdict, from what is recorded."""
     run = store.run(run_id)
-    body = store.plan_of(run_id)
-    if body is not None and not (plan := Plan.from_json(body)).approved:
-        return _planned(store, run, plan)
-    if run.stop_code == errors.ThresholdPassed.__name__:
-        store.settle_alone(run_id)
+    plan = store.plan_of(run_id)
+    if run.gate is Gate.PLANNING and plan is not None:
+        return _planned(store, run, Plan.from_json(dict(plan.body)))
+    if run.stop_code is StopCode.THRESHOLD:
+        store.settle_alone(run)
     store.drop_cap(run.account, API, run_scope(run_id))
     counts = store.counts(run_id)
     error = verdict(store, run, counts)
-    if body is None and isinstance(error, Unfinished) and _plans_first(run):
+    if run.gate is Gate.PLANNING and error is not None and not isinstance(error, (SourceError, Cancelled)):
         error = Unfinished("no plan was made, and nothing was sent; see why planning ended, and run it again")
     state = state_of(error)
     began = run.created_at or store.now()
@@ -73,7 +73,7 @@ def finish(*, store: Store, run_id: str) -> Summary:
         seconds=((run.finished_at or store.now()) - began).total_seconds(),
         error=error,
     )
-    store.finish_run(run_id, state=state, summary=summary.as_json())
+    store.finish_run(run, state=state, summary=summary.as_json())
     return summary
 
 
@@ -82,9 +82,5 @@ def _planned(store: Store, run: Run, plan: Plan) -> Summary:
     summary = Summary(
         run_id=run.run_id, state="planned", counts=counts_of(plan), seconds=plan.planning_seconds, plan=plan
     )
-    store.finish_run(run.run_id, state=summary.state, summary=summary.as_json())
+    store.finish_run(run, state=summary.state, summary=summary.as_json())
     return summary
-
-
-def _plans_first(run: Run) -> bool:
-    return run.options.dry_run or (run.spec.require_approval and run.options.approve is None)

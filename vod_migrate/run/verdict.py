@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from vod_migrate.errors import BadInput, Cancelled, Paused, SourceError, Unfinished, VodMigrateError
+from vod_migrate.errors import BadInput, Cancelled, MostlyFailed, Paused, SourceError, Unfinished, VodMigrateError
 from vod_migrate.results.run import Run
-from vod_migrate.results.stop import error_named, stop_error
+from vod_migrate.results.scan import ScanKind
+from vod_migrate.results.stop_code import source_error, stop_error
 from vod_migrate.results.store import Store
 from vod_migrate.results.summary import RunCounts
 
@@ -17,20 +18,38 @@ def verdict(store: Store, run: Run, counts: RunCounts) -> VodMigrateError | None
         return Cancelled(f"{stopped}; {_objects(left)} left unsent", code=stopped.code)
     if stopped is not None and not isinstance(stopped, Paused):
         return stopped
-    broken = store.scan_errors(run.run_id)
+    broken = store.scan_errors(run)
     if broken:
-        prefix, code, message = broken[0]
+        first = broken[0]
         more = f" ({len(broken)} prefixes could not be listed)" if len(broken) > 1 else ""
-        told = f"prefix {prefix!r}: {message}{more}" if run.spec.source.listed else message
-        return error_named(code, SourceError)(told)
-    unlisted = bool(store.open_scans(run.run_id))
+        told = first.error or "it could not be listed"
+        return source_error(
+            first.error_code, f"prefix {first.prefix!r}: {told}{more}" if first.kind is ScanKind.PREFIX else told
+        )
+    unlisted = bool(store.open_scans(run))
     if not left and not unlisted:
         # Paused with nothing left is done.
-        return None
+        return _mostly_failed(store, run, counts)
     if stopped is not None:
         return _paused(run, stopped, left, unlisted=unlisted)
     listing = "the listing did not end and " if unlisted else ""
     return Unfinished(f"{listing}{_objects(left)} left to send; the next run goes on with them")
+
+
+def _mostly_failed(store: Store, run: Run, counts: RunCounts) -> VodMigrateError | None:
+    """A run that failed most of what it sent is no success, whatever its threshold allows. Broken rows were never sent."""
+    broken = sum(
+        count
+        for (outcome, code), count in store.outcome_counts(run).items()
+        if outcome == "failed" and code.startswith("row_")
+    )
+    failed, succeeded = counts.failed - broken, counts.registered + counts.already_registered
+    if failed <= succeeded:
+        return None
+    return MostlyFailed(
+        f"{failed:,} of {failed + succeeded:,} files failed: see the report for the reasons, and run again (mode failed for the failed ones)",
+        code="mostly_failed",
+    )
 
 
 def _paused(run: Run, why: Paused, left: int, *, unlisted: bool) -> Paused:
@@ -54,6 +73,6 @@ def state_of(error: VodMigrateError | None) -> str:
         (Paused, "paused"),
         (Cancelled, "cancelled"),
         (Unfinished, "interrupted"),
-        (SourceError | BadInput, "failed"),
+        (SourceError | BadInput | MostlyFailed, "failed"),
     )
     return next((state for kind, state in kinds if isinstance(error, kind)), "stopped")

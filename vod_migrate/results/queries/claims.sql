@@ -7,6 +7,10 @@ with before as materialized (
 ), ended as (
   update vod_migrate.workers w set expires_at = now()
   from before where w.run_no = :run_no and w.token = before.token and w.slot <> :slot and w.token <> :token
+), begun as (
+  -- The first worker has begun, so the run needs the lease of its preparation no more.
+  update vod_migrate.workers set expires_at = now()
+  where run_no = :run_no and slot = 'prepare' and :slot not in ('prepare', 'discover') and expires_at > now()
 )
 insert into vod_migrate.workers (run_no, slot, worker_no, token, host, expires_at)
 select :run_no, :slot, coalesce(max(worker_no) + 1, 0), :token, :host, now() + make_interval(secs => :lease)
