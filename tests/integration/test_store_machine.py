@@ -306,9 +306,7 @@ class StoreMachine(RuleBasedStateMachine):
         self.enter(planned, "one")
         worker = self.alive.pop()
         assert not self.store.claim(planned, worker.place).works, "a held queue gives nothing"
-        self.store.save_plan(
-            planned, digest=planned.run_id, body={}, summary={"counts": {"pending": 0, "unknown": 0}}
-        )
+        self.store.save_plan(planned, digest=planned.run_id, body={}, summary={"counts": {"pending": 0, "unknown": 0}})
         plan = self.store.plan_of(planned.run_id)
         assert plan is not None
         queued = {(work.key, work.object.etag) for works in self.store.queued(planned) for work in works}
@@ -375,7 +373,9 @@ class StoreMachine(RuleBasedStateMachine):
 
     def draw_known(self) -> bool:
         draw = getattr(self, "draw", None)
-        return True if draw is None else bool(draw(some.sampled_from([True, True, True, False]), label="knows its blocks"))
+        return (
+            True if draw is None else bool(draw(some.sampled_from([True, True, True, False]), label="knows its blocks"))
+        )
 
     def call_and_record(self) -> None:
         holders = [worker for worker in self.alive if worker.held]
@@ -442,9 +442,7 @@ class StoreMachine(RuleBasedStateMachine):
     def a_call_gets_no_answer(self) -> None:
         worker = self.a_worker()
         self.perhaps_registered(worker)
-        self.store.record(
-            worker.run, worker.place, [], [Settlement(key=key, outcome="unsure") for key in worker.held]
-        )
+        self.store.record(worker.run, worker.place, [], [Settlement(key=key, outcome="unsure") for key in worker.held])
 
     def crash(self) -> None:
         worker = self.a_worker()
@@ -468,7 +466,8 @@ class StoreMachine(RuleBasedStateMachine):
     def run_out(self, worker: Worker) -> None:
         with self.store.connection() as connection:
             connection.execute(
-                "update vod_migrate.workers set expires_at = now() - interval '1 s' where token = %s", (worker.place.token,)
+                "update vod_migrate.workers set expires_at = now() - interval '1 s' where token = %s",
+                (worker.place.token,),
             )
 
     def renew(self) -> None:
@@ -527,7 +526,9 @@ class StoreMachine(RuleBasedStateMachine):
             counted = sum(count for name, count in scan["counts"].items() if name not in apart)
             assert scan["listed"] == counted + sum(scan["left_out"].values()), scan
         assert not negative, "a run counts less than nothing"
-        assert {tuple(row.values()) for row in totals} == {tuple(row.values()) for row in facts}, "totals are not the facts"
+        assert {tuple(row.values()) for row in totals} == {tuple(row.values()) for row in facts}, (
+            "totals are not the facts"
+        )
 
     def snapshot(self) -> dict[str, Fact]:
         with self.store.connection() as connection:

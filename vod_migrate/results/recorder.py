@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 from psycopg.types.json import Jsonb
 
@@ -104,6 +105,15 @@ class RecorderQueries(Session):
             yield
 
 
+@dataclass(kw_only=True, slots=True, eq=False)
+class _Waiting:
+    """What one thread wants recorded. done: True when it is; False: it is this thread's turn to record for all who wait."""
+
+    call: CallRecord | None
+    settlements: Sequence[Settlement]
+    done: Future[bool] = field(default_factory=Future)
+
+
 class Recorder:
     """Records for the threads of one worker: whoever comes while a commit is under way shares the next one."""
 
@@ -112,8 +122,8 @@ class Recorder:
         self._run = run
         self._place = place
         self._lock = threading.Lock()
-        self._committing = threading.Lock()
-        self._waiting: list[tuple[CallRecord | None, Sequence[Settlement], Future[None]]] = []
+        self._busy = False
+        self._waiting: list[_Waiting] = []
 
     def record(self, call: CallRecord | None, settlements: Sequence[Settlement] = ()) -> None:
         """Returns when a call, and what it meant, is committed. None: settlements without a call of their own.
@@ -121,26 +131,29 @@ class Recorder:
         Raises:
             StoreUnreachable
         """
-        done: Future[None] = Future()
+        mine = _Waiting(call=call, settlements=settlements)
         with self._lock:
-            self._waiting.append((call, settlements, done))
-        while not done.done():
-            with self._committing:
-                if not done.done():
-                    self._commit()
-        done.result()
+            self._waiting.append(mine)
+            leads, self._busy = not self._busy, True
+        if leads or not mine.done.result():
+            self._commit(mine)
 
-    def _commit(self) -> None:
+    def _commit(self, mine: _Waiting) -> None:
         with self._lock:
             together, self._waiting = self._waiting[:MOST_TOGETHER], self._waiting[MOST_TOGETHER:]
-        calls = [call for call, _, _ in together if call is not None]
+        calls = [one.call for one in together if one.call is not None]
+        others = [one for one in together if one is not mine]
         try:
-            self._store.record(
-                self._run, self._place, calls, [one for _, settlements, _ in together for one in settlements]
-            )
-        except BaseException as error:  # noqa: BLE001 - each of the threads gets it
-            for _, _, done in together:
-                done.set_exception(error)
+            self._store.record(self._run, self._place, calls, [told for one in together for told in one.settlements])
+        except BaseException as error:
+            for one in others:
+                one.done.set_exception(error)
+            raise
         else:
-            for _, _, done in together:
-                done.set_result(None)
+            for one in others:
+                one.done.set_result(True)
+        finally:
+            with self._lock:
+                self._busy = bool(self._waiting)
+                if self._waiting:
+                    self._waiting[0].done.set_result(False)

@@ -67,8 +67,9 @@ class Leftover:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Scan:
-    """What a run has to list. whole: neither limit nor date filter, so what it does not find is gone; of leftovers, that what the file
-    selects does not depend on a date.
+    """What a run has to list.
+
+    whole: neither limit nor date filter, so what it does not find is gone; of leftovers, that what the file selects depends on no date.
 
     page_no, page_nonce, cursor: where it stands, exactly. selected, fingerprint: how many objects the selection kept so far, and
     which; see fingerprint.py. limited: the last page reached the run's limit.

@@ -54,7 +54,11 @@ class RunCounts:
         counts = _total(scan.counts for scan in listing)
         earlier = _total(scan.counts for scan in scans if scan.kind is ScanKind.LEFTOVERS)
         taken = earlier.get("queued", 0) + earlier.get("queued_again", 0)
-        dropped = {name: count for name, count in earlier.items() if name not in ("queued", "queued_again", "adopted")}
+        dropped = {
+            name: count
+            for name, count in earlier.items()
+            if count and name not in ("queued", "queued_again", "adopted")
+        }
         return cls(
             discovered=sum(scan.listed for scan in listing),
             registered=outcomes.get("registered", 0),
