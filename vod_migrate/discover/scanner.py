@@ -16,11 +16,9 @@ from vod_migrate.results.run import Run
 from vod_migrate.results.scan import Scan, SelectedPage
 from vod_migrate.results.session import Presence
 from vod_migrate.results.store import Store
+from vod_migrate.shutdown import Timings
 
 log = logging.getLogger(__name__)
-
-_LOCK_GLANCE_SECONDS = 1.0
-_LIFE_SECONDS = 30.0
 
 
 class Scanner:
@@ -35,6 +33,7 @@ class Scanner:
         pages: Pages,
         stop: threading.Event,
         patience: float,
+        timings: Timings,
     ) -> None:
         """patience: seconds for which a worker that takes over leaves an unreachable source to a later try."""
         self._store = store
@@ -43,6 +42,7 @@ class Scanner:
         self._pages = pages
         self._stop = stop
         self._patience = patience
+        self._timings = timings
         self._first_trouble: dict[int, float] = {}
 
     def run(self) -> None:
@@ -70,7 +70,7 @@ class Scanner:
                                 self._give_up(scan, error)
                 if not progressed:
                     _check(self._stop)
-                    self._stop.wait(_LOCK_GLANCE_SECONDS)
+                    self._stop.wait(self._timings.scan_lock)
         if errors:
             raise errors[0]
 
@@ -137,7 +137,7 @@ class Scanner:
                     self._store.show_life(self._run.run_id)
                 except StoreError as error:
                     log.warning("run %s could not show that it lives: %s", self._run.run_id, error)
-                if over.wait(_LIFE_SECONDS):
+                if over.wait(self._timings.life):
                     return
 
         thread = threading.Thread(target=show, name="life", daemon=True)

@@ -1,8 +1,7 @@
 """Sends only what the worker still holds.
 
-A lease that ran out unnoticed, or a database restart that took everybody's locks along, may have given a worker's objects to
-somebody else while they waited in its queue. Sending them all the same would harm nothing, and would be a call that nobody
-needed. One look by primary key before each call is what the token is for.
+A lease that lapsed unnoticed may have given a worker's objects to another worker while they waited in its queue. Sending them
+twice is harmless, but wastes calls. One lookup by primary key before each call prevents it.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ class Holdings(Protocol):
 
 
 class Fenced:
-    """Leaves out of a batch what was given to somebody else; its outcome here is unknown, and theirs to record."""
+    """Leaves out of a batch what another worker holds now; its outcome here is unknown, and for that worker to record."""
 
     def __init__(self, inner: Registrar, *, holdings: Holdings, token: uuid.UUID) -> None:
         self._inner = inner
@@ -54,7 +53,7 @@ class Fenced:
             for entry in batch.entries
             if entry.result_id not in held
         ]
-        log.info("%d of %d files of a call are somebody else's by now", len(lost), len(batch))
+        log.info("%d of %d files of a call are held by another worker now", len(lost), len(batch))
         if not kept:
             return Reply(request_id=None, outcomes=tuple(lost))
         reply = self._inner.register(Batch(storage_address=batch.storage_address, entries=kept))

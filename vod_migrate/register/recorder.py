@@ -7,13 +7,14 @@ import time
 import uuid
 from collections.abc import Sequence
 
+from vod_migrate.describe.describer import Rejected
 from vod_migrate.describe.metadata import metadata
 from vod_migrate.errors import AccountStopped, RegisterError, RequestRefused, Throttled, TokenExpired, Transient
 from vod_migrate.media import Batch, Entry, Outcome, Reply, Verdict
+from vod_migrate.register.context import WorkerContext
 from vod_migrate.register.registrar import Registrar
 from vod_migrate.register.reply import TRIED_ALONE
-from vod_migrate.results.store import Store
-from vod_migrate.results.work import CallRecord, Settlement
+from vod_migrate.results.work import CallRecord, Settlement, Work
 
 MOST_NO_ANSWERS = 5
 """Replies without a word about an object before it counts as failed."""
@@ -22,8 +23,8 @@ MOST_NO_ANSWERS = 5
 def settle(entry: Entry, outcome: Outcome) -> Settlement:
     """What an outcome does to its result.
 
-    A first refusal, and what only a reply about the file alone can clear up, earns a second try, alone; a fifth silence is a
-    failure.
+    A file that was refused, or that only a reply about it alone can clear up, is tried once more, alone. A file that five
+    replies do not name has failed.
     """
     described = {name: value for name, value in metadata(entry).items() if name != "FileURL"}
     if outcome.verdict in (Verdict.REGISTERED, Verdict.ALREADY_REGISTERED):
@@ -58,15 +59,35 @@ def settle(entry: Entry, outcome: Outcome) -> Settlement:
     )
 
 
+def settle_refused(entry: Entry, refusal: RequestRefused) -> Settlement:
+    """What it does to a file that its call was refused although it was alone."""
+    return Settlement(
+        result_id=entry.result_id,
+        outcome="failed",
+        state="failed",
+        code=refusal.code,
+        message=str(refusal),
+        request_id=refusal.request_id,
+    )
+
+
+def settle_rejected(work: Work, rejected: Rejected) -> Settlement:
+    """What it does to an object that it cannot be described."""
+    return Settlement(
+        result_id=work.result_id,
+        outcome="failed",
+        state="failed",
+        code=rejected.code,
+        message=rejected.message,
+    )
+
+
 class Recorded:
     """Writes each call's audit row, and with it what the call meant, in one commit."""
 
-    def __init__(self, inner: Registrar, *, store: Store, run_id: str, token: uuid.UUID, worker: str) -> None:
+    def __init__(self, inner: Registrar, context: WorkerContext) -> None:
         self._inner = inner
-        self._store = store
-        self._run_id = run_id
-        self._token = token
-        self._worker = worker
+        self._context = context
 
     def register(self, batch: Batch) -> Reply:
         """Sends and records."""
@@ -76,7 +97,7 @@ class Recorded:
         except RegisterError as error:
             self._record(batch, started, began, answer=_answer(error), error=error)
             if isinstance(error, Transient):
-                self._store.mark_unsure(self._token, [entry.result_id for entry in batch.entries])
+                self._context.store.mark_unsure(self._context.token, [entry.result_id for entry in batch.entries])
             raise
         entries = {entry.result_id: entry for entry in batch.entries}
         settlements = [settle(entries[outcome.result_id], outcome) for outcome in reply.outcomes]
@@ -96,7 +117,7 @@ class Recorded:
     ) -> None:
         call = CallRecord(
             call_id=uuid.uuid4(),
-            worker=self._worker,
+            worker=self._context.name,
             started_at=started,
             seconds=time.monotonic() - began,
             answer=answer,
@@ -107,7 +128,7 @@ class Recorded:
             request_id=request_id if error is None else error.request_id,
             carried=() if error is None else tuple(entry.result_id for entry in batch.entries),
         )
-        self._store.record_call(self._run_id, self._token, call, settlements)
+        self._context.store.record_call(self._context.run.run_id, self._context.token, call, settlements)
 
 
 def _answer(error: RegisterError) -> str:
@@ -118,14 +139,3 @@ def _answer(error: RegisterError) -> str:
     if isinstance(error, AccountStopped):
         return "stopped"
     return "refused"
-
-
-def _alone(entry: Entry, refusal: RequestRefused) -> Settlement:
-    return Settlement(
-        result_id=entry.result_id,
-        outcome="failed",
-        state="failed",
-        code=refusal.code,
-        message=str(refusal),
-        request_id=refusal.request_id,
-    )

@@ -1,0 +1,49 @@
+"""What the parts of one worker share."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from threading import Event
+
+from vod_migrate.describe.describer import Describer
+from vod_migrate.media import MediaObject
+from vod_migrate.register.halt import Deadline, StopRequest
+from vod_migrate.register.media_check import MediaCheck
+from vod_migrate.register.registrar import Registrar
+from vod_migrate.register.send_queue import SendQueue
+from vod_migrate.results.run import Run
+from vod_migrate.results.session import Presence
+from vod_migrate.results.store import Store
+from vod_migrate.shutdown import StopClock, Timings
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerContext:
+    """One worker of one run, as each of its parts sees it.
+
+    token, presence: its place in the run and the liveness lock that it holds; name: for logs and the audit rows.
+    halt: ends its threads; take_over: lists what nobody lists; may_send: False as long as nothing may be sent yet, and
+    raises what ends the run. check_media: looks up the canary's media; None: it is not looked up.
+    """
+
+    store: Store
+    run: Run
+    token: uuid.UUID
+    presence: Presence
+    name: str
+    client: Registrar
+    describer: Describer
+    halt: StopRequest
+    take_over: Callable[[Event], None]
+    may_send: Callable[[], bool]
+    check_media: Callable[[MediaObject, str], MediaCheck] | None
+    timings: Timings
+    hand: SendQueue = field(default_factory=SendQueue)
+    deadline: Deadline = field(default_factory=Deadline)
+
+    @property
+    def clock(self) -> StopClock:
+        """Time whose waits end when the worker halts."""
+        return StopClock(self.halt.event)
