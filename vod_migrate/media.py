@@ -4,7 +4,7 @@
 MediaObject     a file in OSS, as listed                               discover → select
 BrokenRow       a row of a manifest that cannot be used                discover → record
 Description     its RegisterMetadata                                   describe → batch
-Entry           a pending result with its description and URL          batch → register
+Entry           a claimed object with its description and URL          batch → register
 Batch           up to 10 entries of one storage address                one RegisterMedia call
 Outcome         what a call meant for one entry                        register → record
 Reply           a call's RequestId and its outcomes, one per entry     register → record
@@ -66,12 +66,11 @@ class Description:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Entry:
-    """A claimed result, described and ready to send.
+    """A claimed object, described and ready to send; its key names it within its run.
 
     attempts: answers about this object so far that were a refusal; no_answers: replies that did not name it.
     """
 
-    result_id: int
     bucket: str
     key: str
     file_url: str
@@ -111,9 +110,9 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Outcome:
-    """What a call meant for one entry; media_id where it is registered, code and message where it is not."""
+    """What a call meant for the entry with that key; media_id where it is registered, code and message where it is not."""
 
-    result_id: int
+    key: str
     verdict: Verdict
     media_id: str | None = None
     code: str | None = None

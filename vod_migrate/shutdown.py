@@ -11,6 +11,7 @@ import os
 import queue
 import threading
 import time
+from dataclasses import dataclass
 from typing import Protocol
 
 from vod_migrate.errors import BadSetting, Interrupted
@@ -48,18 +49,62 @@ class StopClock:
             raise Interrupted("the worker was told to stop", code="interrupted")
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Timings:
+    """How long the parts of a run wait, in seconds. The defaults are production values; tests pass shorter ones."""
+
+    glance: float = 0.1
+    """Between two looks of a worker's main thread at the stop event."""
+    idle: float = 0.25
+    """Between two looks for more work where there was none."""
+    partial: float = 5.0
+    """How long a batch that is not full waits for more objects while discovery still runs."""
+    take_over: float = 10.0
+    """How long a worker without work waits before it lists what nobody lists."""
+    signal: float = 1.0
+    """Between two looks at the run's row: has somebody paused or cancelled it?"""
+    presence: float = 5.0
+    """Between two looks at the connection that holds the liveness lock."""
+    life: float = 30.0
+    """Between two signs of life of whoever lists or plans."""
+    scan_lock: float = 1.0
+    """Between two tries to list what somebody else is listing."""
+    release: float = 1.5
+    """What remains for releasing the claims once the calls in flight are abandoned."""
+    drain_asked: float = 3.0
+    """How long calls in flight are awaited when a person pauses or cancels the run and wants to see it end within five."""
+    drain: float = 25.0
+    """The same when nobody is in a hurry: connecting and reading take at most 20."""
+    retry_first: float = 0.5
+    """The longest wait before the first retry of a call."""
+    retry_longest: float = 30.0
+    """The longest wait before any retry of a call."""
+    breaker_glance: float = 0.5
+    """Between two looks at an open breaker."""
+    probe: float = 2.0
+    """Between two calls while the breaker is open."""
+    canary_pool: float = 5.0
+    """How long the canary waits for a slow listing to choose its keys from."""
+    canary_lock: float = 0.5
+    """Between two tries to send the canary that another worker is sending."""
+    media_patience: float = 5.0
+    """How long a media is looked for after its registration: VOD does not say how soon it can be read."""
+    media_again: float = 0.5
+    """Between two looks for a media."""
+
+
 GRACE_VARIABLE = "VOD_MIGRATE_GRACE_SECONDS"
 
 
 GRACE_SECONDS = 5.0
-"""Airflow's own: so long after SIGTERM its supervisor sends SIGKILL."""
+"""Airflow's default: its supervisor sends SIGKILL this long after SIGTERM."""
 
 
 def grace_seconds() -> float:
     """How many seconds the platform leaves a process between SIGTERM and SIGKILL.
 
     Raises:
-        BadSetting: the variable holds no number from 1 to 600.
+        BadSetting: the variable is not a number from 1 to 600.
     """
     given = os.environ.get(GRACE_VARIABLE, "").strip()
     if not given:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from vod_migrate.cloud.connection import Connection
@@ -18,10 +19,23 @@ from vod_migrate.run.prepare import prepare
 from vod_migrate.run.request import Origin
 from vod_migrate.run.settle import Summary, finish
 from vod_migrate.sandbox.pytest_plugin import Sandbox
-
-__all__ = ["BUCKET", "Rig"]
+from vod_migrate.shutdown import Timings
 
 BUCKET = "media-archive"
+
+FAST = Timings(
+    glance=0.01,
+    idle=0.01,
+    signal=0.05,
+    scan_lock=0.02,
+    retry_first=0.02,
+    retry_longest=0.1,
+    breaker_glance=0.02,
+    probe=0.05,
+    canary_lock=0.02,
+    media_again=0.05,
+)
+"""Looks far more often than a machine in production would."""
 
 
 class Rig:
@@ -29,6 +43,11 @@ class Rig:
 
     def __init__(self, store: Store, connection: Connection, sandbox: Sandbox) -> None:
         self.store, self.connection, self.sandbox = store, connection, sandbox
+        self.timings = FAST
+
+    def waits(self, **seconds: float) -> None:
+        """Makes some waits of the runs that follow longer or shorter."""
+        self.timings = replace(self.timings, **seconds)
 
     def migration(self, name: str = "nightly", **content: Any) -> Migration:
         register = {"template_group_id": "VOD_NO_TRANSCODE", **content.pop("register", {})}
@@ -48,12 +67,21 @@ class Rig:
 
     def discover(self, run: Run, stop: threading.Event | None = None) -> None:
         lifecycle.discover(
-            store=self.store, connection=self.connection, run_id=run.run_id, stop=stop or threading.Event()
+            store=self.store,
+            connection=self.connection,
+            run_id=run.run_id,
+            stop=stop or threading.Event(),
+            timings=self.timings,
         )
 
     def register(self, run: Run, stop: threading.Event | None = None, slot: str = "one") -> None:
         lifecycle.register(
-            store=self.store, connection=self.connection, run_id=run.run_id, slot=slot, stop=stop or threading.Event()
+            store=self.store,
+            connection=self.connection,
+            run_id=run.run_id,
+            slot=slot,
+            stop=stop or threading.Event(),
+            timings=self.timings,
         )
 
     def run(self, migration: Migration | None = None, **options: Any) -> Summary:

@@ -151,11 +151,11 @@ def test_nothing_is_sent_once_the_window_has_closed(
     rig: Any, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put(sandbox, 600)
-    closes = (dt.datetime.now(ZONE) + dt.timedelta(seconds=3)).replace(microsecond=0)
-    window = Window(opens=(closes - dt.timedelta(hours=1)).time(), closes=closes.time(), zone=ZONE)
-    monkeypatch.setattr(Run, "window", property(lambda _run: window))
     run = rig.prepare(calls_per_second=10)
     rig.discover(run)
+    closes = (dt.datetime.now(ZONE) + dt.timedelta(seconds=4)).replace(microsecond=0)
+    window = Window(opens=(closes - dt.timedelta(hours=1)).time(), closes=closes.time(), zone=ZONE)
+    monkeypatch.setattr(Run, "window", property(lambda _run: window))
     assert [type(error) for error in work(rig, run, "one", "two")] == [WindowClosed] * 2
     sent = rig.rows("select max(started_at), count(*) from calls")
     assert sent[0][1] > 5, "the run did send before"

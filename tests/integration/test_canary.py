@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from vod_migrate.errors import CanaryFailed, Interrupted, VodMigrateError
-from vod_migrate.register import canary, media_check
+from vod_migrate.register import canary
 from vod_migrate.sandbox.pytest_plugin import Sandbox
 
 BUCKET = "media-archive"
@@ -86,11 +86,11 @@ def test_a_missing_permission_to_look_leaves_the_media_unchecked_and_the_run_goe
 
 
 def test_a_media_that_is_not_there_at_once_is_waited_for_and_not_for_long(
-    rig: Any, sandbox: Sandbox, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    rig: Any, sandbox: Sandbox, caplog: pytest.LogCaptureFixture
 ) -> None:
     fill(sandbox)
     caplog.set_level("INFO", "vod_migrate.register.canary")
-    monkeypatch.setattr(media_check, "PATIENCE_SECONDS", 60.0)
+    rig.waits(media_patience=60.0)
     sandbox.settings(seen_after_ms=3_600_000)
     sandbox.fault("reset", api="GetMezzanineInfo", count=3)
 
@@ -105,7 +105,7 @@ def test_a_media_that_is_not_there_at_once_is_waited_for_and_not_for_long(
         assert rig.run().error is None
         appeared.result()
     assert "not checked" not in caplog.text
-    monkeypatch.setattr(media_check, "PATIENCE_SECONDS", 1.0)
+    rig.waits(media_patience=1.0)
     sandbox.settings(seen_after_ms=3_600_000)
     fill(sandbox, odd=[f"new {number}.mp4" for number in range(30)])
     assert rig.run(rig.migration(describe={"title": "x"})).error is None

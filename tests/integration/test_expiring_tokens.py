@@ -18,7 +18,6 @@ from rigging import BUCKET, Rig
 
 from vod_migrate.cloud.connection import Connection, connection_from_fields
 from vod_migrate.errors import InvalidCredentials
-from vod_migrate.register import retry
 from vod_migrate.results.store import Store
 from vod_migrate.run.settle import finish
 from vod_migrate.sandbox.pytest_plugin import Sandbox
@@ -96,7 +95,6 @@ def troubles(rig: Rig) -> set[tuple[Any, ...]]:
 def test_a_token_that_expires_during_a_run_is_renewed_and_no_call_or_attempt_is_lost(
     store: Store, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retry, "FIRST_WAIT_SECONDS", 0.05)
     with handing_out(iter(TOKENS), monkeypatch) as handed:
         rig = Rig(store, through(sandbox, credential_provider="credentials_uri"), sandbox)
         run = rig.prepare(calls_per_second=15)
@@ -152,7 +150,6 @@ def test_a_token_that_expires_while_categories_are_asked_for_is_renewed(
 def test_a_provider_that_has_only_dead_tokens_stops_the_run_with_everything_pending(
     store: Store, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, names: Iterator[str], most: int
 ) -> None:
-    monkeypatch.setattr(retry, "FIRST_WAIT_SECONDS", 0.05)
     with handing_out(names, monkeypatch) as handed:
         rig = Rig(store, through(sandbox, credential_provider="credentials_uri"), sandbox)
         run = rig.prepare()
@@ -186,7 +183,6 @@ def test_a_token_of_the_connections_own_that_expires_stops_the_run_and_the_next_
 def test_a_provider_that_fails_is_waited_for_and_its_answer_is_in_no_record(
     store: Store, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(retry, "FIRST_WAIT_SECONDS", 0.05)
     with handing_out(iter(["first", "", "", "second"]), monkeypatch) as handed:
         rig = Rig(store, through(sandbox, credential_provider="credentials_uri"), sandbox)
         run = rig.prepare(limit=10)

@@ -29,7 +29,7 @@ from vod_migrate.errors import (
     Suspended,
     VodMigrateError,
 )
-from vod_migrate.register import breaker, client, feeder, retry
+from vod_migrate.register import client
 from vod_migrate.results.database import upgrade_schema
 from vod_migrate.results.store import Store
 from vod_migrate.run.settle import Summary, finish
@@ -58,11 +58,6 @@ def shared(postgres: str) -> Iterator[Store]:
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shorter waits; how long they are in earnest is for the tests of the wrappers."""
-    monkeypatch.setattr(retry, "FIRST_WAIT_SECONDS", 0.02)
-    monkeypatch.setattr(retry, "LONGEST_WAIT_SECONDS", 0.1)
-    monkeypatch.setattr(feeder, "IDLE_SECONDS", 0.05)
-    monkeypatch.setattr(breaker, "_PROBE_GAP_SECONDS", 0.05)
-    monkeypatch.setattr(breaker, "_GLANCE_SECONDS", 0.05)
     monkeypatch.setattr(client, "READ_MILLISECONDS", 1_500)
     monkeypatch.setattr(oss, "_TIMEOUTS", (2.0, 1.5))
 

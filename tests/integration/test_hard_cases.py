@@ -287,7 +287,7 @@ def test_a_retried_discover_task_still_finds_its_register_task(
     rig: Any, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(listing, "_TRIES", 2)
-    monkeypatch.setattr("vod_migrate.register.feeder.TAKE_OVER_SECONDS", 1.0)
+    rig.waits(take_over=1.0)
     put(sandbox, 50)
     run = rig.prepare()
     sandbox.fault("http_503", api="ListObjects")
@@ -305,7 +305,7 @@ def test_a_retried_discover_task_still_finds_its_register_task(
 def test_a_register_task_lists_nothing_while_a_discover_task_is_there(
     rig: Any, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("vod_migrate.register.feeder.TAKE_OVER_SECONDS", 0.3)
+    rig.waits(take_over=0.3)
     put(sandbox, 20, "a/{}.txt")
     put(sandbox, 20, "b/{}.mp4")
     listed_by: set[str] = set()

@@ -200,9 +200,9 @@ def test_the_last_objects_of_a_prefix_can_be_gone_too(rig: Any, sandbox: Sandbox
 
 
 def test_a_listing_that_breaks_off_marks_nothing_as_gone_and_registers_what_it_found(
-    rig: Any, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+    rig: Any, sandbox: Sandbox
 ) -> None:
-    monkeypatch.setattr("vod_migrate.register.feeder.TAKE_OVER_SECONDS", 0.5)
+    rig.waits(take_over=0.5)
     sandbox.generate(BUCKET, count=1_200, dirt=0)
     rig.run(limit=5)
     sandbox.fault("throttle", api="ListObjects", skip=1)
@@ -325,10 +325,8 @@ def test_a_url_beyond_the_limit_is_a_failed_result_and_no_call(rig: Any, sandbox
     assert [row[2] for row in rig.results().values()] == ["url_too_long"]
 
 
-def test_register_without_a_discover_task_lists_by_itself(
-    rig: Any, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("vod_migrate.register.feeder.TAKE_OVER_SECONDS", 0.5)
+def test_register_without_a_discover_task_lists_by_itself(rig: Any, sandbox: Sandbox) -> None:
+    rig.waits(take_over=0.5)
     sandbox.generate(BUCKET, count=50, dirt=0)
     run = rig.prepare()
     rig.register(run)

@@ -11,7 +11,7 @@ from typing import Any, Self
 import pytest
 
 from vod_migrate.errors import BadOption, Interrupted
-from vod_migrate.rate.limiter import API, LOOK_AHEAD, RateLimiter, look_ahead
+from vod_migrate.rate.limiter import API, RateLimiter
 from vod_migrate.results.store import Store
 from vod_migrate.run import control
 from vod_migrate.run.settle import finish
@@ -99,24 +99,6 @@ def test_alone_every_priority_has_the_whole_pace(crowd: Crowd, priority: int) ->
     with crowd:
         time.sleep(0.5)
         assert crowd.during(1.5)["only"] >= 0.97 * RATE
-
-
-@pytest.mark.parametrize("since_higher", [None, 0.5, 1.9, 2.1])
-@pytest.mark.parametrize("since_own", [None, 0.1, 1.9, 2.1])
-def test_the_schema_looks_ahead_as_the_arithmetic_says(
-    rig: Any, since_higher: float | None, since_own: float | None
-) -> None:
-    ((ahead,),) = rig.rows(
-        """
-        select vod_migrate_ahead(array[null, null, clock_timestamp() - make_interval(secs => %s), null,
-                                       clock_timestamp() - make_interval(secs => %s)]::timestamptz[],
-                                 3, 10, %s, %s, %s, %s)
-        """,
-        since_own,
-        since_higher,
-        *(LOOK_AHEAD.ahead, LOOK_AHEAD.yielding, LOOK_AHEAD.busy, LOOK_AHEAD.lowest),
-    )
-    assert ahead == look_ahead(since_higher=since_higher, since_own=since_own, rate=10)
 
 
 def put(sandbox: Sandbox, count: int) -> None:

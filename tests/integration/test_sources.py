@@ -13,7 +13,6 @@ import pytest
 from rigging import BUCKET, Rig
 from sources import EXPORTS, facts_table, forget, inventory_files, objects_of, rows
 
-from vod_migrate.discover import scanner
 from vod_migrate.errors import BadOption
 from vod_migrate.report.loader import load_report
 from vod_migrate.report.text import render_text
@@ -161,8 +160,8 @@ def test_samples_of_what_is_left_out_are_kept_with_the_scan_and_shown(rig: Rig) 
     assert "e.g. notes-0.txt" in render_text(report)
 
 
-def test_a_run_shows_that_it_lives_before_its_first_page(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scanner, "_LIFE_SECONDS", 0.2)
+def test_a_run_shows_that_it_lives_before_its_first_page(rig: Rig) -> None:
+    rig.waits(life=0.2)
     rig.sandbox.put(BUCKET, "a.mp4")
     rig.sandbox.settings(latency_ms=2_500)
     run = rig.prepare()

@@ -14,8 +14,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
+from rate_model import next_slot, share_after_refusal, share_in_force
 
-from vod_migrate.rate.limiter import LOWEST, next_slot, share_after_refusal, share_in_force
+from vod_migrate.rate.limiter import LOWEST
 
 QUOTA, RATE, AHEAD, NOISE, ROUND_TRIP = 50, 47.0, 1.5, 0.003, 0.035
 END = 400.0
@@ -80,12 +81,13 @@ class Account:
         )
 
     def reserve(self) -> None:
-        slot = next_slot(now=self.now, reserved_until=self.reserved_until, rate=RATE * self.share, ahead=AHEAD)
+        rate = RATE * self.share
+        slot = next_slot(now=self.now, reserved_until=self.reserved_until, ahead=AHEAD)
         if slot is None:
             self.put(self.reserved_until - AHEAD + 1e-6, "reserve")
             return
-        self.reserved_until = slot.reserved_until
-        self.put(slot.at + self.late(), "ours")
+        self.reserved_until = slot + 1 / rate
+        self.put(slot + self.late(), "ours")
         self.put(self.now, "reserve")
 
     def arrive(self) -> bool:

@@ -27,6 +27,7 @@ from vod_migrate.register.recorder import MOST_NO_ANSWERS, settle
 from vod_migrate.register.retry import Retried
 from vod_migrate.register.split import Split
 from vod_migrate.results.work import Settlement
+from vod_migrate.shutdown import Timings
 
 Rule = Callable[[Batch, int], RegisterError | None]
 """What a call says to a batch, given the number of the call; None registers every file."""
@@ -153,7 +154,7 @@ def test_what_is_no_refusal_is_never_split(error: RegisterError) -> None:
 def test_what_may_go_away_is_tried_until_it_does_with_pauses_within_30_seconds(error: RegisterError) -> None:
     clock = HandClock()
     service = Service(lambda _, number: error if number <= 12 else None)
-    reply = Retried(service, clock=clock, breaker=Breaker(clock)).register(batch_of(1))
+    reply = Retried(service, clock=clock, breaker=Breaker(clock, Timings()), timings=Timings()).register(batch_of(1))
     assert [one.verdict for one in reply.outcomes] == [Verdict.REGISTERED]
     assert len(clock.slept) == 12
     assert all(0 <= pause <= min(30, 0.5 * 2**place) for place, pause in enumerate(clock.slept))
@@ -164,7 +165,7 @@ def test_what_will_not_go_away_is_not_tried_again(error: RegisterError) -> None:
     clock = HandClock()
     service = Service(lambda *_: error)
     with pytest.raises(type(error)):
-        Retried(service, clock=clock, breaker=Breaker(clock)).register(batch_of(2))
+        Retried(service, clock=clock, breaker=Breaker(clock, Timings()), timings=Timings()).register(batch_of(2))
     assert (len(service.sent), clock.slept) == (1, [])
 
 
@@ -172,13 +173,13 @@ def test_a_wait_ends_when_the_worker_is_told_to_stop() -> None:
     clock = HandClock(patience=3)
     service = Service(lambda *_: NetworkTrouble("gone"))
     with pytest.raises(Interrupted):
-        Retried(service, clock=clock, breaker=Breaker(clock)).register(batch_of(2))
+        Retried(service, clock=clock, breaker=Breaker(clock, Timings()), timings=Timings()).register(batch_of(2))
     assert len(service.sent) == 4
 
 
 def test_broken_replies_to_one_batch_while_others_are_answered_are_a_refusal_and_split_it() -> None:
     clock = HandClock()
-    breaker = Breaker(clock)
+    breaker = Breaker(clock, Timings())
 
     def rule(batch: Batch, _: int) -> RegisterError | None:
         clock.sleep(0.1)
@@ -186,7 +187,7 @@ def test_broken_replies_to_one_batch_while_others_are_answered_are_a_refusal_and
         return BrokenReply("HTML 414", code="not_json") if len(batch) > 5 or batch.entries[0].result_id == 9 else None
 
     service, failed = Service(rule), list[Settlement]()
-    retried = Retried(service, clock=clock, breaker=breaker)
+    retried = Retried(service, clock=clock, breaker=breaker, timings=Timings())
     reply = Split(retried, fail=failed.extend, proven=lambda: True, probe=lambda _: False).register(batch_of(10))
     assert [len(sent) for sent in service.sent] == [10, 10, 10, 5, 5]
     assert {one.verdict for one in reply.outcomes} == {Verdict.REGISTERED}
@@ -198,7 +199,9 @@ def test_broken_replies_to_everybody_may_split_a_batch_but_are_no_files_fault() 
     service = Service(lambda *_: BrokenReply("HTML 502"))
     failed: list[Settlement] = []
     with pytest.raises(Interrupted):
-        split(Retried(service, clock=clock, breaker=Breaker(clock)), failed).register(batch_of(10))
+        split(Retried(service, clock=clock, breaker=Breaker(clock, Timings()), timings=Timings()), failed).register(
+            batch_of(10)
+        )
     assert len(service.sent[0]) == 10
     assert len(service.sent[-1]) == 1
     assert failed == []
@@ -207,7 +210,9 @@ def test_broken_replies_to_everybody_may_split_a_batch_but_are_no_files_fault() 
 def test_a_batch_that_a_gateway_turns_down_is_split_also_when_nothing_else_is_sent() -> None:
     clock = HandClock()
     service = Service(lambda sent, _: BrokenReply("HTML 414") if len(sent) > 3 else None)
-    reply = split(Retried(service, clock=clock, breaker=Breaker(clock)), []).register(batch_of(10))
+    reply = split(Retried(service, clock=clock, breaker=Breaker(clock, Timings()), timings=Timings()), []).register(
+        batch_of(10)
+    )
     assert {one.verdict for one in reply.outcomes} == {Verdict.REGISTERED}
 
 
@@ -224,7 +229,7 @@ def test_a_batch_that_a_gateway_turns_down_is_split_also_when_nothing_else_is_se
 )
 def test_only_trouble_opens_the_breaker_for_any_other_word_is_an_answer(error: RegisterError, *, opens: bool) -> None:
     clock = HandClock()
-    breaker = Breaker(clock)
+    breaker = Breaker(clock, Timings())
     guarded = Guarded(Service(lambda *_: error), breaker)
     for _ in range(STREAK):
         with pytest.raises(type(error)):
@@ -234,7 +239,7 @@ def test_only_trouble_opens_the_breaker_for_any_other_word_is_an_answer(error: R
 
 def test_an_outage_is_probed_every_two_seconds_until_the_service_is_back() -> None:
     clock = HandClock()
-    breaker = Breaker(clock)
+    breaker = Breaker(clock, Timings())
     service = Service(lambda _, number: ServiceTrouble("503") if number <= STREAK + 2 else None)
     guarded = Guarded(service, breaker)
     for _ in range(STREAK + 2):
@@ -258,7 +263,7 @@ class Pace:
 
 def test_a_call_that_waited_for_its_pace_while_the_service_went_away_is_held_back_until_it_is_back() -> None:
     clock = HandClock()
-    breaker = Breaker(clock)
+    breaker = Breaker(clock, Timings())
 
     def goes() -> None:
         for _ in range(STREAK):

@@ -127,7 +127,6 @@ class Describer:
         self,
         found: MediaObject,
         *,
-        result_id: int,
         attempts: int = 0,
         no_answers: int = 0,
         row: Mapping[str, Any] | None = None,
@@ -144,7 +143,6 @@ class Describer:
         if isinstance(described, Rejected):
             return described
         return Entry(
-            result_id=result_id,
             bucket=found.bucket,
             key=found.key,
             file_url=sketch.file_url,

@@ -83,7 +83,7 @@ def preview(
 
 
 def _metadata(key: str, sketch: Draft) -> dict[str, Any]:
-    return metadata(Entry(result_id=0, bucket="", key=key, file_url=sketch.file_url, description=sketch.description))
+    return metadata(Entry(bucket="", key=key, file_url=sketch.file_url, description=sketch.description))
 
 
 def _text(key: str) -> str:

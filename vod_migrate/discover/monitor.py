@@ -11,25 +11,24 @@ from vod_migrate.errors import Interrupted, StoreError, VodMigrateError
 from vod_migrate.results.run import Run
 from vod_migrate.results.stop import stop_listing_reason
 from vod_migrate.results.store import Store
+from vod_migrate.shutdown import Timings
 
 log = logging.getLogger(__name__)
 
-GLANCE_SECONDS = 1.0
-
 
 @contextmanager
-def watched(store: Store, run: Run, stop: threading.Event) -> Iterator[threading.Event]:
-    """Gives the event that listing has to heed: set with `stop`, and when the run is to end.
+def watched(store: Store, run: Run, stop: threading.Event, timings: Timings) -> Iterator[threading.Event]:
+    """Gives the event that ends listing: set with `stop`, and when the run must end.
 
     Raises:
-        Paused, Cancelled: in the place of the Interrupted that the event led to. BrakeReached: the run's minutes are over.
+        Paused, Cancelled: instead of the Interrupted that the event led to. BrakeReached: the run's minutes are over.
     """
     halt, ended = threading.Event(), threading.Event()
     reasons: list[VodMigrateError] = []
 
     def look() -> None:
         while not ended.is_set():
-            if stop.wait(GLANCE_SECONDS):
+            if stop.wait(timings.signal):
                 halt.set()
                 return
             try:

@@ -8,7 +8,7 @@ from vod_migrate.cloud.connection import Connection
 from vod_migrate.doctor.checklist import Check, failed, not_checked, ok, warning
 from vod_migrate.doctor.timeout import NoAnswer, TimedCall
 from vod_migrate.errors import StoreError, StoreNotMigrated, StoreUnreachable, VodMigrateError
-from vod_migrate.rate.limiter import API, pace_conflict
+from vod_migrate.rate.limiter import API, rate_conflict
 from vod_migrate.results.database import refuse_misfit, schema_versions
 from vod_migrate.results.store import Store
 
@@ -63,7 +63,7 @@ def _quota_check(url: str, connection: Connection) -> Check:
     if found is None:
         return ok("quota", tried, "the account has no pace yet; the first run makes it")
     rate, share = found
-    conflict = pace_conflict(account, rate, configured)
+    conflict = rate_conflict(account, rate, configured)
     if conflict is not None:
         return failed(
             "quota", tried, conflict, "give both the same value; `vod-migrate quota` shows and changes the account's"

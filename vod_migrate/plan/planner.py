@@ -244,7 +244,7 @@ class Planner:
         """Describes objects and puts them into calls. alone: each would have a call of its own."""
         entries: list[Entry] = []
         for found in objects:
-            described = self._describer.describe(found, result_id=0)
+            described = self._describer.describe(found)
             if isinstance(described, Rejected):
                 self._failures.add(found.key, described)
                 continue

@@ -5,21 +5,20 @@ from __future__ import annotations
 import logging
 import threading
 
-from vod_migrate.shutdown import Clock
+from vod_migrate.shutdown import Clock, Timings
 
 log = logging.getLogger(__name__)
 
 STREAK = 8
 """Failures in a row, over all threads of the worker, that mean an outage and not a bad call."""
-_GLANCE_SECONDS = 0.5
-_PROBE_GAP_SECONDS = 2.0
 
 
 class Breaker:
     """Shared by the threads of one worker. Closed: all may call. Open: one at a time, two seconds apart."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, timings: Timings) -> None:
         self._clock = clock
+        self._timings = timings
         self._lock = threading.Lock()
         self._streak = 0
         self._next_probe = 0.0
@@ -43,13 +42,13 @@ class Breaker:
                     return
                 now = self._clock.now()
                 if now >= self._next_probe:
-                    self._next_probe = now + _PROBE_GAP_SECONDS
+                    self._next_probe = now + self._timings.probe
                     self._prober = threading.get_ident()
                     return
-            self._clock.sleep(_GLANCE_SECONDS)
+            self._clock.sleep(self._timings.breaker_glance)
 
     def admits_still(self) -> bool:
-        """Whether this thread, admitted a while ago, may still call: the service may have gone while it waited for its pace."""
+        """Whether this thread, admitted a while ago, may still call: the service may have failed while it waited for its slot."""
         with self._lock:
             return not self.open or self._prober == threading.get_ident()
 
@@ -60,7 +59,7 @@ class Breaker:
             self._streak = self._prober = 0
             self._last_success = self._clock.now()
         if was_open:
-            log.warning("VOD answers again; going on")
+            log.warning("VOD answers again; sending continues")
 
     def failed(self, error: Exception | None = None) -> None:
         """The service or the way to it failed."""
@@ -68,7 +67,7 @@ class Breaker:
             self._streak += 1
             opens = self._streak == STREAK
         if opens:
-            log.warning("waiting for VOD, nothing is lost; asking every %g s: %s", _PROBE_GAP_SECONDS, error)
+            log.warning("waiting for VOD, nothing is lost; asking every %g s: %s", self._timings.probe, error)
 
     def answered_since(self, moment: float) -> bool:
         """Whether another call was answered after a moment of the clock."""

@@ -5,30 +5,23 @@ from __future__ import annotations
 import logging
 import threading
 import time
-import uuid
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from vod_migrate.describe.describer import Describer, Rejected
+from vod_migrate.describe.describer import Rejected
 from vod_migrate.errors import Interrupted, VodMigrateError
 from vod_migrate.media import Batch, Entry
 from vod_migrate.register.batcher import Batcher
-from vod_migrate.register.canary import Canary, Looks
-from vod_migrate.register.send_queue import SendQueue, StopRequest
-from vod_migrate.results.run import Run
-from vod_migrate.results.store import Store
+from vod_migrate.register.canary import Canary
+from vod_migrate.register.context import WorkerContext
+from vod_migrate.register.recorder import settle_rejected
 from vod_migrate.results.work import Settlement, Work
 
 log = logging.getLogger(__name__)
 
 CLAIM_OBJECTS = 500
 ADOPTED_OBJECTS = 20_000
-"""Left by earlier runs and taken over in one go: 40 s of sending at the full quota, less than a second of updating."""
-IDLE_SECONDS = 0.25
-PARTIAL_SECONDS = 5.0
-"""How long a batch that is not full waits for more objects while discovery still runs."""
-TAKE_OVER_SECONDS = 10.0
-"""How long a worker without work waits before it looks after a scan that nobody lists."""
+"""Left by earlier runs and adopted in one statement: 40 s of sending at the full quota, less than a second of updating."""
 DESCRIBING_THREADS = 16
 """Where each description costs a request: 16 keep up with the full quota at 30 ms each."""
 
@@ -36,39 +29,23 @@ DESCRIBING_THREADS = 16
 class Feeder:
     """Keeps the hand of one worker full until nothing is left."""
 
-    def __init__(
-        self,
-        *,
-        store: Store,
-        run: Run,
-        token: uuid.UUID,
-        describer: Describer,
-        hand: SendQueue,
-        halt: StopRequest,
-        take_over: Callable[[threading.Event], None],
-        keep_place: Callable[[], None],
-        may_send: Callable[[], bool],
-        looks: Looks | None,
-    ) -> None:
-        """take_over: lists what nobody lists; keep_place: renews the worker's lease; may_send: False: nothing, for now.
-
-        looks: looks the canary's media up; None where that is not wanted.
-        """
-        self._store = store
-        self._run = run
-        self._token = token
-        self._describer = describer
-        self._hand = hand
-        self._halt = halt
-        self._take_over = take_over
+    def __init__(self, context: WorkerContext, *, keep_place: Callable[[], None]) -> None:
+        """keep_place: renews the worker's lease."""
+        self._context = context
+        self._store = context.store
+        self._run = context.run
+        self._token = context.token
+        self._describer = context.describer
+        self._hand = context.hand
+        self._halt = context.halt
+        self._timings = context.timings
         self._keep_place = keep_place
-        self._may_send = may_send
-        rules = run.spec.register_
+        rules = context.run.spec.register_
         self._batcher = Batcher(
             max_request_bytes=rules.max_request_bytes,
             user_data="" if rules.user_data is None else rules.user_data.as_json(),
         )
-        self.canary = Canary(store=store, run=run, looks=looks, batches=self._canary_batches, put=hand.put)
+        self.canary = Canary(context, batches=self._canary_batches)
         self._idle_since: float | None = None
         self._taking_over: threading.Thread | None = None
 
@@ -80,14 +57,14 @@ class Feeder:
         """
         try:
             while not self._halt.asked:
-                if not self._may_send():
+                if not self._context.may_send():
                     self._wait_to_send()
-                elif self._hand.waiting >= self._run.spec.register_.threads or self.canary.holds_back(self._token):
-                    self._halt.wait(IDLE_SECONDS / 2)
+                elif self._hand.waiting >= self._run.spec.register_.threads or self.canary.holds_back():
+                    self._halt.wait(self._timings.idle / 2)
                 elif works := self._claimed():
                     self._idle_since = None
-                    if self.canary.took(works, self._token):
-                        self._halt.wait(IDLE_SECONDS / 2)
+                    if self.canary.took(works):
+                        self._halt.wait(self._timings.idle / 2)
                     else:
                         self._hand.put(self._batcher.add(self._describer.storage_address, self.described(works)))
                 elif self._done():
@@ -108,15 +85,7 @@ class Feeder:
         refused: list[Settlement] = []
         for work, described in zip(works, self._describe(works), strict=True):
             if isinstance(described, Rejected):
-                refused.append(
-                    Settlement(
-                        result_id=work.result_id,
-                        outcome="failed",
-                        state="failed",
-                        code=described.code,
-                        message=described.message,
-                    )
-                )
+                refused.append(settle_rejected(work, described))
             else:
                 entries.append(described)
         if refused:
@@ -160,19 +129,19 @@ class Feeder:
             if self._try_alone():
                 return False
         self._keep_place()
-        self._halt.wait(IDLE_SECONDS)
+        self._halt.wait(self._timings.idle)
         return False
 
     def _wait_to_send(self) -> None:
         self._idle_since = self._idle_since or time.monotonic()
         self._wait_for_discovery(time.monotonic() - self._idle_since)
         self._keep_place()
-        self._halt.wait(IDLE_SECONDS)
+        self._halt.wait(self._timings.idle)
 
     def _wait_for_discovery(self, idle: float) -> None:
-        if idle >= PARTIAL_SECONDS:
+        if idle >= self._timings.partial:
             self._hand.put(self._batcher.flush())
-        if idle >= TAKE_OVER_SECONDS:
+        if idle >= self._timings.take_over:
             self._idle_since = None
             self._list_what_nobody_lists()
 
@@ -189,10 +158,10 @@ class Feeder:
 
     def _take_over_quietly(self) -> None:
         try:
-            self._take_over(self._halt.event)
+            self._context.take_over(self._halt.event)
         except Interrupted:
             return
         except VodMigrateError as error:
-            log.warning("listing in the discover task's place failed: %s", error)
+            log.warning("listing in place of the discover task failed: %s", error)
         except BaseException as error:  # noqa: BLE001 - handed to the worker
             self._halt.ask(error)

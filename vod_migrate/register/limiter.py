@@ -10,26 +10,26 @@ from vod_migrate.register.registrar import Registrar
 
 
 class _HeldBack(Exception):
-    """The breaker opened while a call waited for its pace: nothing was sent, and it waits again."""
+    """The breaker opened while a call waited for its slot: nothing was sent, and it waits again."""
 
 
 class Limited:
     """Waits for the account's next send time; a throttled answer slows the whole account down."""
 
-    def __init__(self, inner: Registrar, pace: RateLimiter, breaker: Breaker) -> None:
+    def __init__(self, inner: Registrar, rate: RateLimiter, breaker: Breaker) -> None:
         self._inner = inner
-        self._pace = pace
+        self._rate = rate
         self._breaker = breaker
 
     def register(self, batch: Batch) -> Reply:
         """Waits, then sends what the breaker around it still lets through: the account is booked two seconds ahead."""
-        self._pace.wait()
+        self._rate.wait()
         if not self._breaker.admits_still():
             raise _HeldBack
         try:
             return self._inner.register(batch)
         except Throttled as error:
-            self._pace.throttled(retry_after=error.retry_after)
+            self._rate.throttled(retry_after=error.retry_after)
             raise
 
 

@@ -19,11 +19,8 @@ from vod_migrate.cloud.vod import call_vod, vod_client
 from vod_migrate.discover.listing import list_pages
 from vod_migrate.errors import BadSetting, Denied, RegisterError, RequestRefused, Retryable, SourceError
 from vod_migrate.media import MediaObject
-from vod_migrate.shutdown import StopClock
+from vod_migrate.shutdown import StopClock, Timings
 
-PATIENCE_SECONDS = 5.0
-"""A media may not be there at once: VOD does not say how long it takes."""
-_AGAIN_SECONDS = 0.5
 _ASK_SECONDS = 3.0
 
 
@@ -46,22 +43,25 @@ class MediaCheck:
 class MediaChecker:
     """Looks media of one bucket up, each within a few seconds."""
 
-    def __init__(self, connection: Connection, bucket: str, *, sizes: bool, stop: threading.Event) -> None:
+    def __init__(
+        self, connection: Connection, bucket: str, *, sizes: bool, stop: threading.Event, timings: Timings
+    ) -> None:
         """sizes: whether the objects' sizes are OSS's own, not a manifest's; stop: ends every waiting."""
         self._connection = connection
         self._bucket = bucket
         self._host = connection.storage_address(bucket).lower()
         self._sizes = sizes
         self._clock = StopClock(stop)
+        self._timings = timings
         self._client: Any = None
 
-    def look(self, found: MediaObject, media_id: str) -> MediaCheck:
+    def check(self, found: MediaObject, media_id: str) -> MediaCheck:
         """Whether a MediaId is the object's.
 
         Raises:
             Interrupted: told to stop.
         """
-        until = time.monotonic() + PATIENCE_SECONDS
+        until = time.monotonic() + self._timings.media_patience
         while True:
             try:
                 self._client = self._client or vod_client(self._connection)
@@ -78,7 +78,7 @@ class MediaChecker:
                 )
                 if not passing or time.monotonic() > until:
                     return MediaCheck(seen=Match.NOT_CHECKED, told=str(error))
-            self._clock.sleep(_AGAIN_SECONDS)
+            self._clock.sleep(self._timings.media_again)
 
     def _judged(self, found: MediaObject, mezzanine: Any) -> MediaCheck:
         url = str(mezzanine.get("FileURL") or "")

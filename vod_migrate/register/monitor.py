@@ -1,6 +1,6 @@
-"""Looks after a worker while it sends: is the run to end, does the place in it hold, do too many files fail.
+"""Watches over a worker while it sends: must the run end, is the worker's place still its own, do too many files fail.
 
-Two threads, so that counting, which takes longer the larger a run is, never holds back the word of somebody who pauses it.
+Two threads, so that counting, which takes longer the larger a run is, never delays a pause.
 """
 
 from __future__ import annotations
@@ -8,45 +8,36 @@ from __future__ import annotations
 import logging
 import threading
 import time
-import uuid
 
 from vod_migrate.errors import Interrupted, StoreError, ThresholdPassed
-from vod_migrate.register.pause import Deadline
-from vod_migrate.register.send_queue import StopRequest
+from vod_migrate.register.context import WorkerContext
 from vod_migrate.results.claims import LEASE_SECONDS
-from vod_migrate.results.run import Run
-from vod_migrate.results.session import Presence
 from vod_migrate.results.stop import sending_stops_at, stop_sending_reason
-from vod_migrate.results.store import Store
 
 log = logging.getLogger(__name__)
-
-GLANCE_SECONDS = 1.0
-PRESENCE_SECONDS = 5.0
 
 
 class RunMonitor:
     """What one worker has to know besides its objects."""
 
-    def __init__(
-        self, *, store: Store, run: Run, token: uuid.UUID, presence: Presence, halt: StopRequest, deadline: Deadline
-    ) -> None:
-        self._store = store
-        self._run = run
-        self._token = token
-        self._presence = presence
-        self._halt = halt
-        self._deadline = deadline
+    def __init__(self, context: WorkerContext) -> None:
+        self._store = context.store
+        self._run = context.run
+        self._token = context.token
+        self._presence = context.presence
+        self._halt = context.halt
+        self._deadline = context.deadline
+        self._timings = context.timings
         self._scopes: tuple[str, ...] = ()
         self._next_place = 0.0
 
     @property
     def scopes(self) -> tuple[str, ...]:
-        """The paces of the run's and its migration's own, as they are now."""
+        """The rate limits of the run and of its migration, as they are now."""
         return self._scopes
 
     def threads(self) -> list[threading.Thread]:
-        """The threads that look until the worker halts; not started yet."""
+        """The threads that watch until the worker halts; not started yet."""
         return [threading.Thread(target=work, daemon=True) for work in (self._look_on, self._look_after)]
 
     def look(self, *, patience: float | None = 0.0) -> None:
@@ -78,12 +69,12 @@ class RunMonitor:
         """
         now = time.monotonic()
         if now >= self._next_place:
-            self._next_place = now + GLANCE_SECONDS
+            self._next_place = now + self._timings.signal
             if not self._store.renew(self._token):
                 self._halt.ask(Interrupted("another worker took this one's place", code="replaced"))
 
     def _look_on(self) -> None:
-        while not self._halt.wait(GLANCE_SECONDS):
+        while not self._halt.wait(self._timings.signal):
             try:
                 self.look()
             except StoreError as error:
@@ -93,14 +84,14 @@ class RunMonitor:
 
     def _look_after(self) -> None:
         renewed = counted = time.monotonic()
-        while not self._halt.wait(GLANCE_SECONDS):
+        while not self._halt.wait(self._timings.signal):
             try:
                 now = time.monotonic()
                 if now >= counted:
                     self._check_threshold()
                     # Counting grows with the run; it must never take more than a twentieth of the time.
                     counted = time.monotonic() + 20 * (time.monotonic() - now)
-                self._presence.keep_now_and_then(PRESENCE_SECONDS)
+                self._presence.keep_now_and_then(self._timings.presence)
                 if now - renewed >= LEASE_SECONDS / 3:
                     self.keep_place()
                     self._store.show_life(self._run.run_id)

@@ -1,113 +1,129 @@
-"""What an outcome does to a result, and the wrapper that records every call."""
+"""What an outcome does to an object, and the wrapper that records every call."""
 
 from __future__ import annotations
 
 import datetime as dt
 import time
-import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+from vod_migrate.describe.describer import Rejected
 from vod_migrate.describe.metadata import metadata
 from vod_migrate.errors import AccountStopped, RegisterError, RequestRefused, Throttled, TokenExpired, Transient
 from vod_migrate.media import Batch, Entry, Outcome, Reply, Verdict
+from vod_migrate.register.context import WorkerContext
 from vod_migrate.register.registrar import Registrar
 from vod_migrate.register.reply import TRIED_ALONE
-from vod_migrate.results.store import Store
-from vod_migrate.results.work import CallRecord, Settlement
+from vod_migrate.results.work import CallRecord, Settlement, Work
 
 MOST_NO_ANSWERS = 5
 """Replies without a word about an object before it counts as failed."""
 
 
-def settle(entry: Entry, outcome: Outcome) -> Settlement:
-    """What an outcome does to its result.
+def settle(entry: Entry, outcome: Outcome, call_id: int | None = None) -> Settlement:
+    """What an outcome does to its object.
 
-    A first refusal, and what only a reply about the file alone can clear up, earns a second try, alone; a fifth silence is a
-    failure.
+    A file that was refused, or that only a reply about it alone can clear up, is tried once more, alone. A file that five
+    replies do not name has failed.
     """
-    described = {name: value for name, value in metadata(entry).items() if name != "FileURL"}
     if outcome.verdict in (Verdict.REGISTERED, Verdict.ALREADY_REGISTERED):
         return Settlement(
-            result_id=entry.result_id,
+            key=entry.key,
             outcome=outcome.verdict.value,
-            state="registered",
             media_id=outcome.media_id,
-            description=described,
+            description=_described(entry),
+            call_id=call_id,
         )
     if outcome.verdict is Verdict.FAILED or outcome.code in TRIED_ALONE:
-        final = entry.attempts > 0
         return Settlement(
-            result_id=entry.result_id,
-            outcome="failed" if final else "retry",
-            state="failed" if final else "pending",
+            key=entry.key,
+            outcome="failed" if entry.attempts else "retry",
             code=outcome.code,
             message=outcome.message,
-            description=described,
+            description=_described(entry),
+            call_id=call_id,
         )
     if entry.no_answers + 1 >= MOST_NO_ANSWERS:
         return Settlement(
-            result_id=entry.result_id,
+            key=entry.key,
             outcome="failed",
-            state="failed",
             code="no_answer",
             message=f"{MOST_NO_ANSWERS} replies gave no clear answer about this file; the last: {outcome.message}",
-            description=described,
+            description=_described(entry),
+            call_id=call_id,
         )
     return Settlement(
-        result_id=entry.result_id, outcome="unknown", state="pending", code=outcome.code, message=outcome.message
+        key=entry.key, outcome="unknown", code=outcome.code, message=outcome.message, call_id=call_id
     )
 
 
-class Recorded:
-    """Writes each call's audit row, and with it what the call meant, in one commit."""
+def settle_refused(entry: Entry, refusal: RequestRefused) -> Settlement:
+    """What it does to an object that its call was refused although the object was alone in it."""
+    return Settlement(
+        key=entry.key, outcome="failed", code=refusal.code, message=str(refusal), description=_described(entry)
+    )
 
-    def __init__(self, inner: Registrar, *, store: Store, run_id: str, token: uuid.UUID, worker: str) -> None:
+
+def settle_rejected(work: Work, rejected: Rejected) -> Settlement:
+    """What it does to an object that it cannot be described."""
+    return Settlement(key=work.key, outcome="failed", code=rejected.code, message=rejected.message)
+
+
+def _described(entry: Entry) -> dict[str, object]:
+    fields = metadata(entry)
+    del fields["FileURL"]
+    return fields
+
+
+class Recorded:
+    """Records each call, and with it what the call meant, in one commit."""
+
+    def __init__(
+        self, inner: Registrar, context: WorkerContext, *, accepted: Callable[[Batch, dt.datetime], None]
+    ) -> None:
+        """accepted: is told of each batch that VOD took, and when its call began."""
         self._inner = inner
-        self._store = store
-        self._run_id = run_id
-        self._token = token
-        self._worker = worker
+        self._store = context.store
+        self._ledger = context.ledger
+        self._accepted = accepted
 
     def register(self, batch: Batch) -> Reply:
         """Sends and records."""
+        call_id = self._store.next_call_id()
         started, began = dt.datetime.now(dt.UTC), time.monotonic()
         try:
             reply = self._inner.register(batch)
         except RegisterError as error:
-            self._record(batch, started, began, answer=_answer(error), error=error)
-            if isinstance(error, Transient):
-                self._store.mark_unsure(self._token, [entry.result_id for entry in batch.entries])
+            call = CallRecord(
+                call_id=call_id,
+                started_at=started,
+                seconds=time.monotonic() - began,
+                answer=_answer(error),
+                files=len(batch),
+                http_status=error.http_status,
+                code=error.code,
+                message=str(error),
+                request_id=error.request_id,
+                carried=tuple(entry.key for entry in batch.entries),
+            )
+            self._ledger.record(call, _unsure(batch, call_id) if isinstance(error, Transient) else ())
             raise
-        entries = {entry.result_id: entry for entry in batch.entries}
-        settlements = [settle(entries[outcome.result_id], outcome) for outcome in reply.outcomes]
-        self._record(batch, started, began, answer="ok", request_id=reply.request_id, settlements=settlements)
-        return reply
-
-    def _record(
-        self,
-        batch: Batch,
-        started: dt.datetime,
-        began: float,
-        *,
-        answer: str,
-        error: RegisterError | None = None,
-        request_id: str | None = None,
-        settlements: Sequence[Settlement] = (),
-    ) -> None:
         call = CallRecord(
-            call_id=uuid.uuid4(),
-            worker=self._worker,
+            call_id=call_id,
             started_at=started,
             seconds=time.monotonic() - began,
-            answer=answer,
+            answer="ok",
             files=len(batch),
-            http_status=200 if error is None else error.http_status,
-            code=None if error is None else error.code,
-            message=None if error is None else str(error),
-            request_id=request_id if error is None else error.request_id,
-            carried=() if error is None else tuple(entry.result_id for entry in batch.entries),
+            http_status=200,
+            request_id=reply.request_id,
         )
-        self._store.record_call(self._run_id, self._token, call, settlements)
+        self._accepted(batch, started)
+        entries = {entry.key: entry for entry in batch.entries}
+        self._ledger.record(call, [settle(entries[outcome.key], outcome, call_id) for outcome in reply.outcomes])
+        return reply
+
+
+def _unsure(batch: Batch, call_id: int) -> Sequence[Settlement]:
+    return [Settlement(key=entry.key, outcome="unsure", call_id=call_id) for entry in batch.entries]
 
 
 def _answer(error: RegisterError) -> str:
@@ -118,14 +134,3 @@ def _answer(error: RegisterError) -> str:
     if isinstance(error, AccountStopped):
         return "stopped"
     return "refused"
-
-
-def _alone(entry: Entry, refusal: RequestRefused) -> Settlement:
-    return Settlement(
-        result_id=entry.result_id,
-        outcome="failed",
-        state="failed",
-        code=refusal.code,
-        message=str(refusal),
-        request_id=refusal.request_id,
-    )

@@ -55,20 +55,20 @@ def read_reply(fields: Mapping[str, Any], batch: Batch) -> Reply:
         raise BrokenReply("VOD answered 200 with lists of other types", http_status=200)
     told = [*_registered(listed), *(_Statement(url=url, media_id=None) for url in _flat(refused))]
     matching = UrlMatcher(batch, [line.url for line in told])
-    about: dict[int, list[_Statement]] = {entry.result_id: [] for entry in batch.entries}
-    ambiguous: dict[int, str] = {}
+    about: dict[str, list[_Statement]] = {entry.key: [] for entry in batch.entries}
+    ambiguous: dict[str, str] = {}
     for line in told:
         meant = matching.find(line.url)
         for entry in meant:
-            about[entry.result_id].append(line)
+            about[entry.key].append(line)
             if len(meant) > 1:
-                ambiguous[entry.result_id] = line.url
+                ambiguous[entry.key] = line.url
     clashes = _clashes(told, matching)
     request_id = fields.get("RequestId")
     return Reply(
         request_id=_short(request_id) if isinstance(request_id, str) else None,
         outcomes=tuple(
-            _settled(entry, about[entry.result_id], ambiguous.get(entry.result_id), clashes) for entry in batch.entries
+            _settled(entry, about[entry.key], ambiguous.get(entry.key), clashes) for entry in batch.entries
         ),
     )
 
@@ -86,7 +86,7 @@ def _settled(
     media_id = media_ids.pop()
     if media_id is None:
         return Outcome(
-            result_id=entry.result_id,
+            key=entry.key,
             verdict=Verdict.FAILED,
             code="file_refused",
             message="VOD listed the file in FailedFileURLs; the API gives no reason",
@@ -97,11 +97,11 @@ def _settled(
             entry, "media_id_clash", f"the reply gives the MediaId {media_id} to this file and to {_cut(others[0])}"
         )
     verdict = Verdict.ALREADY_REGISTERED if lines[0].known else Verdict.REGISTERED
-    return Outcome(result_id=entry.result_id, verdict=verdict, media_id=media_id)
+    return Outcome(key=entry.key, verdict=verdict, media_id=media_id)
 
 
 def _unknown(entry: Entry, code: str, message: str) -> Outcome:
-    return Outcome(result_id=entry.result_id, verdict=Verdict.UNKNOWN, code=code, message=_short(message))
+    return Outcome(key=entry.key, verdict=Verdict.UNKNOWN, code=code, message=_short(message))
 
 
 def _clashes(told: Sequence[_Statement], matching: UrlMatcher) -> dict[str, set[str]]:
@@ -112,7 +112,7 @@ def _clashes(told: Sequence[_Statement], matching: UrlMatcher) -> dict[str, set[
         if line.media_id is not None:
             meant = matching.find(line.url)
             urls.setdefault(line.media_id, set()).add(line.url)
-            files.setdefault(line.media_id, set()).add(meant[0].result_id if len(meant) == 1 else line.url)
+            files.setdefault(line.media_id, set()).add((meant[0].key,) if len(meant) == 1 else line.url)
     return {media_id: urls[media_id] for media_id, found in files.items() if len(found) > 1}
 
 

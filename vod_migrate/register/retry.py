@@ -10,23 +10,14 @@ from vod_migrate.errors import BrokenReply, RequestRefused, Retryable, StoreErro
 from vod_migrate.media import Batch, Reply
 from vod_migrate.register.breaker import Breaker
 from vod_migrate.register.registrar import Registrar
-from vod_migrate.shutdown import Clock
+from vod_migrate.shutdown import Clock, Timings
 
 log = logging.getLogger(__name__)
 
-
 BROKEN_BEFORE_SPLIT = 3
 """Unreadable answers to one batch, while others are answered, before the batch itself is suspected."""
-
-
 BROKEN_ALONE_BEFORE_SPLIT = 8
 """The same where nothing else is answered, so that it may as well be an outage."""
-
-
-FIRST_WAIT_SECONDS = 0.5
-
-
-LONGEST_WAIT_SECONDS = 30.0
 
 
 class Retried:
@@ -37,17 +28,18 @@ class Retried:
     answered, a batch is split after some more of them, which costs calls but fails nothing.
     """
 
-    def __init__(self, inner: Registrar, *, clock: Clock, breaker: Breaker) -> None:
+    def __init__(self, inner: Registrar, *, clock: Clock, breaker: Breaker, timings: Timings) -> None:
         self._inner = inner
         self._clock = clock
         self._breaker = breaker
+        self._timings = timings
 
     def register(self, batch: Batch) -> Reply:
         """Sends, as often as it takes."""
         began, broken = self._clock.now(), 0
         retrying = Retrying(
             retry=retry_if_exception(_may_go_away),
-            wait=wait_random_exponential(multiplier=FIRST_WAIT_SECONDS, max=LONGEST_WAIT_SECONDS),
+            wait=wait_random_exponential(multiplier=self._timings.retry_first, max=self._timings.retry_longest),
             sleep=self._clock.sleep,
             before_sleep=_log_retry,
             reraise=True,

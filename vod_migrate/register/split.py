@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from vod_migrate.errors import AllRefused, RequestRefused
 from vod_migrate.media import Batch, Entry, Outcome, Reply, Verdict
-from vod_migrate.register.recorder import _alone
+from vod_migrate.register.recorder import settle_refused
 from vod_migrate.register.registrar import Registrar
 from vod_migrate.results.work import Settlement
 
@@ -49,7 +49,7 @@ class Split:
                     f"{alone[0][1]}. Nothing was marked as failed; correct the migration file and run it again",
                     code="all_refused",
                 )
-            self._fail([_alone(entry, refusal) for entry, refusal in alone])
+            self._fail([settle_refused(entry, refusal) for entry, refusal in alone])
         return Reply(request_id=None, outcomes=tuple(outcomes))
 
     def _send(self, batch: Batch, alone: list[tuple[Entry, RequestRefused]]) -> list[Outcome]:

@@ -50,7 +50,7 @@ def _complete(reading: dict[str, Entry | None]) -> bool:
 
 
 def _distinct(entries: Iterable[Entry | None]) -> tuple[Entry, ...]:
-    return tuple({entry.result_id: entry for entry in entries if entry is not None}.values())
+    return tuple({entry.key: entry for entry in entries if entry is not None}.values())
 
 
 def _strictly(decode: Callable[..., str]) -> Callable[[str], str | None]:

@@ -1,27 +1,32 @@
-"""Discovers and registers: the two steps of a run that work side by side, and how their parts are wired."""
+"""Discover and register: the two steps of a run that work side by side."""
 
 from __future__ import annotations
 
+import os
+import socket
 import threading
-from typing import Any
 
 from vod_migrate.cloud.connection import Connection
-from vod_migrate.describe.describer import Describer
 from vod_migrate.discover.monitor import watched
-from vod_migrate.discover.selection import Selection
 from vod_migrate.plan.approval import gate_of
 from vod_migrate.rate.limiter import agree_on_rate
-from vod_migrate.results.run import Run
+from vod_migrate.register.context import WorkerContext
+from vod_migrate.register.halt import StopRequest
+from vod_migrate.register.worker import Worker
 from vod_migrate.results.stop import ASKED, stop_error
 from vod_migrate.results.store import Store
 from vod_migrate.run.access import reopened
-from vod_migrate.shutdown import grace_seconds
+from vod_migrate.run.parts import Parts
+from vod_migrate.shutdown import Timings, grace_seconds
 
 LISTING_PATIENCE_SECONDS = 900.0
-"""How long a register task leaves an unreachable source to the retries of its discover task, which lie within 10 minutes."""
+"""How long a register task leaves an unreachable source to the retries of its discover task, which come within 10 minutes."""
+PRODUCTION = Timings()
 
 
-def discover(*, store: Store, connection: Connection, run_id: str, stop: threading.Event) -> None:
+def discover(
+    *, store: Store, connection: Connection, run_id: str, stop: threading.Event, timings: Timings = PRODUCTION
+) -> None:
     """Lists the run's prefixes into pending results.
 
     Raises:
@@ -33,8 +38,9 @@ def discover(*, store: Store, connection: Connection, run_id: str, stop: threadi
     if run.stop_code in ASKED:
         raise stop_error(run.stop_code, run.stop_message)
     store.retry_failed_scans(run_id)
-    with watched(store, run, stop) as halt:
-        _discoverer(store, connection, run, halt, patience=0.0).run()
+    with watched(store, run, stop, timings) as halt:
+        parts = Parts(store=store, connection=connection, run=run, stop=halt, timings=timings)
+        parts.scanner(patience=0.0).run()
 
 
 def register(
@@ -45,68 +51,40 @@ def register(
     slot: str,
     stop: threading.Event,
     patience: float = LISTING_PATIENCE_SECONDS,
+    timings: Timings = PRODUCTION,
 ) -> None:
     """Sends the run's pending results until its scans are closed and nothing is left.
 
     slot: this worker's place in the run, stable over its retries. patience: how long it waits for a source that cannot be
-    reached, and that no discover task is listing, before the run goes on without it.
+    reached, and that no discover task is listing, before it continues without it.
 
     Raises:
-        BadSetting: the connection is another account's or region's than the run's.
+        BadSetting: the connection belongs to another account or region than the run.
         AccountStopped, AllRefused, CanaryFailed, ThresholdPassed: the run stops, the rest stays pending. Interrupted: `stop` was set.
         Paused, Cancelled: somebody, the migration's window or `pause_after` ended the run.
         PlanChanged: the source is no longer what was approved, so nothing is sent. BadOption: nobody has approved anything.
     """
-    from vod_migrate.describe.categories import Categories  # noqa: PLC0415 - slow SDK import
-    from vod_migrate.describe.covers import Covers  # noqa: PLC0415 - slow SDK import
-    from vod_migrate.describe.lookups import LiveLookups  # noqa: PLC0415 - slow SDK import
-    from vod_migrate.register.client import RegisterMediaClient  # noqa: PLC0415 - slow SDK import
-    from vod_migrate.register.media_check import MediaChecker  # noqa: PLC0415 - slow SDK import
-    from vod_migrate.register.worker import Worker  # noqa: PLC0415 - slow SDK import
-
     may_send = gate_of(store, store.run(run_id))
     run = reopened(store, connection, run_id)
     if run.stop_code is not None:
         raise stop_error(run.stop_code, run.stop_message)
     agree_on_rate(store, account=connection.account, configured=connection.calls_per_second)
-    rules = run.spec.register_
     halt = threading.Event()
-    discoverer = _discoverer(store, connection, run, halt, patience=patience)
-    Worker(
-        store=store,
-        run=run,
-        client=RegisterMediaClient(connection, rules, connections=rules.threads),
-        describer=Describer(
-            run.spec,
-            storage_address=connection.storage_address(run.bucket),
-            lookups=LiveLookups(
-                categories=Categories(
-                    connection, store=store, create=run.spec.describe.categories == "create", stop=halt
-                ),
-                covers=Covers(connection, run.bucket, stop=halt),
-            ),
-        ),
-        slot=slot,
-        stop=stop,
-        halt=halt,
-        grace=grace_seconds(),
-        take_over=discoverer.take_over,
-        may_send=may_send,
-        looks=MediaChecker(connection, run.bucket, sizes=run.spec.source.listed, stop=stop),
-    ).run()
-
-
-def _discoverer(store: Store, connection: Connection, run: Run, stop: threading.Event, *, patience: float) -> Any:
-    from vod_migrate.discover.scanner import Scanner  # noqa: PLC0415 - slow SDK import
-    from vod_migrate.discover.source import pages_of  # noqa: PLC0415 - slow SDK import
-
-    source = run.spec.source
-    narrowed = ("",) if source.listed else (run.options.prefixes or source.prefixes)
-    return Scanner(
-        store=store,
-        run=run,
-        selection=Selection(run.spec.select, modified_since=run.options.modified_since, prefixes=tuple(narrowed)),
-        pages=pages_of(connection, run),
-        stop=stop,
-        patience=patience,
-    )
+    parts = Parts(store=store, connection=connection, run=run, stop=halt, timings=timings)
+    with store.presence(run_id) as presence:
+        name = f"{socket.gethostname()}:{os.getpid()}/{slot}"
+        context = WorkerContext(
+            store=store,
+            run=run,
+            token=store.take_place(run_id, slot=slot, worker=name),
+            presence=presence,
+            name=name,
+            client=parts.client(),
+            describer=parts.describer(parts.lookups(create=run.spec.describe.categories == "create")),
+            halt=StopRequest(halt),
+            take_over=parts.scanner(patience=patience).take_over,
+            may_send=may_send,
+            check_media=parts.media_checker().check,
+            timings=timings,
+        )
+        Worker(context, stop=stop, grace=grace_seconds()).run()

@@ -1,7 +1,7 @@
-"""Plans as the command line and Airflow make and answer them: plan, plan_run, question, answer.
+"""Plans as the command line and Airflow make and decide them: plan, plan_run, plan_to_approve, decide.
 
-By hand a plan is a run of its own, in the state `planned`. In Airflow a run plans, waits in that state for a person, and then
-works on exactly what it planned.
+From the command line a plan is a run of its own, in the state `planned`. In Airflow a run plans, waits in that state for a
+person, and then works on exactly what it planned.
 """
 
 from __future__ import annotations
@@ -9,19 +9,20 @@ from __future__ import annotations
 import threading
 
 from vod_migrate.cloud.connection import Connection
-from vod_migrate.describe.describer import Describer
-from vod_migrate.discover.selection import Selection
 from vod_migrate.errors import BadOption
 from vod_migrate.migration.model import Migration
 from vod_migrate.migration.options import Mode, RunOptions
 from vod_migrate.plan.digest import counts_of, stored_body
+from vod_migrate.plan.dry_lookups import DryLookups
 from vod_migrate.plan.estimate import planned_rate
 from vod_migrate.plan.model import Decision, Plan
 from vod_migrate.plan.planner import Planner, PlanRequest
 from vod_migrate.results.scan import Scan
 from vod_migrate.results.store import Store
 from vod_migrate.run.access import reopened
+from vod_migrate.run.parts import Parts
 from vod_migrate.run.request import Origin, RunRequest, build_request
+from vod_migrate.shutdown import Timings
 
 
 def plan(
@@ -35,7 +36,8 @@ def plan(
     """
     asked = build_request(connection=connection, migration=migration, options=_plain(options), origin=Origin())
     scans = [Scan(scan_id=position, prefix=prefix, whole=asked.whole) for position, prefix in enumerate(asked.prefixes)]
-    return _make(store, connection, asked, scans, stop, spec_digest=migration.digest())
+    parts = Parts(store=store, connection=connection, run=asked.run, stop=stop, timings=Timings())
+    return _make(parts, asked, scans, spec_digest=migration.digest())
 
 
 def plan_run(*, store: Store, connection: Connection, run_id: str, stop: threading.Event) -> Plan:
@@ -57,7 +59,8 @@ def plan_run(*, store: Store, connection: Connection, run_id: str, stop: threadi
             whole=all(scan.whole for scan in scans),
             narrowed=run.options.prefixes if run.mode is Mode.FAILED else None,
         )
-        return _make(store, connection, asked, scans, stop, spec_digest="")
+        parts = Parts(store=store, connection=connection, run=run, stop=stop, timings=Timings())
+        return _make(parts, asked, scans, spec_digest="")
 
 
 def plan_to_approve(store: Store, run_id: str) -> Plan | None:
@@ -97,40 +100,18 @@ def decide(store: Store, run_id: str, *, approved: bool, by: str) -> None:
         store.reject_plan(run_id, decision, message=f"the plan was not approved ({who}), so nothing was sent")
 
 
-def _make(
-    store: Store,
-    connection: Connection,
-    asked: RunRequest,
-    scans: list[Scan],
-    stop: threading.Event,
-    *,
-    spec_digest: str,
-) -> Plan:
-    from vod_migrate.describe.categories import Categories  # noqa: PLC0415 - slow SDK import
-    from vod_migrate.describe.covers import Covers  # noqa: PLC0415 - slow SDK import
-    from vod_migrate.describe.lookups import LiveLookups  # noqa: PLC0415 - slow SDK import
-    from vod_migrate.discover.source import pages_of  # noqa: PLC0415 - slow SDK import
-    from vod_migrate.plan.dry_lookups import DryLookups  # noqa: PLC0415 - slow SDK import
-
-    run = asked.run
-    lookups = DryLookups(
-        LiveLookups(
-            categories=Categories(connection, store=store, create=False, stop=stop),
-            covers=Covers(connection, run.bucket, stop=stop),
-        ),
-        makes=run.spec.describe.categories == "create",
-    )
-    source = run.spec.source
-    narrowed = ("",) if source.listed else (run.options.prefixes or source.prefixes)
+def _make(parts: Parts, asked: RunRequest, scans: list[Scan], *, spec_digest: str) -> Plan:
+    store, run = parts.store, parts.run
+    lookups = DryLookups(parts.lookups(create=False), makes=run.spec.describe.categories == "create")
     made = Planner(
         store=store,
         question=PlanRequest(run=run, scans=tuple(scans), narrowed=asked.narrowed, compared=asked.compared),
-        selection=Selection(run.spec.select, modified_since=run.options.modified_since, prefixes=tuple(narrowed)),
-        pages=pages_of(connection, run),
-        describer=Describer(run.spec, storage_address=connection.storage_address(run.bucket), lookups=lookups),
+        selection=parts.selection(),
+        pages=parts.pages(),
+        describer=parts.describer(lookups),
         lookups=lookups,
-        rate=planned_rate(store, connection, run),
-        stop=stop,
+        rate=planned_rate(store, parts.connection, run),
+        stop=parts.stop,
         window=run.window,
     ).make()
     body = stored_body(made.plan)

@@ -1,0 +1,76 @@
+"""What a run and its plan are made of: the same parts for both, built from the file that is stored with the run."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+
+from vod_migrate.cloud.connection import Connection
+from vod_migrate.describe.categories import Categories
+from vod_migrate.describe.covers import Covers
+from vod_migrate.describe.describer import Describer, Lookups
+from vod_migrate.describe.lookups import LiveLookups
+from vod_migrate.discover.scanner import Scanner
+from vod_migrate.discover.selection import Selection
+from vod_migrate.discover.source import Pages, pages_of
+from vod_migrate.register.client import RegisterMediaClient
+from vod_migrate.register.media_check import MediaChecker
+from vod_migrate.results.run import Run
+from vod_migrate.results.store import Store
+from vod_migrate.shutdown import Timings
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Parts:
+    """The parts of one run on one connection; each is built when it is asked for. stop: ends every wait inside them."""
+
+    store: Store
+    connection: Connection
+    run: Run
+    stop: threading.Event
+    timings: Timings
+
+    def selection(self) -> Selection:
+        """Which objects the run takes."""
+        source, options = self.run.spec.source, self.run.options
+        narrowed = ("",) if source.listed else (options.prefixes or source.prefixes)
+        return Selection(self.run.spec.select, modified_since=options.modified_since, prefixes=tuple(narrowed))
+
+    def pages(self) -> Pages:
+        """The pages of its source."""
+        return pages_of(self.connection, self.run)
+
+    def scanner(self, *, patience: float) -> Scanner:
+        """What lists it. patience: as for Scanner."""
+        return Scanner(
+            store=self.store,
+            run=self.run,
+            selection=self.selection(),
+            pages=self.pages(),
+            stop=self.stop,
+            patience=patience,
+            timings=self.timings,
+        )
+
+    def lookups(self, *, create: bool) -> LiveLookups:
+        """What descriptions ask the services for. create: whether a category that does not exist is made."""
+        return LiveLookups(
+            categories=Categories(self.connection, store=self.store, create=create, stop=self.stop),
+            covers=Covers(self.connection, self.run.bucket, stop=self.stop),
+        )
+
+    def describer(self, lookups: Lookups) -> Describer:
+        """What makes descriptions of objects."""
+        address = self.connection.storage_address(self.run.bucket)
+        return Describer(self.run.spec, storage_address=address, lookups=lookups)
+
+    def client(self) -> RegisterMediaClient:
+        """The one call."""
+        rules = self.run.spec.register_
+        return RegisterMediaClient(self.connection, rules, connections=rules.threads)
+
+    def media_checker(self) -> MediaChecker:
+        """What looks up the canary's media."""
+        return MediaChecker(
+            self.connection, self.run.bucket, sizes=self.run.spec.source.listed, stop=self.stop, timings=self.timings
+        )
