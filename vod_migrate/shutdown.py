@@ -63,12 +63,6 @@ class Timings:
     """How long a worker without work waits before it lists what nobody lists."""
     signal: float = 1.0
     """Between two looks at the run's row: has somebody paused or cancelled it?"""
-    presence: float = 5.0
-    """Between two looks at the connection that holds the liveness lock."""
-    life: float = 30.0
-    """Between two signs of life of whoever lists or plans."""
-    scan_lock: float = 1.0
-    """Between two tries to list what somebody else is listing."""
     release: float = 1.5
     """What remains for releasing the claims once the calls in flight are abandoned."""
     drain_asked: float = 3.0

@@ -10,8 +10,8 @@ A canary that stops the run costs nothing: its files are pending as before, with
 registered file of this run, or of an earlier run of the same migration file (its digest), so a nightly run sends no canary.
 Neither does a run of mode failed, whose files are known to be doubtful, nor one of ten files or fewer, which is its own canary.
 
-One worker sends it, under a lock of the run, and the others wait. The media of a worker that is killed after its call was
-recorded are not checked.
+One worker sends it, in the run's role `canary`, and the others wait. What its calls meant is recorded when it is judged, so if the
+worker is killed before, the next one sends a canary again.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 
@@ -32,6 +32,7 @@ from vod_migrate.migration.options import Mode
 from vod_migrate.register.canary_keys import Failure, in_common, pick_canary
 from vod_migrate.register.context import WorkerContext
 from vod_migrate.register.media_check import Match, MediaCheck
+from vod_migrate.results.claims import CANARY
 from vod_migrate.results.work import Work
 
 log = logging.getLogger(__name__)
@@ -43,7 +44,7 @@ _SHOWN = 3
 
 
 class _Stage(Enum):
-    WAITING = "waiting for the lock"
+    WAITING = "waiting for the role"
     GATHERING = "gathering keys"
     SENT = "sent"
     CHECKING = "checking media"
@@ -67,21 +68,23 @@ class Canary:
         context: WorkerContext,
         *,
         batches: Callable[[Sequence[Work]], list[Batch]],
+        claim_last: Callable[[], Sequence[Work]],
     ) -> None:
-        """batches: describes files, leaving out those that cannot be described."""
+        """batches: describes objects, leaving out those that cannot be described; claim_last: claims from the far end of the backlog."""
+        self._context = context
         self._store = context.store
         self._run = context.run
-        self._token = context.token
+        self._place = context.place
         self._timings = context.timings
         self._check_media = context.check_media
-        self._put = context.hand.put
         self._batches = batches
-        self._held = ExitStack()
+        self._claim_last = claim_last
         self._lock = threading.Lock()
-        self._sent: dict[int, _Sent] = {}
+        self._sent: dict[str, _Sent] = {}
+        self._rest: list[Work] = []
         self._second = False
         self._gathering_since: float | None = None
-        self._next_glance = 0.0
+        self._next_try = 0.0
         self._checker: threading.Thread | None = None
         self._stage = _Stage.OVER if context.run.mode is Mode.FAILED else _Stage.WAITING
 
@@ -106,22 +109,29 @@ class Canary:
         return self._stage in (_Stage.SENT, _Stage.CHECKING)
 
     def took(self, works: Sequence[Work]) -> bool:
-        """Takes the oddest of some claimed works and releases the others; False: they are to be sent as usual."""
+        """Takes the oddest of some claimed works and keeps the others back; False: they are to be sent as usual."""
         if self._stage is _Stage.OVER:
             return False
         self._gathering_since = self._gathering_since or time.monotonic()
-        listing = self._store.work_left(self._run.run_id)[0] > 0
+        listing = self._store.work_left(self._run).open_scans > 0
         waited = time.monotonic() - self._gathering_since
         if listing and len(works) < POOL_OBJECTS and waited < self._timings.canary_pool:
-            self._store.release(self._token, [work.result_id for work in works])
+            self._store.release(self._place, {work.block_id for work in works})
             return True
         if len(works) <= FILES_PER_CALL:
             self._end()
             return False
-        chosen = {id(found) for found in pick_canary([work.object for work in works])}
-        self._store.release(self._token, [work.result_id for work in works if id(work.object) not in chosen])
-        self._send([work for work in works if id(work.object) in chosen])
+        chosen = {found.key for found in pick_canary([work.object for work in works])}
+        self._rest = [work for work in works if work.key not in chosen]
+        if not self._send([work for work in works if work.key in chosen]):
+            # None of them can even be described; the next ones are tried.
+            self._store.release(self._place, {work.block_id for work in self.rest()})
         return True
+
+    def rest(self) -> list[Work]:
+        """What was claimed with the canary and waits for its verdict; each once."""
+        rest, self._rest = self._rest, []
+        return rest
 
     def received(self, reply: Reply) -> None:
         """A call came back; replies to other calls are ignored."""
@@ -129,42 +139,36 @@ class Canary:
             return
         with self._lock:
             for outcome in reply.outcomes:
-                if outcome.result_id in self._sent:
-                    self._sent[outcome.result_id].outcome = outcome
-
-    def close(self) -> None:
-        """Releases the lock, whatever the result."""
-        self._held.close()
+                if outcome.key in self._sent:
+                    self._sent[outcome.key].outcome = outcome
 
     def _try_to_begin(self) -> None:
-        if time.monotonic() < self._next_glance:
+        if time.monotonic() < self._next_try:
             return
-        self._next_glance = time.monotonic() + self._timings.canary_lock
-        held = ExitStack()
-        if not held.enter_context(self._store.canary_lock(self._run.run_id)):
-            held.close()
+        self._next_try = time.monotonic() + self._timings.canary_lock
+        if not self._store.take_role(self._run, self._place, CANARY):
             return
-        self._held = held
-        # Only under the lock: a file is registered before it is looked at.
-        if self._store.any_registered(self._run.run_id):
+        self._stage = _Stage.GATHERING
+        # Only in the role: until it is judged, what the canary of another worker registered is not recorded.
+        if self._store.proven(self._run):
             self._end()
-        else:
-            self._stage = _Stage.GATHERING
 
     def _end(self) -> None:
+        """The run continues."""
+        self._context.ledger.release()
+        self._store.drop_role(self._run, self._place, CANARY)
         self._stage = _Stage.OVER
-        self._held.close()
 
     def _send(self, works: Sequence[Work]) -> bool:
         batches = self._batches(works)
-        sent = {entry.result_id for batch in batches for entry in batch.entries}
-        if not sent:
-            # All of them cannot even be described; the next ones are tried.
+        described = {entry.key for batch in batches for entry in batch.entries}
+        if not described:
             return False
         with self._lock:
-            self._sent |= {work.result_id: _Sent(work=work) for work in works if work.result_id in sent}
+            self._sent |= {work.key: _Sent(work=work) for work in works if work.key in described}
+        self._context.ledger.hold()
         self._stage = _Stage.SENT
-        self._put(batches)
+        self._context.hand.put(batches)
         return True
 
     def _all_received(self) -> bool:
@@ -177,7 +181,7 @@ class Canary:
             self._stage = _Stage.CHECKING
             self._checker = threading.Thread(target=self._check, name="canary", daemon=True)
             self._checker.start()
-        elif verdicts != {Verdict.FAILED} or self._store.any_registered(self._run.run_id):
+        elif verdicts != {Verdict.FAILED} or self._context.ledger.holds_success:
             # Unknown outcomes prove nothing about the settings; and a probe may have been accepted meanwhile.
             self._end()
         elif self._second or not self._send_second():
@@ -186,7 +190,9 @@ class Canary:
     def _send_second(self) -> bool:
         """A second opinion from the far end of the backlog: one broken folder must not hold up a bucket for ever."""
         self._second = True
-        return self._send(self._store.claim_last(self._run.run_id, self._token, most=SECOND_OBJECTS))
+        works = [*self._rest, *self._claim_last()]
+        self._rest = works[:-SECOND_OBJECTS]
+        return self._send(works[-SECOND_OBJECTS:])
 
     def _check(self) -> None:
         check_media = self._check_media
@@ -211,7 +217,6 @@ class Canary:
         self._end()
 
     def _another_file(self, others: Sequence[_Sent]) -> CanaryFailed:
-        self._take_back(wrong=[sent.work.result_id for sent in others])
         told = "; ".join(
             f"{sent.work.object.key!r}: {sent.check.told}" for sent in others[:_SHOWN] if sent.check is not None
         )
@@ -225,7 +230,6 @@ class Canary:
         )
 
     def _all_failed(self) -> CanaryFailed:
-        self._take_back()
         failures = [
             Failure(found=sent.work.object, code=sent.outcome.code or "failed", message=sent.outcome.message or "")
             for sent in self._sent.values()
@@ -246,6 +250,3 @@ class Canary:
             "then run again; everything is pending as before",
             code="canary_failed",
         )
-
-    def _take_back(self, *, wrong: Sequence[int] = ()) -> None:
-        self._store.take_back(self._run.run_id, [sent.work for sent in self._sent.values()], wrong=wrong)

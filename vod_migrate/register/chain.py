@@ -1,52 +1,65 @@
 """The wrappers around the one call, in their order: the only place that knows it.
 
-Split          halves a refused batch until the refused files stand alone
-Retried        tries again what may go away by itself
-Guarded        waits while the breaker is open
-Limited        waits for the account's next send time
-Fenced         leaves out what another worker holds now
-PauseLimited   sends what the run's window and its limits still allow
-Recorded       writes the call and what it meant
-Tracked        knows which files are in a call right now
-client         the call
+    Split          halves a refused batch until the refused files stand alone
+    Retried        tries again what may go away by itself
+    Guarded        waits while the breaker is open
+    Fenced         leaves out what another worker holds now
+    CallsLimited   counts the call, where the run may make only so many
+    Limited        waits for the account's next send time
+    Recorded       records the call and what it meant
+    Tracked        knows which files are in a call right now
+    client         the call
+
+Each sends a batch and returns its reply, as `Registrar` promises. Whatever may wait for the database comes before Limited.
 """
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable
 
+from vod_migrate.errors import Interrupted
 from vod_migrate.media import Batch, Reply
 from vod_migrate.rate.limiter import RateLimiter
 from vod_migrate.register.breaker import Breaker
 from vod_migrate.register.context import WorkerContext
-from vod_migrate.register.fence import Fenced
+from vod_migrate.register.lease import Fenced
 from vod_migrate.register.limiter import Guarded, Limited
-from vod_migrate.register.pause import PauseLimited
+from vod_migrate.register.pause import CallsLimited
 from vod_migrate.register.recorder import Recorded
 from vod_migrate.register.registrar import Registrar
 from vod_migrate.register.retry import Retried
 from vod_migrate.register.send_queue import SendQueue
-from vod_migrate.register.split import Split
+from vod_migrate.register.split import Proof, Split
 
 
 def chain(
-    context: WorkerContext, rate: RateLimiter, *, proven: Callable[[], bool], probe: Callable[[Registrar], bool]
+    context: WorkerContext,
+    rate: RateLimiter,
+    *,
+    renew: Callable[[], None],
+    accepted: Callable[[Batch, dt.datetime], None],
+    proof: Proof,
 ) -> Registrar:
-    """What the sending threads of a worker share. proven, probe: as for Split."""
+    """What the sending threads of a worker share. renew: as for Fenced; accepted: as for Recorded; proof: as for Split."""
+    store, run, place = context.store, context.run, context.place
     breaker = Breaker(context.clock, context.timings)
+
+    def may_leave() -> bool:
+        if (over := context.deadline.passed()) is not None:
+            raise over
+        if context.halt.asked:
+            raise Interrupted("the worker was told to stop", code="interrupted")
+        return breaker.admits_still() and context.lease.holds()
+
     call: Registrar = Tracked(context.client, context.hand)
-    call = Recorded(call, context)
-    call = PauseLimited(call, context)
-    call = Fenced(call, holdings=context.store, token=context.token)
-    call = Limited(call, rate, breaker)
+    call = Recorded(call, context, accepted=accepted)
+    call = Limited(call, rate, may_leave=may_leave)
+    call = CallsLimited(call, store, run)
+    call = Fenced(call, context.lease, renew=renew, still_held=lambda keys: store.still_held(run, place, keys))
     call = Guarded(call, breaker)
     call = Retried(call, clock=context.clock, breaker=breaker, timings=context.timings)
-    return Split(
-        call,
-        fail=lambda failures: context.store.record_failures(context.run.run_id, context.token, failures),
-        proven=proven,
-        probe=probe,
-    )
+    return Split(call, fail=lambda failures: context.ledger.record(None, failures), proof=proof)
 
 
 class Tracked:

@@ -14,14 +14,13 @@ from vod_migrate.media import Batch, Entry
 from vod_migrate.register.batcher import Batcher
 from vod_migrate.register.canary import Canary
 from vod_migrate.register.context import WorkerContext
+from vod_migrate.register.pause import limit_reached
 from vod_migrate.register.recorder import settle_rejected
-from vod_migrate.results.work import Settlement, Work
+from vod_migrate.results.work import Claimed, Work
 
 log = logging.getLogger(__name__)
 
 CLAIM_OBJECTS = 500
-ADOPTED_OBJECTS = 20_000
-"""Left by earlier runs and adopted in one statement: 40 s of sending at the full quota, less than a second of updating."""
 DESCRIBING_THREADS = 16
 """Where each description costs a request: 16 keep up with the full quota at 30 ms each."""
 
@@ -29,23 +28,24 @@ DESCRIBING_THREADS = 16
 class Feeder:
     """Keeps the hand of one worker full until nothing is left."""
 
-    def __init__(self, context: WorkerContext, *, keep_place: Callable[[], None]) -> None:
-        """keep_place: renews the worker's lease."""
+    def __init__(self, context: WorkerContext, *, renew: Callable[[], None]) -> None:
+        """renew: renews the worker's lease."""
         self._context = context
         self._store = context.store
         self._run = context.run
-        self._token = context.token
         self._describer = context.describer
         self._hand = context.hand
         self._halt = context.halt
         self._timings = context.timings
-        self._keep_place = keep_place
-        rules = context.run.spec.register_
-        self._batcher = Batcher(
-            max_request_bytes=rules.max_request_bytes,
-            user_data="" if rules.user_data is None else rules.user_data.as_json(),
+        self._renew = renew
+        self._batcher = self._new_batcher()
+        self.canary = Canary(
+            context,
+            batches=lambda works: self._in_batches(self._described(works)),
+            claim_last=lambda: self._claim(most=1, last=True).works,
         )
-        self.canary = Canary(context, batches=self._canary_batches)
+        self._claiming = threading.Lock()
+        self._blocks: tuple[int, ...] = ()
         self._idle_since: float | None = None
         self._taking_over: threading.Thread | None = None
 
@@ -54,42 +54,66 @@ class Feeder:
 
         Raises:
             AccountStopped: what a description asks for is denied. CanaryFailed. Interrupted: the worker halts. StoreUnreachable.
+            BrakeReached: the run has sent as many objects as it may.
         """
-        try:
-            while not self._halt.asked:
-                if not self._context.may_send():
-                    self._wait_to_send()
-                elif self._hand.waiting >= self._run.spec.register_.threads or self.canary.holds_back():
+        while not self._halt.asked:
+            if self._hand.waiting >= self._run.spec.register_.threads or self.canary.holds_back():
+                self._halt.wait(self._timings.idle / 2)
+            elif rest := self.canary.rest():
+                self._put(rest)
+            elif (claimed := self._claim(most=self.canary.pool or CLAIM_OBJECTS)).works:
+                self._idle_since = None
+                if self.canary.took(claimed.works):
                     self._halt.wait(self._timings.idle / 2)
-                elif works := self._claimed():
-                    self._idle_since = None
-                    if self.canary.took(works):
-                        self._halt.wait(self._timings.idle / 2)
-                    else:
-                        self._hand.put(self._batcher.add(self._describer.storage_address, self.described(works)))
-                elif self._done():
-                    return
-        finally:
-            self.canary.close()
+                else:
+                    self._put(claimed.works)
+            elif self._done(limited=claimed.limited):
+                return
 
-    def _claimed(self) -> list[Work]:
-        return self._store.claim(self._run.run_id, self._token, most=self.canary.pool or CLAIM_OBJECTS)
+    def far_end(self, most: int) -> Sequence[Entry]:
+        """Some entries from the end of the backlog; what else was claimed with them waits to be sent."""
+        entries = self._described(self._claim(most=most, last=True).works)
+        rest, taken = entries[:-most], entries[-most:]
+        self._hand.put(self._in_batches(rest))
+        return taken
 
-    def _canary_batches(self, works: Sequence[Work]) -> list[Batch]:
-        # Nothing waits in the batcher before the canary is over.
-        return [*self._batcher.add(self._describer.storage_address, self.described(works)), *self._batcher.flush()]
+    def _claim(self, *, most: int, alone: bool = False, last: bool = False) -> Claimed:
+        with self._claiming:
+            claimed = self._store.claim(
+                self._run,
+                self._context.place,
+                most=most,
+                known=self._blocks,
+                alone=alone,
+                last=last,
+                max_objects=self._run.pause_after.objects,
+            )
+            self._blocks = claimed.blocks
+        return claimed
 
-    def described(self, works: Sequence[Work]) -> list[Entry]:
+    def _put(self, works: Sequence[Work]) -> None:
+        self._hand.put(self._batcher.add(self._describer.storage_address, self._described(works)))
+
+    def _in_batches(self, entries: Sequence[Entry]) -> list[Batch]:
+        batcher = self._new_batcher()
+        return [*batcher.add(self._describer.storage_address, entries), *batcher.flush()]
+
+    def _new_batcher(self) -> Batcher:
+        rules = self._run.spec.register_
+        user_data = "" if rules.user_data is None else rules.user_data.as_json()
+        return Batcher(max_request_bytes=rules.max_request_bytes, user_data=user_data)
+
+    def _described(self, works: Sequence[Work]) -> list[Entry]:
         """What can be sent of these; what cannot is recorded as failed."""
         entries: list[Entry] = []
-        refused: list[Settlement] = []
+        rejected = []
         for work, described in zip(works, self._describe(works), strict=True):
             if isinstance(described, Rejected):
-                refused.append(settle_rejected(work, described))
+                rejected.append(settle_rejected(work, described))
             else:
                 entries.append(described)
-        if refused:
-            self._store.record_failures(self._run.run_id, self._token, refused)
+        if rejected:
+            self._context.ledger.record(None, rejected)
         return entries
 
     def _describe(self, works: Sequence[Work]) -> list[Entry | Rejected]:
@@ -97,11 +121,7 @@ class Feeder:
             if self._halt.asked:
                 raise Interrupted("the worker was told to stop", code="interrupted")
             return self._describer.describe(
-                work.object,
-                result_id=work.result_id,
-                attempts=work.attempts,
-                no_answers=work.no_answers,
-                row=work.object.row,
+                work.object, attempts=work.attempts, no_answers=work.no_answers, row=work.object.row
             )
 
         if not self._describer.waits:
@@ -109,34 +129,34 @@ class Feeder:
         with ThreadPoolExecutor(DESCRIBING_THREADS) as pool:
             return list(pool.map(one, works))
 
-    def _done(self) -> bool:
-        """What to do when nothing is claimable: adopt, wait, flush, take over, try alone; True when nothing is left."""
-        if self._run.goes_on and self._store.adopt_pending(self._run, most=ADOPTED_OBJECTS):
-            return False
-        open_scans, waiting, alone = self._store.work_left(self._run.run_id)
+    def _done(self, *, limited: bool) -> bool:
+        """What to do when nothing is claimable: wait, flush, take over, try alone; True when nothing is left.
+
+        limited: the run may claim no further objects.
+        """
+        left = self._store.work_left(self._run)
         self._idle_since = self._idle_since or time.monotonic()
         in_hand = self._hand.busy or len(self._batcher)
-        if waiting and not in_hand and self._store.release_lost(self._token):
-            return False
-        if open_scans:
+        if limited:
+            if not in_hand:
+                raise limit_reached(f"sent the {self._run.pause_after.objects:,} objects")
+            self._hand.put(self._batcher.flush())
+        elif left.open_scans:
             self._wait_for_discovery(time.monotonic() - self._idle_since)
         elif len(self._batcher):
             self._hand.put(self._batcher.flush())
             return False
-        elif not waiting and not in_hand:
-            if not alone:
+        elif not in_hand:
+            if left.waiting:
+                # Should any of it be under this worker's own token, it is claimed again.
+                self._blocks = ()
+            elif not left.alone:
                 return True
-            if self._try_alone():
+            elif self._try_alone():
                 return False
-        self._keep_place()
+        self._renew()
         self._halt.wait(self._timings.idle)
         return False
-
-    def _wait_to_send(self) -> None:
-        self._idle_since = self._idle_since or time.monotonic()
-        self._wait_for_discovery(time.monotonic() - self._idle_since)
-        self._keep_place()
-        self._halt.wait(self._timings.idle)
 
     def _wait_for_discovery(self, idle: float) -> None:
         if idle >= self._timings.partial:
@@ -146,9 +166,9 @@ class Feeder:
             self._list_what_nobody_lists()
 
     def _try_alone(self) -> bool:
-        works = self._store.claim(self._run.run_id, self._token, most=self._run.spec.register_.threads, alone=True)
+        works = self._claim(most=self._run.spec.register_.threads, alone=True).works
         address = self._describer.storage_address
-        self._hand.put(Batch(storage_address=address, entries=(entry,)) for entry in self.described(works))
+        self._hand.put(Batch(storage_address=address, entries=(entry,)) for entry in self._described(works))
         return bool(works)
 
     def _list_what_nobody_lists(self) -> None:
@@ -158,7 +178,7 @@ class Feeder:
 
     def _take_over_quietly(self) -> None:
         try:
-            self._context.take_over(self._halt.event)
+            self._context.take_over(self._context.place, self._halt.event)
         except Interrupted:
             return
         except VodMigrateError as error:

@@ -33,7 +33,13 @@ class Ledger:
     def hold(self) -> None:
         """What calls mean is kept from now on."""
         with self._lock:
-            self._held = []
+            self._held = self._held or []
+
+    @property
+    def holds_success(self) -> bool:
+        """Whether a file was registered while the ledger was held."""
+        with self._lock:
+            return any(kept.outcome in ("registered", "already_registered") for kept in self._held or ())
 
     def release(self) -> None:
         """Records what was kept.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from vod_migrate.errors import RegisterError, Throttled, Transient
 from vod_migrate.media import Batch, Reply
 from vod_migrate.rate.limiter import RateLimiter
@@ -9,23 +11,27 @@ from vod_migrate.register.breaker import Breaker
 from vod_migrate.register.registrar import Registrar
 
 
-class _HeldBack(Exception):
-    """The breaker opened while a call waited for its slot: nothing was sent, and it waits again."""
+class HeldBack(Exception):
+    """The call may not leave, although it has its slot: nothing was sent, and it passes all checks again."""
 
 
 class Limited:
-    """Waits for the account's next send time; a throttled answer slows the whole account down."""
+    """Waits for the account's next send time; a throttled answer slows the whole account down.
 
-    def __init__(self, inner: Registrar, rate: RateLimiter, breaker: Breaker) -> None:
+    Nothing that may wait stands between the slot and the call: what was late would leave in one bunch.
+    """
+
+    def __init__(self, inner: Registrar, rate: RateLimiter, *, may_leave: Callable[[], bool]) -> None:
+        """may_leave: the last check before the call, which must not wait; it raises what ends the worker."""
         self._inner = inner
         self._rate = rate
-        self._breaker = breaker
+        self._may_leave = may_leave
 
     def register(self, batch: Batch) -> Reply:
-        """Waits, then sends what the breaker around it still lets through: the account is booked two seconds ahead."""
+        """Waits, then sends."""
         self._rate.wait()
-        if not self._breaker.admits_still():
-            raise _HeldBack
+        if not self._may_leave():
+            raise HeldBack
         try:
             return self._inner.register(batch)
         except Throttled as error:
@@ -46,7 +52,7 @@ class Guarded:
             self._breaker.admit()
             try:
                 reply = self._inner.register(batch)
-            except _HeldBack:
+            except HeldBack:
                 continue
             except Transient as error:
                 self._breaker.failed(error)

@@ -1,6 +1,6 @@
 """Watches over a worker while it sends: must the run end, is the worker's place still its own, do too many files fail.
 
-Two threads, so that counting, which takes longer the larger a run is, never delays a pause.
+Three threads, so that counting, which takes longer the larger a run is, never delays a pause or a lease.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import time
 
 from vod_migrate.errors import Interrupted, StoreError, ThresholdPassed
 from vod_migrate.register.context import WorkerContext
-from vod_migrate.results.claims import LEASE_SECONDS
 from vod_migrate.results.stop import sending_stops_at, stop_sending_reason
 
 log = logging.getLogger(__name__)
@@ -23,13 +22,13 @@ class RunMonitor:
     def __init__(self, context: WorkerContext) -> None:
         self._store = context.store
         self._run = context.run
-        self._token = context.token
-        self._presence = context.presence
+        self._place = context.place
+        self._lease = context.lease
         self._halt = context.halt
         self._deadline = context.deadline
         self._timings = context.timings
         self._scopes: tuple[str, ...] = ()
-        self._next_place = 0.0
+        self._next_renewal = 0.0
 
     @property
     def scopes(self) -> tuple[str, ...]:
@@ -38,7 +37,7 @@ class RunMonitor:
 
     def threads(self) -> list[threading.Thread]:
         """The threads that watch until the worker halts; not started yet."""
-        return [threading.Thread(target=work, daemon=True) for work in (self._look_on, self._look_after)]
+        return [threading.Thread(target=work, daemon=True) for work in (self._look_on, self._keep_place, self._count)]
 
     def look(self, *, patience: float | None = 0.0) -> None:
         """Asks the worker to halt where the run is to end, and sees when it will be. patience: for a database that is away.
@@ -61,16 +60,18 @@ class RunMonitor:
         if end is not None:
             self._deadline.set(asked + (end.at - told.now).total_seconds(), end.why)
 
-    def keep_place(self) -> None:
-        """Renews the lease, at most every second: an idle worker may have lost what it waits for to somebody else.
+    def renew(self) -> None:
+        """Renews the lease, at most every second: a worker that has lost its place must not wait for work.
 
         Raises:
             StoreUnreachable
         """
-        now = time.monotonic()
-        if now >= self._next_place:
-            self._next_place = now + self._timings.signal
-            if not self._store.renew(self._token):
+        asked = time.monotonic()
+        if asked >= self._next_renewal or not self._lease.holds():
+            self._next_renewal = asked + self._timings.signal
+            if self._store.renew(self._place):
+                self._lease.renewed(asked)
+            else:
                 self._halt.ask(Interrupted("another worker took this one's place", code="replaced"))
 
     def _look_on(self) -> None:
@@ -82,36 +83,38 @@ class RunMonitor:
             except Exception as error:  # noqa: BLE001 - a worker that nobody watches must not go on
                 self._halt.ask(error)
 
-    def _look_after(self) -> None:
-        renewed = counted = time.monotonic()
-        while not self._halt.wait(self._timings.signal):
+    def _keep_place(self) -> None:
+        while not self._halt.wait(self._lease.seconds / 3):
             try:
-                now = time.monotonic()
-                if now >= counted:
-                    self._check_threshold()
-                    # Counting grows with the run; it must never take more than a twentieth of the time.
-                    counted = time.monotonic() + 20 * (time.monotonic() - now)
-                self._presence.keep_now_and_then(self._timings.presence)
-                if now - renewed >= LEASE_SECONDS / 3:
-                    self.keep_place()
-                    self._store.show_life(self._run.run_id)
-                    renewed = now
+                self.renew()
             except StoreError as error:
                 if not self._halt.asked:
                     log.warning("the lease of a worker could not be renewed: %s", error)
+            except Exception as error:  # noqa: BLE001 - a worker without a lease must not go on
+                self._halt.ask(error)
+
+    def _count(self) -> None:
+        wait = self._timings.signal
+        while not self._halt.wait(wait):
+            began = time.monotonic()
+            try:
+                self._check_threshold()
+            except StoreError as error:
+                log.debug("the failures of the run cannot be counted: %s", error)
             except Exception as error:  # noqa: BLE001 - a worker that nobody watches must not go on
                 self._halt.ask(error)
+            # Counting grows with the run; it must never take more than a twentieth of the time.
+            wait = max(self._timings.signal, 20 * (time.monotonic() - began))
 
     def _check_threshold(self) -> None:
         rule = self._run.spec.stop_after
-        stored = self._store.run(self._run.run_id)
-        told = self._store.outcome_counts(stored)
-        if not told.get("failed") and not told.get("retry"):
-            return
+        told = self._store.outcome_counts(self._store.run(self._run.run_id))
         # A broken row of a manifest says nothing about VOD, and all of them are recorded before the first file is sent.
-        broken = 0 if self._run.spec.source.listed else self._store.broken_rows(stored)
-        failed = told.get("failed", 0) - broken + self._store.alone_left(self._run.run_id)
-        total = failed + told.get("registered", 0) + told.get("already_registered", 0)
+        failed = sum(n for (outcome, code), n in told.items() if outcome == "failed" and not code.startswith("row_"))
+        failed += self._store.alone_left(self._run)
+        if not failed:
+            return
+        total = failed + sum(n for (outcome, _), n in told.items() if outcome in ("registered", "already_registered"))
         if total >= rule.min_outcomes and failed > rule.failure_rate * total:
             self._halt.ask(
                 _passed(

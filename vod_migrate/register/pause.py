@@ -1,69 +1,59 @@
-"""The limits of a run at the last moment before a call: its window, its minutes, how many calls and objects it may send.
+"""How many calls a run may make: counted in the database before each call, for all of its workers together.
 
-All workers of a run count in one row of the results database, so that together they send exactly as many objects as
-`pause_after.objects` says, however many threads and machines they are. An object counts once a run, however often it is sent; a call
-counts each time. A worker that is killed between counting and recording costs the run what it had in flight, and never adds
-to it.
+How many objects it may send is counted when they are claimed. A worker that is killed between counting and calling costs the run
+a call, and never adds one.
 """
 
 from __future__ import annotations
 
-from vod_migrate.errors import BrakeReached, Interrupted
+import threading
+
+from vod_migrate.errors import BrakeReached, RegisterError
 from vod_migrate.media import Batch, Reply
-from vod_migrate.register.context import WorkerContext
 from vod_migrate.register.registrar import Registrar
+from vod_migrate.results.run import Run
+from vod_migrate.results.store import Store
 
 
-class PauseLimited:
-    """Sends what the run's `pause_after` still allows, and then ends the run."""
+class CallsLimited:
+    """Makes as many calls as the run's `pause_after.calls` allows, and then ends the run."""
 
-    def __init__(self, inner: Registrar, context: WorkerContext) -> None:
+    def __init__(self, inner: Registrar, store: Store, run: Run) -> None:
         self._inner = inner
-        self._context = context
-        self._limits = context.run.pause_after
-        self._counted: set[int] = set()
+        self._store = store
+        self._run = run
+        self._most = run.pause_after.calls
+        self._lock = threading.Lock()
+        self._unused = 0
 
     def register(self, batch: Batch) -> Reply:
-        """Sends the batch, or as much of it as `pause_after.objects` still allows.
+        """Sends the batch.
 
         Raises:
-            BrakeReached: nothing more may be sent; what was sent of the batch is recorded. WindowClosed. Interrupted.
+            BrakeReached: no more calls may be made.
         """
-        over = self._context.deadline.passed()
-        if over is not None:
-            raise over
-        if self._context.halt.asked:
-            raise Interrupted("the worker was told to stop", code="interrupted")
-        if self._limits.calls is None and self._limits.objects is None:
+        if self._most is None:
             return self._inner.register(batch)
-        allowed = self._allowed(batch)
-        reply = self._inner.register(allowed)
-        # Answered: from here on the outcomes say that they were sent in this run.
-        self._counted.difference_update(entry.result_id for entry in allowed.entries)
-        if len(allowed) < len(batch):
-            raise self._reached("objects")
-        return reply
+        if not self._reuse() and not self._store.take_call(self._run, most=self._most):
+            raise limit_reached(f"made the {self._most:,} calls")
+        try:
+            return self._inner.register(batch)
+        except RegisterError:
+            raise
+        except BaseException:
+            # Counted, but not made: the breaker opened meanwhile, or the worker halts.
+            with self._lock:
+                self._unused += 1
+            raise
 
-    def _allowed(self, batch: Batch) -> Batch:
-        ids = [entry.result_id for entry in batch.entries]
-        fresh = [result_id for result_id in ids if result_id not in self._counted]
-        taken = self._context.store.take_brake(
-            self._context.run.run_id,
-            fresh=fresh,
-            others=len(ids) - len(fresh),
-            max_calls=self._limits.calls,
-            max_objects=self._limits.objects,
-        )
-        if not taken.call:
-            raise self._reached("calls")
-        self._counted.update(taken.objects)
-        beyond = set(fresh) - set(taken.objects) - set(taken.known)
-        kept = tuple(entry for entry in batch.entries if entry.result_id not in beyond)
-        if not kept:
-            raise self._reached("objects")
-        return Batch(storage_address=batch.storage_address, entries=kept)
+    def _reuse(self) -> bool:
+        with self._lock:
+            if not self._unused:
+                return False
+            self._unused -= 1
+            return True
 
-    def _reached(self, limit: str) -> BrakeReached:
-        most = getattr(self._limits, limit)
-        what = "sent" if limit == "objects" else "made"
-        return BrakeReached(f"the run has {what} the {most:,} {limit} that `pause_after` allows", code="brake")
+
+def limit_reached(what: str) -> BrakeReached:
+    """What ends a run that has done all that `pause_after` allows. what: it has done, in words."""
+    return BrakeReached(f"the run has {what} that `pause_after` allows", code="pause_after")

@@ -67,9 +67,7 @@ def read_reply(fields: Mapping[str, Any], batch: Batch) -> Reply:
     request_id = fields.get("RequestId")
     return Reply(
         request_id=_short(request_id) if isinstance(request_id, str) else None,
-        outcomes=tuple(
-            _settled(entry, about[entry.key], ambiguous.get(entry.key), clashes) for entry in batch.entries
-        ),
+        outcomes=tuple(_settled(entry, about[entry.key], ambiguous.get(entry.key), clashes) for entry in batch.entries),
     )
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import logging
+import threading
 from collections.abc import Callable, Sequence
 
 from vod_migrate.errors import Interrupted, RequestRefused
@@ -11,7 +13,6 @@ from vod_migrate.rate.limiter import RateLimiter
 from vod_migrate.register.chain import chain
 from vod_migrate.register.context import WorkerContext
 from vod_migrate.register.registrar import Registrar
-from vod_migrate.results.work import Work
 
 log = logging.getLogger(__name__)
 
@@ -26,15 +27,16 @@ class Sender:
         context: WorkerContext,
         rate: RateLimiter,
         *,
-        described: Callable[[Sequence[Work]], list[Entry]],
+        renew: Callable[[], None],
+        far_end: Callable[[int], Sequence[Entry]],
         received: Callable[[Reply], None],
     ) -> None:
-        """described: makes claimed results ready to send; received: is given each reply."""
+        """renew: renews the lease; far_end: gives some entries from the end of the backlog; received: is given each reply."""
         self._context = context
-        self._described = described
+        self._far_end = far_end
         self._received = received
-        self._chain = chain(context, rate, proven=self._settings_proven, probe=self._probe)
-        self._proven = False
+        self._proof = SendProof(context, far_end)
+        self._chain = chain(context, rate, renew=renew, accepted=self._proof.accepted, proof=self._proof)
 
     def send(self) -> None:
         """The work of one thread until the worker halts."""
@@ -42,7 +44,6 @@ class Sender:
         while (batch := hand.take()) is not None:
             try:
                 self._received(self._chain.register(batch))
-                self._proven = True
             except Interrupted:
                 return
             except BaseException as error:
@@ -52,29 +53,47 @@ class Sender:
             finally:
                 hand.done()
 
-    def _probe(self, registrar: Registrar) -> bool:
-        """Whether a file from the far end of the backlog is accepted, when all those in hand are refused."""
-        store, hand, token = self._context.store, self._context.hand, self._context.token
+
+class SendProof:
+    """Whether the settings are right while files are refused, from what this worker and its siblings send."""
+
+    def __init__(self, context: WorkerContext, far_end: Callable[[int], Sequence[Entry]]) -> None:
+        self._context = context
+        self._far_end = far_end
+        self._lock = threading.Lock()
+        self._accepted_at = dt.datetime.min.replace(tzinfo=dt.UTC)
+        self._accepted: Entry | None = None
+
+    def accepted(self, batch: Batch, began: dt.datetime) -> None:
+        """VOD accepted a call that began then."""
+        with self._lock:
+            self._accepted_at = max(self._accepted_at, began)
+            self._accepted = batch.entries[-1]
+
+    def accepted_since(self, moment: dt.datetime) -> bool:
+        """Whether VOD accepted a call of the run that began after a moment."""
+        return self._accepted_at > moment or self._context.store.accepted_since(self._context.run, moment)
+
+    def probe(self, registrar: Registrar) -> bool:
+        """Whether VOD accepts a file from the far end of the backlog, or once more one that it accepted before."""
+        hand = self._context.hand
         batch = hand.take_last()
         if batch is not None:
-            tried = batch.entries[-PROBED_OBJECTS:]
-            accepted = next((entry for entry in tried if self._accepted(registrar, entry)), None)
-            rest = tuple(entry for entry in batch.entries if entry is not accepted)
-            hand.put([Batch(storage_address=batch.storage_address, entries=rest)] if rest else [])
-            return accepted is not None
-        works = store.claim_last(self._context.run.run_id, token, most=PROBED_OBJECTS)
-        entries = self._described(works)
-        accepted = next((entry for entry in entries if self._accepted(registrar, entry)), None)
-        store.release(token, [entry.result_id for entry in entries if entry is not accepted])
-        return accepted is not None
+            tried, rest = batch.entries[-PROBED_OBJECTS:], batch.entries[:-PROBED_OBJECTS]
+        else:
+            tried, rest = tuple(self._far_end(PROBED_OBJECTS)), ()
+        accepted = next((entry for entry in tried if self._is_accepted(registrar, entry)), None)
+        left = (*rest, *(entry for entry in tried if entry is not accepted))
+        hand.put([self._batch(*left)] if left else [])
+        # VOD answers with the same MediaId when a file is sent again, so this changes nothing.
+        return accepted is not None or (self._accepted is not None and self._is_accepted(registrar, self._accepted))
 
-    def _accepted(self, registrar: Registrar, entry: Entry) -> bool:
-        address = self._context.describer.storage_address
+    def _is_accepted(self, registrar: Registrar, entry: Entry) -> bool:
         try:
-            registrar.register(Batch(storage_address=address, entries=(entry,)))
+            registrar.register(self._batch(entry))
         except RequestRefused:
             return False
         return True
 
-    def _settings_proven(self) -> bool:
-        return self._proven or self._context.store.any_registered(self._context.run.run_id)
+    def _batch(self, *entries: Entry) -> Batch:
+        return Batch(storage_address=self._context.describer.storage_address, entries=entries)

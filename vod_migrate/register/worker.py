@@ -18,8 +18,7 @@ from vod_migrate.register.context import WorkerContext
 from vod_migrate.register.feeder import Feeder
 from vod_migrate.register.monitor import RunMonitor
 from vod_migrate.register.sender import Sender
-from vod_migrate.results.claims import LEASE_SECONDS
-from vod_migrate.results.stop import ASKED
+from vod_migrate.results.stop_code import ASKED, code_of
 
 log = logging.getLogger(__name__)
 
@@ -43,8 +42,6 @@ class Worker:
             StoreUnreachable: the results database stayed away longer than its patience.
         """
         store, run = self._context.store, self._context.run
-        if run.pause_after.calls is not None or run.pause_after.objects is not None:
-            store.keep_brake(run.run_id)
         monitor = RunMonitor(self._context)
         monitor.look(patience=None)
         sending, others = self._threads(monitor)
@@ -53,8 +50,8 @@ class Worker:
         try:
             self._wait()
         except (RunStopped, AccountStopped) as error:
-            if not isinstance(error, Interrupted):
-                store.stop_run(run.run_id, code=type(error).__name__, message=str(error))
+            if (code := code_of(error)) is not None:
+                store.stop_run(run.run_id, code=code, message=str(error))
             raise
         finally:
             self._let_go(sending)
@@ -62,7 +59,7 @@ class Worker:
     def _threads(self, monitor: RunMonitor) -> tuple[list[threading.Thread], list[threading.Thread]]:
         """Those that send, and the others; none is started yet."""
         context = self._context
-        feeder = Feeder(context, keep_place=monitor.keep_place)
+        feeder = Feeder(context, renew=monitor.renew)
         rate = RateLimiter(
             context.store,
             account=context.run.account,
@@ -70,7 +67,7 @@ class Worker:
             caps=lambda: monitor.scopes,
             priority=context.run.spec.priority,
         )
-        sender = Sender(context, rate, described=feeder.described, received=feeder.canary.received)
+        sender = Sender(context, rate, renew=monitor.renew, far_end=feeder.far_end, received=feeder.canary.received)
         sending = [threading.Thread(target=sender.send, daemon=True) for _ in range(context.run.spec.register_.threads)]
         feeding = threading.Thread(target=self._feed, args=(feeder,), daemon=True)
         return sending, [*monitor.threads(), feeding]
@@ -106,9 +103,13 @@ class Worker:
                 if self._stop.is_set():
                     until = min(until, time.monotonic() + self._after_a_signal)
         try:
-            context.store.leave(context.token, in_flight=context.hand.in_flight(), patience=context.timings.release)
+            context.store.leave(
+                context.run, context.place, in_flight=context.hand.in_flight(), patience=context.timings.release
+            )
         except StoreError:
-            log.warning("the claims of %s could not be released; their lease ends in %g s", context.name, LEASE_SECONDS)
+            log.warning(
+                "the claims of %s could not be released; its lease ends in %g s", context.name, context.lease.seconds
+            )
 
     @property
     def _drain(self) -> float:
@@ -117,7 +118,7 @@ class Worker:
         if isinstance(reason, Interrupted | StoreError):
             return self._after_a_signal
         timings = self._context.timings
-        return timings.drain_asked if type(reason).__name__ in ASKED else timings.drain
+        return timings.drain_asked if isinstance(reason, BaseException) and code_of(reason) in ASKED else timings.drain
 
     @property
     def _after_a_signal(self) -> float:

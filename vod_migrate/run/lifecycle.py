@@ -8,12 +8,15 @@ import threading
 
 from vod_migrate.cloud.connection import Connection
 from vod_migrate.discover.monitor import watched
-from vod_migrate.plan.approval import gate_of
+from vod_migrate.plan.approval import check_gate
 from vod_migrate.rate.limiter import agree_on_rate
 from vod_migrate.register.context import WorkerContext
 from vod_migrate.register.halt import StopRequest
+from vod_migrate.register.lease import Lease
+from vod_migrate.register.ledger import Ledger
 from vod_migrate.register.worker import Worker
-from vod_migrate.results.stop import ASKED, stop_error
+from vod_migrate.results.recorder import Recorder
+from vod_migrate.results.stop_code import ASKED, stop_error
 from vod_migrate.results.store import Store
 from vod_migrate.run.access import reopened
 from vod_migrate.run.parts import Parts
@@ -27,17 +30,17 @@ PRODUCTION = Timings()
 def discover(
     *, store: Store, connection: Connection, run_id: str, stop: threading.Event, timings: Timings = PRODUCTION
 ) -> None:
-    """Lists the run's prefixes into pending results.
+    """Lists the run's source into its queue.
 
     Raises:
         SourceError: a prefix could not be listed; the others were. Interrupted: `stop` was set.
         BadOption: the run needs an approval that it does not have. Paused, Cancelled: somebody ended the run.
     """
-    gate_of(store, store.run(run_id))
+    check_gate(store.run(run_id))
     run = reopened(store, connection, run_id)
-    if run.stop_code in ASKED:
+    if run.stop_code is not None and run.stop_code in ASKED:
         raise stop_error(run.stop_code, run.stop_message)
-    store.retry_failed_scans(run_id)
+    store.retry_failed_scans(run)
     with watched(store, run, stop, timings) as halt:
         parts = Parts(store=store, connection=connection, run=run, stop=halt, timings=timings)
         parts.scanner(patience=0.0).run()
@@ -53,7 +56,7 @@ def register(
     patience: float = LISTING_PATIENCE_SECONDS,
     timings: Timings = PRODUCTION,
 ) -> None:
-    """Sends the run's pending results until its scans are closed and nothing is left.
+    """Sends the run's work until its scans are closed and nothing is left.
 
     slot: this worker's place in the run, stable over its retries. patience: how long it waits for a source that cannot be
     reached, and that no discover task is listing, before it continues without it.
@@ -62,29 +65,30 @@ def register(
         BadSetting: the connection belongs to another account or region than the run.
         AccountStopped, AllRefused, CanaryFailed, ThresholdPassed: the run stops, the rest stays pending. Interrupted: `stop` was set.
         Paused, Cancelled: somebody, the migration's window or `pause_after` ended the run.
-        PlanChanged: the source is no longer what was approved, so nothing is sent. BadOption: nobody has approved anything.
+        BadOption: nobody has approved the run.
     """
-    may_send = gate_of(store, store.run(run_id))
+    check_gate(store.run(run_id))
     run = reopened(store, connection, run_id)
     if run.stop_code is not None:
         raise stop_error(run.stop_code, run.stop_message)
     agree_on_rate(store, account=connection.account, configured=connection.calls_per_second)
     halt = threading.Event()
     parts = Parts(store=store, connection=connection, run=run, stop=halt, timings=timings)
-    with store.presence(run_id) as presence:
-        name = f"{socket.gethostname()}:{os.getpid()}/{slot}"
-        context = WorkerContext(
-            store=store,
-            run=run,
-            token=store.take_place(run_id, slot=slot, worker=name),
-            presence=presence,
-            name=name,
-            client=parts.client(),
-            describer=parts.describer(parts.lookups(create=run.spec.describe.categories == "create")),
-            halt=StopRequest(halt),
-            take_over=parts.scanner(patience=patience).take_over,
-            may_send=may_send,
-            check_media=parts.media_checker().check,
-            timings=timings,
-        )
-        Worker(context, stop=stop, grace=grace_seconds()).run()
+    name = f"{socket.gethostname()}:{os.getpid()}"
+    lease = Lease(store.lease)
+    place = store.take_place(run, slot=slot, host=name)
+    context = WorkerContext(
+        store=store,
+        run=run,
+        place=place,
+        lease=lease,
+        ledger=Ledger(Recorder(store, run, place)),
+        name=f"{name}/{slot}",
+        client=parts.client(),
+        describer=parts.describer(parts.lookups(create=run.spec.describe.categories == "create")),
+        halt=StopRequest(halt),
+        take_over=parts.scanner(patience=patience).take_over,
+        check_media=parts.media_checker().check,
+        timings=timings,
+    )
+    Worker(context, stop=stop, grace=grace_seconds()).run()
