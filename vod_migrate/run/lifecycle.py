@@ -9,10 +9,10 @@ from vod_migrate.cloud.connection import Connection
 from vod_migrate.describe.describer import Describer
 from vod_migrate.discover.monitor import watched
 from vod_migrate.discover.selection import Selection
-from vod_migrate.plan.approval import gate_of
+from vod_migrate.plan.approval import check_gate
 from vod_migrate.rate.limiter import agree_on_rate
 from vod_migrate.results.run import Run
-from vod_migrate.results.stop import ASKED, stop_error
+from vod_migrate.results.stop_code import ASKED, stop_error
 from vod_migrate.results.store import Store
 from vod_migrate.run.access import reopened
 from vod_migrate.shutdown import grace_seconds
@@ -28,11 +28,11 @@ def discover(*, store: Store, connection: Connection, run_id: str, stop: threadi
         SourceError: a prefix could not be listed; the others were. Interrupted: `stop` was set.
         BadOption: the run needs an approval that it does not have. Paused, Cancelled: somebody ended the run.
     """
-    gate_of(store, store.run(run_id))
+    check_gate(store.run(run_id))
     run = reopened(store, connection, run_id)
     if run.stop_code in ASKED:
         raise stop_error(run.stop_code, run.stop_message)
-    store.retry_failed_scans(run_id)
+    store.retry_failed_scans(run)
     with watched(store, run, stop) as halt:
         _discoverer(store, connection, run, halt, patience=0.0).run()
 
@@ -64,7 +64,7 @@ def register(
     from vod_migrate.register.media_check import MediaChecker  # noqa: PLC0415 - slow SDK import
     from vod_migrate.register.worker import Worker  # noqa: PLC0415 - slow SDK import
 
-    may_send = gate_of(store, store.run(run_id))
+    check_gate(store.run(run_id))
     run = reopened(store, connection, run_id)
     if run.stop_code is not None:
         raise stop_error(run.stop_code, run.stop_message)
@@ -91,14 +91,14 @@ def register(
         halt=halt,
         grace=grace_seconds(),
         take_over=discoverer.take_over,
-        may_send=may_send,
+        may_send=lambda: True,
         looks=MediaChecker(connection, run.bucket, sizes=run.spec.source.listed, stop=stop),
     ).run()
 
 
 def _discoverer(store: Store, connection: Connection, run: Run, stop: threading.Event, *, patience: float) -> Any:
     from vod_migrate.discover.scanner import Scanner  # noqa: PLC0415 - slow SDK import
-    from vod_migrate.discover.source import pages_of  # noqa: PLC0415 - slow SDK import
+    from vod_migrate.discover.source import pages_of, playlists_of  # noqa: PLC0415 - slow SDK import
 
     source = run.spec.source
     narrowed = ("",) if source.listed else (run.options.prefixes or source.prefixes)
@@ -107,6 +107,7 @@ def _discoverer(store: Store, connection: Connection, run: Run, stop: threading.
         run=run,
         selection=Selection(run.spec.select, modified_since=run.options.modified_since, prefixes=tuple(narrowed)),
         pages=pages_of(connection, run),
+        holds_playlist=playlists_of(connection, run),
         stop=stop,
         patience=patience,
     )
