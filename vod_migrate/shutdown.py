@@ -87,6 +87,9 @@ class Timings:
     """Between two looks for a media."""
 
 
+PRODUCTION = Timings()
+
+
 GRACE_VARIABLE = "VOD_MIGRATE_GRACE_SECONDS"
 
 

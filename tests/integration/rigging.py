@@ -27,7 +27,6 @@ FAST = Timings(
     glance=0.01,
     idle=0.01,
     signal=0.05,
-    scan_lock=0.02,
     retry_first=0.02,
     retry_longest=0.1,
     breaker_glance=0.02,

@@ -33,7 +33,9 @@ def approved_plan(store: Store, run: Run, compared: Mapping[str, object]) -> Pla
     record = found[0]
     plan = Plan.from_json(dict(record.body))
     if record.approved is False:
-        raise BadOption(f"approve: {record.decided_by or 'nobody in time'} rejected the plan {plan.digest[:12]}: plan again")
+        raise BadOption(
+            f"approve: {record.decided_by or 'nobody in time'} rejected the plan {plan.digest[:12]}: plan again"
+        )
     if not record.kept:
         raise BadOption(
             f"approve: the list of what the plan {plan.digest[:12]} would send was deleted, because it is old or a newer plan of the same "

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from vod_migrate.plan.model import Plan
-from vod_migrate.report.model import LeftOut, left_out_groups
 from vod_migrate.results.run import Run
-from vod_migrate.results.scan import Scan, joined_samples
 from vod_migrate.results.session import storable
 from vod_migrate.results.summary import RunCounts
 
@@ -29,16 +26,6 @@ def digest_of(run: Run, compared: Mapping[str, object], *, selected: int, finger
     return hashlib.sha256(json.dumps(promised, sort_keys=True, ensure_ascii=True).encode()).hexdigest()
 
 
-def left_out_reasons(scans: Sequence[Scan]) -> tuple[LeftOut, ...]:
-    """Why objects were left out, the most frequent reason first."""
-    counts: Counter[str] = Counter()
-    samples: dict[str, list[str]] = {}
-    for scan in scans:
-        samples = joined_samples(samples, scan.samples)
-        counts.update(scan.left_out)
-    return left_out_groups(counts, samples)
-
-
 def counts_of(plan: Plan) -> RunCounts:
     """The numbers of a run that only planned; what it would send counts as pending."""
     return RunCounts(
@@ -51,6 +38,7 @@ def counts_of(plan: Plan) -> RunCounts:
         failed_before=plan.failed_before,
         queued_elsewhere=plan.queued_elsewhere,
         left_out={one.reason: one.count for one in sorted(plan.left_out, key=lambda one: one.reason)},
+        leftovers=plan.leftovers,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -19,12 +20,11 @@ class _Part(BaseModel):
 
 
 class PlannedPrefix(_Part):
-    """What one scan found. fingerprint: which objects it selected, see fingerprint.py."""
+    """What one scan found."""
 
     prefix: str
     listed: int
     selected: int
-    fingerprint: str
 
 
 class StorageClass(_Part):
@@ -84,23 +84,16 @@ class LookupCounts(_Part):
     covers_trusted: int = 0
 
 
-class Decision(_Part):
-    """What a person said to a plan. by: their name, '' where the time to answer ran out."""
-
-    approved: bool
-    by: str = ""
-    at: dt.datetime | None = None
-
-
 class Plan(_Part):
     """What a run would do.
 
-    listed = left out + registered, changed, failed before + owned or queued elsewhere + to be queued + `broken_rows`.
-    to_send + failing = new + again + leftovers + `broken_rows`, and so many outcomes the run has.
+    listed = left out + registered, changed, failed before + owned or queued elsewhere + new + again + `broken_rows`, but for leftovers that
+    were listed, too. to_send + failing = new + again + leftovers + `broken_rows`, and so many outcomes the run has.
 
     settings: the migration as the run would store it; compared: what else must be the same for the plan to hold.
     window, pause_after: when the run may send, and after what it pauses, in words.
-    leftover_runs: the earlier runs whose leftovers it takes along; what others leave later is for a later plan.
+    selected, fingerprint: how many objects stand in the queue, and which. leftovers: of them, those that earlier runs left;
+    leftovers_left_out: what the file no longer selects of what they left.
     """
 
     run_id: str
@@ -133,7 +126,7 @@ class Plan(_Part):
     new: int = 0
     again: int = 0
     leftovers: int = 0
-    leftover_runs: tuple[str, ...] = ()
+    leftovers_left_out: int = 0
     broken_rows: int = 0
 
     to_send: int = 0
@@ -151,7 +144,6 @@ class Plan(_Part):
     names: Duplicates = Duplicates()
     lookups: LookupCounts = LookupCounts()
     samples: tuple[SampleDescription, ...] = ()
-    decision: Decision | None = None
 
     @property
     def zone(self) -> ZoneInfo:
@@ -169,11 +161,6 @@ class Plan(_Part):
         return self.to_send + self.would_fail
 
     @property
-    def approved(self) -> bool:
-        """Whether a person said yes."""
-        return self.decision is not None and self.decision.approved
-
-    @property
     def run_options(self) -> RunOptions:
         """The options that it was made with."""
         return RunOptions.model_validate(self.options)
@@ -183,6 +170,6 @@ class Plan(_Part):
         return {**self.model_dump(mode="json"), "would_fail": self.would_fail}
 
     @classmethod
-    def from_json(cls, body: dict[str, Any]) -> Plan:
+    def from_json(cls, body: Mapping[str, Any]) -> Plan:
         """From a saved body."""
-        return cls.model_validate(body)
+        return cls.model_validate(dict(body))

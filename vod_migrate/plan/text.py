@@ -125,8 +125,9 @@ def _numbers(plan: Plan) -> Iterator[Line]:
         ("Queued elsewhere", plan.queued_elsewhere, "another run is working on them", False),
         ("Gone", plan.gone, "known before, no longer in the source", False),
         ("New", plan.new, "", False),
-        ("Sent again", plan.again, "known before", False),
-        ("Left", plan.leftovers, "by earlier runs, and sent along", False),
+        ("Sent again", plan.again, "failed or registered before", False),
+        ("Leftovers", plan.leftovers, "of earlier runs, sent along", False),
+        ("Leftovers left out", plan.leftovers_left_out, "of earlier runs, no longer selected", False),
         ("Broken rows", plan.broken_rows, "of the manifest", False),
         ("Would fail", plan.would_fail, "of these, explained below", False),
         ("Would be sent", plan.to_send, "", True),
@@ -152,7 +153,7 @@ def _calls(plan: Plan) -> Iterator[Line]:
         f"{counted(batches.calls, 'call')}, {batches.files_per_call:.2f} files a call{short}", style="bold"
     )
     yield from wrapped(
-        f"{rate(planned.calls_per_second)} calls/s is {planned.set_by}; retries, other runs and other programs on the account come on top",
+        f"{rate(planned.calls_per_second)} calls/s is {planned.set_by}; retries, other runs and other programs on the account add to this",
         first="  ",
     )
     unknown = f", {counted(plan.size_unknown, 'object')} of unknown size" if plan.size_unknown else ""
@@ -171,17 +172,17 @@ def _failing(plan: Plan) -> Iterator[Line]:
 
 
 def _lookups(plan: Plan) -> Iterator[Line]:
-    told = plan.lookups
-    if told.categories_to_make:
+    lookups = plan.lookups
+    if lookups.categories_to_make:
         yield "", ""
-        yield f"{counted(told.categories_to_make, 'category', 'categories')} would be made", "bold"
-        for path in told.category_samples:
+        yield f"{counted(lookups.categories_to_make, 'category', 'categories')} would be created", "bold"
+        for path in lookups.category_samples:
             yield f"  {cut(visible(path), COLUMNS - 2)}", ""
-    if told.covers_checked:
+    if lookups.covers_checked:
         yield "", ""
-        trusted = f"; {grouped(told.covers_trusted)} more were not looked for" if told.covers_trusted else ""
+        trusted = f"; {grouped(lookups.covers_trusted)} more were not checked" if lookups.covers_trusted else ""
         yield from wrapped(
-            f"{counted(told.covers_checked, 'cover')} looked for, {grouped(told.covers_missing)} of them missing{trusted}"
+            f"{counted(lookups.covers_checked, 'cover')} checked, {grouped(lookups.covers_missing)} of them missing{trusted}"
         )
 
 
@@ -218,7 +219,7 @@ def _how_to_run(plan: Plan, file: str | None) -> Iterator[Line]:
             "`approve`"
         )
         return
-    yield "To send exactly this, or nothing if the file or the source has changed by then:", "bold"
+    yield "To send exactly this, without objects that change or vanish in the meantime:", "bold"
     # Never wrapped: it is there to be copied.
     yield f"  {command(plan, file)}", ""
 

@@ -105,15 +105,23 @@ def _settled(counts: RunCounts, language: Language) -> str:
 
 
 def _nothing(run: RunFacts, counts: RunCounts, language: Language) -> str:
-    if run.mode == "failed" and any(option.name in _NARROWING for option in run.options):
-        return language.say("Nothing to do: no failed object matches the options of this run.")
     if run.mode == "failed":
+        if any(option.name in _NARROWING for option in run.options):
+            return language.say("Nothing to do: no failed object matches the options of this run.")
         return language.say("Nothing to do: this migration had no failed objects.")
     if not counts.discovered:
-        if run.listed:
-            return language.say("Nothing to do: no object was found under the prefixes.")
-        return language.say("Nothing to do: no object was found in the source.")
+        return (
+            language.say("Nothing to do: no object was found under the prefixes.")
+            if run.listed
+            else language.say("Nothing to do: no object was found in the source.")
+        )
     left_out = sum(counts.left_out.values())
+    if counts.owned_elsewhere and counts.owned_elsewhere + left_out == counts.discovered:
+        return language.count(
+            counts.owned_elsewhere,
+            "Warning: nothing was sent, because the {n} selected object belongs to another migration.",
+            "Warning: nothing was sent, because all {n} selected objects belong to another migration.",
+        )
     if left_out == counts.discovered:
         return language.count(
             left_out,

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import aiosql
-import psycopg
 
 from vod_migrate.errors import BadOption
 from vod_migrate.migration.source import MEDIA_EXTENSIONS
@@ -27,12 +25,14 @@ from vod_migrate.report.model import (
 )
 from vod_migrate.report.rate_chart import DOCUMENTED_CALLS_PER_SECOND, bucket_width, rate_points
 from vod_migrate.results.scan import SAMPLES, joined_samples
+from vod_migrate.results.session import StoreConnection
 from vod_migrate.results.store import Store
 
 QUERIES: Any = aiosql.from_path(Path(__file__).parent / "queries.sql", "psycopg", mandatory_parameters=False)
 
 _MOST_CODES = 50
-_TALLIED_SECONDS = 5  # the tally of calls is this fine; shorter stretches are counted from the calls themselves
+_COUNTED_SECONDS = 5  # calls are counted by stretches of this length; shorter ones are read from the calls themselves
+_LISTING, _APART = "", ("leftovers", "approval")
 _MOST_SCANS = 200  # dated prefixes of a year fit twice; the totals count all of them
 
 
@@ -48,60 +48,55 @@ def load_report(store: Store, run_id: str) -> Report:
         row = QUERIES.run_facts(connection, run_id=run_id)
         if row is None:
             raise BadOption(f"there is no run {run_id!r} in this results database: `vod-migrate status` lists the runs")
-        run = _run(row)
-        calls = _calls(connection, run_id)
-        rates = _rates(connection, run, spec=row[6])
-        groups = list(QUERIES.failure_groups(connection, run_id=run_id, most=_MOST_CODES))
-        samples = _samples(connection, run_id, [code for code, _ in groups])
-        scans = tuple(_scans(connection, run_id))
-        left_samples: dict[str, list[str]] = {}
-        for (kept,) in QUERIES.left_out_samples(connection, run_id=run_id):
-            left_samples = joined_samples(left_samples, kept)
-        prefixes, prefixes_failed = QUERIES.scan_totals(connection, run_id=run_id)
-        # What a plan counts is no change of anything.
-        before = None if run.state == "planned" else QUERIES.previous_run(connection, run_id=run_id)
+        run, run_no = _run(row), row["run_no"]
+        calls = _calls(connection, run_no)
+        rates = _rates(connection, run, run_no, spec=row["spec"])
+        groups = {
+            row["code"]: row["objects"] for row in QUERIES.failure_groups(connection, run_no=run_no, most=_MOST_CODES)
+        }
+        samples = _samples(connection, run_no, list(groups))
+        scans = tuple(ScanFacts(**row) for row in QUERIES.scans_of_run(connection, run_no=run_no, most=_MOST_SCANS))
+        left_samples: dict[str, dict[str, list[str]]] = {}
+        for row in QUERIES.scan_samples(connection, run_no=run_no):
+            kind = row["kind"] if row["kind"] in _APART else _LISTING
+            left_samples[kind] = joined_samples(left_samples.get(kind, {}), row["samples"])
+        totals = QUERIES.scan_totals(connection, run_no=run_no)
+        # The counts of a plan are no change of anything.
+        before = None if run.state == "planned" else QUERIES.previous_run(connection, run_no=run_no)
 
     counts = store.counts(run_id)
     return Report(
         run=run,
-        sentence=headline(run=run, counts=counts, prefixes=prefixes, prefixes_failed=prefixes_failed),
+        sentence=headline(run=run, counts=counts, prefixes=totals["prefixes"], prefixes_failed=totals["failed"]),
         counts=counts,
         calls=calls,
         rates=rates,
         failures=tuple(
-            FailureGroup(code=code, count=count, samples=tuple(samples.get(code, ()))) for code, count in groups
+            FailureGroup(code=code, count=count, samples=tuple(samples.get(code, ()))) for code, count in groups.items()
         ),
-        left_out=left_out_groups(counts.left_out, left_samples),
+        left_out=left_out_groups(counts.left_out, left_samples.get(_LISTING, {})),
+        leftovers_left_out=left_out_groups(counts.leftovers_left_out, left_samples.get("leftovers", {})),
+        plan_differences=left_out_groups(
+            {reason: count for reason, count in counts.approval.items() if reason != "approved"},
+            left_samples.get("approval", {}),
+        ),
         scans=scans,
-        prefixes=prefixes,
-        prefixes_failed=prefixes_failed,
+        prefixes=totals["prefixes"],
+        prefixes_failed=totals["failed"],
         previous=None if before is None else _previous(before, store),
     )
 
 
-def _run(row: tuple[Any, ...]) -> RunFacts:
-    spec: Mapping[str, Any] = row[6]
-    started: dt.datetime = row[14]
-    finished: dt.datetime | None = row[15]
+def _run(row: Mapping[str, Any]) -> RunFacts:
+    spec: Mapping[str, Any] = row["spec"]
+    taken = ("run_id", "account", "migration", "bucket", "mode", "local_date", "origin", "dag_id", "dag_run_id", "state",
+             "stop_code", "stop_message", "started", "finished")  # fmt: skip
     return RunFacts(
-        run_id=row[0],
-        account=row[1],
-        migration=row[2],
-        bucket=row[3],
-        mode=row[4],
-        options=tuple(_flat(row[5])),
+        **{name: row[name] for name in taken},
+        options=tuple(_flat(row["options"])),
         # Every format shows the name and the bucket at its top.
         settings=tuple(setting for setting in _flat(spec) if setting.name not in ("name", "source.bucket")),
-        local_date=row[7],
-        origin=row[8],
-        dag_id=row[9],
-        dag_run_id=row[10],
-        state=row[11],
-        stop_code=row[12],
-        stop_message=row[13],
-        started=started,
-        finished=finished,
-        seconds=max(0.0, ((finished or row[16]) - started).total_seconds()),
+        seconds=max(0.0, ((row["finished"] or row["now"]) - row["started"]).total_seconds()),
         timezone=str(spec.get("timezone") or "UTC"),
     )
 
@@ -124,13 +119,12 @@ def _setting(value: object) -> str:
     return str(value)
 
 
-def _calls(connection: psycopg.Connection, run_id: str) -> Calls:
-    rows = list(QUERIES.call_totals(connection, run_id=run_id))
-    answers = {answer: int(count) for answer, count, _ in rows}
-    return Calls(**answers, files=sum(int(files) for _, _, files in rows))
+def _calls(connection: StoreConnection, run_no: int) -> Calls:
+    rows = list(QUERIES.call_totals(connection, run_no=run_no))
+    return Calls(**{row["answer"]: row["calls"] for row in rows}, files=sum(row["files"] for row in rows))
 
 
-def _rates(connection: psycopg.Connection, run: RunFacts, *, spec: Mapping[str, Any]) -> CallRates:
+def _rates(connection: StoreConnection, run: RunFacts, run_no: int, *, spec: Mapping[str, Any]) -> CallRates:
     caps = [
         float(cap)
         for cap in (
@@ -139,50 +133,40 @@ def _rates(connection: psycopg.Connection, run: RunFacts, *, spec: Mapping[str, 
         )
         if cap is not None
     ]
-    begin, end = QUERIES.call_span(connection, run_id=run.run_id)
-    span = (end - begin).total_seconds() if begin else 0.0
-    width = bucket_width(span)
-    stretches = QUERIES.call_buckets if width < _TALLIED_SECONDS else QUERIES.call_stretches
-    counted = stretches(connection, run_id=run.run_id, begin=begin, width=width) if begin else ()
+    span = QUERIES.call_span(connection, run_no=run_no)
+    begin = span["begin"]
+    seconds = (span["end"] - begin).total_seconds() if begin else 0.0
+    width = bucket_width(seconds)
+    stretches = QUERIES.call_buckets if width < _COUNTED_SECONDS else QUERIES.call_stretches
+    counted = (
+        (row["bucket"], row["accepted"], row["throttled"], row["other"])
+        for row in (stretches(connection, run_no=run_no, begin=begin, width=width) if begin else ())
+    )
     rate = QUERIES.account_rate(connection, account=run.account)
     return CallRates(
         begin=begin,
         width=width,
-        points=rate_points(counted, width=width, span=span),
+        points=rate_points(counted, width=width, span=seconds),
         account_rate=None if rate is None else float(rate),
         cap=min(caps, default=None),
         documented=DOCUMENTED_CALLS_PER_SECOND,
     )
 
 
-def _samples(connection: psycopg.Connection, run_id: str, codes: list[str]) -> dict[str, list[Sample]]:
+def _samples(connection: StoreConnection, run_no: int, codes: list[str]) -> dict[str, list[Sample]]:
     found: dict[str, list[Sample]] = {}
-    for code, key, message, request_id in QUERIES.failure_samples(connection, run_id=run_id, codes=codes, most=SAMPLES):
-        found.setdefault(code, []).append(Sample(key=key, message=message or "", request_id=request_id or ""))
+    for row in QUERIES.failure_samples(connection, run_no=run_no, codes=codes, most=SAMPLES):
+        sample = Sample(key=row["key"], message=row["message"] or "", request_id=row["request_id"] or "")
+        found.setdefault(row["code"], []).append(sample)
     return found
 
 
-def _scans(connection: psycopg.Connection, run_id: str) -> Iterator[ScanFacts]:
-    for prefix, state, pages, listed, error_code, error, seconds in QUERIES.scans_of_run(
-        connection, run_id=run_id, most=_MOST_SCANS
-    ):
-        yield ScanFacts(
-            prefix=prefix,
-            state=state,
-            pages=pages,
-            listed=listed,
-            error_code=error_code,
-            error=error,
-            seconds=seconds,
-        )
-
-
-def _previous(row: tuple[Any, ...], store: Store) -> PreviousRun:
-    run_id, state, started, finished = row
+def _previous(row: Mapping[str, Any], store: Store) -> PreviousRun:
+    seconds = None if row["finished"] is None else (row["finished"] - row["started"]).total_seconds()
     return PreviousRun(
-        run_id=run_id,
-        state=state,
-        started=started,
-        seconds=None if finished is None else (finished - started).total_seconds(),
-        counts=store.counts(run_id),
+        run_id=row["run_id"],
+        state=row["state"],
+        started=row["started"],
+        seconds=seconds,
+        counts=store.counts(row["run_id"]),
     )

@@ -158,8 +158,12 @@ def left_out_groups(counts: Mapping[str, int], samples: Mapping[str, Sequence[st
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ScanFacts:
-    """The listing of one prefix. state: open, complete, limited (by the run's limit) or failed; seconds: None before it began."""
+    """The listing of one prefix. state: open, complete, limited (by the run's limit) or failed; seconds: None before it began.
 
+    kind: prefix or rows; a failed one may be `leftovers` (what earlier runs left) or `approval` (the comparison with a plan), too.
+    """
+
+    kind: str
     prefix: str
     state: str
     pages: int
@@ -182,7 +186,10 @@ class PreviousRun:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Report:
-    """Everything that a format shows. sentence: what happened, in one sentence; scans: the first of all `prefixes`."""
+    """Everything that a format shows. sentence: what happened, in one sentence; scans: the first of all `prefixes`.
+
+    leftovers_left_out: what earlier runs left and this run does not send; plan_differences: what differs from the approved plan.
+    """
 
     run: RunFacts
     sentence: str
@@ -191,6 +198,8 @@ class Report:
     rates: CallRates
     failures: tuple[FailureGroup, ...]
     left_out: tuple[LeftOut, ...]
+    leftovers_left_out: tuple[LeftOut, ...] = ()
+    plan_differences: tuple[LeftOut, ...] = ()
     scans: tuple[ScanFacts, ...]
     prefixes: int
     prefixes_failed: int
@@ -221,8 +230,9 @@ class Report:
         plain["counts"] = self.counts.as_json()
         for shown, group in zip(plain["failures"], self.failures, strict=True):
             shown |= {"share": round(self.share_of(group), 3), "diagnosis": _plain(group.diagnosis)}
-        for shown, left in zip(plain["left_out"], self.left_out, strict=True):
-            shown["diagnosis"] = _plain(left.diagnosis)
+        for name in ("left_out", "leftovers_left_out", "plan_differences"):
+            for shown, left in zip(plain[name], getattr(self, name), strict=True):
+                shown["diagnosis"] = _plain(left.diagnosis)
         if self.previous is not None:
             plain["previous"]["counts"] = self.previous.counts.as_json()
         plain["calls"]["total"] = self.calls.total

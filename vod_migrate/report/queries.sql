@@ -1,108 +1,123 @@
 -- name: run_facts^
 -- The run itself, and the database's clock for one that is not finished.
-select run_id, account, migration, bucket, mode, options, spec, local_date, origin, dag_id, dag_run_id, state, stop_code,
-       stop_message, created_at, finished_at, now()
-from runs where run_id = :run_id;
+select r.run_no, r.migration_id, r.run_id, m.account, m.name as migration, s.bucket, r.mode, r.options, r.spec, r.local_date, r.origin, r.dag_id,
+       r.dag_run_id, r.state, r.stop_code, r.stop_message, r.created_at as started, r.finished_at as finished, now() as now
+from vod_migrate.runs r
+join vod_migrate.migrations m using (migration_id)
+join vod_migrate.sources s on s.source_id = r.source_id
+where r.run_id = :run_id;
 
 -- name: previous_run^
--- The run of the same migration that began before this one; one that only planned is none.
-select p.run_id, p.state, p.created_at, p.finished_at
-from runs r
-join runs p on p.account = r.account and p.migration = r.migration
-           and (p.created_at, p.run_id) < (r.created_at, r.run_id)
-where r.run_id = :run_id and p.state <> 'planned'
-order by p.created_at desc, p.run_id desc limit 1;
+-- The run of the same migration that began before this one; one that only planned does not count.
+select p.run_id, p.state, p.created_at as started, p.finished_at as finished
+from vod_migrate.runs r
+join vod_migrate.runs p on p.migration_id = r.migration_id and (p.created_at, p.run_no) < (r.created_at, r.run_no)
+where r.run_no = :run_no and p.state <> 'planned'
+order by p.created_at desc, p.run_no desc limit 1;
 
 -- name: call_totals
 -- Calls by how they were answered, and the files they carried.
-select answer, sum(calls)::bigint, sum(files)::bigint from call_tallies where run_id = :run_id group by answer;
+select answer, sum(calls)::bigint as calls, sum(files)::bigint as files from vod_migrate.rates where run_no = :run_no group by answer;
 
 -- name: call_span^
 -- When the run's first and last call began.
-select min(started_at), max(started_at) from calls where run_id = :run_id;
+select min(started_at) as begin, max(started_at) as end from vod_migrate.calls where run_no = :run_no;
 
 -- name: call_buckets
 -- Calls per stretch of `width` seconds since the first, by how they were answered. As many rows as the chart has points.
 select floor(extract(epoch from started_at - :begin::timestamptz) / :width)::int as bucket,
-       count(*) filter (where answer = 'ok'),
-       count(*) filter (where answer = 'throttled'),
-       count(*) filter (where answer not in ('ok', 'throttled'))
-from calls where run_id = :run_id group by bucket order by bucket;
+       count(*) filter (where answer = 'ok') as accepted,
+       count(*) filter (where answer = 'throttled') as throttled,
+       count(*) filter (where answer not in ('ok', 'throttled')) as other
+from vod_migrate.calls where run_no = :run_no group by bucket order by bucket;
 
 -- name: call_stretches
--- The same from the tally of calls, for stretches of a multiple of five seconds: a long run has millions of calls.
+-- The same from the counted calls, for stretches of a multiple of five seconds: a long run has millions of calls.
 select floor((stretch * 5 - floor(extract(epoch from :begin::timestamptz) / 5) * 5) / :width)::int as bucket,
-       coalesce(sum(calls) filter (where answer = 'ok'), 0)::bigint,
-       coalesce(sum(calls) filter (where answer = 'throttled'), 0)::bigint,
-       coalesce(sum(calls) filter (where answer not in ('ok', 'throttled')), 0)::bigint
-from call_tallies where run_id = :run_id group by bucket order by bucket;
+       coalesce(sum(calls) filter (where answer = 'ok'), 0)::bigint as accepted,
+       coalesce(sum(calls) filter (where answer = 'throttled'), 0)::bigint as throttled,
+       coalesce(sum(calls) filter (where answer not in ('ok', 'throttled')), 0)::bigint as other
+from vod_migrate.rates where run_no = :run_no group by bucket order by bucket;
 
 -- name: account_rate$
 -- The account's rate for RegisterMedia, in calls per second.
-select rate from quotas where account = :account and api = 'RegisterMedia' and scope = '';
+select rate from vod_migrate.quotas where account = :account and api = 'RegisterMedia' and scope = '';
 
 -- name: failure_groups
 -- The run's failures by code, the most frequent first.
-select code, sum(objects)::bigint as files
-from outcome_tallies where run_id = :run_id and outcome = 'failed'
-group by code having sum(objects) > 0 order by files desc, code limit :most;
+select code, sum(objects)::bigint as objects
+from vod_migrate.counts where run_no = :run_no and outcome = 'failed'
+group by code having sum(objects) > 0 order by objects desc, code limit :most;
 
 -- name: failure_samples
--- The first few failures of each code. The message is the result's while no later run has touched it.
-select failure, r.key,
-       case when r.state = 'failed' and r.settled_run = :run_id then r.message else c.message end,
-       case when r.state = 'failed' and r.settled_run = :run_id then r.request_id else c.request_id end
-from unnest(:codes::text[]) as wanted (failure)
+-- The first few failures of each code.
+select wanted.code, e.key, e.message, c.request_id
+from unnest(:codes::text[]) as wanted (code)
 cross join lateral (
-  select result_id, call_id from outcomes
-  where run_id = :run_id and outcome = 'failed' and coalesce(code, 'no_code') = failure
-  order by result_id limit :most
-) o
-join results r on r.result_id = o.result_id
-left join calls c on c.call_id = o.call_id
-order by failure, o.result_id;
-
--- name: left_out_samples
--- A few keys for each reason, by scan.
-select samples from scans where run_id = :run_id and samples <> '{}' order by position;
+  select e.key, e.message, e.call_id from vod_migrate.events e
+  where e.run_no = :run_no and e.what = 'failed' and e.code = wanted.code
+    and not exists (
+      select 1 from vod_migrate.objects o
+      where o.source_id = e.source_id and o.key = e.key and o.run_no = e.run_no and o.registered
+    )
+  order by e.key limit :most
+) e
+left join vod_migrate.calls c on c.call_id = e.call_id
+order by wanted.code, e.key;
 
 -- name: scans_of_run
--- The prefixes of the run and how far their listing came.
-select prefix, state, pages, listed, error_code, error, extract(epoch from coalesce(finished_at, now()) - started_at)::float8
-from scans where run_id = :run_id order by position limit :most;
+-- What the run lists, and how far that came. Of what it does besides, only what went wrong.
+select kind, prefix, state, page_no as pages, listed, error_code, error,
+       extract(epoch from coalesce(finished_at, now()) - started_at)::float8 as seconds
+from vod_migrate.scans
+where run_no = :run_no and (kind in ('prefix', 'rows') or state = 'failed')
+order by position limit :most;
+
+-- name: scan_samples
+-- A few keys for each reason, by scan: of what was listed, of what earlier runs left, and of what was compared with a plan.
+select kind, samples from vod_migrate.scans where run_no = :run_no and samples <> '{}' order by position;
 
 -- name: scan_totals^
 -- How many prefixes the run has, and how many of them could not be listed.
-select count(*), count(*) filter (where state = 'failed') from scans where run_id = :run_id;
+select count(*) as prefixes, count(*) filter (where state = 'failed') as failed
+from vod_migrate.scans where run_no = :run_no and kind in ('prefix', 'rows');
 
 -- name: failure_rows
 -- Every failure of the run, in the order of OSS: the rows of the failures table. Read with a server-side cursor.
-select r.bucket, r.key, coalesce(o.code, 'no_code'),
-       case when r.state = 'failed' and r.settled_run = :run_id then r.message else c.message end,
-       case when r.state = 'failed' and r.settled_run = :run_id then r.request_id else c.request_id end,
-       case when r.state = 'failed' and r.settled_run = :run_id then r.attempts end,
-       r.size, r.storage_class, to_char(r.last_modified at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')
-from outcomes o
-join results r on r.result_id = o.result_id
-left join calls c on c.call_id = o.call_id
-where o.run_id = :run_id and o.outcome = 'failed'
-order by r.bucket, r.key;
+-- attempts: calls of this run that were answered about the object.
+select s.bucket, e.key, e.code, e.message, c.request_id,
+       (select count(*) from vod_migrate.events t
+        where t.key = e.key and t.source_id = e.source_id and t.run_no = e.run_no and t.what in ('failed', 'retry') and t.call_id is not null
+       ) as attempts,
+       o.size, o.storage_class, to_char(o.last_modified at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') as last_modified
+from (
+  select distinct on (e.source_id, e.key) e.* from vod_migrate.runs r join vod_migrate.events e using (run_no)
+  where r.run_id = :run_id and e.what = 'failed'
+  order by e.source_id, e.key, e.at desc
+) e
+join vod_migrate.sources s using (source_id)
+left join vod_migrate.objects o on o.source_id = e.source_id and o.key = e.key
+left join vod_migrate.calls c on c.call_id = e.call_id
+where not coalesce(o.run_no = e.run_no and o.registered, false)
+order by e.key;
 
 -- name: mapping_of_run
 -- Object and MediaId for what this run registered or found registered. Read with a server-side cursor.
-select r.bucket, r.key, r.media_id, r.new_register::text, r.description ->> 'Title', r.size, r.etag, r.storage_class,
-       to_char(r.registered_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), r.settled_run
-from results r
-where r.media_id is not null and r.result_id in (
-  select result_id from outcomes where run_id = :run_id and outcome in ('registered', 'already_registered')
-)
-order by r.bucket, r.key;
+select s.bucket, o.key, o.media_id, o.new_register::text, o.sent ->> 'Title' as title, o.size, o.etag, o.storage_class,
+       to_char(o.settled_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') as registered_at, r.run_id
+from vod_migrate.runs r
+join vod_migrate.objects o using (run_no)
+join vod_migrate.sources s on s.source_id = o.source_id
+where r.run_id = :run_id and o.registered
+order by o.key;
 
 -- name: mapping_of_migration
 -- Object and MediaId for everything that the run's migration has registered so far. Read with a server-side cursor.
-select r.bucket, r.key, r.media_id, r.new_register::text, r.description ->> 'Title', r.size, r.etag, r.storage_class,
-       to_char(r.registered_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), r.settled_run
-from runs
-join results r on r.account = runs.account and r.migration = runs.migration
-where runs.run_id = :run_id and r.media_id is not null
-order by r.bucket, r.key;
+select s.bucket, o.key, o.media_id, o.new_register::text, o.sent ->> 'Title' as title, o.size, o.etag, o.storage_class,
+       to_char(o.settled_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') as registered_at, settled.run_id
+from vod_migrate.runs r
+join vod_migrate.objects o on o.migration_id = r.migration_id
+join vod_migrate.sources s on s.source_id = o.source_id
+left join vod_migrate.runs settled on settled.run_no = o.run_no
+where r.run_id = :run_id and o.media_id is not null
+order by s.bucket, o.key;

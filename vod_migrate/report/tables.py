@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Literal, TextIO
 
 import psycopg
+from psycopg.rows import tuple_row
 
 from vod_migrate.report.diagnosis import diagnose
 from vod_migrate.report.loader import QUERIES
@@ -68,8 +69,8 @@ def unguarded(cell: str) -> str:
 def failure_rows(store: Store, run_id: str) -> Iterator[Sequence[Any]]:
     """The failures of a run, a row of FAILURE_COLUMNS each, in the order of bucket and key."""
     for bucket, key, code, message, *rest in _rows(store, QUERIES.failure_rows.sql, run_id):
-        told = diagnose(code)
-        yield bucket, key, code, message, told.meaning, told.fix, *rest
+        diagnosis = diagnose(code)
+        yield bucket, key, code, message, diagnosis.meaning, diagnosis.fix, *rest
 
 
 def mapping_rows(store: Store, run_id: str, *, scope: MappingScope = "run") -> Iterator[Sequence[Any]]:
@@ -109,7 +110,10 @@ def csv_line(cells: Sequence[Any]) -> str:
 
 
 def _rows(store: Store, query: str, run_id: str) -> Iterator[tuple[Any, ...]]:
-    with store.connection() as connection, psycopg.ServerCursor(connection, "report_rows") as cursor:
+    with (
+        store.connection() as connection,
+        psycopg.ServerCursor(connection, "report_rows", row_factory=tuple_row) as cursor,
+    ):
         # All rows will be read: without this, Postgres plans for the first tenth of them.
         connection.execute("set local cursor_tuple_fraction = 1")
         # A reader that has gone away without a word must not keep old rows from being cleaned up.

@@ -110,6 +110,25 @@ class Plans(Runs, Maintenance):
         self._do(work)
         return self.run(run.run_id)
 
+    def plan_anew(self, run: Run) -> Run:
+        """The run that made a plan makes another one: its queue is deleted, and it lists from the beginning into a fresh one."""
+
+        def work(connection: StoreConnection) -> None:
+            queue_no = QUERIES.insert_queue(
+                connection,
+                migration_id=run.migration_id,
+                source_id=run.source_id,
+                mode=run.mode.value,
+                gate=Gate.PLANNING.value,
+                plan_queue=None,
+            )
+            QUERIES.use_queue(connection, run_no=run.run_no, queue_no=queue_no)
+            QUERIES.begin_scans_anew(connection, run_no=run.run_no)
+
+        self._do(work)
+        self.discard_queue(run.queue_no, anyway=True)
+        return self.run(run.run_id)
+
     def forget_run(self, run: Run) -> None:
         """A plan that was interrupted leaves nothing behind."""
         self.discard_queue(run.queue_no, anyway=True)

@@ -20,11 +20,10 @@ from vod_migrate.results.stop_code import ASKED, stop_error
 from vod_migrate.results.store import Store
 from vod_migrate.run.access import reopened
 from vod_migrate.run.parts import Parts
-from vod_migrate.shutdown import Timings, grace_seconds
+from vod_migrate.shutdown import PRODUCTION, Timings, grace_seconds
 
 LISTING_PATIENCE_SECONDS = 900.0
 """How long a register task leaves an unreachable source to the retries of its discover task, which come within 10 minutes."""
-PRODUCTION = Timings()
 
 
 def discover(

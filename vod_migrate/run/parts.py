@@ -17,7 +17,7 @@ from vod_migrate.register.client import RegisterMediaClient
 from vod_migrate.register.media_check import MediaChecker
 from vod_migrate.results.run import Run
 from vod_migrate.results.store import Store
-from vod_migrate.shutdown import Timings
+from vod_migrate.shutdown import PRODUCTION, Timings
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -28,7 +28,7 @@ class Parts:
     connection: Connection
     run: Run
     stop: threading.Event
-    timings: Timings
+    timings: Timings = PRODUCTION
 
     def selection(self) -> Selection:
         """Which objects the run takes."""

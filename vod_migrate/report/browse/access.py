@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import aiosql
-import psycopg
 
+from vod_migrate.results.session import StoreConnection
 from vod_migrate.results.store import Store
 
 QUERIES: Any = aiosql.from_path(Path(__file__).parent / "queries.sql", "psycopg", mandatory_parameters=False)
@@ -31,7 +31,7 @@ def filters(readable: Readable) -> dict[str, Any]:
 
 
 @contextmanager
-def read_only(store: Store) -> Iterator[psycopg.Connection]:
+def read_only(store: Store) -> Iterator[StoreConnection]:
     """A connection on which nothing can be written, whose queries agree with each other and end."""
     with store.connection() as connection:
         connection.execute("set transaction isolation level repeatable read read only")

@@ -1,61 +1,55 @@
-"""Everything about one object: its facts, its description, and every call that carried it."""
+"""Everything about one object: its fact, its description, and what happened to it."""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
-from vod_migrate.report.browse.access import QUERIES, Readable, filters, read_only
+from vod_migrate.report.browse.access import QUERIES, Readable, filters, read_only, storable_text
 from vod_migrate.report.browse.objects import ObjectLine
 from vod_migrate.report.diagnosis import Diagnosis, diagnose
 from vod_migrate.results.store import Store
 
-_MOST_CALLS = 200
-_LINE_COLUMNS = len(ObjectLine.__slots__)
+_MOST_EVENTS = 200
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class ObjectCall:
-    """Something that happened to the object. outcome and code: what it meant for this object, None where the call had no word about it.
+class ObjectEvent:
+    """Something that happened to the object. outcome, code, message: what it meant for this object, None where a call said nothing about it.
 
-    answer, http_status, call_code, message, request_id, seconds, files, worker: of the call; all None where there was none.
+    run_id, dag_id, dag_run_id: None for what happened between runs. answer and the rest: of the call; None where there was none.
     """
 
-    run_id: str
+    run_id: str | None
     dag_id: str | None
     dag_run_id: str | None
     at: dt.datetime
     outcome: str | None
     code: str | None
+    message: str | None
     answer: str | None
     http_status: int | None
     call_code: str | None
-    message: str | None
+    call_message: str | None
     request_id: str | None
     seconds: float | None
     files: int | None
-    worker: str | None
-
-    @classmethod
-    def from_row(cls, row: Sequence[Any]) -> Self:
-        """From the query object_calls, without its first column."""
-        return cls(**dict(zip(cls.__slots__, row, strict=True)))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ObjectHistory:
     """One object. description: the RegisterMetadata as it was sent; attributes: its manifest's columns.
 
-    calls: the newest first, at most 200; older: whether there are more. hidden: how many belong to runs that the reader may not see.
+    attempts, no_answers, unsure, queued: of the work that is still to be done; retries: runs of mode new that tried it again. events: the
+    newest first, at most 200; older: whether there are more. hidden: how many belong to runs that the reader may not see.
     """
 
     line: ObjectLine
     etag: str | None
     last_modified: dt.datetime | None
     storage_class: str | None
-    state_before_gone: str | None
     new_register: bool | None
     message: str | None
     request_id: str | None
@@ -63,13 +57,12 @@ class ObjectHistory:
     attributes: Mapping[str, Any]
     attempts: int
     no_answers: int
-    nights: int
-    alone: bool
+    retries: int
     unsure: bool
-    discovered: dt.datetime
+    queued: bool
     registered: dt.datetime | None
     dag_ids: tuple[str, ...]
-    calls: tuple[ObjectCall, ...]
+    events: tuple[ObjectEvent, ...]
     older: bool
     hidden: int
 
@@ -79,36 +72,24 @@ class ObjectHistory:
         return diagnose(self.line.code or "no_code") if self.line.state == "failed" else None
 
 
-def object_history(store: Store, result_id: int, *, readable: Readable) -> ObjectHistory | None:
-    """One object by the id of its result; None where there is none or its reader may not see it."""
-    if not 0 <= result_id < 2**63:
+def object_history(store: Store, account: str, bucket: str, key: str, *, readable: Readable) -> ObjectHistory | None:
+    """One object; None where there is none or its reader may not see it."""
+    if not all(map(storable_text, (account, bucket, key))):
         return None
     with read_only(store) as connection:
-        row = QUERIES.object_facts(connection, result_id=result_id, **filters(readable))
+        row = QUERIES.object_facts(connection, account=account, bucket=bucket, key=key, **filters(readable))
         if row is None:
             return None
-        told = list(QUERIES.object_calls(connection, result_id=result_id, most=_MOST_CALLS + 1, **filters(readable)))
-    rest = row[_LINE_COLUMNS:]
+        source_id = row.pop("source_id")
+        events = list(
+            QUERIES.object_events(connection, source_id=source_id, key=key, most=_MOST_EVENTS + 1, **filters(readable))
+        )
+    line = ObjectLine(**{name: row.pop(name) for name in ObjectLine.__slots__})
+    seen = [event.pop("seen") for event in events[:_MOST_EVENTS]]
     return ObjectHistory(
-        line=ObjectLine.from_row(row[:_LINE_COLUMNS]),
-        etag=rest[0],
-        last_modified=rest[1],
-        storage_class=rest[2],
-        state_before_gone=rest[3],
-        new_register=rest[4],
-        message=rest[5],
-        request_id=rest[6],
-        description=rest[7] or {},
-        attributes=rest[8] or {},
-        attempts=rest[9],
-        no_answers=rest[10],
-        nights=rest[11],
-        alone=rest[12],
-        unsure=rest[13],
-        discovered=rest[14],
-        registered=rest[15],
-        dag_ids=tuple(rest[16] or ()),
-        calls=tuple(ObjectCall.from_row(call[1:]) for call in told[:_MOST_CALLS] if call[0]),
-        older=len(told) > _MOST_CALLS,
-        hidden=sum(1 for call in told[:_MOST_CALLS] if not call[0]),
+        line=line,
+        **{**row, "dag_ids": tuple(row["dag_ids"] or ())},
+        events=tuple(ObjectEvent(**event) for event, shown in zip(events, seen, strict=False) if shown),
+        older=len(events) > _MOST_EVENTS,
+        hidden=seen.count(False),
     )

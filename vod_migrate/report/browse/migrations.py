@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -42,7 +42,7 @@ class LastRun:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MigrationLine:
-    """A migration of an account. The numbers are objects by their present state, equal to the rows of the results table.
+    """A migration of an account. The numbers are objects by their present state; pending: those that were never settled.
 
     dag_ids: the DAGs that have run it, of those that the reader may see; nights: the last NIGHTS dates in the migration's zone, the
     oldest first, also those without a run.
@@ -96,39 +96,28 @@ def migration_line(store: Store, account: str, migration: str, *, readable: Read
 def _lines(store: Store, *, readable: Readable, most: int, **narrowed: str | None) -> list[MigrationLine]:
     unnamed = dict.fromkeys(("account", "migration", "after_migration", "after_account"))
     with read_only(store) as connection:
-        rows = list(
-            QUERIES.migration_lines(connection, most=most, **filters(readable), **(unnamed | narrowed)),
-        )
+        rows = list(QUERIES.migration_lines(connection, most=most, **filters(readable), **(unnamed | narrowed)))
         counted = QUERIES.nights(
             connection,
-            accounts=[row[0] for row in rows],
-            migrations=[row[1] for row in rows],
+            migrations=[row["migration_id"] for row in rows],
             nights=NIGHTS,
             most=_MOST_RUNS,
             **filters(readable),
         )
-        nights: dict[tuple[str, str], dict[dt.date, Night]] = {}
-        for account, migration, date, registered, failed, runs in counted:
-            night = Night(date=date, registered=registered, failed=failed, runs=runs)
-            nights.setdefault((account, migration), {})[date] = night
-        now = connection.execute("select now()").fetchone()
-    assert now is not None  # noqa: S101 - a constant query
-    return [_line(row, nights.get((row[0], row[1]), {}), now[0]) for row in rows]
+        nights: dict[int, dict[dt.date, Night]] = {}
+        for row in counted:
+            night = Night(date=row["night"], registered=row["registered"], failed=row["failed"], runs=row["runs"])
+            nights.setdefault(row["migration_id"], {})[night.date] = night
+    return [_line(row, nights.get(row["migration_id"], {})) for row in rows]
 
 
-def _line(row: Sequence[Any], nights: dict[dt.date, Night], now: dt.datetime) -> MigrationLine:
-    last = None if row[7] is None else LastRun(**dict(zip(LastRun.__slots__, row[7:15], strict=True)))
+def _line(row: Mapping[str, Any], nights: dict[dt.date, Night]) -> MigrationLine:
+    counts = ("account", "migration", "pending", "registered", "failed", "gone", "timezone")
     return MigrationLine(
-        account=row[0],
-        migration=row[1],
-        dag_ids=tuple(row[2] or ()),
-        pending=row[3],
-        registered=row[4],
-        failed=row[5],
-        gone=row[6],
-        timezone=row[15],
-        last=last,
-        nights=tuple(_filled(nights, now.astimezone(ZoneInfo(row[15])).date())),
+        **{name: row[name] for name in counts},
+        dag_ids=tuple(row["dag_ids"] or ()),
+        last=None if row["run_id"] is None else LastRun(**{name: row[name] for name in LastRun.__slots__}),
+        nights=tuple(_filled(nights, row["now"].astimezone(ZoneInfo(row["timezone"])).date())),
     )
 
 

@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Self
-
-import psycopg
+from typing import Any
 
 from vod_migrate.report.browse.access import QUERIES, Readable, filters, read_only
 from vod_migrate.report.browse.search import PageCursor, Search, prefix_end
+from vod_migrate.results.session import StoreConnection
 from vod_migrate.results.store import Store
 
 OBJECTS_A_PAGE = 50
 _MOST_CODES = 100
 _WALKED_AT_ONCE = 2_000
+_BEYOND_ALL = "\U0010ffff" * 256  # a key has 1,023 bytes at most
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ObjectLine:
-    """One object and what became of it. size: bytes, None where a manifest did not say."""
+    """One object and what became of it. size: bytes, None where a manifest did not say. updated: when it was settled, or queued."""
 
-    result_id: int
     account: str
     migration: str
     bucket: str
@@ -33,20 +32,15 @@ class ObjectLine:
     size: int | None
     updated: dt.datetime
 
-    @classmethod
-    def from_row(cls, row: Sequence[Any]) -> Self:
-        """From the queries of objects."""
-        return cls(**dict(zip(cls.__slots__, row, strict=True)))
-
     @property
     def place(self) -> PageCursor:
         """Where it stands in the order of pages."""
-        return PageCursor(migration=self.migration, account=self.account, key=self.key, result_id=self.result_id)
+        return PageCursor(migration=self.migration, account=self.account, bucket=self.bucket, key=self.key)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ObjectsPage:
-    """Objects by migration and key. before, after: where the neighbouring pages end and begin, None where there is none.
+    """Objects by migration, bucket and key. before, after: where the neighbouring pages end and begin, None where there is none.
 
     total: how many the search finds, None where only reading them all would tell.
     """
@@ -55,6 +49,22 @@ class ObjectsPage:
     before: PageCursor | None
     after: PageCursor | None
     total: int | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Place:
+    """One migration in one bucket. queues: whose work is pending."""
+
+    account: str
+    migration: str
+    bucket: str
+    migration_id: int
+    source_id: int
+    queues: list[int]
+
+    @property
+    def order(self) -> tuple[str, str, str]:
+        return self.migration, self.account, self.bucket
 
 
 def find_objects(
@@ -72,20 +82,21 @@ def find_objects(
             lines = _of_media(connection, search, readable)
             if lines:
                 return ObjectsPage(lines=tuple(lines[:most]), before=None, after=None, total=len(lines))
-        places = _places(connection, search, readable)
+        migrations = _migrations(connection, search, readable)
+        places = _places(connection, search, migrations)
         back = before is not None
-        found = list(_found(connection, search, places, readable, place=before or after, back=back, most=most + 1))
+        found = list(_found(connection, search, places, readable, cursor=before or after, back=back, most=most + 1))
         if back and not found:
-            # What came before is gone meanwhile.
+            # The page before has become empty in the meantime.
             back, after = False, None
-            found = list(_found(connection, search, places, readable, place=None, back=False, most=most + 1))
+            found = list(_found(connection, search, places, readable, cursor=None, back=False, most=most + 1))
     shown = found[:most][::-1] if back else found[:most]
     further = len(found) > most
     return ObjectsPage(
         lines=tuple(shown),
         before=shown[0].place if shown and (further if back else after is not None) else None,
         after=shown[-1].place if shown and (back or further) else None,
-        total=sum(objects for _, _, objects in places) if search.counted else None,
+        total=sum(row["objects"] for row in migrations) if search.counted else None,
     )
 
 
@@ -94,16 +105,14 @@ def found_codes(
 ) -> tuple[tuple[str, int], ...]:
     """The codes of failed objects and how many objects have each, the most frequent first: what a search can choose from."""
     with read_only(store) as connection:
-        rows = QUERIES.search_codes(
-            connection, account=account, migration=migration, most=_MOST_CODES, **filters(readable)
-        )
-        return tuple(rows)
+        return tuple(_codes(connection, readable, account, migration).items())
 
 
 def found_migrations(store: Store, *, readable: Readable) -> tuple[tuple[str, str, int], ...]:
     """(account, migration, objects) of every migration that has objects, by name: what a search can choose from."""
     with read_only(store) as connection:
-        return tuple(_places(connection, Search(), readable))
+        rows = _migrations(connection, Search(), readable)
+        return tuple((row["account"], row["migration"], row["objects"]) for row in rows if row["objects"])
 
 
 def walk_objects(store: Store, search: Search, *, readable: Readable, most: int) -> Iterator[ObjectLine]:
@@ -111,8 +120,7 @@ def walk_objects(store: Store, search: Search, *, readable: Readable, most: int)
     place: PageCursor | None = None
     left = most
     while left > 0:
-        asked = min(left, _WALKED_AT_ONCE)
-        page = find_objects(store, search, readable=readable, after=place, most=asked)
+        page = find_objects(store, search, readable=readable, after=place, most=min(left, _WALKED_AT_ONCE))
         yield from page.lines
         left -= len(page.lines)
         place = page.after
@@ -120,12 +128,11 @@ def walk_objects(store: Store, search: Search, *, readable: Readable, most: int)
             return
 
 
-def _of_media(connection: psycopg.Connection, search: Search, readable: Readable) -> list[ObjectLine]:
+def _of_media(connection: StoreConnection, search: Search, readable: Readable) -> list[ObjectLine]:
     rows = QUERIES.objects_of_media(connection, media_id=search.media_id, most=OBJECTS_A_PAGE, **filters(readable))
-    lines = (ObjectLine.from_row(row) for row in rows)
     return [
         line
-        for line in lines
+        for line in (ObjectLine(**row) for row in rows)
         if line.state in search.states
         and search.account in (None, line.account)
         and search.migration in (None, line.migration)
@@ -134,72 +141,108 @@ def _of_media(connection: psycopg.Connection, search: Search, readable: Readable
     ]
 
 
-def _places(connection: psycopg.Connection, search: Search, readable: Readable) -> list[tuple[str, str, int]]:
+def _migrations(connection: StoreConnection, search: Search, readable: Readable) -> list[dict[str, Any]]:
     return list(
-        QUERIES.search_places(
+        QUERIES.search_migrations(
             connection,
             account=search.account,
             migration=search.migration,
             states=list(search.states),
             code=search.code,
-            first=search.prefix,
-            beyond=prefix_end(search.prefix),
             **filters(readable),
         )
     )
 
 
+def _codes(
+    connection: StoreConnection, readable: Readable, account: str | None, migration: str | None
+) -> dict[str, int]:
+    rows = QUERIES.search_codes(connection, account=account, migration=migration, most=_MOST_CODES, **filters(readable))
+    return {row["code"]: row["objects"] for row in rows}
+
+
+def _places(connection: StoreConnection, search: Search, migrations: list[dict[str, Any]]) -> list[_Place]:
+    # A migration without such objects is not asked for any; what is pending for the second time is counted with the failed.
+    numbers = [row["migration_id"] for row in migrations if row["objects"] or "pending" in search.states]
+    queues: dict[int, list[int]] = {}
+    if "pending" in search.states:
+        for row in QUERIES.open_queues(connection, migrations=numbers):
+            queues.setdefault(row["migration_id"], []).append(row["queue_no"])
+    named = {row["migration_id"]: row for row in migrations}
+    places = [
+        _Place(
+            account=named[row["migration_id"]]["account"],
+            migration=named[row["migration_id"]]["migration"],
+            bucket=row["bucket"],
+            migration_id=row["migration_id"],
+            source_id=row["source_id"],
+            queues=queues.get(row["migration_id"], []),
+        )
+        for row in QUERIES.search_sources(connection, migrations=numbers, bucket=search.bucket)
+    ]
+    return sorted(places, key=lambda place: place.order)
+
+
 def _found(
-    connection: psycopg.Connection,
+    connection: StoreConnection,
     search: Search,
-    places: list[tuple[str, str, int]],
+    places: list[_Place],
     readable: Readable,
     *,
-    place: PageCursor | None,
+    cursor: PageCursor | None,
     back: bool,
     most: int,
 ) -> Iterator[ObjectLine]:
-    """Migration by migration, so that each is one stretch of one index; those without such objects are not asked."""
-    query = _query(search, back=back)
-    here = None if place is None else (place.migration, place.account)
+    """Bucket by bucket, so that each is one stretch of one index."""
+    here = None if cursor is None else cursor.order
     left = most
-    for account, migration, _ in reversed(places) if back else places:
-        at = (migration, account)
+    for place in reversed(places) if back else places:
         if left <= 0:
             return
-        if here is not None and (at > here if back else at < here):
+        if here is not None and (place.order > here if back else place.order < here):
             continue
-        key, result_id = _edge(search, place if at == here else None, back=back)
-        rows = query(
-            connection,
-            account=account,
-            migration=migration,
-            states=list(search.states),
-            code=search.code,
-            bucket=search.bucket,
-            first=search.prefix,
-            beyond=prefix_end(search.prefix),
-            key=key,
-            result_id=result_id,
-            most=left,
-            **filters(readable),
-        )
-        for row in rows:
+        key = cursor.key if cursor is not None and place.order == here else None
+        rows = _rows(connection, search, place, readable, key=key, back=back, most=left)
+        for row in sorted(rows, key=lambda row: str(row["key"]), reverse=back)[:left]:
             left -= 1
-            yield ObjectLine.from_row(row)
+            yield ObjectLine(account=place.account, migration=place.migration, bucket=place.bucket, **row)
 
 
-def _edge(search: Search, place: PageCursor | None, *, back: bool) -> tuple[str | None, int]:
-    """Where reading begins: at the place, or at the prefix's own edge, also for a place outside of it, as an address may name."""
-    if not back:
-        inside = place is not None and place.key >= search.prefix
-        return (place.key, place.result_id) if place is not None and inside else (search.prefix, -1)
-    until = prefix_end(search.prefix)
-    inside = place is not None and (until is None or place.key < until)
-    return (place.key, place.result_id) if place is not None and inside else (until, -1)
-
-
-def _query(search: Search, *, back: bool) -> Any:
-    if search.code is not None:
-        return QUERIES.failed_before if back else QUERIES.failed_after
-    return QUERIES.objects_before if back else QUERIES.objects_after
+def _rows(
+    connection: StoreConnection,
+    search: Search,
+    place: _Place,
+    readable: Readable,
+    *,
+    key: str | None,
+    back: bool,
+    most: int,
+) -> list[dict[str, Any]]:
+    """Up to `most` rows of each of the wanted kinds, from the cursor's key on or from the edge of the prefix."""
+    end = prefix_end(search.prefix) or _BEYOND_ALL
+    asked = {
+        "source_id": place.source_id,
+        "migration_id": place.migration_id,
+        "first": search.prefix,
+        "after": "" if back else key or "",
+        "beyond": min(key or end, end) if back else end,
+        "back": back,
+        "most": most,
+        **filters(readable),
+    }
+    rows: list[dict[str, Any]] = []
+    match search.states:
+        case ("failed",):
+            codes = [search.code] if search.code else list(_codes(connection, readable, place.account, place.migration))
+            rows += QUERIES.failed_lines(connection, codes=codes, **asked)
+        case ("gone",):
+            rows += QUERIES.gone_lines(connection, **asked)
+        case ("registered",):
+            rows += QUERIES.fact_lines(connection, state="registered", **asked)
+        case ("pending",):
+            pass
+        case _:
+            rows += QUERIES.fact_lines(connection, state=None, **asked)
+    if place.queues:
+        rows += QUERIES.pending_lines(connection, queues=place.queues, **asked)
+    return rows

@@ -1,287 +1,311 @@
 -- What the pages inside Airflow read. Every query takes :everything and :dags, the ids of the DAGs whose runs its reader may read, and shows
 -- nothing of a migration that none of them has run; of runs, only those of these DAGs. :everything is for administrators, who also see
--- runs from the command line. Totals come from the tallies; no query reads many more rows than it shows.
+-- runs from the command line. Totals come from the counts; no query reads many more rows than it shows.
 
 -- name: run_lines
 -- Runs, the newest first: one by its id, those of a DAG run, of a DAG, or of a migration.
-select r.run_id, r.account, r.migration, r.bucket, r.mode, r.state, r.stop_code, r.stop_message, r.origin, r.dag_id, r.dag_run_id,
-       r.task_group, r.execution, r.created_at, r.finished_at, coalesce(r.spec ->> 'timezone', 'UTC'),
-       coalesce(t.registered, 0)::bigint, coalesce(t.already_registered, 0)::bigint, coalesce(t.failed, 0)::bigint,
-       (coalesce((r.summary #>> '{counts,pending}')::bigint, 0) + coalesce((r.summary #>> '{counts,unknown}')::bigint, 0))
+select r.run_id, m.account, m.name as migration, s.bucket, r.mode, r.state, r.stop_code, r.stop_message, r.origin, r.dag_id, r.dag_run_id,
+       r.task_group, r.execution, r.created_at as started, r.finished_at as finished, coalesce(r.spec ->> 'timezone', 'UTC') as timezone,
+       coalesce(c.registered, 0)::bigint as registered, coalesce(c.already_registered, 0)::bigint as already_registered,
+       coalesce(c.failed, 0)::bigint as failed,
+       coalesce((r.summary #>> '{counts,pending}')::bigint, 0) + coalesce((r.summary #>> '{counts,unknown}')::bigint, 0) as left
 from (
-  select * from runs
+  select * from vod_migrate.runs
   where (:everything::boolean or dag_id = any(:dags::text[]))
     and (:run_id::text is null or run_id = :run_id)
     and (:dag_id::text is null or dag_id = :dag_id)
     and (:dag_run_id::text is null or dag_run_id = :dag_run_id)
-    and (:migration::text is null or (account = :account and migration = :migration))
-    and (:before::timestamptz is null or (created_at, run_id) < (:before, :before_run::text))
-  order by created_at desc, run_id desc limit :most
+    and (:migration::text is null or migration_id = (
+      select migration_id from vod_migrate.migrations where account = :account and name = :migration))
+    and (:before::timestamptz is null
+         or (created_at, run_no) < (:before, (select run_no from vod_migrate.runs where run_id = :before_run::text)))
+  order by created_at desc, run_no desc limit :most
 ) r
+join vod_migrate.migrations m using (migration_id)
+join vod_migrate.sources s on s.source_id = r.source_id
 left join lateral (
   select sum(objects) filter (where outcome = 'registered') as registered,
          sum(objects) filter (where outcome = 'already_registered') as already_registered,
          sum(objects) filter (where outcome = 'failed') as failed
-  from outcome_tallies where run_id = r.run_id
-) t on true
-order by r.created_at desc, r.run_id desc;
+  from vod_migrate.counts where run_no = r.run_no
+) c on true
+order by r.created_at desc, r.run_no desc;
 
 -- name: migration_lines
 -- Migrations by name: what became of their objects, their newest run, and the DAGs that run them.
-select m.account, m.migration, m.dag_ids, coalesce(t.pending, 0)::bigint, coalesce(t.registered, 0)::bigint,
-       coalesce(t.failed, 0)::bigint, coalesce(t.gone, 0)::bigint,
-       last.run_id, last.bucket, last.mode, last.state, last.dag_id, last.dag_run_id, last.created_at, last.finished_at,
-       coalesce(last.timezone, 'UTC')
+select seen.migration_id, seen.account, seen.name as migration, seen.dag_ids, coalesce(p.pending, 0)::bigint as pending,
+       coalesce(t.registered, 0)::bigint as registered, coalesce(t.failed, 0)::bigint as failed, coalesce(t.gone, 0)::bigint as gone,
+       coalesce(last.timezone, 'UTC') as timezone, now() as now,
+       last.run_id, last.bucket, last.mode, last.state, last.dag_id, last.dag_run_id, last.started, last.finished
 from (
-  select account, migration, array_agg(dag_id order by dag_id) filter (where dag_id <> '') as dag_ids
-  from migration_dags
-  where (:everything::boolean or dag_id = any(:dags::text[]))
-    and (:migration::text is null or (account = :account and migration = :migration))
-    and (:after_migration::text is null or (migration, account) > (:after_migration, :after_account::text))
-  group by account, migration order by migration, account limit :most
-) m
+  select m.migration_id, m.account, m.name, array_agg(d.dag_id order by d.dag_id) filter (where d.dag_id <> '') as dag_ids
+  from vod_migrate.migrations m join vod_migrate.migration_dags d using (migration_id)
+  where (:everything::boolean or d.dag_id = any(:dags::text[]))
+    and (:migration::text is null or (m.account = :account and m.name = :migration))
+    and (:after_migration::text is null or (m.name, m.account) > (:after_migration, :after_account::text))
+  group by m.migration_id order by m.name, m.account limit :most
+) seen
 left join lateral (
-  select sum(objects) filter (where state = 'pending') as pending, sum(objects) filter (where state = 'registered') as registered,
-         sum(objects) filter (where state = 'failed') as failed, sum(objects) filter (where state = 'gone') as gone
-  from result_tallies where account = m.account and migration = m.migration
+  select sum(objects) filter (where state = 'registered') as registered, sum(objects) filter (where state = 'failed') as failed,
+         sum(objects) filter (where state = 'gone') as gone
+  from vod_migrate.totals where migration_id = seen.migration_id
 ) t on true
 left join lateral (
-  select run_id, bucket, mode, state, dag_id, dag_run_id, created_at, finished_at, spec ->> 'timezone' as timezone
-  from runs
-  where account = m.account and migration = m.migration and (:everything::boolean or dag_id = any(:dags::text[]))
-  order by created_at desc limit 1
+  -- What is to be sent again is among the failed.
+  select sum(b.objects) as pending from vod_migrate.queues q join vod_migrate.blocks b using (queue_no)
+  where q.migration_id = seen.migration_id and q.gate not in ('done', 'discarded') and q.gate = 'open' and q.mode <> 'failed'
+) p on true
+left join lateral (
+  select r.run_id, s.bucket, r.mode, r.state, r.dag_id, r.dag_run_id, r.created_at as started, r.finished_at as finished,
+         r.spec ->> 'timezone' as timezone
+  from vod_migrate.runs r join vod_migrate.sources s using (source_id)
+  where r.migration_id = seen.migration_id and (:everything::boolean or r.dag_id = any(:dags::text[]))
+  order by r.created_at desc, r.run_no desc limit 1
 ) last on true
-order by m.migration, m.account;
+order by seen.name, seen.account;
 
 -- name: nights
 -- What the runs of some migrations did by night: the date on which a run began, in the migration's own zone.
-select m.account, m.migration, r.night, coalesce(sum(t.registered), 0)::bigint, coalesce(sum(t.failed), 0)::bigint, count(*)
-from unnest(:accounts::text[], :migrations::text[]) as m (account, migration)
+select m.migration_id, r.night, coalesce(sum(c.registered), 0)::bigint as registered, coalesce(sum(c.failed), 0)::bigint as failed,
+       count(*) as runs
+from unnest(:migrations::int[]) as m (migration_id)
 cross join lateral (
-  select run_id, (created_at at time zone coalesce(spec ->> 'timezone', 'UTC'))::date as night from runs
-  where account = m.account and migration = m.migration and created_at > now() - make_interval(days => :nights + 1)
+  select run_no, (created_at at time zone coalesce(spec ->> 'timezone', 'UTC'))::date as night from vod_migrate.runs
+  where migration_id = m.migration_id and created_at > now() - make_interval(days => :nights + 1)
     and (:everything::boolean or dag_id = any(:dags::text[]))
   order by created_at desc limit :most
 ) r
 left join lateral (
   select sum(objects) filter (where outcome in ('registered', 'already_registered')) as registered,
          sum(objects) filter (where outcome = 'failed') as failed
-  from outcome_tallies where run_id = r.run_id
-) t on true
-group by m.account, m.migration, r.night order by m.account, m.migration, r.night;
+  from vod_migrate.counts where run_no = r.run_no
+) c on true
+group by m.migration_id, r.night order by m.migration_id, r.night;
 
 -- name: account_rates
--- The rate of every account that one of the reader's migrations uses, and the share of it in force.
-select q.account, q.rate, vod_migrate_share(q.factor, q.cut_at)
-from quotas q
+-- The rate of every account that one of the reader's migrations uses, the share of it in force, and whether the database's clock was
+-- set back lately.
+select q.account, q.rate, vod_migrate.share(q.factor, q.cut_at) as share,
+       case when q.reset_at > now() - interval '1 day' then q.reset_at end as clock_reset
+from vod_migrate.quotas q
 where q.api = 'RegisterMedia' and q.scope = ''
   and exists (
-    select 1 from migration_dags d
-    where d.account = q.account and (:everything::boolean or d.dag_id = any(:dags::text[]))
+    select 1 from vod_migrate.migrations m join vod_migrate.migration_dags d using (migration_id)
+    where m.account = q.account and (:everything::boolean or d.dag_id = any(:dags::text[]))
   )
 order by q.account limit :most;
 
 -- name: account_users
 -- The runs at work on some accounts, and their calls in the last seconds; what the reader may not see has no name.
-select r.account, r.migration, r.run_id, coalesce(sum(t.calls), 0)::bigint,
-       coalesce(sum(t.calls) filter (where t.answer = 'throttled'), 0)::bigint
+select r.account, r.migration, r.run_id, coalesce(sum(t.calls), 0)::bigint as calls,
+       coalesce(sum(t.calls) filter (where t.answer = 'throttled'), 0)::bigint as throttled
 from (
-  select account, run_id as sending, case when seen then migration end as migration, case when seen then run_id end as run_id
-  from runs
-  cross join lateral (select :everything::boolean or coalesce(dag_id = any(:dags::text[]), false)) as reader (seen)
-  where state = 'running' and account = any(:accounts::text[])
+  select m.account, r.run_no as sending, case when seen then m.name end as migration, case when seen then r.run_id end as run_id
+  from vod_migrate.runs r join vod_migrate.migrations m using (migration_id)
+  cross join lateral (select :everything::boolean or coalesce(r.dag_id = any(:dags::text[]), false)) as reader (seen)
+  where r.state = 'running' and m.account = any(:accounts::text[])
 ) r
 left join lateral (
   -- Whole stretches only: the one that has just begun is not over yet.
-  select answer, calls from call_tallies
-  where run_id = r.sending and stretch >= floor(extract(epoch from now() - make_interval(secs => :seconds)) / 5)
-    and stretch < floor(extract(epoch from now()) / 5)
+  select answer, calls from vod_migrate.rates
+  where run_no = r.sending and stretch >= floor(extract(epoch from now() - make_interval(secs => :seconds)) / 5)::bigint
+    and stretch < floor(extract(epoch from now()) / 5)::bigint
 ) t on true
 group by r.account, r.migration, r.run_id order by r.account, r.migration nulls last, r.run_id;
 
--- name: search_places
--- The migrations that hold objects of the wanted states and code, by name, and how many; only those with a key in the wanted stretch.
-select d.account, d.migration, sum(t.objects)::bigint as objects
-from (
-  select distinct account, migration from migration_dags
-  where (:everything::boolean or dag_id = any(:dags::text[]))
-    and (:migration::text is null or migration = :migration) and (:account::text is null or account = :account)
-) d
-join result_tallies t on t.account = d.account and t.migration = d.migration
-where t.state = any(:states::text[]) and (:code::text is null or t.code = :code)
-  and (:first::text = '' or :code is not null or exists (
-    select 1 from results r
-    where r.account = d.account and r.migration = d.migration and r.state = any(:states::text[])
-      and r.key >= :first and (:beyond::text is null or r.key < :beyond)
-  ))
-group by d.account, d.migration having sum(t.objects) > 0
-order by d.migration, d.account;
+-- name: search_migrations
+-- The migrations that have objects, by name, and how many are known. Of one account or name where these are given.
+select m.migration_id, m.account, m.name as migration,
+       coalesce((select sum(t.objects) from vod_migrate.totals t
+                 where t.migration_id = m.migration_id and t.state = any(:states::text[]) and (:code::text is null or t.code = :code)), 0)::bigint
+       + case when 'pending' = any(:states::text[]) then coalesce((
+           select sum(b.objects) from vod_migrate.queues q join vod_migrate.blocks b using (queue_no)
+           where q.migration_id = m.migration_id and q.gate not in ('done', 'discarded') and q.gate = 'open' and q.mode <> 'failed'), 0)::bigint
+         else 0 end as objects
+from vod_migrate.migrations m
+where (:migration::text is null or m.name = :migration) and (:account::text is null or m.account = :account)
+  and exists (
+    select 1 from vod_migrate.migration_dags d
+    where d.migration_id = m.migration_id and (:everything::boolean or d.dag_id = any(:dags::text[]))
+  )
+order by m.name, m.account;
+
+-- name: search_sources
+-- The buckets that some migrations have run on, by name.
+select p.migration_id, s.source_id, s.bucket
+from (select distinct migration_id, source_id from vod_migrate.runs where migration_id = any(:migrations::int[])) p
+join vod_migrate.sources s using (source_id)
+where (:bucket::text is null or s.bucket = :bucket)
+order by p.migration_id, s.bucket;
 
 -- name: search_codes
 -- The codes of failed objects, the most frequent first: what a search may ask for.
 select t.code, sum(t.objects)::bigint as objects
-from (
-  select distinct account, migration from migration_dags
-  where (:everything::boolean or dag_id = any(:dags::text[]))
-    and (:migration::text is null or migration = :migration) and (:account::text is null or account = :account)
-) d
-join result_tallies t on t.account = d.account and t.migration = d.migration
-where t.state = 'failed' group by t.code having sum(t.objects) > 0
+from vod_migrate.totals t join vod_migrate.migrations m using (migration_id)
+where t.state = 'failed'
+  and (:migration::text is null or m.name = :migration) and (:account::text is null or m.account = :account)
+  and exists (
+    select 1 from vod_migrate.migration_dags d
+    where d.migration_id = m.migration_id and (:everything::boolean or d.dag_id = any(:dags::text[]))
+  )
+group by t.code having sum(t.objects) > 0
 order by objects desc, t.code limit :most;
 
--- name: objects_after
--- A page of one migration's objects by key, from a place on. Each state is read in the order of its index, and they are merged.
--- Written out for each state: only so does Postgres merge the four as it reads, and stops at the page's end.
-select r.result_id, r.account, r.migration, r.bucket, r.key, r.state, r.code, r.media_id, r.size, r.updated_at
+-- name: fact_lines
+-- A stretch of one migration's facts in one bucket by key, between two keys: forwards, or :back. One index, in its order.
+select f.key, case when f.gone then 'gone' when f.registered then 'registered' else 'failed' end as state, f.code, f.media_id, f.size,
+       f.settled_at as updated
 from (
-  select result_id, key from (
-    (select result_id, key from results
-     where account = :account and migration = :migration and state = 'failed' and 'failed' = any(:states::text[])
-       and (:beyond::text is null or key < :beyond) and (:bucket::text is null or bucket = :bucket)
-       and (key, result_id) > (:key::text, :result_id::bigint)
-     order by key, result_id limit :most)
-    union all
-    (select result_id, key from results
-     where account = :account and migration = :migration and state = 'gone' and 'gone' = any(:states::text[])
-       and (:beyond::text is null or key < :beyond) and (:bucket::text is null or bucket = :bucket)
-       and (key, result_id) > (:key::text, :result_id::bigint)
-     order by key, result_id limit :most)
-    union all
-    (select result_id, key from results
-     where account = :account and migration = :migration and state = 'pending' and 'pending' = any(:states::text[])
-       and (:beyond::text is null or key < :beyond) and (:bucket::text is null or bucket = :bucket)
-       and (key, result_id) > (:key::text, :result_id::bigint)
-     order by key, result_id limit :most)
-    union all
-    (select result_id, key from results
-     where account = :account and migration = :migration and state = 'registered' and 'registered' = any(:states::text[])
-       and (:beyond::text is null or key < :beyond) and (:bucket::text is null or bucket = :bucket)
-       and (key, result_id) > (:key::text, :result_id::bigint)
-     order by key, result_id limit :most)
-  ) every_state
-  order by key, result_id limit :most
-) page
-join results r on r.result_id = page.result_id
+  (select * from vod_migrate.objects o
+   where not :back::boolean and o.source_id = :source_id and o.key >= :first and o.key > :after and o.key < :beyond
+     and o.migration_id = :migration_id and (:state::text is null or o.registered and not o.gone)
+   order by o.key limit :most)
+  union all
+  (select * from vod_migrate.objects o
+   where :back::boolean and o.source_id = :source_id and o.key >= :first and o.key < :beyond
+     and o.migration_id = :migration_id and (:state::text is null or o.registered and not o.gone)
+   order by o.key desc limit :most)
+) f
 where exists (
-  select 1 from migration_dags d
-  where d.account = :account and d.migration = :migration and (:everything::boolean or d.dag_id = any(:dags::text[]))
-)
-order by page.key, page.result_id;
+  select 1 from vod_migrate.migration_dags d
+  where d.migration_id = :migration_id and (:everything::boolean or d.dag_id = any(:dags::text[]))
+);
 
--- name: objects_before
--- The page that ends before a place, backwards.
-select r.result_id, r.account, r.migration, r.bucket, r.key, r.state, r.code, r.media_id, r.size, r.updated_at
+-- name: failed_lines
+-- The same of objects that failed, each code in the order of its index.
+select f.key, 'failed' as state, f.code, f.media_id, f.size, f.settled_at as updated
+from unnest(:codes::text[]) as wanted (code)
+cross join lateral (
+  (select * from vod_migrate.objects o
+   where not :back::boolean and o.migration_id = :migration_id and o.code = wanted.code and o.source_id = :source_id
+     and o.key >= :first and o.key > :after and o.key < :beyond and not o.registered
+   order by o.key limit :most)
+  union all
+  (select * from vod_migrate.objects o
+   where :back::boolean and o.migration_id = :migration_id and o.code = wanted.code and o.source_id = :source_id
+     and o.key >= :first and o.key < :beyond and not o.registered
+   order by o.key desc limit :most)
+) f
+where exists (
+  select 1 from vod_migrate.migration_dags d
+  where d.migration_id = :migration_id and (:everything::boolean or d.dag_id = any(:dags::text[]))
+);
+
+-- name: gone_lines
+-- The same of objects that are gone.
+select f.key, 'gone' as state, f.code, f.media_id, f.size, f.settled_at as updated
 from (
-  select result_id, key from (
-    (select result_id, key from results
-     where account = :account and migration = :migration and state = 'failed' and 'failed' = any(:states::text[])
-       and key >= :first::text and (:bucket::text is null or bucket = :bucket)
-       and (:key::text is null or (key, result_id) < (:key, :result_id::bigint))
-     order by key desc, result_id desc limit :most)
-    union all
-    (select result_id, key from results
-     where account = :account and migration = :migration and state = 'gone' and 'gone' = any(:states::text[])
-       and key >= :first::text and (:bucket::text is null or bucket = :bucket)
-       and (:key::text is null or (key, result_id) < (:key, :result_id::bigint))
-     order by key desc, result_id desc limit :most)
-    union all
-    (select result_id, key from results
-     where account = :account and migration = :migration and state = 'pending' and 'pending' = any(:states::text[])
-       and key >= :first::text and (:bucket::text is null or bucket = :bucket)
-       and (:key::text is null or (key, result_id) < (:key, :result_id::bigint))
-     order by key desc, result_id desc limit :most)
-    union all
-    (select result_id, key from results
-     where account = :account and migration = :migration and state = 'registered' and 'registered' = any(:states::text[])
-       and key >= :first::text and (:bucket::text is null or bucket = :bucket)
-       and (:key::text is null or (key, result_id) < (:key, :result_id::bigint))
-     order by key desc, result_id desc limit :most)
-  ) every_state
-  order by key desc, result_id desc limit :most
-) page
-join results r on r.result_id = page.result_id
+  (select * from vod_migrate.objects o
+   where not :back::boolean and o.migration_id = :migration_id and o.source_id = :source_id and o.gone
+     and o.key >= :first and o.key > :after and o.key < :beyond
+   order by o.key limit :most)
+  union all
+  (select * from vod_migrate.objects o
+   where :back::boolean and o.migration_id = :migration_id and o.source_id = :source_id and o.gone
+     and o.key >= :first and o.key < :beyond
+   order by o.key desc limit :most)
+) f
 where exists (
-  select 1 from migration_dags d
-  where d.account = :account and d.migration = :migration and (:everything::boolean or d.dag_id = any(:dags::text[]))
-)
-order by page.key desc, page.result_id desc;
+  select 1 from vod_migrate.migration_dags d
+  where d.migration_id = :migration_id and (:everything::boolean or d.dag_id = any(:dags::text[]))
+);
 
--- name: failed_after
--- A page of one migration's objects that failed with one code, by key, from a place on.
-select r.result_id, r.account, r.migration, r.bucket, r.key, r.state, r.code, r.media_id, r.size, r.updated_at
-from results r
-where r.account = :account and r.migration = :migration and r.state = 'failed' and coalesce(r.code, 'no_code') = :code
-  and (:beyond::text is null or r.key < :beyond) and (:bucket::text is null or r.bucket = :bucket)
-  and (r.key, r.result_id) > (:key::text, :result_id::bigint)
-  and exists (
-    select 1 from migration_dags d
-    where d.account = :account and d.migration = :migration and (:everything::boolean or d.dag_id = any(:dags::text[]))
-  )
-order by r.key, r.result_id limit :most;
+-- name: open_queues
+-- The queues whose work some migrations still have to send.
+select migration_id, queue_no from vod_migrate.queues
+where migration_id = any(:migrations::int[]) and gate not in ('done', 'discarded') and gate = 'open';
 
--- name: failed_before
--- The page that ends before a place, backwards.
-select r.result_id, r.account, r.migration, r.bucket, r.key, r.state, r.code, r.media_id, r.size, r.updated_at
-from results r
-where r.account = :account and r.migration = :migration and r.state = 'failed' and coalesce(r.code, 'no_code') = :code
-  and r.key >= :first::text and (:bucket::text is null or r.bucket = :bucket)
-  and (:key::text is null or (r.key, r.result_id) < (:key, :result_id::bigint))
-  and exists (
-    select 1 from migration_dags d
-    where d.account = :account and d.migration = :migration and (:everything::boolean or d.dag_id = any(:dags::text[]))
-  )
-order by r.key desc, r.result_id desc limit :most;
+-- name: pending_lines
+-- The same of objects that are still to be sent and were never settled.
+select w.key, 'pending' as state, null as code, null as media_id, w.size, q.made_at as updated
+from (
+  (select * from vod_migrate.work w
+   where not :back::boolean and w.source_id = :source_id and w.key >= :first and w.key > :after and w.key < :beyond
+     and w.queue_no = any(:queues::int[]) and not w.again
+   order by w.key limit :most)
+  union all
+  (select * from vod_migrate.work w
+   where :back::boolean and w.source_id = :source_id and w.key >= :first and w.key < :beyond
+     and w.queue_no = any(:queues::int[]) and not w.again
+   order by w.key desc limit :most)
+) w
+join vod_migrate.queues q using (queue_no)
+where exists (
+  select 1 from vod_migrate.migration_dags d
+  where d.migration_id = :migration_id and (:everything::boolean or d.dag_id = any(:dags::text[]))
+);
 
 -- name: objects_of_media
 -- The objects of one MediaId: one, unless something is wrong.
-select r.result_id, r.account, r.migration, r.bucket, r.key, r.state, r.code, r.media_id, r.size, r.updated_at
-from results r
-where r.media_id = :media_id
+select s.account, m.name as migration, s.bucket, o.key,
+       case when o.gone then 'gone' when o.registered then 'registered' else 'failed' end as state, o.code, o.media_id, o.size,
+       o.settled_at as updated
+from vod_migrate.objects o
+join vod_migrate.migrations m using (migration_id)
+join vod_migrate.sources s on s.source_id = o.source_id
+where o.source_id::text || ' ' || o.media_id = any(array(select source_id::text || ' ' || :media_id::text from vod_migrate.sources))
+  and o.media_id is not null
   and exists (
-    select 1 from migration_dags d
-    where d.account = r.account and d.migration = r.migration and (:everything::boolean or d.dag_id = any(:dags::text[]))
+    select 1 from vod_migrate.migration_dags d
+    where d.migration_id = o.migration_id and (:everything::boolean or d.dag_id = any(:dags::text[]))
   )
-order by r.migration, r.account, r.key, r.result_id limit :most;
+order by m.name, s.account, o.key limit :most;
 
 -- name: object_facts^
--- One object: all that is known about it.
-select r.result_id, r.account, r.migration, r.bucket, r.key, r.state, r.code, r.media_id, r.size, r.updated_at,
-       r.etag, r.last_modified, r.storage_class, r.state_before_gone, r.new_register, r.message, r.request_id, r.description,
-       r.attributes, r.attempts, r.no_answers, r.nights, r.alone, r.unsure, r.discovered_at, r.registered_at,
-       (select array_agg(d.dag_id order by d.dag_id) from migration_dags d
-        where d.account = r.account and d.migration = r.migration and d.dag_id <> ''
-          and (:everything::boolean or d.dag_id = any(:dags::text[])))
-from results r
-where r.result_id = :result_id
+-- One object: its fact, and the work that is still to be done about it. work: the newest, of a queue that is open.
+select s.source_id, s.account, m.name as migration, s.bucket, coalesce(o.key, w.key) as key,
+       case when o.key is null then 'pending' when o.gone then 'gone' when o.registered then 'registered' else 'failed' end as state,
+       o.code, o.media_id, coalesce(o.size, w.size) as size, coalesce(o.settled_at, w.made_at) as updated,
+       coalesce(o.etag, w.etag) as etag, coalesce(o.last_modified, w.last_modified) as last_modified,
+       coalesce(o.storage_class, w.storage_class) as storage_class, o.new_register, o.message, c.request_id,
+       coalesce(o.sent, '{}') as description, coalesce(o.attributes, w.attributes, '{}') as attributes,
+       coalesce(w.attempts, 0) as attempts, coalesce(w.no_answers, 0) as no_answers, coalesce(o.retries, 0) as retries,
+       coalesce(w.unsure, false) as unsure, w.key is not null as queued,
+       case when o.registered then o.settled_at end as registered,
+       (select array_agg(d.dag_id order by d.dag_id) from vod_migrate.migration_dags d
+        where d.migration_id = m.migration_id and d.dag_id <> ''
+          and (:everything::boolean or d.dag_id = any(:dags::text[]))) as dag_ids
+from vod_migrate.sources s
+left join vod_migrate.objects o on o.source_id = s.source_id and o.key = :key
+left join lateral (
+  select w.*, q.migration_id, q.made_at from vod_migrate.work w join vod_migrate.queues q using (queue_no)
+  where w.source_id = s.source_id and w.key = :key and q.gate = 'open' order by w.queue_no desc limit 1
+) w on true
+join vod_migrate.migrations m on m.migration_id = coalesce(o.migration_id, w.migration_id)
+left join vod_migrate.calls c on c.call_id = o.call_id
+where s.account = :account and s.bucket = :bucket
   and exists (
-    select 1 from migration_dags d
-    where d.account = r.account and d.migration = r.migration and (:everything::boolean or d.dag_id = any(:dags::text[]))
+    select 1 from vod_migrate.migration_dags d
+    where d.migration_id = m.migration_id and (:everything::boolean or d.dag_id = any(:dags::text[]))
   );
 
--- name: object_calls
--- What happened to one object, the newest first: calls that carried it, with what they meant for it, and outcomes without a call.
+-- name: object_events
+-- What happened to one object, the newest first: its events, its registration, and the calls that carried it without an outcome for it.
 -- Of runs that the reader may not see there is only an empty row.
 select reader.seen, shown.*
 from (
   select * from (
-    select o.run_id, coalesce(c.started_at, o.recorded_at) as at, o.outcome, o.code, c.answer, c.http_status, c.code as call_code,
-           c.message, c.request_id, c.seconds, c.files, c.worker
-    from outcomes o left join calls c on c.call_id = o.call_id
-    where o.result_id = :result_id
+    select e.run_no, coalesce(c.started_at, e.at) as at, e.what as outcome, e.code, e.message, c.answer, c.http_status,
+           c.code as call_code, c.message as call_message, c.request_id, c.seconds, c.files
+    from vod_migrate.events e left join vod_migrate.calls c on c.call_id = e.call_id
+    where e.key = :key and e.source_id = :source_id
     union all
-    select run_id, started_at, null, null, answer, http_status, code, message, request_id, seconds, files, worker
-    from calls where carried @> array[:result_id::bigint]
+    select o.run_no, coalesce(c.started_at, o.settled_at), case when o.new_register then 'registered' else 'already_registered' end, null,
+           null, c.answer, c.http_status, c.code, c.message, c.request_id, c.seconds, c.files
+    from vod_migrate.objects o left join vod_migrate.calls c on c.call_id = o.call_id
+    where o.source_id = :source_id and o.key = :key and o.registered
+    union all
+    select c.run_no, c.started_at, null, null, null, c.answer, c.http_status, c.code, c.message, c.request_id, c.seconds, c.files
+    from vod_migrate.calls c join vod_migrate.runs r using (run_no)
+    where c.carried @> array[hashtextextended(:key, 0)] and r.source_id = :source_id
   ) every_one
-  where exists (
-    select 1 from results r join migration_dags d on d.account = r.account and d.migration = r.migration
-    where r.result_id = :result_id and (:everything::boolean or d.dag_id = any(:dags::text[]))
-  )
   order by at desc limit :most
 ) e
-join runs run on run.run_id = e.run_id
-cross join lateral (select :everything::boolean or coalesce(run.dag_id = any(:dags::text[]), false)) as reader (seen)
+left join vod_migrate.runs run on run.run_no = e.run_no
+-- What happened between runs (a transfer) belongs to none.
+cross join lateral (select :everything::boolean or e.run_no = 0 or coalesce(run.dag_id = any(:dags::text[]), false)) as reader (seen)
 left join lateral (
-  select run.run_id, run.dag_id, run.dag_run_id, e.at, e.outcome, e.code, e.answer, e.http_status, e.call_code, e.message,
-         e.request_id, e.seconds, e.files, e.worker
+  select run.run_id, run.dag_id, run.dag_run_id, e.at, e.outcome, e.code, e.message, e.answer, e.http_status, e.call_code,
+         e.call_message, e.request_id, e.seconds, e.files
 ) shown on reader.seen
 order by e.at desc;

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import datetime as dt
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from vod_migrate.report.browse.access import QUERIES, Readable, filters, read_only
 from vod_migrate.report.rate_chart import DOCUMENTED_CALLS_PER_SECOND
@@ -28,7 +31,8 @@ class QuotaBar:
     """An account and RegisterMedia, in calls per second.
 
     documented: what VOD allows the account; rate: the rate that all workers keep together; share: how much of it is in force, less
-    than 1 after throttling; throttled: the share of the last minute's calls that VOD refused for their number.
+    than 1 after throttling; throttled: the share of the last minute's calls that VOD refused for their number. clock_reset: when the
+    database's clock was last found to have stepped back, within the last day.
     """
 
     account: str
@@ -37,6 +41,7 @@ class QuotaBar:
     share: float
     users: tuple[QuotaUser, ...]
     throttled: float
+    clock_reset: dt.datetime | None = None
 
     @property
     def used(self) -> float:
@@ -62,26 +67,23 @@ class QuotaBar:
 def quota_bars(store: Store, *, readable: Readable) -> tuple[QuotaBar, ...]:
     """One bar for each account that a migration of the reader's uses."""
     with read_only(store) as connection:
-        rates = list(QUERIES.account_rates(connection, most=_MOST_ACCOUNTS, **filters(readable)))
-        accounts = [account for account, _, _ in rates]
-        users: dict[str, list[QuotaUser]] = {account: [] for account in accounts}
-        calls = dict.fromkeys(accounts, 0)
-        throttled = dict.fromkeys(accounts, 0)
-        for account, migration, run_id, sent, refused in QUERIES.account_users(
-            connection, accounts=accounts, seconds=LAST_SECONDS, **filters(readable)
-        ):
-            user = QuotaUser(migration=migration, run_id=run_id, calls_per_second=sent / LAST_SECONDS)
-            users[account].append(user)
-            calls[account] += sent
-            throttled[account] += refused
-    return tuple(
-        QuotaBar(
-            account=account,
-            documented=DOCUMENTED_CALLS_PER_SECOND,
-            rate=float(rate),
-            share=float(share),
-            users=tuple(users[account]),
-            throttled=throttled[account] / calls[account] if calls[account] else 0.0,
+        rows = list(QUERIES.account_rates(connection, most=_MOST_ACCOUNTS, **filters(readable)))
+        users = list(
+            QUERIES.account_users(
+                connection, accounts=[row["account"] for row in rows], seconds=LAST_SECONDS, **filters(readable)
+            )
         )
-        for account, rate, share in rates
+    return tuple(_bar(row, [user for user in users if user["account"] == row["account"]]) for row in rows)
+
+
+def _bar(row: Mapping[str, Any], users: Sequence[Mapping[str, Any]]) -> QuotaBar:
+    calls = sum(user["calls"] for user in users)
+    return QuotaBar(
+        **row,
+        documented=DOCUMENTED_CALLS_PER_SECOND,
+        users=tuple(
+            QuotaUser(migration=user["migration"], run_id=user["run_id"], calls_per_second=user["calls"] / LAST_SECONDS)
+            for user in users
+        ),
+        throttled=sum(user["throttled"] for user in users) / calls if calls else 0.0,
     )

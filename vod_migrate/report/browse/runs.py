@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from vod_migrate.report.browse.access import QUERIES, Readable, filters, read_only
@@ -39,11 +38,6 @@ class RunLine:
     already_registered: int
     failed: int
     left: int
-
-    @classmethod
-    def from_row(cls, row: Sequence[Any]) -> Self:
-        """From the query run_lines."""
-        return cls(**dict(zip(cls.__slots__, row, strict=True)))
 
     @property
     def running(self) -> bool:
@@ -113,4 +107,4 @@ def _lines(store: Store, *, readable: Readable, most: int, **narrowed: Any) -> l
     unnamed = dict.fromkeys(("run_id", "dag_id", "dag_run_id", "account", "migration", "before", "before_run"))
     with read_only(store) as connection:
         rows = QUERIES.run_lines(connection, most=most, **filters(readable), **(unnamed | narrowed))
-        return [RunLine.from_row(row) for row in rows]
+        return [RunLine(**row) for row in rows]

@@ -90,30 +90,33 @@ def _from_address(address: str, chosen: Search) -> Search:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PageCursor:
-    """Where a page ends: the object that comes last, in the order of migration, account, key and id."""
+    """Where a page ends: the object that comes last, in the order of migration, account, bucket and key."""
 
     migration: str
     account: str
+    bucket: str
     key: str
-    result_id: int
+
+    @property
+    def order(self) -> tuple[str, str, str]:
+        """What comes before the key in the order of pages."""
+        return self.migration, self.account, self.bucket
 
     def token(self) -> str:
         """As it stands in an address: opaque, and nothing that anybody could gain by changing it."""
-        packed = json.dumps([self.migration, self.account, self.key, self.result_id], ensure_ascii=False)
+        packed = json.dumps([*self.order, self.key], ensure_ascii=False)
         return base64.urlsafe_b64encode(packed.encode()).decode().rstrip("=")
 
     @classmethod
     def from_token(cls, token: str) -> PageCursor:
-        """From an address."""
+        """From an address; raises BadOption where it was changed or cut off."""
         try:
-            migration, account, key, result_id = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
+            migration, account, bucket, key = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
         except (ValueError, TypeError, RecursionError):
             raise _damaged() from None
-        if not all(type(text) is str and storable_text(text) for text in (migration, account, key)):
+        if not all(type(text) is str and storable_text(text) for text in (migration, account, bucket, key)):
             raise _damaged()
-        if type(result_id) is not int or not 0 <= result_id < 2**63:
-            raise _damaged()
-        return cls(migration=migration, account=account, key=key, result_id=result_id)
+        return cls(migration=migration, account=account, bucket=bucket, key=key)
 
 
 def _damaged() -> BadOption:

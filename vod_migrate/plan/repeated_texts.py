@@ -1,0 +1,60 @@
+"""Titles and file names that several objects share: counted on disk, so that memory stays flat."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+from contextlib import closing
+from typing import Self
+
+from vod_migrate.plan.model import Duplicates, Repeated
+from vod_migrate.results.scan import SAMPLES
+
+# The file name of a key: without everything up to its last slash.
+_NAME = "replace(key, rtrim(key, replace(key, '/', '')), '')"
+
+
+class RepeatedTexts:
+    """Takes the key and the title of every object; a private SQLite file sorts them. Close it after use."""
+
+    def __init__(self) -> None:
+        self._database = sqlite3.connect("", isolation_level=None)  # '' is a temporary file that goes away by itself
+        self._database.execute("pragma journal_mode = off")
+        self._database.execute("create table described (key text, title text)")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._database.close()
+
+    def add(self, described: Iterable[tuple[str, str]]) -> None:
+        """Some objects: (key, title)."""
+        with closing(self._database.cursor()) as cursor:
+            cursor.execute("begin")
+            cursor.executemany("insert into described values (?, ?)", described)
+            cursor.execute("commit")
+
+    def titles(self) -> Duplicates:
+        """The titles that occur more than once."""
+        return self._repeated("title")
+
+    def names(self) -> Duplicates:
+        """The file names that occur more than once, in different folders."""
+        return self._repeated(_NAME)
+
+    def _repeated(self, text: str) -> Duplicates:
+        rows = self._database.execute(
+            f"""with repeated as (
+                  select {text} as text, count(*) as objects, min(key) as first, max(key) as last
+                  from described group by 1 having count(*) > 1)
+                select text, objects, first, last, count(*) over (), sum(objects) over ()
+                from repeated order by objects desc, text limit {SAMPLES}"""  # noqa: S608 - our own expressions
+        ).fetchall()
+        if not rows:
+            return Duplicates()
+        return Duplicates(
+            texts=rows[0][4],
+            objects=rows[0][5],
+            samples=tuple(Repeated(text=row[0], count=row[1], keys=(row[2], row[3])) for row in rows),
+        )
