@@ -66,7 +66,7 @@ pictures: $(STAMP)  ## Take the pictures in docs/pictures again (needs chromium 
 	@$(BIN)/python docs/pictures.py
 
 lock: $(BIN)/uv  ## Pin requirements*.txt from pyproject.toml and requirements.in (UPGRADE=--upgrade for newer versions)
-	$(COMPILE) pyproject.toml requirements.in -o requirements.txt
+	$(COMPILE) --extra sandbox --extra embedded pyproject.toml requirements.in -o requirements.txt
 	$(COMPILE) --group dev -c requirements.txt -o requirements-dev.txt
 
 clean:  ## Remove the environment, the caches and the demo's files
