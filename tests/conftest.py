@@ -1,14 +1,26 @@
-"""No test may leak a secret: see leaks.py for what is looked at. A leak fails its test, or the session where it has none."""
+"""What all tests share: a clean environment, one Postgres for each worker, and the search for leaked secrets.
+
+See support/leaks.py for what is searched. A leak fails its test, or the session where no test can be named.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Generator
+import os
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from databases import Databases, postgres_of_the_session
 from hypothesis import settings
 from leaks import leaks_in, leaks_in_files, watch_processes
+
+pytest_plugins = ["vod_migrate.sandbox.pytest_plugin"]
+
+# The VOD SDK takes proxies from the environment and ignores NO_PROXY.
+for _name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
+    os.environ.pop(_name, None)
+os.environ["ALIBABA_CLOUD_ECS_METADATA_DISABLED"] = "true"
 
 # How long one example takes says something about the machine, not about the code.
 settings.register_profile("suite", deadline=None)
@@ -65,3 +77,26 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         terminalreporter.section("secrets in files", red=True)
         for line in config.stash[_TOLD]:
             terminalreporter.line(line)
+
+
+@pytest.fixture(scope="session")
+def databases() -> Iterator[Databases]:
+    with postgres_of_the_session() as running:
+        yield running
+
+
+@pytest.fixture
+def database_url(databases: Databases) -> Iterator[str]:
+    """A database of the test's own."""
+    with databases.one() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def airflow_stage(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """One Airflow for all tests, an airflow_stage.Stage, started by the first test that needs it."""
+    from airflow_migrations import BROKEN, BROWSED, RUN  # noqa: PLC0415 - the next one is slow to import
+    from airflow_stage import staged  # noqa: PLC0415
+
+    with staged(tmp_path_factory.mktemp("stage"), databases, {**RUN, **BROWSED, **BROKEN}) as running:
+        yield running

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from staging import Stage
+from airflow_stage import Stage
 
 sync_api = pytest.importorskip("playwright.sync_api")
 

@@ -16,6 +16,7 @@ from typing import Any
 import psycopg
 import pytest
 import yaml
+from databases import Databases
 
 from vod_migrate.results.store import Store
 from vod_migrate.sandbox.pytest_plugin import Sandbox
@@ -258,11 +259,8 @@ def test_bad_input_gets_one_paragraph_that_names_the_thing_and_its_fix(
     assert sandbox.truth(BUCKET) == {}
 
 
-def test_a_database_without_schema_and_one_from_the_future_are_told_apart(shell: Shell, postgres: str) -> None:
-    with psycopg.connect(postgres, autocommit=True) as connection:
-        connection.execute("drop database if exists bare with (force)")
-        connection.execute("create database bare")
-    shell.environment["VOD_MIGRATE_DATABASE_URL"] = url = postgres.replace("/postgres?", "/bare?", 1)
+def test_a_database_without_schema_and_one_from_the_future_are_told_apart(shell: Shell, databases: Databases) -> None:
+    shell.environment["VOD_MIGRATE_DATABASE_URL"] = url = databases.create(migrated=False)
     done = shell.run("status")
     assert (done.returncode, "vod-migrate db upgrade" in done.stderr) == (2, True)
     assert shell.run("db", "upgrade").returncode == 0
