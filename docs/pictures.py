@@ -36,8 +36,9 @@ def main() -> None:
     """Writes docs/pictures/*.png."""
     sys.path[:0] = [str(ROOT / "tests" / folder) for folder in ("browser", "support")]
     from airflow_stage import staged  # noqa: PLC0415 - of the tests
+    from chromium import chromium  # noqa: PLC0415 - of the tests
     from databases import postgres_of_the_session  # noqa: PLC0415 - of the tests
-    from looking import driver, looking  # noqa: PLC0415 - of the browser tests
+    from looking import looking  # noqa: PLC0415 - of the browser tests
 
     FOLDER.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="vod-pictures-", ignore_cleanup_errors=True) as folder:
@@ -45,7 +46,7 @@ def main() -> None:
         with (
             postgres_of_the_session() as databases,
             staged(Path(folder), databases, MIGRATIONS) as stage,
-            driver() as browser,
+            chromium() as browser,
         ):
             _play(stage)
             for name, theme, width in product(PAGES, THEMES, WIDTHS):

@@ -14,6 +14,7 @@ import pytest
 from databases import Databases, postgres_of_the_session
 from hypothesis import settings
 from leaks import leaks_in, leaks_in_files, watch_processes
+from xdist.scheduler import LoadScopeScheduling
 
 pytest_plugins = ["vod_migrate.sandbox.pytest_plugin"]
 
@@ -27,13 +28,33 @@ settings.register_profile("suite", deadline=None)
 settings.load_profile("suite")
 
 _TOLD = pytest.StashKey[list[str]]()
-_LONGEST = ("test_in_airflow.py", "test_faults.py", "test_pages_run.py", "test_store_machine.py", "test_hard_cases.py")
+_IN_AIRFLOW = ("tests/dags/test_in_airflow.py", "tests/browser/")
+"""They share one Airflow, which one worker starts."""
+_LONGEST = (
+    "test_in_airflow.py", "test_pages.py", "test_faults.py", "test_chaos.py", "test_runs.py", "test_pages_run.py",
+    "test_processes.py", "test_hard_cases.py", "test_sources.py", "test_descriptions.py", "test_approvals.py",
+    "test_inventories.py", "test_plans.py", "test_canary.py", "test_store_machine.py",
+)  # fmt: skip
 """Begun first, so that the workers of pytest-xdist end together."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Within a file the order stays."""
     items.sort(key=lambda item: _LONGEST.index(item.path.name) if item.path.name in _LONGEST else len(_LONGEST))
+    for item in items:
+        if item.path.parent.name in ("unit", "contract"):
+            item.add_marker("smoke")
+
+
+class _ByFile(LoadScopeScheduling):  # type: ignore[misc]
+    """Each file goes to one worker, and what shares the Airflow to the same one."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return _IN_AIRFLOW[0] if nodeid.startswith(_IN_AIRFLOW) else nodeid.partition("::")[0]
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    return _ByFile(config, log)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -100,3 +121,12 @@ def airflow_stage(databases: Databases, tmp_path_factory: pytest.TempPathFactory
 
     with staged(tmp_path_factory.mktemp("stage"), databases, {**RUN, **BROWSED, **BROKEN}) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Chromium, through Playwright."""
+    from chromium import chromium  # noqa: PLC0415 - slow to import
+
+    with chromium() as started:
+        yield started

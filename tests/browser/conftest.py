@@ -1,12 +1,8 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
-
 import pytest
 from airflow_migrations import BROWSED, SLOW_OBJECTS
 from airflow_stage import Stage
-from looking import driver
 from payloads import HOSTILE
 
 BUCKET_OBJECTS = 600
@@ -28,9 +24,3 @@ def stage(airflow_stage: Stage) -> Stage:
     assert airflow_stage.end("interviews", "night_1") == "success"
     airflow_stage.end("hostile", "night_1")
     return airflow_stage
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
-    with driver() as started:
-        yield started

@@ -16,6 +16,7 @@ from fastapi.routing import APIRoute
 from limited_auth import OUTSIDER
 from looking import Looking, looking, sign_in
 from payloads import HOSTILE
+from pyarrow import parquet
 from waiting import wait_for
 
 from vod_migrate.cloud.connection import connection_from_fields
@@ -170,7 +171,6 @@ def test_every_file_can_be_downloaded_and_holds_what_the_page_says(admin: Lookin
     cells = [cell for row in failures + mapping for cell in row.values()]
     assert [cell for cell in cells if FORMULA.match(cell) and not cell.startswith("'")] == []
 
-    parquet = pytest.importorskip("pyarrow.parquet")
     table = parquet.read_table(io.BytesIO(files["mapping.parquet"]))
     assert dict(zip(table["key"].to_pylist(), table["media_id"].to_pylist(), strict=True)) == truth
     assert b"Content-Security-Policy" in files["html"]

@@ -9,7 +9,6 @@ import datetime as dt
 import json
 import os
 import signal
-from pathlib import Path
 
 import psycopg
 import pytest

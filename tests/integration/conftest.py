@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from rigging import Rig
+from shell import Shell
 
 from vod_migrate.cloud.connection import Connection, connection_from_environment
 from vod_migrate.results.store import Store
@@ -24,3 +26,10 @@ def connection(sandbox: Sandbox) -> Connection:
 @pytest.fixture
 def rig(store: Store, connection: Connection, sandbox: Sandbox) -> Rig:
     return Rig(store, connection, sandbox)
+
+
+@pytest.fixture
+def shell(tmp_path: Path, sandbox: Sandbox, database_url: str) -> Iterator[Shell]:
+    made = Shell(tmp_path, {**sandbox.environment, "VOD_MIGRATE_DATABASE_URL": database_url})
+    yield made
+    made.stop()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import tempfile
 import uuid
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -87,14 +86,11 @@ def postgres_of_the_session() -> Iterator[Databases]:
     with tempfile.TemporaryDirectory(prefix="vod-test-", ignore_cleanup_errors=True) as folder:
         Path(folder).chmod(0o755)
         home = Path(folder) / "postgres"
-        with warnings.catch_warnings():
-            # It remarks on a missing XDG_RUNTIME_DIR, which it does not need.
-            warnings.simplefilter("ignore")
-            server = get_server(home, cleanup_mode="stop", start=False)
-            server.ensure_pgdata_inited()
-            with (home / "postgresql.conf").open("a") as configuration:
-                configuration.write(_SETTINGS)
-            server.start()
+        server = get_server(home, cleanup_mode="stop", start=False)
+        server.ensure_pgdata_inited()
+        with (home / "postgresql.conf").open("a") as configuration:
+            configuration.write(_SETTINGS)
+        server.start()
         try:
             yield Databases(str(server.get_uri()))
         finally:
