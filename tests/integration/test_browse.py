@@ -7,6 +7,7 @@ import io
 from typing import Any
 
 import pytest
+from pyarrow import parquet
 from rigging import BUCKET, Rig
 
 from vod_migrate.errors import BadOption
@@ -278,7 +279,6 @@ def test_an_export_is_cut_at_its_bound_and_says_so(rig: Rig, films: Run) -> None
 
 
 def test_the_mapping_as_parquet_has_types_and_the_exact_texts(rig: Rig, films: Run) -> None:
-    parquet = pytest.importorskip("pyarrow.parquet")
     content = b"".join(mapping_parquet(rig.store, films.run_id))
     table = parquet.read_table(io.BytesIO(content))
     assert table.num_rows == 12

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 import psycopg
 import pytest
+from databases import Databases
 
 from vod_migrate.migration.loader import parse_migration
 from vod_migrate.report.browse.history import object_history
@@ -22,7 +23,6 @@ from vod_migrate.report.browse.quota import quota_bars
 from vod_migrate.report.browse.runs import runs_of_dag, runs_of_dag_run, runs_of_migration
 from vod_migrate.report.browse.search import PageCursor, read_search
 from vod_migrate.report.loader import load_report
-from vod_migrate.results.database import upgrade_schema
 from vod_migrate.results.store import Store
 
 RESULTS, BIG = 40_000, "archive_01"
@@ -111,11 +111,8 @@ class ExplainedStore(Store):
 
 
 @pytest.fixture(scope="module")
-def store(postgres: str) -> Iterator[Store]:
-    with psycopg.connect(postgres, autocommit=True) as connection:
-        connection.execute("create database plans")
-    url = postgres.replace("/postgres?", "/plans?", 1)
-    upgrade_schema(url)
+def store(databases: Databases) -> Iterator[Store]:
+    url = databases.create()
     spec = parse_migration(
         {"name": BIG, "source": {"bucket": "media-archive"}, "register": {"template_group_id": "VOD_NO_TRANSCODE"}},
         origin="test",
@@ -126,8 +123,7 @@ def store(postgres: str) -> Iterator[Store]:
             connection.execute(statement.encode(), facts if "%" in statement else None)
     with ExplainedStore.open(url) as opened:
         yield opened
-    with psycopg.connect(postgres, autocommit=True) as connection:
-        connection.execute("drop database plans with (force)")
+    databases.drop(url)
 
 
 VIEWER = frozenset({f"dag_{BIG}", "dag_archive_03"})

@@ -5,43 +5,29 @@ from __future__ import annotations
 import json
 import time
 
-import pytest
-from test_processes import Shell, shell, wait_for
-from typer.testing import CliRunner, Result
+from shell import BUCKET, Done, Shell
+from waiting import wait_for
 
-from vod_migrate.cli.app import app
 from vod_migrate.errors import BadOption
 from vod_migrate.results.store import Store
 from vod_migrate.sandbox.pytest_plugin import Sandbox
 
-__all__ = ["shell"]
 
-BUCKET = "media-archive"
-
-
-@pytest.fixture
-def typed(database_url: str, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> CliRunner:
-    """Commands in this process: a process of its own for each would cost seconds."""
-    for name, value in {**sandbox.environment, "VOD_MIGRATE_DATABASE_URL": database_url}.items():
-        monkeypatch.setenv(name, value)
-    return CliRunner()
-
-
-def said(typed: CliRunner, *words: str) -> Result:
-    done = typed.invoke(app, words)
-    assert done.exit_code == 0, (done.output, done.exception)
+def said(shell: Shell, *words: str) -> Done:
+    done = shell.run(*words)
+    assert done.returncode == 0, done
     return done
 
 
 def test_a_run_is_slowed_down_paused_resumed_and_cancelled_from_another_shell(
-    shell: Shell, sandbox: Sandbox, typed: CliRunner, store: Store
+    shell: Shell, sandbox: Sandbox, store: Store
 ) -> None:
     sandbox.generate(BUCKET, count=3_000, dirt=0)
     running = shell.start("run", str(shell.file()), "--json", "--calls-per-second", "10")
     wait_for(lambda: len(sandbox.truth(BUCKET)) >= 50)
-    assert "at most 5 calls per second" in said(typed, "rate", store.runs(most=1)[0].run_id, "5").stdout
+    assert "at most 5 calls per second" in said(shell, "rate", store.runs(most=1)[0].run_id, "5").stdout
     began = time.monotonic()
-    paused = json.loads(said(typed, "pause", "nightly", "--by", "Maria", "--json").stdout)
+    paused = json.loads(said(shell, "pause", "nightly", "--by", "Maria", "--json").stdout)
     assert (paused["state"], paused["stop"]) == ("paused", "paused by Maria")
     out, told = running.communicate(timeout=30)
     assert time.monotonic() - began < 10
@@ -51,11 +37,11 @@ def test_a_run_is_slowed_down_paused_resumed_and_cancelled_from_another_shell(
     before = len(sandbox.truth(BUCKET))
     wait_for(lambda: len(sandbox.truth(BUCKET)) >= before + 50)
     assert store.runs(most=1)[0].options.calls_per_second == 5, "the pace that it was given last"
-    assert "is cancelled; see `vod-migrate report" in said(typed, "cancel", "nightly", "--by", "Wei").stdout
+    assert "is cancelled; see `vod-migrate report" in said(shell, "cancel", "nightly", "--by", "Wei").stdout
     out, told = resumed.communicate(timeout=30)
     assert (resumed.returncode, json.loads(out)["state"]) == (130, "cancelled"), told
     assert "cancelled by Wei" in told
-    assert "is cancelled" in said(typed, "cancel", "nightly", "--by", "Wei").stdout, "again, and nothing changes"
+    assert "is cancelled" in said(shell, "cancel", "nightly", "--by", "Wei").stdout, "again, and nothing changes"
 
 
 REFUSED = [
@@ -69,7 +55,7 @@ REFUSED = [
 
 
 def test_a_command_that_ends_as_paused_says_what_is_left_and_how_to_go_on_and_what_cannot_be_done(
-    typed: CliRunner, sandbox: Sandbox, shell: Shell
+    sandbox: Sandbox, shell: Shell
 ) -> None:
     for number in range(30):
         sandbox.put(BUCKET, f"{number}.mp4")
@@ -77,11 +63,11 @@ def test_a_command_that_ends_as_paused_says_what_is_left_and_how_to_go_on_and_wh
     assert (done.returncode, json.loads(done.stdout)["state"]) == (0, "paused")
     assert "vod-migrate: paused, 20 objects are left: the run has sent the" in done.stderr
     assert '"error"' not in done.stderr
-    assert "Paused after" in said(typed, "report", "nightly").stdout
+    assert "Paused after" in said(shell, "report", "nightly").stdout
     assert (
-        json.loads(said(typed, "resume", "nightly", "--max-objects", "1000", "--json").stdout)["state"] == "succeeded"
+        json.loads(said(shell, "resume", "nightly", "--max-objects", "1000", "--json").stdout)["state"] == "succeeded"
     )
     for words, says in REFUSED:
-        done_again = typed.invoke(app, words)
-        assert isinstance(done_again.exception, BadOption), words
-        assert says in str(done_again.exception)
+        refused = shell.run(*words)
+        assert refused.returncode == BadOption.exit_code, words
+        assert says in refused.stderr

@@ -12,8 +12,8 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-import psycopg
 import pytest
+from databases import Databases
 from rigging import BUCKET, Rig
 
 from vod_migrate.cloud import oss
@@ -30,7 +30,6 @@ from vod_migrate.errors import (
     VodMigrateError,
 )
 from vod_migrate.register import client
-from vod_migrate.results.database import upgrade_schema
 from vod_migrate.results.store import Store
 from vod_migrate.run.settle import Summary, finish
 from vod_migrate.sandbox.faults.kinds import KINDS
@@ -44,14 +43,9 @@ HALF_KNOWN = {"registered": 10, "already_registered": 10}
 
 
 @pytest.fixture(scope="module")
-def shared(postgres: str) -> Iterator[Store]:
+def shared(databases: Databases) -> Iterator[Store]:
     """One database for all tests here: each has an account of its own in it."""
-    name = f"t{uuid.uuid4().hex[:12]}"
-    with psycopg.connect(postgres, autocommit=True) as connection:
-        connection.execute(f"create database {name}".encode())
-    url = postgres.replace("/postgres?", f"/{name}?", 1)
-    upgrade_schema(url)
-    with Store.open(url, connections=12, patience=5) as opened:
+    with databases.one() as url, Store.open(url, connections=12, patience=5) as opened:
         yield opened
 
 

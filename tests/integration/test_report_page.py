@@ -6,8 +6,8 @@ import base64
 import dataclasses
 import datetime as dt
 import hashlib
-import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from lxml import html
@@ -103,28 +103,22 @@ def test_a_run_without_calls_has_a_page_without_scripts(tmp_path: Path) -> None:
 @pytest.mark.parametrize("width", [1280, 400])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_in_a_browser_the_chart_is_drawn_no_foreign_script_runs_and_nothing_overflows(
-    tmp_path: Path, width: int, scheme: str
+    browser: Any, tmp_path: Path, width: int, scheme: str
 ) -> None:
-    playwright = pytest.importorskip("playwright.sync_api")
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("no chromium to look with: apt-get install chromium")
     file = page_of(hostile_report(), tmp_path)
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
-        told: list[str] = []
-        page.on("console", lambda message: told.append(message.text))
-        page.on("pageerror", lambda error: told.append(str(error)))
-        page.on("request", lambda request: told.append(request.url) if not request.url.startswith("file:") else None)
-        page.goto(file.as_uri())
-        page.wait_for_selector("#chart canvas")
-        drawn = page.locator("#chart canvas").bounding_box()
-        page.hover("#chart .u-over")
-        readout = page.locator("#readout").inner_text()
-        overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-        title = page.title()
-        browser.close()
+    page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    told: list[str] = []
+    page.on("console", lambda message: told.append(message.text))
+    page.on("pageerror", lambda error: told.append(str(error)))
+    page.on("request", lambda request: told.append(request.url) if not request.url.startswith("file:") else None)
+    page.goto(file.as_uri())
+    page.wait_for_selector("#chart canvas")
+    drawn = page.locator("#chart canvas").bounding_box()
+    page.hover("#chart .u-over")
+    readout = page.locator("#readout").inner_text()
+    overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    title = page.title()
+    page.close()
     assert told == []
     assert title == "interviews, 2026-11-22: stopped"
     assert "40 accepted" in readout

@@ -13,11 +13,9 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-import psycopg
 import pytest
+from databases import Databases
 from leaks import leaks_in, leaks_in_database, leaks_in_files
-from psycopg import sql
-from psycopg.conninfo import conninfo_to_dict
 from rigging import BUCKET, Rig
 
 from vod_migrate.airflow.connection_test import try_out
@@ -173,19 +171,17 @@ def test_a_database_that_cannot_be_used_is_told_without_its_password(
 
 
 def test_a_database_that_goes_away_later_is_told_without_its_password(
-    database_url: str, postgres: str, caplog: pytest.LogCaptureFixture
+    database_url: str, databases: Databases, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
     url = f"{database_url}&password={PASSWORD}"
-    name = sql.Identifier(str(conninfo_to_dict(database_url)["dbname"]))
-    with Store.open(url, patience=0.2) as store, psycopg.connect(postgres, autocommit=True) as admin:
-        admin.execute(sql.SQL("alter database {} allow_connections false").format(name))
-        admin.execute(
-            "select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", (name.as_string()[1:-1],)
-        )
-        with pytest.raises(StoreUnreachable) as caught, store.presence("a-run"):
+    with Store.open(url, patience=0.2) as store:
+        with (
+            databases.away(database_url),
+            pytest.raises(StoreUnreachable) as caught,
+            store.presence("a-run"),
+        ):
             pass
-        admin.execute(sql.SQL("alter database {} allow_connections true").format(name))
         assert leaks_in(f"{caught.value!r} {store!r} {caplog.text}") == []
 
 
@@ -217,8 +213,7 @@ def test_a_traceback_of_a_bug_in_a_verbose_process_shows_no_secret(
 
 def test_a_leak_fails_its_test_and_a_secret_in_a_file_fails_the_session(tmp_path: Path) -> None:
     tests = Path(__file__).parents[1]
-    for name in ("conftest.py", "leaks.py"):
-        (tmp_path / name).symlink_to(tests / name)
+    (tmp_path / "conftest.py").symlink_to(tests / "conftest.py")
     secret = f"watched-{time.monotonic_ns()}"
     (tmp_path / "test_inner.py").write_text(
         "import logging, os, subprocess, sys\n"
@@ -233,7 +228,7 @@ def test_a_leak_fails_its_test_and_a_secret_in_a_file_fails_the_session(tmp_path
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--rootdir={tmp_path}",
          f"--basetemp={tmp_path / 'base'}", "test_inner.py"],
-        cwd=tmp_path, env={**os.environ, "VOD_MIGRATE_TEST_SECRET": secret}, capture_output=True, text=True, timeout=120,
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(tests / "support"), "VOD_MIGRATE_TEST_SECRET": secret}, capture_output=True, text=True, timeout=120,
         check=False,
     )  # fmt: skip
     assert done.returncode == 1, done.stdout

@@ -40,9 +40,9 @@ Any task may be cleared or marked failed at any time: nothing is lost, nothing i
 def _origin(migration: Migration) -> str:
     source = migration.source
     if source.manifest is not None:
-        return f"from the manifest {_code(source.place)}"
+        return f"from the manifest {_code(source.location)}"
     if source.inventory is not None:
-        return f"from the inventory {_code(source.place)} {_listed(source.prefixes)}"
+        return f"from the inventory {_code(source.location)} {_listed(source.prefixes)}"
     return _listed(source.prefixes)
 
 

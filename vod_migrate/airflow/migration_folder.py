@@ -10,6 +10,7 @@ from croniter import CroniterError, croniter  # type: ignore[import-untyped]
 
 from vod_migrate.errors import BadMigrationFile
 from vod_migrate.migration.loader import load_migration
+from vod_migrate.migration.messages import shown
 from vod_migrate.migration.model import Migration
 
 _PRESETS = ("@hourly", "@daily", "@weekly", "@monthly", "@quarterly", "@yearly")
@@ -41,11 +42,17 @@ def read_folder(folder: Path) -> MigrationFolder:
             problems.append(f"{path.name}: is not read: rename it to {path.stem}.yaml")
         if path.suffix != ".yaml" or path.name.startswith("."):
             continue
+        if not path.is_file():
+            # A pipe would never end.
+            problems.append(f"{path.name}: is not a file")
+            continue
         try:
             migration = load_migration(path)
             _check_schedule(migration, path)
         except BadMigrationFile as error:
             problems.append(f"{path.name}: " + "; ".join(error.problems))
+        except Exception as error:  # noqa: BLE001 - whatever a file does, the others are read
+            problems.append(f"{path.name}: cannot be read: {shown(repr(error))}")
         else:
             read.append(MigrationFile(path=path, migration=migration))
     return _without_doubles(read, problems)
@@ -75,6 +82,8 @@ def _check_schedule(migration: Migration, path: Path) -> None:
             str(path), [f"schedule: {schedule!r} has no data interval; use a cron expression or {', '.join(_PRESETS)}"]
         )
     try:
-        croniter(schedule)
+        croniter(schedule).get_next()
     except (CroniterError, ValueError) as error:
-        raise BadMigrationFile(str(path), [f"schedule: {schedule!r} is no cron expression ({error})"]) from None
+        raise BadMigrationFile(
+            str(path), [f"schedule: {schedule!r} is not a cron expression that ever comes ({error})"]
+        ) from None

@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import datetime as dt
 import hashlib
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -18,7 +17,7 @@ from urllib.parse import quote, unquote
 from vod_migrate.media import Description, Entry, MediaObject
 from vod_migrate.migration.description import Rule
 from vod_migrate.migration.model import Migration
-from vod_migrate.migration.patterns import compile_pattern
+from vod_migrate.migration.patterns import KeyPattern
 from vod_migrate.migration.templates import Template, TemplateError
 from vod_migrate.migration.vod_limits import (
     DESCRIPTION_BYTES,
@@ -110,12 +109,12 @@ class Describer:
         self._rules = migration.describe
         self._policies = self._rules.policies
         self._lookups = lookups
-        self._pattern = compile_pattern(self._rules.pattern) if self._rules.pattern else None
-        top = self._rules.wordings()
+        self._pattern = KeyPattern(self._rules.pattern) if self._rules.pattern else None
+        top = self._rules.templates()
         self._top = _wordings(top)
         self._cases = [_RuleTemplates(rule, top) for rule in self._rules.rules]
         texts = "".join(
-            text for part in (self._rules, *self._rules.rules) for given in part.wordings().values() for text in given
+            text for part in (self._rules, *self._rules.rules) for given in part.templates().values() for text in given
         )
         self._derives = "derived_id" in texts
         manifest = migration.source.manifest
@@ -162,7 +161,7 @@ class Describer:
             )
         known = facts(found)
         known["row"] = found.row if row is None else row
-        known["match"] = _groups(self._pattern.match(found.key)) if self._pattern else {}
+        known["match"] = (self._pattern.groups(found.key) or {}) if self._pattern else {}
         if self._derives:
             known["derived_id"] = derived_id(found)
         wordings, rule = self._top, None
@@ -204,18 +203,17 @@ class _RuleTemplates:
 
     def __init__(self, rule: Rule, top: Mapping[str, tuple[str, ...]]) -> None:
         self.rule = rule
-        own = rule.wordings()
+        own = rule.templates()
         if "category" in own or "cate_id" in own:
             top = {name: texts for name, texts in top.items() if name not in ("category", "cate_id")}
         self.wordings = _wordings({**top, **own})
-        self._pattern = compile_pattern(rule.match) if rule.match is not None else None
+        self._pattern = KeyPattern(rule.match) if rule.match is not None else None
 
     def groups(self, key: str) -> dict[str, str] | None:
         """The named groups of the rule's match; None where the rule is not for this key."""
         if self._pattern is None:
             return {} if key.startswith(self.rule.prefix or "") else None
-        found = self._pattern.match(key)
-        return None if found is None else _groups(found)
+        return self._pattern.groups(key)
 
 
 class _Rendering:
@@ -361,10 +359,6 @@ class _Rendering:
 
 def _wordings(texts: Mapping[str, tuple[str, ...]]) -> dict[str, list[Template]]:
     return {field: [Template(text) for text in given if text] for field, given in texts.items()}
-
-
-def _groups(found: re.Match[str] | None) -> dict[str, str]:
-    return {} if found is None else found.groupdict(default="")
 
 
 def facts(found: MediaObject) -> dict[str, Any]:

@@ -29,7 +29,7 @@ def source_check(connection: Connection | None, source: Source) -> Check:
     """Whether the source's file can be read. connection: None where there is none; a file of this machine needs none."""
     if source.listed:
         return ok("source", "nothing", "objects come from listing the bucket")
-    place = location_of(source.place)
+    place = location_of(source.location)
     if place.bucket and connection is None:
         return not_checked("source", f"{place} lies in OSS, and there is no connection")
     tried = f"reading {place}"

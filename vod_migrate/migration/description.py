@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, ValidationInfo, WithJsonSchema, field_validator, model_validator
 
 from vod_migrate.migration.base import SettingsModel
-from vod_migrate.migration.patterns import compile_pattern
-from vod_migrate.migration.templates import check_wording
+from vod_migrate.migration.patterns import KeyPattern
+from vod_migrate.migration.templates import check_template
 from vod_migrate.migration.vod_limits import MOST_TAGS, TAG_BYTES, check_path
 
 TEMPLATE_FACTS = (
@@ -92,7 +92,7 @@ class DescriptionFields(SettingsModel):
     @classmethod
     def _readable(cls, value: Any, info: ValidationInfo) -> Any:
         for template in (value,) if isinstance(value, str) else value or ():
-            check_wording(template, TEMPLATE_FACTS)
+            check_template(template, TEMPLATE_FACTS)
             if _constant(template) and template.strip():
                 _check_constant(str(info.field_name), template.strip())
         return value
@@ -103,7 +103,7 @@ class DescriptionFields(SettingsModel):
             raise ValueError(f"both category ({self.category}) and cate_id ({self.cate_id}) are given: keep one")
         return self
 
-    def wordings(self) -> dict[str, tuple[str, ...]]:
+    def templates(self) -> dict[str, tuple[str, ...]]:
         """The templates that are given here, by field; an empty one turns the field off."""
         given = {name: getattr(self, name) for name in _WORDINGS}
         return {
@@ -170,14 +170,14 @@ class Rule(DescriptionFields):
     @classmethod
     def _safe_match(cls, pattern: str | None) -> str | None:
         if pattern is not None:
-            compile_pattern(pattern)
+            KeyPattern(pattern)
         return pattern
 
     @model_validator(mode="after")
     def _says_something(self) -> Rule:
         if (self.prefix is None) == (self.match is None):
             raise ValueError("needs exactly one of prefix and match, to say which keys it is for")
-        if not self.wordings():
+        if not self.templates():
             raise ValueError(
                 f"says which keys it is for, and nothing about them: give it one of {', '.join(_WORDINGS)}"
             )
@@ -226,16 +226,16 @@ class Describe(DescriptionFields):
     @field_validator("pattern")
     @classmethod
     def _named_groups(cls, pattern: str | None) -> str | None:
-        if pattern is not None and not compile_pattern(pattern).groupindex:
+        if pattern is not None and not KeyPattern(pattern).names:
             raise ValueError("has no named group, so no template can use it: write (?P<show>…) around a part")
         return pattern
 
     @model_validator(mode="after")
     def _groups_exist(self) -> Describe:
-        own = set(re.compile(self.pattern).groupindex) if self.pattern else set()
+        own = set(KeyPattern(self.pattern).names) if self.pattern else set()
         _check_groups(self, own, "")
         for place, rule in enumerate(self.rules):
-            theirs = set(re.compile(rule.match).groupindex) if rule.match else set()
+            theirs = set(KeyPattern(rule.match).names) if rule.match else set()
             _check_groups(rule, own | theirs, f"rules.{place}.")
         return self
 
@@ -262,9 +262,9 @@ class Describe(DescriptionFields):
 
 
 def _check_groups(part: DescriptionFields, groups: set[str], where: str) -> None:
-    for field, templates in part.wordings().items():
+    for field, templates in part.templates().items():
         for template in templates:
             try:
-                check_wording(template, TEMPLATE_FACTS, sorted(groups))
+                check_template(template, TEMPLATE_FACTS, groups=sorted(groups))
             except ValueError as error:
                 raise ValueError(f"{where}{field} {error}") from None

@@ -8,7 +8,7 @@ from typing import Any
 
 from vod_migrate.errors import BadOption
 from vod_migrate.migration.model import Migration
-from vod_migrate.migration.source import Select, Source
+from vod_migrate.migration.source import Select
 from vod_migrate.migration.templates import render
 
 Interval = tuple[dt.datetime, dt.datetime]
@@ -36,8 +36,9 @@ def resolve(
         BadOption: a place needs a date, or the window an interval, that the run does not have.
     """
     facts = interval_variables(migration, date, None if given else interval)
-    place = migration.source.place
-    source = _placed(migration.source, render(place, facts, "source location") if listing and place else place)
+    source = migration.source
+    if listing and source.location:
+        source = source.at(render(source.location, facts, "source location"))
     edges = dict(
         zip(("interval_start", "interval_end"), (facts.get(n) for n in ("interval_start", "interval_end")), strict=True)
     )
@@ -48,15 +49,6 @@ def resolve(
             "interval_end": dt.datetime.combine(date + dt.timedelta(days=1), dt.time(), migration.zone),
         }
     return migration.model_copy(update={"source": source, "select": _windowed(migration, edges, listing=listing)})
-
-
-def _placed(source: Source, place: str) -> Source:
-    if source.manifest is not None:
-        return source.model_copy(update={"manifest": source.manifest.model_copy(update={"location": place})})
-    if source.inventory is not None:
-        whole = {"manifest": place, "bucket": None}
-        return source.model_copy(update={"inventory": source.inventory.model_copy(update=whole)})
-    return source
 
 
 def _windowed(migration: Migration, edges: Mapping[str, dt.datetime | None], *, listing: bool) -> Select:

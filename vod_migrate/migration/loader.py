@@ -10,18 +10,28 @@ import yaml
 from pydantic import ValidationError
 
 from vod_migrate.errors import BadMigrationFile
-from vod_migrate.migration.messages import _problems
+from vod_migrate.migration.messages import problems_of, shown
 from vod_migrate.migration.model import Migration
+
+MOST_BYTES = 262_144
+"""Size of a file. YAML of this size takes three seconds to read; Airflow gives all DAG files 30."""
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML as usual, but a setting that is written twice is refused: the first would be dropped without a word."""
+    """YAML without aliases, since a few nested ones fill the memory, and without settings written twice, since one is lost."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            event = self.peek_event()  # type: ignore[no-untyped-call]
+            raise yaml.composer.ComposerError(
+                None, None, f"uses the alias *{event.anchor}: write the value itself", event.start_mark
+            )
+        return super().compose_node(parent, index)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """The mapping of a node whose keys are all different."""
         seen: set[str] = set()
         for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode) and key.value != "<<":
+            if isinstance(key, yaml.ScalarNode):
                 if key.value in seen:
                     raise yaml.constructor.ConstructorError(
                         None, None, f"{key.value!r} is written twice: keep one", key.start_mark
@@ -37,34 +47,32 @@ def load_migration(path: Path) -> Migration:
         BadMigrationFile: naming each field, its value and the fix.
     """
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506 - a SafeLoader
+        content = yaml.load(_text(path), Loader=_Loader)  # noqa: S506 - a SafeLoader
     except OSError as error:
         raise BadMigrationFile(str(path), [f"cannot be read: {error.strerror or error}"]) from error
     except UnicodeDecodeError as error:
         raise BadMigrationFile(str(path), [f"is not UTF-8 (byte {error.start}): save it as UTF-8"]) from error
     except yaml.YAMLError as error:
-        raise BadMigrationFile(str(path), [f"is not YAML: {' '.join(str(error).split())}"]) from error
+        raise BadMigrationFile(str(path), [f"is not YAML: {shown(error)}"]) from error
     except (ValueError, RecursionError) as error:
-        # What YAML takes for a date may be none (2024-02-30).
-        raise BadMigrationFile(str(path), [f"holds a value that cannot be read: {error}"]) from error
+        # What YAML takes for a date may not exist (2024-02-30).
+        raise BadMigrationFile(str(path), [f"holds a value that cannot be read: {shown(error)}"]) from error
     if not isinstance(content, dict):
         raise BadMigrationFile(str(path), ["must be a mapping that begins with `name:`"])
-    return _beside(path, parse_migration(content, origin=str(path)))
-
-
-def _beside(path: Path, migration: Migration) -> Migration:
-    """The migration with a relative path to its manifest or inventory made absolute: workers start in other folders."""
-    source = migration.source
-    place = source.place
-    if not place or place.startswith("oss://") or Path(place).is_absolute():
+    migration = parse_migration(content, origin=str(path))
+    location = migration.source.location
+    if not location or location.startswith("oss://"):
         return migration
-    absolute = str(path.absolute().parent / place)
-    moved: dict[str, Any] = {}
-    if source.manifest is not None:
-        moved["manifest"] = source.manifest.model_copy(update={"location": absolute})
-    elif source.inventory is not None:
-        moved["inventory"] = source.inventory.model_copy(update={"manifest": absolute})
-    return migration.model_copy(update={"source": source.model_copy(update=moved)})
+    # Workers start in other folders.
+    return migration.model_copy(update={"source": migration.source.at(str(path.absolute().parent / location))})
+
+
+def _text(path: Path) -> str:
+    with path.open("rb") as file:
+        content = file.read(MOST_BYTES + 1)
+    if len(content) > MOST_BYTES:
+        raise BadMigrationFile(str(path), [f"has more than {MOST_BYTES:,} bytes, which no migration file needs"])
+    return content.decode()
 
 
 def parse_migration(content: Mapping[str, Any], *, origin: str) -> Migration:
@@ -76,4 +84,4 @@ def parse_migration(content: Mapping[str, Any], *, origin: str) -> Migration:
     try:
         return Migration.model_validate(content)
     except ValidationError as error:
-        raise BadMigrationFile(origin, _problems(error, Migration)) from None
+        raise BadMigrationFile(origin, problems_of(error, Migration)) from None

@@ -1,4 +1,4 @@
-"""What is wrong with a migration file, in our words instead of pydantic's."""
+"""What is wrong with a migration file or with options, in our words instead of pydantic's."""
 
 from __future__ import annotations
 
@@ -17,18 +17,28 @@ _WORDING = {
     "date_from_datetime_parsing": "must be a date: write it as YYYY-MM-DD",
     "datetime_from_date_parsing": "must be a time: write it as YYYY-MM-DD or YYYY-MM-DDTHH:MM",
 }
-"""pydantic's own words where they speak of Python."""
+"""Instead of pydantic's wording where that is about Python."""
+
+MOST_CHARACTERS = 200
+MOST_PROBLEMS = 20
 
 
-def _problems(error: ValidationError, model: type[BaseModel]) -> list[str]:
+def shown(value: object) -> str:
+    """A value or a foreign error text on one line, cut: a file may hold anything."""
+    text = " ".join(str(value).split())
+    return text if len(text) <= MOST_CHARACTERS else f"{text[:MOST_CHARACTERS]}…"
+
+
+def problems_of(error: ValidationError, model: type[BaseModel]) -> list[str]:
+    """One sentence for each problem: the field, what is wrong, and the value."""
     problems = []
     details = error.errors(include_url=False)
     above = {detail["loc"][:depth] for detail in details for depth in range(len(detail["loc"]))}
     for detail in details:
         if detail["type"] == "too_short" and detail["loc"] in above:
-            # A list whose every value is bad is not empty: the values are the problem.
+            # A list that only holds bad values is not empty: the values are the problem.
             continue
-        where = ".".join(str(part) for part in detail["loc"]) or "the file"
+        where = shown(".".join(str(part) for part in detail["loc"])) or "the file"
         if detail["type"] == "extra_forbidden":
             known = _field_names(model, detail["loc"][:-1])
             near = difflib.get_close_matches(str(detail["loc"][-1]), known, 1)
@@ -38,9 +48,10 @@ def _problems(error: ValidationError, model: type[BaseModel]) -> list[str]:
             problems.append(f"{where}: is required and missing")
         else:
             message = _WORDING.get(detail["type"]) or detail["msg"].removeprefix("Value error, ")
-            shown = "" if isinstance(detail["input"], dict) else f" (got {detail['input']!r})"
-            problems.append(f"{where}: {message}{shown}")
-    return problems
+            value = "" if isinstance(detail["input"], dict) else f" (got {shown(repr(detail['input']))})"
+            problems.append(f"{where}: {message}{value}")
+    more = len(problems) - MOST_PROBLEMS
+    return problems if more <= 0 else [*problems[:MOST_PROBLEMS], f"and {more} more problems"]
 
 
 def _field_names(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:

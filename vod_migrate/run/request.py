@@ -98,7 +98,7 @@ def build_request(
             within = stored.source.model_copy(update={"prefixes": tuple(prefixes)})
             stored = stored.model_copy(update={"source": within})
         kind = "manifest" if migration.source.manifest is not None else "inventory"
-        prefixes = [f"{kind} {stored.source.place}"]
+        prefixes = [f"{kind} {stored.source.location}"]
     run = Run(
         run_id=run_id or new_run_id(),
         account=connection.account,
