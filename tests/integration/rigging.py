@@ -95,12 +95,22 @@ class Rig:
 
     def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
         with self.store.connection() as connection:
-            return connection.execute(query.encode(), values).fetchall()
+            return [tuple(row.values()) for row in connection.execute(query.encode(), values)]
 
     def results(self, bucket: str = BUCKET) -> dict[str, tuple[str, str | None, str | None]]:
-        """key: (state, media_id, code)."""
-        rows = self.rows("select key, state, media_id, code from results where bucket = %s", bucket)
-        return {row[0]: (row[1], row[2], row[3]) for row in rows}
+        """key: (state, media_id, code); `pending` as long as there is work."""
+        facts = self.rows(
+            """
+            select key, case when gone then 'gone' when registered then 'registered' else 'failed' end, media_id, code
+            from vod_migrate.objects join vod_migrate.sources using (source_id) where bucket = %s
+            """,
+            bucket,
+        )
+        work = self.rows(
+            "select key from vod_migrate.work join vod_migrate.sources using (source_id) where bucket = %s", bucket
+        )
+        told = {key: (state, media_id, code) for key, state, media_id, code in facts}
+        return told | {key: ("pending", None, None) for (key,) in work}
 
     def assert_results_equal_truth(self, bucket: str = BUCKET) -> None:
         """Every registered file of the sandbox is a registered result with its MediaId, and the other way round."""
