@@ -93,6 +93,14 @@ def migration_line(store: Store, account: str, migration: str, *, readable: Read
     return next(iter(_lines(store, readable=readable, most=1, account=account, migration=migration)), None)
 
 
+def migration_dags(store: Store, account: str, migration: str) -> frozenset[str]:
+    """The DAGs that have run a migration, whoever may see them; '' stands for the command line. Empty where there is no such migration."""
+    with read_only(store) as connection:
+        return frozenset(
+            row["dag_id"] for row in QUERIES.migration_dags(connection, account=account, migration=migration)
+        )
+
+
 def _lines(store: Store, *, readable: Readable, most: int, **narrowed: str | None) -> list[MigrationLine]:
     unnamed = dict.fromkeys(("account", "migration", "after_migration", "after_account"))
     with read_only(store) as connection:

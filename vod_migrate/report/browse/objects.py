@@ -108,6 +108,12 @@ def found_codes(
         return tuple(_codes(connection, readable, account, migration).items())
 
 
+def seen_migrations(store: Store, *, readable: Readable) -> tuple[tuple[str, str], ...]:
+    """(account, migration) of every migration that the reader may see, by name."""
+    with read_only(store) as connection:
+        return tuple((row["account"], row["migration"]) for row in _migrations(connection, Search(), readable))
+
+
 def found_migrations(store: Store, *, readable: Readable) -> tuple[tuple[str, str, int], ...]:
     """(account, migration, objects) of every migration that has objects, by name: what a search can choose from."""
     with read_only(store) as connection:

@@ -64,6 +64,11 @@ left join lateral (
 ) last on true
 order by seen.name, seen.account;
 
+-- name: migration_dags
+-- Every DAG that has run a migration, for the one question who may change it.
+select d.dag_id from vod_migrate.migrations m join vod_migrate.migration_dags d using (migration_id)
+where m.account = :account and m.name = :migration;
+
 -- name: nights
 -- What the runs of some migrations did by night: the date on which a run began, in the migration's own zone.
 select m.migration_id, r.night, coalesce(sum(c.registered), 0)::bigint as registered, coalesce(sum(c.failed), 0)::bigint as failed,
