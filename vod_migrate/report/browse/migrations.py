@@ -9,6 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from vod_migrate.report.browse.access import QUERIES, Readable, filters, read_only
+from vod_migrate.report.loader import QUERIES as RUN_QUERIES
 from vod_migrate.results.store import Store
 
 NIGHTS = 30
@@ -97,7 +98,7 @@ def migration_dags(store: Store, account: str, migration: str) -> frozenset[str]
     """The DAGs that have run a migration, whoever may see them; '' stands for the command line. Empty where there is no such migration."""
     with read_only(store) as connection:
         return frozenset(
-            row["dag_id"] for row in QUERIES.migration_dags(connection, account=account, migration=migration)
+            row["dag_id"] for row in RUN_QUERIES.migration_dags(connection, account=account, migration=migration)
         )
 
 

@@ -64,11 +64,6 @@ left join lateral (
 ) last on true
 order by seen.name, seen.account;
 
--- name: migration_dags
--- Every DAG that has run a migration, for the one question who may change it.
-select d.dag_id from vod_migrate.migrations m join vod_migrate.migration_dags d using (migration_id)
-where m.account = :account and m.name = :migration;
-
 -- name: nights
 -- What the runs of some migrations did by night: the date on which a run began, in the migration's own zone.
 select m.migration_id, r.night, coalesce(sum(c.registered), 0)::bigint as registered, coalesce(sum(c.failed), 0)::bigint as failed,
@@ -141,6 +136,10 @@ select p.migration_id, s.source_id, s.bucket
 from (select distinct migration_id, source_id from vod_migrate.runs where migration_id = any(:migrations::int[])) p
 join vod_migrate.sources s using (source_id)
 where (:bucket::text is null or s.bucket = :bucket)
+  and exists (
+    select 1 from vod_migrate.migration_dags d
+    where d.migration_id = p.migration_id and (:everything::boolean or d.dag_id = any(:dags::text[]))
+  )
 order by p.migration_id, s.bucket;
 
 -- name: search_codes
@@ -217,8 +216,12 @@ where exists (
 
 -- name: open_queues
 -- The queues whose work some migrations still have to send.
-select migration_id, queue_no from vod_migrate.queues
-where migration_id = any(:migrations::int[]) and gate not in ('done', 'discarded') and gate = 'open';
+select q.migration_id, q.queue_no from vod_migrate.queues q
+where q.migration_id = any(:migrations::int[]) and q.gate not in ('done', 'discarded') and q.gate = 'open'
+  and exists (
+    select 1 from vod_migrate.migration_dags d
+    where d.migration_id = q.migration_id and (:everything::boolean or d.dag_id = any(:dags::text[]))
+  );
 
 -- name: pending_lines
 -- The same of objects that are still to be sent and were never settled.
