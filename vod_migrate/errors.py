@@ -197,9 +197,10 @@ class ListingBroken(SourceError):
 
 
 class RegisterError(VodMigrateError):
-    """One RegisterMedia call did not give a reply that can be read as outcomes."""
+    """One RegisterMedia call did not give a reply that can be read as outcomes. call_id: its number, once it is recorded."""
 
     exit_code = 6
+    call_id: int | None = None
 
     def __init__(
         self, message: str, *, code: str = "", http_status: int | None = None, request_id: str | None = None

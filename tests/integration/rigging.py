@@ -95,22 +95,27 @@ class Rig:
 
     def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
         with self.store.connection() as connection:
-            return [tuple(row.values()) for row in connection.execute(query.encode(), values)]
+            return [tuple(row.values()) for row in connection.execute(query.encode(), values).fetchall()]
 
     def results(self, bucket: str = BUCKET) -> dict[str, tuple[str, str | None, str | None]]:
-        """key: (state, media_id, code); `pending` as long as there is work."""
-        facts = self.rows(
-            """
-            select key, case when gone then 'gone' when registered then 'registered' else 'failed' end, media_id, code
-            from vod_migrate.objects join vod_migrate.sources using (source_id) where bucket = %s
-            """,
+        """key: (state, media_id, code); pending: it is in the open queue of a run."""
+        known = self.rows(
+            "select key, case when gone then 'gone' when registered then 'registered' else 'failed' end, media_id, code "
+            "from vod_migrate.objects join vod_migrate.sources using (source_id) where bucket = %s",
             bucket,
         )
-        work = self.rows(
-            "select key from vod_migrate.work join vod_migrate.sources using (source_id) where bucket = %s", bucket
+        waiting = self.rows(
+            "select key, 'pending', null, null from vod_migrate.work join vod_migrate.queues using (queue_no, source_id) "
+            "join vod_migrate.sources using (source_id) where bucket = %s and gate = 'open'",
+            bucket,
         )
-        told = {key: (state, media_id, code) for key, state, media_id, code in facts}
-        return told | {key: ("pending", None, None) for (key,) in work}
+        return {row[0]: (row[1], row[2], row[3]) for row in (*known, *waiting)}
+
+    def lapse(self, run: Run) -> None:
+        """Everybody who works on a run is dead, and has been so for long."""
+        self.rows(
+            "update vod_migrate.workers set expires_at = now() - interval '1 h' where run_no = %s returning 1", run.run_no
+        )
 
     def assert_results_equal_truth(self, bucket: str = BUCKET) -> None:
         """Every registered file of the sandbox is a registered result with its MediaId, and the other way round."""

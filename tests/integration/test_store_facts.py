@@ -39,6 +39,7 @@ def settle(store: Store, run: Run, *, most: int = 10, place: Place | None = None
     known: tuple[int, ...] = ()
     while (claimed := store.claim(run, place, known=known)).works:
         known = claimed.blocks
+        assert store.renew(place)
         for start in range(0, len(claimed.works), most):
             part = claimed.works[start : start + most]
             call = a_call(store, files=len(part))
@@ -268,6 +269,7 @@ def test_an_object_takes_at_most_600_bytes_and_settled_work_gives_its_room_back(
     while (claimed := store.claim(run, place, known=known)).works:
         known = claimed.blocks
         works = claimed.works
+        assert store.renew(place)
         calls, settlements = [], []
         for start in range(0, len(works), 10):
             call = a_call(store, files=10)
@@ -288,6 +290,7 @@ def test_an_object_takes_at_most_600_bytes_and_settled_work_gives_its_room_back(
             ).fetchall()
         )
     a_fact = sum(size for name, size in sizes.items() if name not in ("work", "blocks")) / count
+    assert len(facts(store)) == count
     assert a_fact <= 600, sizes
     assert sizes["work"] < 200_000, "the work of settled objects is still there"
 

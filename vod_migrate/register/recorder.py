@@ -58,7 +58,12 @@ def settle(entry: Entry, outcome: Outcome, call_id: int | None = None) -> Settle
 def settle_refused(entry: Entry, refusal: RequestRefused) -> Settlement:
     """What it does to an object that its call was refused although the object was alone in it."""
     return Settlement(
-        key=entry.key, outcome="failed", code=refusal.code, message=str(refusal), description=_described(entry)
+        key=entry.key,
+        outcome="failed",
+        code=refusal.code,
+        message=str(refusal),
+        description=_described(entry),
+        call_id=refusal.call_id,
     )
 
 
@@ -100,6 +105,7 @@ class Recorded:
         try:
             reply = self._inner.register(batch)
         except RegisterError as error:
+            error.call_id = call_id
             call = CallRecord(
                 call_id=call_id,
                 started_at=started,

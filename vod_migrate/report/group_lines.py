@@ -33,12 +33,12 @@ def failure_group_lines(group: FailureGroup, *, note: str = "") -> Iterator[Line
             yield from wrapped(reply, first="         ", style="dim")
 
 
-def left_out_lines(left_out: Sequence[LeftOut]) -> Iterator[Line]:
-    """The reasons with their numbers, meanings and samples; nothing where there are none."""
+def left_out_lines(left_out: Sequence[LeftOut], heading: str = "left out") -> Iterator[Line]:
+    """The reasons with their numbers, meanings and samples; nothing where there are none. heading: what follows the number of objects."""
     if not left_out:
         return
     yield "", ""
-    yield f"{counted(sum(left.count for left in left_out), 'object')} left out", "bold"
+    yield f"{counted(sum(left.count for left in left_out), 'object')} {heading}", "bold"
     for left in left_out:
         first = f"  {padded(visible(left.reason), LABEL)}{grouped(left.count):>{NUMBER}}  "
         yield from wrapped(left.diagnosis.meaning, first=first)

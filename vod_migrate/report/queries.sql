@@ -121,3 +121,8 @@ join vod_migrate.sources s on s.source_id = o.source_id
 left join vod_migrate.runs settled on settled.run_no = o.run_no
 where r.run_id = :run_id and o.media_id is not null
 order by s.bucket, o.key;
+
+-- name: migration_dags
+-- Every DAG that has run a migration, for the one question who may change it.
+select d.dag_id from vod_migrate.migrations m join vod_migrate.migration_dags d using (migration_id)
+where m.account = :account and m.name = :migration;

@@ -11,6 +11,7 @@ from vod_migrate.report.terminal import Line, padded, rendered, wrapped
 from vod_migrate.report.text_format import counted, duration, grouped, moment, rate, share, signed, visible
 
 _MOST_PREFIXES = 12
+_SCAN_NAMES = {"leftovers": "(what earlier runs left)", "approval": "(the comparison with the plan)"}
 _COLOURS = {
     "succeeded": "green",
     "failed": "red",
@@ -42,7 +43,9 @@ def _lines(report: Report) -> Iterator[Line]:
     yield from _number_lines(report)
     yield from _call_lines(report)
     yield from _failure_lines(report)
+    yield from left_out_lines(report.plan_differences, "not as in the approved plan")
     yield from left_out_lines(report.left_out)
+    yield from left_out_lines(report.leftovers_left_out, "of earlier runs left out")
     yield from _prefix_lines(report)
 
 
@@ -125,7 +128,7 @@ def _prefix_lines(report: Report) -> Iterator[Line]:
     # What could not be listed is never cut off by the rest.
     scans = sorted(report.scans, key=lambda scan: scan.state != "failed")
     for scan in scans[:_MOST_PREFIXES]:
-        name = padded(visible(scan.prefix) or "(the whole bucket)", 52)
+        name = padded(_SCAN_NAMES.get(scan.kind) or visible(scan.prefix) or "(the whole bucket)", 52)
         yield f"  {name} {scan.state:<9}{grouped(scan.listed):>{NUMBER}} {unit}", "red" if scan.error else ""
         if scan.error:
             yield from wrapped(visible(scan.error), first="    ", style="red")

@@ -36,15 +36,14 @@ class Triggers:
     groups: dict[str, Trigger]
 
 
-def orders(run: RunLine, report: Report, viewer: Viewer) -> Triggers:
-    """For a run that has ended and whose DAG is its migration's own; the options of a group are its own DAG's business."""
+def orders(run: RunLine, report: Report, viewer: Viewer, *, left: int) -> Triggers:
+    """For a run that has ended and whose DAG is its migration's own; a task group's options are its DAG's business. left: unsent objects."""
     dag_id = run.dag_id
     if report.run.running or dag_id is None or run.task_group or not viewer.may_trigger(dag_id):
         return Triggers(groups={})
-    waiting = report.counts.pending + report.counts.unknown
     return Triggers(
         rerun=_order(dag_id, mode="failed") if report.counts.failed else None,
-        resume=_order(dag_id, resume=run.run_id) if report.run.state in _RESUMABLE and waiting else None,
+        resume=_order(dag_id, resume=run.run_id) if report.run.state in _RESUMABLE and left else None,
         groups={
             group.code: _order(dag_id, mode="failed", codes=[group.code])
             for group in report.failures

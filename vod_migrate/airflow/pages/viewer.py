@@ -72,6 +72,10 @@ class Viewer:
             return self.administrator
         return self.may_read(dag_id) and self._may("PUT", dag_id)
 
+    def may_change(self, dag_ids: frozenset[str]) -> bool:
+        """Whether a migration that these DAGs run may be changed: who may stop the runs of all of them; '' stands for the command line."""
+        return bool(dag_ids) and all(self.may_stop(dag_id or None) for dag_id in dag_ids)
+
     @property
     def token(self) -> str:
         """What this user's pages send along with an action, so that nobody else's page can."""

@@ -9,6 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from vod_migrate.report.browse.access import QUERIES, Readable, filters, read_only
+from vod_migrate.report.loader import QUERIES as RUN_QUERIES
 from vod_migrate.results.store import Store
 
 NIGHTS = 30
@@ -91,6 +92,14 @@ def migrations_page(
 def migration_line(store: Store, account: str, migration: str, *, readable: Readable) -> MigrationLine | None:
     """One migration; None where there is none or its reader may not see it."""
     return next(iter(_lines(store, readable=readable, most=1, account=account, migration=migration)), None)
+
+
+def migration_dags(store: Store, account: str, migration: str) -> frozenset[str]:
+    """The DAGs that have run a migration, whoever may see them; '' stands for the command line. Empty where there is no such migration."""
+    with read_only(store) as connection:
+        return frozenset(
+            row["dag_id"] for row in RUN_QUERIES.migration_dags(connection, account=account, migration=migration)
+        )
 
 
 def _lines(store: Store, *, readable: Readable, most: int, **narrowed: str | None) -> list[MigrationLine]:

@@ -83,7 +83,7 @@ def find_objects(
             if lines:
                 return ObjectsPage(lines=tuple(lines[:most]), before=None, after=None, total=len(lines))
         migrations = _migrations(connection, search, readable)
-        places = _places(connection, search, migrations)
+        places = _places(connection, search, migrations, readable)
         back = before is not None
         found = list(_found(connection, search, places, readable, cursor=before or after, back=back, most=most + 1))
         if back and not found:
@@ -106,6 +106,12 @@ def found_codes(
     """The codes of failed objects and how many objects have each, the most frequent first: what a search can choose from."""
     with read_only(store) as connection:
         return tuple(_codes(connection, readable, account, migration).items())
+
+
+def seen_migrations(store: Store, *, readable: Readable) -> tuple[tuple[str, str], ...]:
+    """(account, migration) of every migration that the reader may see, by name."""
+    with read_only(store) as connection:
+        return tuple((row["account"], row["migration"]) for row in _migrations(connection, Search(), readable))
 
 
 def found_migrations(store: Store, *, readable: Readable) -> tuple[tuple[str, str, int], ...]:
@@ -161,12 +167,14 @@ def _codes(
     return {row["code"]: row["objects"] for row in rows}
 
 
-def _places(connection: StoreConnection, search: Search, migrations: list[dict[str, Any]]) -> list[_Place]:
+def _places(
+    connection: StoreConnection, search: Search, migrations: list[dict[str, Any]], readable: Readable
+) -> list[_Place]:
     # A migration without such objects is not asked for any; what is pending for the second time is counted with the failed.
     numbers = [row["migration_id"] for row in migrations if row["objects"] or "pending" in search.states]
     queues: dict[int, list[int]] = {}
     if "pending" in search.states:
-        for row in QUERIES.open_queues(connection, migrations=numbers):
+        for row in QUERIES.open_queues(connection, migrations=numbers, **filters(readable)):
             queues.setdefault(row["migration_id"], []).append(row["queue_no"])
     named = {row["migration_id"]: row for row in migrations}
     places = [
@@ -178,7 +186,7 @@ def _places(connection: StoreConnection, search: Search, migrations: list[dict[s
             source_id=row["source_id"],
             queues=queues.get(row["migration_id"], []),
         )
-        for row in QUERIES.search_sources(connection, migrations=numbers, bucket=search.bucket)
+        for row in QUERIES.search_sources(connection, migrations=numbers, bucket=search.bucket, **filters(readable))
     ]
     return sorted(places, key=lambda place: place.order)
 

@@ -136,6 +136,10 @@ select p.migration_id, s.source_id, s.bucket
 from (select distinct migration_id, source_id from vod_migrate.runs where migration_id = any(:migrations::int[])) p
 join vod_migrate.sources s using (source_id)
 where (:bucket::text is null or s.bucket = :bucket)
+  and exists (
+    select 1 from vod_migrate.migration_dags d
+    where d.migration_id = p.migration_id and (:everything::boolean or d.dag_id = any(:dags::text[]))
+  )
 order by p.migration_id, s.bucket;
 
 -- name: search_codes
@@ -212,8 +216,12 @@ where exists (
 
 -- name: open_queues
 -- The queues whose work some migrations still have to send.
-select migration_id, queue_no from vod_migrate.queues
-where migration_id = any(:migrations::int[]) and gate not in ('done', 'discarded') and gate = 'open';
+select q.migration_id, q.queue_no from vod_migrate.queues q
+where q.migration_id = any(:migrations::int[]) and q.gate not in ('done', 'discarded') and q.gate = 'open'
+  and exists (
+    select 1 from vod_migrate.migration_dags d
+    where d.migration_id = q.migration_id and (:everything::boolean or d.dag_id = any(:dags::text[]))
+  );
 
 -- name: pending_lines
 -- The same of objects that are still to be sent and were never settled.

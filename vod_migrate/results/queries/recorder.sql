@@ -32,12 +32,11 @@ with call as (
               :sent::jsonb[]) with ordinality
     as a (key, call_id, outcome, media_id, code, message, sent, place)
   left join lateral (
-    select o.key from vod_migrate.objects o
-    where o.source_id::text || ' ' || o.media_id = any(array(
-        select s.source_id::text || ' ' || a.media_id from vod_migrate.sources mine join vod_migrate.sources s using (account)
-        where mine.source_id = :source_id))
-      and o.media_id is not null and (o.source_id, o.key) <> (:source_id, a.key)
-    limit 1
+    -- An aggregate: with a limit the planner would read the table in the hope of an early find.
+    select min(o.key) as key from vod_migrate.sources mine join vod_migrate.sources s using (account)
+    join vod_migrate.objects o
+      on o.source_id::text || ' ' || o.media_id = s.source_id::text || ' ' || a.media_id and o.media_id is not null
+    where mine.source_id = :source_id and (o.source_id, o.key) <> (:source_id, a.key)
   ) clash on a.media_id is not null
   where a.call_id is null or a.call_id <> all(:call_ids::bigint[]) or a.call_id in (select call_id from call)
   order by a.key, a.place desc

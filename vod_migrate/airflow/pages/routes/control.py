@@ -1,19 +1,26 @@
-"""Pause and cancel a run. The browser triggers new runs through Airflow's API, with the user's permissions (see `triggers`)."""
+"""Pause, cancel and discard runs, and transfer objects. The browser triggers new runs through Airflow's API, with the user's permissions (see `triggers`)."""
 
 from __future__ import annotations
 
+import logging
+from typing import Annotated
 from urllib.parse import quote
 
-from fastapi import APIRouter, HTTPException, Response
+from fastapi import APIRouter, Form, HTTPException, Query, Response
 
 from vod_migrate.airflow.pages.locale import ReadingDep
 from vod_migrate.airflow.pages.run_access import StoppableRun
 from vod_migrate.airflow.pages.store import Results
 from vod_migrate.airflow.pages.viewer import Acting
 from vod_migrate.errors import BadOption
+from vod_migrate.report.browse.migrations import migration_dags
 from vod_migrate.run import control
 
+_LOG = logging.getLogger(__name__)
+
 router = APIRouter()
+
+Name = Annotated[str, Query(max_length=200)]
 
 MESSAGE_HEADER = "x-vod-said"
 """What the page tells its reader after an action, percent-encoded."""
@@ -37,6 +44,32 @@ def cancel(run: StoppableRun, viewer: Acting, reading: ReadingDep, store: Result
     except BadOption as error:
         raise HTTPException(409, str(error)) from None
     return _said(reading.language.say("The run is being cancelled; it sends nothing more."))
+
+
+@router.post("/runs/{run_id}/discard", status_code=202)
+def discard(run: StoppableRun, viewer: Acting, reading: ReadingDep, store: Results) -> Response:
+    """Gives up what a run that has ended left unsent."""
+    count = store.discard(run.run_id)
+    if count is None:
+        raise HTTPException(409, f"run {run.run_id} is under way, or its rest was discarded before")
+    _LOG.info("%s discarded %d objects of run %s", viewer.name, count, run.run_id)
+    return _said(reading.language.count(count, "{n} object was discarded.", "{n} objects were discarded."))
+
+
+@router.post("/transfer", status_code=202)
+def transfer(
+    viewer: Acting, reading: ReadingDep, store: Results, account: Name, old: Name, new: Annotated[str, Form()] = ""
+) -> Response:
+    """Hands the objects of one migration over to another; needs the permission for the DAGs of both."""
+    for name in (old, new):
+        if not viewer.may_change(migration_dags(store, account, name)):
+            raise HTTPException(403, "transferring needs the permission to edit runs of the DAGs of both migrations")
+    try:
+        count = store.transfer(account, old, new)
+    except BadOption as error:
+        raise HTTPException(409, str(error)) from None
+    _LOG.info("%s transferred %d objects of %r to %r", viewer.name, count, old, new)
+    return _said(reading.language.count(count, "{n} object was transferred.", "{n} objects were transferred."))
 
 
 def _said(text: str) -> Response:

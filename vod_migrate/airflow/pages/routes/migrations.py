@@ -14,11 +14,13 @@ from sqlalchemy import select
 
 from vod_migrate.airflow.pages.render import render
 from vod_migrate.airflow.pages.store import Results
-from vod_migrate.airflow.pages.viewer import ViewerDep
+from vod_migrate.airflow.pages.viewer import Viewer, ViewerDep
 from vod_migrate.report.bar_chart import Bars, bars, quota_segments
-from vod_migrate.report.browse.migrations import MigrationLine, migration_line, migrations_page
+from vod_migrate.report.browse.migrations import MigrationLine, migration_dags, migration_line, migrations_page
+from vod_migrate.report.browse.objects import seen_migrations
 from vod_migrate.report.browse.quota import LAST_SECONDS, quota_bars
 from vod_migrate.report.browse.runs import runs_of_migration
+from vod_migrate.results.store import Store
 
 router = APIRouter()
 
@@ -77,6 +79,7 @@ def one_migration(
         "migration.html",
         viewer=viewer,
         line=line,
+        heirs=_heirs(store, viewer, line),
         trend=_night_bars(line),
         next_run=_next_runs([line], session).get(line),
         runs=runs,
@@ -99,6 +102,17 @@ def _next_runs(lines: Sequence[MigrationLine], session: Any) -> dict[MigrationLi
         if told:
             found[line] = min(times, default="paused")
     return found
+
+
+def _heirs(store: Store, viewer: Viewer, line: MigrationLine) -> list[str]:
+    """The migrations to which the objects of this one may be transferred; the transfer itself asks whether the viewer may change them."""
+    if not viewer.may_change(migration_dags(store, line.account, line.migration)):
+        return []
+    return [
+        migration
+        for account, migration in seen_migrations(store, readable=viewer.readable)
+        if account == line.account and migration != line.migration
+    ]
 
 
 def _night_bars(line: MigrationLine) -> Bars | None:

@@ -94,10 +94,12 @@ def objects_file(viewer: ViewerDep, store: Results, wanted: AskedDep) -> Respons
     return streamed(rows, disposition=attachment("objects", "csv"), kind="text/csv; charset=utf-8")
 
 
-@router.get("/objects/{result_id}")
-def one_object(request: Request, result_id: int, viewer: ViewerDep, store: Results) -> HTMLResponse:
+@router.get("/object")
+def one_object(
+    request: Request, account: Text, bucket: Text, key: Text, viewer: ViewerDep, store: Results
+) -> HTMLResponse:
     """Everything about one object."""
-    found = object_history(store, result_id, readable=viewer.readable)
+    found = object_history(store, account, bucket, key, readable=viewer.readable)
     if found is None:
         raise HTTPException(404, "there is no such object, or you may not see it")
     return render(request, "object.html", viewer=viewer, found=found, line=found.line)

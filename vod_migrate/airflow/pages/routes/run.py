@@ -66,12 +66,18 @@ def run_live(
 
 def _facts(store: Store, run: RunLine, viewer: Viewer, reading: Locale) -> dict[str, Any]:
     report = load_report(store, run.run_id)
+    may_stop = viewer.may_stop(run.dag_id)
+    waiting = report.counts.pending + report.counts.unknown
+    # A later run may have taken over what this one left.
+    left = store.rest(store.run(run.run_id))[0] if waiting and not run.running and run.state != "planned" else 0
     return {
         **report_facts(report, language=reading.language, zone=reading.zone),
         "run": run,
         "forecast": forecast(report),
-        "orders": orders(run, report, viewer),
+        "orders": orders(run, report, viewer, left=left),
+        "left": left,
+        "may_discard": may_stop and left > 0,
         "parquet": parquet_installed(),
-        "may_stop": viewer.may_stop(run.dag_id),
+        "may_stop": may_stop,
         "live_seconds": _LIVE_SECONDS,
     }

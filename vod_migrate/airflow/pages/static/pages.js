@@ -44,7 +44,7 @@
     const dialog = find("confirm");
     find("confirm-question").textContent = button.dataset.question;
     find("confirm-detail").textContent = button.dataset.detail;
-    find("confirm-yes").textContent = button.textContent.trim();
+    find("confirm-yes").textContent = (button.querySelector("button") || button).textContent.trim();
     dialog.onclose = () => {
       if (dialog.returnValue === "yes") yes();
     };
