@@ -23,6 +23,7 @@ from vod_migrate.migration.loader import parse_migration
 from vod_migrate.migration.options import Mode, parse_options
 from vod_migrate.results.run import Run, RunSignal
 from vod_migrate.results.stop import sending_stops_at, stop_listing_reason, stop_sending_reason
+from vod_migrate.results.stop_code import StopCode
 from vod_migrate.run.verdict import state_of
 
 BEGAN = dt.datetime(2026, 11, 22, 1, 0, tzinfo=dt.UTC)  # nine in the morning in Shanghai
@@ -39,16 +40,16 @@ def run(options: dict[str, Any] | None = None, **content: Any) -> Run:
     )  # fmt: skip
 
 
-def signal(*, minutes: float = 0, code: str | None = None, state: str = "running") -> RunSignal:
+def signal(*, minutes: float = 0, code: StopCode | None = None, state: str = "running") -> RunSignal:
     return RunSignal(state=state, stop_code=code, stop_message="why", now=BEGAN + dt.timedelta(minutes=minutes))
 
 
 CASES: list[tuple[str, Run, RunSignal, type[Exception] | None, type[Exception] | None]] = [
     ("nothing ends it", run(), signal(minutes=10_000), None, None),
-    ("a person pauses it", run(), signal(code="Paused"), Paused, Paused),
-    ("a person cancels it", run(), signal(code="Cancelled"), Cancelled, Cancelled),
-    ("the account is denied, which concerns no listing", run(), signal(code="Denied"), Denied, None),
-    ("a sibling has seen the window close", run(), signal(code="WindowClosed"), WindowClosed, None),
+    ("a person pauses it", run(), signal(code=StopCode.PAUSED), Paused, Paused),
+    ("a person cancels it", run(), signal(code=StopCode.CANCELLED), Cancelled, Cancelled),
+    ("the account is denied, which concerns no listing", run(), signal(code=StopCode.DENIED), Denied, None),
+    ("a sibling has seen the window close", run(), signal(code=StopCode.WINDOW), WindowClosed, None),
     ("it was ended elsewhere", run(), signal(state="interrupted"), RunStopped, None),
     ("its minutes are not over", run(pause_after={"minutes": 5}), signal(minutes=4.9), None, None),
     ("its minutes are over", run(pause_after={"minutes": 5}), signal(minutes=5), BrakeReached, BrakeReached),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
-from batches import batch_of, entry
+from batches import batch_of, entry, number_of
 
 from vod_migrate.errors import (
     AllRefused,
@@ -24,6 +25,7 @@ from vod_migrate.media import Batch, Outcome, Reply, Verdict
 from vod_migrate.register.breaker import STREAK, Breaker
 from vod_migrate.register.limiter import Guarded, Limited
 from vod_migrate.register.recorder import MOST_NO_ANSWERS, settle
+from vod_migrate.register.registrar import Registrar
 from vod_migrate.register.retry import Retried
 from vod_migrate.register.split import Split
 from vod_migrate.results.work import Settlement
@@ -41,15 +43,14 @@ class Service:
         self.sent: list[tuple[int, ...]] = []
 
     def register(self, batch: Batch) -> Reply:
-        self.sent.append(tuple(one.result_id for one in batch.entries))
+        self.sent.append(tuple(number_of(one) for one in batch.entries))
         error = self.rule(batch, len(self.sent))
         if error is not None:
             raise error
         return Reply(
             request_id="r",
             outcomes=tuple(
-                Outcome(result_id=one.result_id, verdict=Verdict.REGISTERED, media_id=f"m{one.result_id}")
-                for one in batch.entries
+                Outcome(key=one.key, verdict=Verdict.REGISTERED, media_id=f"m{number_of(one)}") for one in batch.entries
             ),
         )
 
@@ -74,17 +75,36 @@ class HandClock:
 
 def refusing(*bad: int, code: str = "InvalidParameter") -> Rule:
     def rule(batch: Batch, _: int) -> RegisterError | None:
-        named = [one.result_id for one in batch.entries if one.result_id in bad]
-        return RequestRefused(f"{code}: {named}", code=code, request_id="r-1") if named else None
+        named = [number_of(one) for one in batch.entries if number_of(one) in bad]
+        if not named:
+            return None
+        refused = RequestRefused(f"{code}: {named}", code=code)
+        refused.call_id = 7
+        return refused
 
     return rule
 
 
-def split(service: Service, failed: list[Settlement], *, proven: bool = True, elsewhere: bool = False) -> Split:
+class Believed:
+    """Says what it is told to about the settings."""
+
+    def __init__(self, *, proven: bool, elsewhere: bool) -> None:
+        self.proven, self.elsewhere = proven, elsewhere
+        self.asked: list[dt.datetime] = []
+
+    def accepted_since(self, moment: dt.datetime) -> bool:
+        self.asked.append(moment)
+        return self.proven
+
+    def probe(self, _: Registrar) -> bool:
+        return self.elsewhere
+
+
+def split(service: Registrar, failed: list[Settlement], *, proven: bool = True, elsewhere: bool = False) -> Split:
     def fail(settlements: Sequence[Settlement]) -> None:
         failed.extend(settlements)
 
-    return Split(service, fail=fail, proven=lambda: proven, probe=lambda _: elsewhere)
+    return Split(service, fail=fail, proof=Believed(proven=proven, elsewhere=elsewhere))
 
 
 @pytest.mark.parametrize("bad", range(10))
@@ -92,15 +112,11 @@ def test_one_bad_description_in_ten_costs_at_most_8_extra_calls_and_fails_alone(
     service, failed = Service(refusing(bad)), list[Settlement]()
     reply = split(service, failed).register(batch_of(10))
     assert len(service.sent) - 1 <= 8
-    assert [one.result_id for one in reply.outcomes] == list(range(10))
-    assert [one.result_id for one in reply.outcomes if one.verdict is Verdict.FAILED] == [bad]
+    assert [number_of(one) for one in reply.outcomes] == list(range(10))
+    assert [number_of(one) for one in reply.outcomes if one.verdict is Verdict.FAILED] == [bad]
     (settled,) = failed
-    assert (settled.result_id, settled.state, settled.code, settled.request_id) == (
-        bad,
-        "failed",
-        "InvalidParameter",
-        "r-1",
-    )
+    assert (number_of(settled), settled.outcome, settled.code) == (bad, "failed", "InvalidParameter")
+    assert settled.call_id == 7, "the report finds its RequestId by the call that refused it"
 
 
 @pytest.mark.parametrize("count", range(1, 11))
@@ -112,10 +128,10 @@ def test_when_every_single_one_is_refused_with_one_code_nothing_is_marked_as_fai
     assert len(service.sent) == 2 * count - 1
 
 
-def test_when_a_call_of_the_run_succeeded_before_every_refused_one_is_failed() -> None:
+def test_when_a_call_that_began_after_the_refusal_succeeded_every_refused_one_is_failed() -> None:
     failed: list[Settlement] = []
     split(Service(refusing(0, 1, 2)), failed, proven=True).register(batch_of(3))
-    assert [one.result_id for one in failed] == [0, 1, 2]
+    assert [number_of(one) for one in failed] == [0, 1, 2]
 
 
 def test_when_a_file_from_elsewhere_is_accepted_the_refused_ones_are_at_fault() -> None:
@@ -126,18 +142,18 @@ def test_when_a_file_from_elsewhere_is_accepted_the_refused_ones_are_at_fault() 
 
 def test_different_codes_are_faults_of_the_files_and_fail_each_with_its_own() -> None:
     def rule(batch: Batch, _: int) -> RegisterError:
-        code = "InvalidTitle" if batch.entries[0].result_id == 0 else "InvalidFileURL"
+        code = "InvalidTitle" if number_of(batch.entries[0]) == 0 else "InvalidFileURL"
         return RequestRefused(code, code=code)
 
     failed: list[Settlement] = []
     split(Service(rule), failed, proven=False).register(batch_of(2))
-    assert [(one.result_id, one.code) for one in failed] == [(0, "InvalidTitle"), (1, "InvalidFileURL")]
+    assert [(number_of(one), one.code) for one in failed] == [(0, "InvalidTitle"), (1, "InvalidFileURL")]
 
 
 def test_one_file_that_was_registered_proves_the_settings_of_its_batch() -> None:
     failed: list[Settlement] = []
     split(Service(refusing(1, 2)), failed, proven=False).register(batch_of(3))
-    assert [one.result_id for one in failed] == [1, 2]
+    assert [number_of(one) for one in failed] == [1, 2]
 
 
 @pytest.mark.parametrize("error", [Denied("no"), NetworkTrouble("gone"), Throttled("slow")])
@@ -184,11 +200,11 @@ def test_broken_replies_to_one_batch_while_others_are_answered_are_a_refusal_and
     def rule(batch: Batch, _: int) -> RegisterError | None:
         clock.sleep(0.1)
         breaker.answered()
-        return BrokenReply("HTML 414", code="not_json") if len(batch) > 5 or batch.entries[0].result_id == 9 else None
+        return BrokenReply("HTML 414", code="not_json") if len(batch) > 5 or number_of(batch.entries[0]) == 9 else None
 
     service, failed = Service(rule), list[Settlement]()
     retried = Retried(service, clock=clock, breaker=breaker, timings=Timings())
-    reply = Split(retried, fail=failed.extend, proven=lambda: True, probe=lambda _: False).register(batch_of(10))
+    reply = split(retried, failed).register(batch_of(10))
     assert [len(sent) for sent in service.sent] == [10, 10, 10, 5, 5]
     assert {one.verdict for one in reply.outcomes} == {Verdict.REGISTERED}
     assert failed == []
@@ -277,7 +293,7 @@ def test_a_call_that_waited_for_its_pace_while_the_service_went_away_is_held_bac
 
     service = Service(lambda *_: None)
     pace: Any = Pace(goes_and_somebody_else_probes, breaker.answered, goes)
-    guarded = Guarded(Limited(service, pace, breaker), breaker)
+    guarded = Guarded(Limited(service, pace, may_leave=breaker.admits_still), breaker)
 
     assert guarded.register(batch_of(1)).outcomes[0].verdict is Verdict.REGISTERED
     assert (len(service.sent), clock.time) == (1, 2), "held back once; then it was the probe itself"
@@ -287,22 +303,23 @@ def test_a_call_that_waited_for_its_pace_while_the_service_went_away_is_held_bac
 
 def outcome(verdict: Verdict, code: str | None = None) -> Outcome:
     media_id = "m" if verdict in (Verdict.REGISTERED, Verdict.ALREADY_REGISTERED) else None
-    return Outcome(result_id=1, verdict=verdict, media_id=media_id, code=code, message=None if media_id else "because")
+    return Outcome(
+        key="film 1.mp4", verdict=verdict, media_id=media_id, code=code, message=None if media_id else "because"
+    )
 
 
 @pytest.mark.parametrize(
-    ("told", "before", "counted", "state", "code"),
+    ("told", "before", "counted", "code"),
     [
-        pytest.param(outcome(Verdict.REGISTERED), {}, "registered", "registered", None, id="new"),
-        pytest.param(outcome(Verdict.ALREADY_REGISTERED), {}, "already_registered", "registered", None, id="known"),
-        pytest.param(outcome(Verdict.FAILED, "f"), {}, "retry", "pending", "f", id="a first refusal is tried again"),
-        pytest.param(outcome(Verdict.FAILED, "f"), {"attempts": 1}, "failed", "failed", "f", id="a second is final"),
-        pytest.param(outcome(Verdict.UNKNOWN, "no_answer"), {}, "unknown", "pending", "no_answer", id="a silence"),
+        pytest.param(outcome(Verdict.REGISTERED), {}, "registered", None, id="new"),
+        pytest.param(outcome(Verdict.ALREADY_REGISTERED), {}, "already_registered", None, id="known"),
+        pytest.param(outcome(Verdict.FAILED, "f"), {}, "retry", "f", id="a first refusal is tried again"),
+        pytest.param(outcome(Verdict.FAILED, "f"), {"attempts": 1}, "failed", "f", id="a second is final"),
+        pytest.param(outcome(Verdict.UNKNOWN, "no_answer"), {}, "unknown", "no_answer", id="a silence"),
         pytest.param(
             outcome(Verdict.UNKNOWN, "contradiction"),
             {"no_answers": MOST_NO_ANSWERS - 2},
             "unknown",
-            "pending",
             "contradiction",
             id="the fourth silence",
         ),
@@ -310,19 +327,16 @@ def outcome(verdict: Verdict, code: str | None = None) -> Outcome:
             outcome(Verdict.UNKNOWN, "contradiction"),
             {"no_answers": MOST_NO_ANSWERS - 1},
             "failed",
-            "failed",
             "no_answer",
             id="the fifth silence",
         ),
-        pytest.param(
-            outcome(Verdict.FAILED, "f"), {"no_answers": 4}, "retry", "pending", "f", id="silences are no refusals"
-        ),
+        pytest.param(outcome(Verdict.FAILED, "f"), {"no_answers": 4}, "retry", "f", id="silences are no refusals"),
     ],
 )
 def test_what_an_outcome_does_to_its_result(
-    told: Outcome, before: dict[str, int], counted: str, state: str, code: str | None
+    told: Outcome, before: dict[str, int], counted: str, code: str | None
 ) -> None:
     settled = settle(entry(1, attempts=before.get("attempts", 0), no_answers=before.get("no_answers", 0)), told)
-    assert (settled.outcome, settled.state, settled.code, settled.media_id) == (counted, state, code, told.media_id)
+    assert (settled.outcome, settled.code, settled.media_id) == (counted, code, told.media_id)
     if counted != "unknown":
         assert settled.description == {"Title": "t"}
