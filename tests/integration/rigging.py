@@ -114,7 +114,8 @@ class Rig:
     def lapse(self, run: Run) -> None:
         """Everybody who works on a run is dead, and has been so for long."""
         self.rows(
-            "update vod_migrate.workers set expires_at = now() - interval '1 h' where run_no = %s returning 1", run.run_no
+            "update vod_migrate.workers set expires_at = now() - interval '1 h' where run_no = %s returning 1",
+            run.run_no,
         )
 
     def assert_results_equal_truth(self, bucket: str = BUCKET) -> None:
