@@ -92,7 +92,7 @@ def test_a_migration_that_requires_approval_waits_for_a_person_and_sends_what_wa
     question = stage.question("asked", "rejected")
     assert "| would be sent | 2 |" in question["body"]
     assert question["body"].count("````") == 2
-    run_state = "select state from runs where migration = 'asked' and dag_run_id = %s"
+    run_state = "select state from vod_migrate.runs where migration = 'asked' and dag_run_id = %s"
     assert stage.rows(run_state, "rejected") == [("planned",)]
     stage.answer("asked", "rejected", "Reject")
     assert stage.end("asked", "rejected") == "success"
@@ -209,7 +209,7 @@ def test_a_backfill_over_past_nights_registers_exactly_their_days_in_any_zone(st
         assert wanted
         assert set(stage.truth(bucket)) == wanted
         assert stage.registered(bucket) == stage.truth(bucket)
-        dates = "select local_date from runs where migration = %s and dag_run_id like 'backfill%%' order by 1"
+        dates = "select local_date from vod_migrate.runs where migration = %s and dag_run_id like 'backfill%%' order by 1"
         assert [date for (date,) in stage.rows(dates, name)] == NIGHTS
 
 

@@ -95,11 +95,12 @@ def from_manifest(rig: Rig, location: object, **more: Any) -> Summary:
 
 def rows(rig: Rig) -> list[tuple[Any, ...]]:
     return rig.rows(
-        "select key, migration, size, etag, last_modified, storage_class, state, media_id, code, description "
-        "from results where bucket = %s order by key",
+        "select key, name, size, etag, last_modified, storage_class, registered, gone, media_id, code, sent "
+        "from vod_migrate.objects join vod_migrate.sources using (source_id) join vod_migrate.migrations using (migration_id) "
+        "where bucket = %s order by key",
         BUCKET,
     )
 
 
 def forget(rig: Rig) -> None:
-    rig.rows("with gone as (delete from results returning 1) select count(*) from gone")
+    rig.rows("with gone as (delete from vod_migrate.objects returning 1) select count(*) from gone")

@@ -67,10 +67,10 @@ def test_a_killed_run_loses_nothing_and_repeats_at_most_what_was_in_flight(
     killed.communicate()
     time.sleep(1.0)  # what was in flight arrives
     with store.connection() as connection:
-        recorded = connection.execute("select count(*) from calls").fetchone()
+        recorded = connection.execute("select count(*) from vod_migrate.calls").fetchone()
     assert recorded is not None
     # In flight at a kill is what was sent and not recorded: on its way, or answered and waiting for its commit.
-    in_flight = sandbox.counters()["RegisterMedia"]["requests"] - recorded[0]
+    in_flight = sandbox.counters()["RegisterMedia"]["requests"] - recorded["count"]
     assert in_flight <= 32, "one call for each thread"
     done = shell.run("run", str(shell.file()), "--json")
     assert done.returncode == 0, done.stderr
@@ -78,7 +78,8 @@ def test_a_killed_run_loses_nothing_and_repeats_at_most_what_was_in_flight(
     assert counts["pending"] == counts["unknown"] == 0
     truth = sandbox.truth(BUCKET)
     with store.connection() as connection:
-        rows = dict(connection.execute("select key, media_id from results where state = 'registered'").fetchall())
+        facts = connection.execute("select key, media_id from vod_migrate.objects where registered").fetchall()
+        rows = {row["key"]: row["media_id"] for row in facts}
     assert rows == {key: item.media_id for key, item in truth.items()}
     assert len(truth) == 1_500
     repeated = sum(item.registrations - 1 for item in truth.values())
@@ -97,7 +98,7 @@ def test_a_second_process_helps_a_run_under_the_same_quota(shell: Shell, sandbox
     out, said = first.communicate(timeout=60)
     assert (first.returncode, json.loads(out)["counts"]["registered"]) == (0, 5_000), said
     with store.connection() as connection:
-        assert connection.execute("select count(distinct worker) from calls").fetchone() == (2,)
+        assert connection.execute("select count(distinct worker_no) from vod_migrate.calls").fetchone() == {"count": 2}
     told = sandbox.counters()["RegisterMedia"]
     assert told["requests"] - told["throttled"] <= 508, told
     assert told["most_accepted_in_a_second"] <= 50, told
@@ -121,7 +122,9 @@ def test_a_signal_stops_a_run_within_five_seconds_with_exit_code_130(
     assert told["state"] == "interrupted"
     assert told["counts"]["pending"] > 1_000
     with store.connection() as connection:
-        assert connection.execute("select count(*) from claims").fetchone() == (0,)
+        assert connection.execute("select count(*) from vod_migrate.workers where expires_at > now()").fetchone() == {
+            "count": 0
+        }
 
 
 def test_two_processes_starting_at_once_on_an_empty_embedded_database_both_succeed(

@@ -69,7 +69,7 @@ def test_a_file_refused_once_is_tried_again_alone_before_it_fails(rig: Any, sand
     sandbox.fault("fail_files", key="3.mp4", count=1)
     summary = rig.run()
     assert summary.counts.registered == 10
-    assert [row[0] for row in rig.rows("select files from calls order by started_at")] == [10, 1]
+    assert [row[0] for row in rig.rows("select files from vod_migrate.calls order by started_at")] == [10, 1]
 
 
 ODD_KEYS = (
@@ -128,9 +128,12 @@ def test_overlapping_migrations_register_each_object_once_under_its_owners_descr
     truth = sandbox.truth(BUCKET)
     assert len(truth) == sum(summary.counts.registered for summary in summaries) == 60
     assert all(item.registrations == 1 for item in truth.values())
-    owners = dict(rig.rows("select key, migration from results"))
+    owners = dict(
+        rig.rows("select key, name from vod_migrate.objects join vod_migrate.migrations using (migration_id)")
+    )
     assert all(item.title.startswith(owners[key]) for key, item in truth.items())
-    assert summaries[0].counts.owned_elsewhere + summaries[1].counts.owned_elsewhere == 30
+    told = [summary.counts.owned_elsewhere + summary.counts.queued_elsewhere for summary in summaries]
+    assert sum(told) == 30, "what is not settled yet is nobody's, but is queued once"
 
 
 @pytest.mark.parametrize(
@@ -158,7 +161,7 @@ def test_a_dated_prefix_without_a_date_is_refused_and_with_one_lists_that_day(ri
     dated = rig.migration(source={"prefixes": ["in/{{ date }}/"]})
     with pytest.raises(BadOption, match=r"--date YYYY-MM-DD"):
         rig.prepare(dated)
-    assert rig.rows("select * from runs") == []
+    assert rig.rows("select * from vod_migrate.runs") == []
     assert rig.run(dated, date="2026-03-02").counts.registered == 1
     run = rig.prepare(dated, local_date=dt.date(2026, 3, 3))
     rig.discover(run)
@@ -212,8 +215,8 @@ def test_a_listing_that_breaks_off_marks_nothing_as_gone_and_registers_what_it_f
     threading.Timer(1.5, stop.set).start()
     with pytest.raises(Interrupted):
         rig.discover(run, stop)
-    assert rig.rows("select count(*) from results where state = 'gone'") == [(0,)]
-    assert [scan.pages for scan in rig.store.open_scans(run.run_id)] == [1]
+    assert rig.rows("select count(*) from vod_migrate.objects where gone") == [(0,)]
+    assert [scan.page_no for scan in rig.store.open_scans(run)] == [1]
     sandbox.clear_faults()
     rig.register(run)
     assert finish(store=rig.store, run_id=run.run_id).state == "succeeded"
@@ -249,9 +252,9 @@ def test_one_poisoned_file_is_isolated_and_the_other_nine_are_registered(rig: An
     assert summary.calls <= 2 + 8
     state, _, code = rig.results()["03.mp4"]
     assert (state, bool(code)) == ("failed", True)
-    assert rig.rows("select request_id is not null, settled_run from results where key = '03.mp4'") == [
-        (True, run.run_id)
-    ]
+    assert rig.rows(
+        "select c.request_id is not null, o.run_no from vod_migrate.objects o join vod_migrate.calls c using (call_id) where key = '03.mp4'"
+    ) == [(True, run.run_no)]
 
 
 def test_a_wrong_template_group_stops_the_run_and_burns_nothing(rig: Any, sandbox: Sandbox) -> None:
@@ -291,7 +294,7 @@ def test_throttling_costs_no_object_an_attempt(rig: Any, sandbox: Sandbox) -> No
     summary = rig.run()
     assert summary.counts.registered == 300
     assert summary.throttled > 0
-    assert rig.rows("select count(*) from results where attempts > 0") == [(0,)]
+    assert rig.rows("select count(*) from vod_migrate.events where what in ('retry', 'failed')") == [(0,)]
     assert rig.store.quotas()[0][4] < 1, "the whole account has slowed down"
 
 
@@ -304,7 +307,7 @@ def test_trouble_on_the_way_costs_no_object_an_attempt(rig: Any, sandbox: Sandbo
     assert summary.counts.registered + summary.counts.already_registered == 200
     assert summary.counts.unknown == 0
     rig.assert_results_equal_truth()
-    assert rig.rows("select count(*) from results where attempts > 0") == [(0,)]
+    assert rig.rows("select count(*) from vod_migrate.events where what in ('retry', 'failed')") == [(0,)]
 
 
 def test_a_file_in_neither_list_is_tried_again_and_fails_after_five_silences(rig: Any, sandbox: Sandbox) -> None:
@@ -345,8 +348,8 @@ def test_stopping_lets_go_within_four_seconds_and_the_next_run_goes_on(rig: Any,
     with pytest.raises(Interrupted):
         rig.register(run, stop)
     assert time.monotonic() - told[0] < 4
-    assert rig.rows("select count(*) from claims") == [(0,)]
-    assert rig.rows("select count(*) from results where claim_token is not null and state = 'pending'") == [(0,)]
+    assert rig.rows("select count(*) from vod_migrate.workers where slot = 'one' and expires_at > now()") == [(0,)]
+    assert rig.rows("select count(*) from vod_migrate.blocks where token is not null") == [(0,)]
     assert finish(store=rig.store, run_id=run.run_id).state == "interrupted"
     sandbox.settings(latency_ms=0)
     again = rig.run()
@@ -360,8 +363,8 @@ def test_a_worker_in_the_same_slot_takes_its_predecessors_claims_at_once(rig: An
         sandbox.put(BUCKET, f"{number}.mp4")
     run = rig.prepare()
     rig.discover(run)
-    dead = rig.store.take_place(run.run_id, slot="one", worker="dead")
-    assert len(rig.store.claim(run.run_id, dead, most=500)) == 25
+    dead = rig.store.take_place(run, slot="one", host="dead")
+    assert len(rig.store.claim(run, dead).works) == 25
     rig.register(run, slot="one")
     assert len(sandbox.truth(BUCKET)) == 25
 
@@ -371,9 +374,9 @@ def test_a_worker_waits_for_what_a_living_sibling_holds(rig: Any, sandbox: Sandb
         sandbox.put(BUCKET, f"{number}.mp4")
     run = rig.prepare()
     rig.discover(run)
-    sibling = rig.store.take_place(run.run_id, slot="two", worker="alive")
-    rig.store.claim(run.run_id, sibling, most=5)
-    threading.Timer(1.0, rig.store.leave, args=(sibling,)).start()
+    sibling = rig.store.take_place(run, slot="two", host="alive")
+    rig.store.claim(run, sibling, most=5)
+    threading.Timer(1.0, rig.store.leave, args=(run, sibling)).start()
     rig.register(run, slot="one")
     assert len(sandbox.truth(BUCKET)) == 25
 

@@ -114,8 +114,8 @@ def test_a_scan_that_is_stopped_among_held_pages_goes_on_without_a_wrong_verdict
     with pytest.raises(Exception, match="told to stop"):
         rig.discover(run, stop)
     rig.store.merge_page = merged  # type: ignore[method-assign]
-    (scan,) = rig.store.open_scans(run.run_id)
-    assert scan.pages == 1
+    (scan,) = rig.store.open_scans(run)
+    assert scan.page_no == 1
     rig.discover(run)
     rig.register(run)
     told = finish(store=rig.store, run_id=run.run_id)
@@ -169,6 +169,10 @@ def test_a_run_shows_that_it_lives_before_its_first_page(rig: Rig) -> None:
     listing.start()
     seen = set()
     while listing.is_alive():
-        seen |= set(rig.rows("select alive_at from runs, scans where scans.run_id = runs.run_id and scans.pages = 0"))
+        seen |= set(
+            rig.rows(
+                "select expires_at from vod_migrate.workers join vod_migrate.scans using (run_no) where slot = 'discover' and page_no = 0"
+            )
+        )
         listing.join(0.1)
     assert len(seen) > 3

@@ -7,8 +7,6 @@ failover may forget a page), reads again where the scan stands.
 from __future__ import annotations
 
 import logging
-import os
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -20,6 +18,7 @@ from vod_migrate.discover.selection import Selection, storable
 from vod_migrate.discover.source import Pages
 from vod_migrate.errors import Interrupted, SourceError, SourceUnavailable, StoreError, VodMigrateError
 from vod_migrate.results.claims import DISCOVER
+from vod_migrate.results.process import this_process
 from vod_migrate.results.run import Run
 from vod_migrate.results.scan import Leftover, Scan, ScanKind, SelectedPage
 from vod_migrate.results.scans import ScanMoved
@@ -187,7 +186,7 @@ class Scanner:
 
         Where another process takes the role, `stop` is set.
         """
-        place = self._store.take_place(self._run, slot=DISCOVER, host=f"{socket.gethostname()}:{os.getpid()}")
+        place = self._store.take_place(self._run, slot=DISCOVER, host=this_process())
         over, displaced = threading.Event(), threading.Event()
 
         def renew() -> None:

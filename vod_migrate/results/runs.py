@@ -8,6 +8,7 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
+from vod_migrate.results.process import is_gone, this_process
 from vod_migrate.results.run import Gate, Run, RunSignal
 from vod_migrate.results.scan import PlanRecord, ScanKind
 from vod_migrate.results.session import QUERIES, Session, StoreConnection
@@ -64,8 +65,9 @@ class Runs(Session):
             if continues is not None:
                 QUERIES.continue_scans(connection, run_no=run_no, before=continues.run_no)
             QUERIES.take_place(
-                connection, run_no=run_no, slot=BETWEEN_TASKS, token=uuid.uuid4(), host="", lease=self.lease
+                connection, run_no=run_no, slot=BETWEEN_TASKS, token=uuid.uuid4(), host=this_process(), lease=self.lease
             )
+            _expire_gone(connection, migration_id=migration_id)
             list(QUERIES.close_dead_runs(connection, migration_id=migration_id, run_no=run_no))
             return run.run_id
 
@@ -153,7 +155,12 @@ class Runs(Session):
 
     def is_idle(self, run_id: str) -> bool:
         """Whether nobody works on a run: it has ended, or every lease has run out (in Airflow, for longer than tasks take to be retried)."""
-        return not self._do(lambda c: QUERIES.run_is_live(c, run_id=run_id))
+
+        def work(connection: StoreConnection) -> bool:
+            _expire_gone(connection, run_id=run_id)
+            return not QUERIES.run_is_live(connection, run_id=run_id)
+
+        return self._do(work)
 
     def signal(self, run_id: str, *, patience: float | None = 0.0) -> RunSignal:
         """Whether a run goes on. Cheap enough for every second; patience: seconds to wait for a database that is away."""
@@ -255,6 +262,14 @@ def _insert(
         execution=execution,
     )
     return None if run_no is None else int(run_no)
+
+
+def _expire_gone(connection: StoreConnection, *, run_id: str | None = None, migration_id: int | None = None) -> None:
+    """Ends the leases of processes of this machine that have ended, as far as that can be known."""
+    holders = QUERIES.living_holders(connection, run_id=run_id, migration_id=migration_id)
+    gone = [row["token"] for row in holders if is_gone(row["host"])]
+    if gone:
+        QUERIES.expire_leases(connection, tokens=gone)
 
 
 def _run_of_origin(connection: StoreConnection, run: Run) -> Any:

@@ -15,6 +15,7 @@ from vod_migrate.register.halt import StopRequest
 from vod_migrate.register.lease import Lease
 from vod_migrate.register.ledger import Ledger
 from vod_migrate.register.worker import Worker
+from vod_migrate.results.process import this_process
 from vod_migrate.results.recorder import Recorder
 from vod_migrate.results.stop_code import ASKED, stop_error
 from vod_migrate.results.store import Store
@@ -75,7 +76,7 @@ def register(
     parts = Parts(store=store, connection=connection, run=run, stop=halt, timings=timings)
     name = f"{socket.gethostname()}:{os.getpid()}"
     lease = Lease(store.lease)
-    place = store.take_place(run, slot=slot, host=name)
+    place = store.take_place(run, slot=slot, host=this_process())
     context = WorkerContext(
         store=store,
         run=run,

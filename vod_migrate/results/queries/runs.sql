@@ -52,6 +52,15 @@ select run_id, execution, state from vod_migrate.runs
 where dag_id = :dag_id and dag_run_id = :dag_run_id and task_group = :task_group
 order by execution desc limit 1;
 
+-- name: living_holders
+-- Who holds the leases of the runs under way: of one run, or of a migration.
+select distinct w.host, w.token from vod_migrate.workers w join vod_migrate.runs r using (run_no)
+where r.state = 'running' and w.expires_at > now() and (r.run_id = :run_id or r.migration_id = :migration_id);
+
+-- name: expire_leases!
+-- Leases whose processes have ended.
+update vod_migrate.workers set expires_at = now() where token = any(:tokens::uuid[]) and expires_at > now();
+
 -- name: close_dead_runs
 -- Runs of this migration that were killed are shown as interrupted, and their own rate ends with them.
 with dead as (
