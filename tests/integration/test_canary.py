@@ -32,8 +32,8 @@ def fill(sandbox: Sandbox, plain: int = 60, odd: list[str] | None = None) -> Non
 
 
 def first_call(rig: Any) -> set[str]:
-    query = """select key from outcomes join results using (result_id)
-               where call_id = (select call_id from calls order by started_at limit 1)"""
+    query = """select key from vod_migrate.objects
+               where call_id = (select call_id from vod_migrate.calls order by started_at limit 1)"""
     return {key for (key,) in rig.rows(query)}
 
 
@@ -49,7 +49,9 @@ def test_the_oddest_keys_go_first_alone_and_are_looked_up_before_the_rest(rig: A
     assert looked_at(sandbox) == 10
     assert rig.calls() == 7
     rig.assert_results_equal_truth()
-    began = rig.rows("select started_at, started_at + make_interval(secs => seconds) from calls order by started_at")
+    began = rig.rows(
+        "select started_at, started_at + make_interval(secs => seconds) from vod_migrate.calls order by started_at"
+    )
     assert all(later[0] >= began[0][1] for later in began[1:])
 
 
@@ -131,7 +133,8 @@ def test_when_every_first_file_fails_the_run_stops_says_what_they_share_and_noth
     ):
         assert words in told
     assert rig.calls() == 2
-    assert set(rig.rows("select state, attempts, alone, media_id from results")) == {("pending", 0, False, None)}
+    assert rig.rows("select count(*) from vod_migrate.objects") == [(0,)]
+    assert set(rig.rows("select attempts, no_answers from vod_migrate.work")) == {(0, 0)}
     assert (summary.counts.failed, summary.counts.pending) == (0, 66)
     sandbox.clear_faults()
     assert rig.run().error is None
@@ -196,7 +199,7 @@ def test_of_several_workers_one_sends_the_canary_and_the_others_wait(rig: Any, s
         thread.join()
     assert ended == [None] * 3
     assert looked_at(sandbox) == 10
-    began = [row[0] for row in rig.rows("select started_at from calls order by started_at")]
+    began = [row[0] for row in rig.rows("select started_at from vod_migrate.calls order by started_at")]
     assert (began[1] - began[0]).total_seconds() > 0.4
     rig.assert_results_equal_truth()
 

@@ -65,27 +65,30 @@ class FaultRig(Rig):
         return summary, self.outcomes(summary), self.calls_but_ok(summary)
 
     def outcomes(self, summary: Summary) -> dict[str, int]:
-        return dict(self.rows("select outcome, count(*) from outcomes where run_id = %s group by 1", summary.run_id))
+        """What the run counted, and how often an object was tried again."""
+        counted = self.rows(
+            "select outcome, sum(objects)::int from vod_migrate.counts join vod_migrate.runs using (run_no) "
+            "where run_id = %s group by 1 having sum(objects) <> 0",
+            summary.run_id,
+        )
+        again = self.rows(
+            "select what, count(*) from vod_migrate.events join vod_migrate.runs using (run_no) "
+            "where run_id = %s and what in ('retry', 'unknown') group by 1",
+            summary.run_id,
+        )
+        return dict([*counted, *again])
 
     def calls_but_ok(self, summary: Summary) -> list[tuple[Any, ...]]:
         return self.rows(
-            "select answer, code, http_status from calls where run_id = %s and answer <> 'ok'", summary.run_id
+            "select answer, code, http_status from vod_migrate.calls join vod_migrate.runs using (run_no) "
+            "where run_id = %s and answer <> 'ok'",
+            summary.run_id,
         )
 
-    def results(self, bucket: str = BUCKET) -> dict[str, tuple[str, str | None, str | None]]:
-        rows = self.rows(
-            "select key, state, media_id, code from results where bucket = %s and account = %s",
-            bucket,
-            self.connection.account,
-        )
-        return {row[0]: (row[1], row[2], row[3]) for row in rows}
-
-    def attempts(self) -> int:
-        return int(
-            self.rows("select sum(attempts + no_answers) from results where account = %s", self.connection.account)[0][
-                0
-            ]
-        )
+    def attempts(self, summary: Summary) -> int:
+        """How often an answer cost an object of the run a try."""
+        again = self.outcomes(summary)
+        return again.get("retry", 0) + again.get("unknown", 0)
 
     def counted(self, api: str = "RegisterMedia") -> dict[str, Any]:
         return self.sandbox.counters()[api]
@@ -156,7 +159,7 @@ def test_a_call_without_a_proper_answer_is_made_once_more_and_costs_no_object_an
     assert (summary.state, outcomes, trouble) == ("succeeded", HALF_KNOWN if effect else REGISTERED, [call])
     counted = rig.counted()
     assert (counted["requests"], counted["effects"], counted["faults_by_kind"]) == (3, 2 + effect, {fault["kind"]: 1})
-    assert rig.attempts() == 0
+    assert rig.attempts(summary) == 0
     rig.assert_results_equal_truth()
 
 
@@ -186,7 +189,7 @@ def test_an_outage_is_waited_out_and_costs_no_object_an_attempt(rig: FaultRig) -
     rig.sandbox.plan([{"kind": "http_503", "api": "RegisterMedia", "until": 1.5}])
     rig.register(run)
     summary = finish(store=rig.store, run_id=run.run_id)
-    assert (summary.state, rig.outcomes(summary), rig.attempts()) == ("succeeded", REGISTERED, 0)
+    assert (summary.state, rig.outcomes(summary), rig.attempts(summary)) == ("succeeded", REGISTERED, 0)
     assert set(rig.calls_but_ok(summary)) == {("transient", "ServiceUnAvailable", 503)}
     assert rig.counted()["effects"] == 2
 
@@ -217,7 +220,7 @@ def test_a_stop_of_the_account_ends_the_run_at_one_call_with_everything_pending_
     assert advice in str(summary.error)
     assert code in str(summary.error)
     assert (outcomes, [(answer, told) for answer, told, _ in trouble]) == ({}, [("stopped", code)])
-    assert (rig.counted()["requests"], rig.attempts()) == (1, 0)
+    assert (rig.counted()["requests"], rig.attempts(summary)) == (1, 0)
     rig.sandbox.clear_faults()
     assert rig.told()[1] == REGISTERED, "the next run goes on"
 
@@ -244,7 +247,7 @@ def test_a_refusal_of_every_single_file_stops_the_run_with_everything_pending(ri
     rig.sandbox.plan([{"kind": "error", "api": "RegisterMedia", "code": "InvalidParameter"}])
     summary, outcomes, _ = rig.told()
     assert (summary.state, type(summary.error), summary.counts.pending) == ("stopped", AllRefused, OBJECTS)
-    assert (outcomes, rig.attempts()) == ({}, 0)
+    assert (outcomes, rig.attempts(summary)) == ({}, 0)
     rig.sandbox.clear_faults()
     assert rig.told()[1] == REGISTERED
 
@@ -373,7 +376,10 @@ def test_two_files_with_one_media_id_in_a_reply_get_neither_and_are_asked_about_
     rig.sandbox.plan([{"kind": "same_media_id", "keys": "*0[67]*", "times": 2}])
     summary, outcomes, _ = rig.told()
     assert (summary.calls, outcomes) == (4, {"registered": 18, "retry": 2, "already_registered": 2})
-    codes = rig.rows("select code from outcomes where run_id = %s and outcome = 'retry'", summary.run_id)
+    codes = rig.rows(
+        "select code from vod_migrate.events join vod_migrate.runs using (run_no) where run_id = %s and what = 'retry'",
+        summary.run_id,
+    )
     assert codes == [("media_id_clash",)] * 2
     rig.assert_results_equal_truth()
 

@@ -82,26 +82,29 @@ def test_taking_a_place_and_merging_a_page_may_be_repeated(rig: Any, sandbox: Sa
     put(sandbox, 30)
     run = rig.prepare(limit=20)
     with losing_the_next_commits_answer(rig) as lost:
-        rig.store.take_place(run.run_id, slot="one", worker="w")
+        rig.store.take_place(run, slot="one", host="h")
     assert lost
-    (scan,) = rig.store.open_scans(run.run_id)
+    place = rig.store.take_place(run, slot="discover", host="h")
+    (scan,) = rig.store.open_scans(run)
     objects = tuple(
         MediaObject(bucket=BUCKET, key=f"f{number:05}.mp4", size=5, etag="E", last_modified=dt.datetime.now(dt.UTC))
         for number in range(30)
     )
     listing = engine_listing(objects)
     with losing_the_next_commits_answer(rig) as lost:
-        after = rig.store.merge_page(run, scan, listing)
+        after = rig.store.merge_page(run, place, scan, listing)
     assert lost
-    assert (after.pages, after.counts["queued"], after.left_out["limit"], after.limited) == (1, 20, 10, True)
-    assert rig.rows("select count(*) from results") == [(20,)]
+    assert (after.page_no, after.counts["queued"], after.left_out["limit"], after.limited) == (1, 20, 10, True)
+    assert rig.rows("select count(*) from vod_migrate.work") == [(20,)]
 
 
 def engine_listing(objects: tuple[MediaObject, ...]) -> Any:
     from vod_migrate.results.scan import SelectedPage  # noqa: PLC0415 - one use
 
     keys = tuple(found.key for found in objects)
-    return SelectedPage(keys=keys, listed=len(keys), selected=objects, left_out={}, cursor=None)
+    return SelectedPage(
+        keys=keys, listed=len(keys), selected=objects, left_out={}, cursor=None, fetched=time.monotonic()
+    )
 
 
 def test_a_helper_ends_when_its_run_is_ended_elsewhere_and_the_next_run_goes_on(rig: Any, sandbox: Sandbox) -> None:
@@ -195,10 +198,10 @@ def test_a_worker_that_lost_its_place_claims_nothing_more(rig: Any, sandbox: San
     put(sandbox, 40)
     run = rig.prepare()
     rig.discover(run)
-    old = rig.store.take_place(run.run_id, slot="one", worker="old")
-    new = rig.store.take_place(run.run_id, slot="one", worker="new")
-    assert rig.store.claim(run.run_id, old, most=500) == []
-    assert len(rig.store.claim(run.run_id, new, most=500)) == 40
+    old = rig.store.take_place(run, slot="one", host="old")
+    new = rig.store.take_place(run, slot="one", host="new")
+    assert rig.store.claim(run, old).works == ()
+    assert len(rig.store.claim(run, new).works) == 40
 
 
 def test_a_worker_whose_lease_ran_out_does_not_send_its_own_queue_twice(rig: Any, sandbox: Sandbox) -> None:
@@ -208,7 +211,7 @@ def test_a_worker_whose_lease_ran_out_does_not_send_its_own_queue_twice(rig: Any
     thread, raised = in_background(rig.register, run)
     time.sleep(1.5)
     with rig.store.connection() as connection:
-        connection.execute("update claims set expires_at = now() - interval '1 second'")
+        connection.execute("update vod_migrate.workers set expires_at = now() - interval '1 second'")
     thread.join(60)
     assert (thread.is_alive(), raised) == (False, [])
     assert rig.calls() == 12
@@ -246,8 +249,7 @@ def test_a_silent_airflow_run_is_adopted_after_a_quarter_of_an_hour(rig: Any, sa
     put(sandbox, 20)
     silent = airflow_run(rig, rig.migration(), "r1")
     rig.discover(silent)
-    with rig.store.connection() as connection:
-        connection.execute("update runs set alive_at = now() - interval '16 minutes'")
+    rig.lapse(silent)
     assert rig.run().counts.registered == 20
     assert rig.store.run(silent.run_id).state == "interrupted"
 
@@ -329,9 +331,11 @@ def test_an_object_refused_once_and_then_adopted_still_gets_its_try_alone(rig: A
     run = rig.prepare()
     rig.discover(run)
     with rig.store.connection() as connection:
-        connection.execute("update results set attempts = 1, alone = true")
+        connection.execute("update vod_migrate.work set attempts = 1")
+        connection.execute("update vod_migrate.blocks set alone = true")
+    rig.lapse(run)
     assert rig.run().counts.registered == 5
-    assert [row[0] for row in rig.rows("select files from calls")] == [1] * 5
+    assert [row[0] for row in rig.rows("select files from vod_migrate.calls")] == [1] * 5
 
 
 def test_a_prefix_that_was_denied_half_way_marks_nothing_as_gone(

@@ -33,11 +33,11 @@ def test_slots_lie_an_interval_apart_and_end_two_seconds_ahead(store: Store, rat
     while reserve(store).due is not None:
         with store.connection() as connection:
             row = connection.execute(
-                "select next_at, extract(epoch from next_at - clock_timestamp()) from quotas"
+                "select next_at, extract(epoch from next_at - clock_timestamp()) as ahead from vod_migrate.quotas"
             ).fetchone()
         assert row is not None
-        slots.append(row[0].timestamp())
-        ahead = float(row[1])
+        slots.append(row["next_at"].timestamp())
+        ahead = float(row["ahead"])
     for first, second in itertools.pairwise(slots):
         assert second - first >= 1 / rate - 1e-4
     assert len(slots) >= AHEAD_SECONDS * rate - 1
@@ -75,14 +75,14 @@ def test_a_lower_priority_books_less_far_ahead_while_a_higher_one_has_work(
     with store.connection() as connection:
         row = connection.execute(
             """
-            select vod_migrate_ahead(array[null, null, clock_timestamp() - make_interval(secs => %s), null,
+            select vod_migrate.ahead(array[null, null, clock_timestamp() - make_interval(secs => %s), null,
                                            clock_timestamp() - make_interval(secs => %s)]::timestamptz[],
-                                     3, 10, %s, %s, %s, %s)
+                                     3, 10, %s, %s, %s, %s) as ahead
             """,
             (since_own, since_higher, LOOK_AHEAD.ahead, LOOK_AHEAD.yielding, LOOK_AHEAD.busy, LOOK_AHEAD.lowest),
         ).fetchone()
     assert row is not None
-    assert row[0] == ahead, reason
+    assert row["ahead"] == ahead, reason
 
 
 def test_the_model_knows_the_share_in_force(store: Store) -> None:
@@ -91,11 +91,12 @@ def test_the_model_knows_the_share_in_force(store: Store) -> None:
         for share in (0.1, 0.33, 0.64, 0.999, 1.0):
             for seconds in (-5.0, 0.0, 0.5, 1.0, 7.0, 20.0, 44.0, 60.0, 1e7):
                 row = connection.execute(
-                    "select vod_migrate_share(%s, clock_timestamp() - make_interval(secs => %s))", (share, seconds)
+                    "select vod_migrate.share(%s, clock_timestamp() - make_interval(secs => %s)) as share",
+                    (share, seconds),
                 ).fetchone()
                 assert row is not None
                 # The function reads the clock again, some microseconds later.
-                assert row[0] == pytest.approx(share_in_force(share=share, seconds_since_cut=seconds), abs=1e-3)
+                assert row["share"] == pytest.approx(share_in_force(share=share, seconds_since_cut=seconds), abs=1e-3)
 
 
 def test_the_model_knows_what_a_refusal_leaves(store: Store) -> None:
@@ -103,13 +104,13 @@ def test_the_model_knows_what_a_refusal_leaves(store: Store) -> None:
         for share in (0.1, 0.11, 0.5, 1.0):
             store.set_quota(*ACCOUNT, rate)
             with store.connection() as connection:
-                connection.execute("update quotas set factor = %s, cut_at = clock_timestamp()", (share,))
+                connection.execute("update vod_migrate.quotas set factor = %s, cut_at = clock_timestamp()", (share,))
             store.slow_down(*ACCOUNT, cut=CUT, most_cut=MOST_CUT, lowest=LOWEST, pause=0.0)
             with store.connection() as connection:
-                row = connection.execute("select factor from quotas").fetchone()
+                row = connection.execute("select factor from vod_migrate.quotas").fetchone()
             assert row is not None
-            assert row[0] == pytest.approx(share_after_refusal(share=share, rate=rate), abs=2e-3), (rate, share)
-            assert LOWEST <= row[0] <= max(share, LOWEST)
-            assert row[0] >= share / 2 - 1e-2
-            if row[0] > LOWEST:
-                assert (share - row[0]) * rate <= 0.5 + 1e-2
+            assert row["factor"] == pytest.approx(share_after_refusal(share=share, rate=rate), abs=2e-3), (rate, share)
+            assert LOWEST <= row["factor"] <= max(share, LOWEST)
+            assert row["factor"] >= share / 2 - 1e-2
+            if row["factor"] > LOWEST:
+                assert (share - row["factor"]) * rate <= 0.5 + 1e-2

@@ -168,14 +168,14 @@ def test_a_migrations_pace_by_hand_holds_while_a_run_of_it_is_under_way_and_then
 
     assert kept() == [30]
     control.set_migration_rate(rig.store, "default", "nightly", 7)
-    with rig.store.presence(first.run_id):
-        rig.prepare(capped)
-        assert kept() == [7]
-    for (run_id,) in rig.rows("select run_id from runs"):
+    rig.store.take_place(first, slot="one", host="h")
+    rig.prepare(capped)
+    assert kept() == [7]
+    for (run_id,) in rig.rows("select run_id from vod_migrate.runs"):
         finish(store=rig.store, run_id=run_id)
     rig.prepare(capped)
     assert kept() == [30]
-    for (run_id,) in rig.rows("select run_id from runs"):
+    for (run_id,) in rig.rows("select run_id from vod_migrate.runs"):
         finish(store=rig.store, run_id=run_id)
     rig.prepare()
     assert kept() == []
