@@ -105,7 +105,7 @@ class Rig:
             bucket,
         )
         waiting = self.rows(
-            "select key, 'pending', null, null from vod_migrate.work join vod_migrate.queues using (queue_no, source_id) "
+            "select key, 'pending' as state, null as media_id, null as code from vod_migrate.work join vod_migrate.queues using (queue_no, source_id) "
             "join vod_migrate.sources using (source_id) where bucket = %s and gate = 'open'",
             bucket,
         )

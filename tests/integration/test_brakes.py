@@ -104,7 +104,7 @@ def test_a_run_whose_service_is_down_for_good_ends_when_its_minutes_are_over(rig
     assert time.monotonic() - began < 8
     summary = finish(store=rig.store, run_id=run.run_id)
     assert (summary.state, summary.counts.pending + summary.counts.unknown) == ("paused", 50)
-    assert rig.rows("select max(attempts), max(no_answers) from vod_migrate.work") == [(0, 0)]
+    assert rig.rows("select max(attempts), max(no_answers) as no_answers from vod_migrate.work") == [(0, 0)]
     sandbox.clear_faults()
     assert rig.run().counts.registered == 50
 

@@ -22,15 +22,15 @@ from vod_migrate.results.store import Store
 ACCOUNT = ("studio", "RegisterMedia")
 
 
-def reserve(store: Store) -> Reservation:
-    return store.reserve_slot(*ACCOUNT, "", priority=PRIORITY, look=LOOK_AHEAD)
+def reserve(store: Store, count: int = 1) -> Reservation:
+    return store.reserve_slots(*ACCOUNT, "", count=count, priority=PRIORITY, look=LOOK_AHEAD)
 
 
 @pytest.mark.parametrize("rate", [2.0, 20.0, 50.0])
 def test_slots_lie_an_interval_apart_and_end_two_seconds_ahead(store: Store, rate: float) -> None:
     store.set_quota(*ACCOUNT, rate)
     slots, ahead = [], 0.0
-    while reserve(store).due is not None:
+    while reserve(store).due:
         with store.connection() as connection:
             row = connection.execute(
                 "select next_at, extract(epoch from next_at - clock_timestamp()) as ahead from vod_migrate.quotas"
@@ -45,14 +45,22 @@ def test_slots_lie_an_interval_apart_and_end_two_seconds_ahead(store: Store, rat
     assert ahead >= AHEAD_SECONDS - 0.5
 
 
+def test_slots_that_are_reserved_together_lie_an_interval_apart_and_no_more_are_given_than_there_is_room_for(
+    store: Store,
+) -> None:
+    store.set_quota(*ACCOUNT, 10.0)
+    due = reserve(store, 8).due
+    assert [later - first for first, later in itertools.pairwise(due)] == pytest.approx([0.1] * 7)
+    (following,) = reserve(store).due
+    assert following - due[-1] == pytest.approx(0.1, abs=0.05)
+    assert len(reserve(store, 16).due) in (4, 8), "half as many, until they lie within two seconds"
+
+
 def test_an_idle_account_saves_no_slots_up(store: Store) -> None:
     store.set_quota(*ACCOUNT, 4.0)
-    first = reserve(store).due
+    assert reserve(store).due
     time.sleep(1.0)
-    second, third = reserve(store).due, reserve(store).due
-    assert first is not None
-    assert second is not None
-    assert third is not None
+    (second,), (third,) = reserve(store).due, reserve(store).due
     assert second == pytest.approx(time.monotonic(), abs=0.1)
     assert third - second == pytest.approx(0.25, abs=0.05)
 

@@ -182,11 +182,11 @@ def test_a_clock_that_steps_back_holds_up_nobody_and_is_noted(store: Store, capl
             "update vod_migrate.quotas set next_at = now() + interval '10 min', cut_at = now() + interval '10 min', factor = 0.1, "
             "taken_at = array_fill(now() + interval '10 min', array[10])"
         )
-    first = store.reserve_slot("default", "RegisterMedia", "", priority=5, look=LOOK_AHEAD)
-    assert (first.due, first.ask_again_in) == (None, 0.0)
+    first = store.reserve_slots("default", "RegisterMedia", "", count=1, priority=5, look=LOOK_AHEAD)
+    assert (first.due, first.ask_again_in) == ((), 0.0)
     assert "stepped back" in caplog.text
-    second = store.reserve_slot("default", "RegisterMedia", "", priority=5, look=LOOK_AHEAD)
-    assert second.due is not None
+    second = store.reserve_slots("default", "RegisterMedia", "", count=1, priority=5, look=LOOK_AHEAD)
+    assert second.due
     with store.connection() as connection:
         row = connection.execute(
             "select reset_at, vod_migrate.share(factor, cut_at) from vod_migrate.quotas"
@@ -198,8 +198,8 @@ def test_a_clock_that_steps_back_holds_up_nobody_and_is_noted(store: Store, capl
 def test_a_pause_that_the_service_asked_for_is_no_step_of_the_clock(store: Store) -> None:
     store.keep_quota("default", "RegisterMedia", 47)
     store.slow_down("default", "RegisterMedia", cut=0.5, most_cut=0.5, lowest=0.1, pause=60)
-    asked = store.reserve_slot("default", "RegisterMedia", "", priority=5, look=LOOK_AHEAD)
-    assert asked.due is None
+    asked = store.reserve_slots("default", "RegisterMedia", "", count=1, priority=5, look=LOOK_AHEAD)
+    assert not asked.due
     assert asked.ask_again_in == pytest.approx(58, abs=2)
 
 

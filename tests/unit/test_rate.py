@@ -48,8 +48,10 @@ class Rows:
     def keep_quota(self, account: str, api: str, rate: float) -> float:
         return self.rates.setdefault(f"{account}/{api}", rate)
 
-    def reserve_slot(self, account: str, api: str, scope: str, *, priority: int, look: LookAhead) -> Reservation:
-        assert (account, api, priority) == ("studio", "RegisterMedia", 5)
+    def reserve_slots(
+        self, account: str, api: str, scope: str, *, count: int, priority: int, look: LookAhead
+    ) -> Reservation:
+        assert (account, api, priority, count) == ("studio", "RegisterMedia", 5, 1)
         name, now = scope or "account", self.clock.now()
         if name not in self.rates:
             raise KeyError(name)
@@ -57,7 +59,7 @@ class Rows:
         if due is None:
             return Reservation(ask_again_in=self.until[name] - look.ahead - now)
         self.until[name] = due + 1 / self.rates[name]
-        return Reservation(due=due)
+        return Reservation(due=(due,))
 
     def slow_down(self, account: str, api: str, *, cut: float, most_cut: float, lowest: float, pause: float) -> None:
         assert (account, api) == ("studio", "RegisterMedia")
@@ -164,8 +166,10 @@ def test_a_breaker_knows_whether_others_were_answered_since() -> None:
 class NoRows(Rows):
     """Somebody deleted the rate."""
 
-    def reserve_slot(self, account: str, api: str, scope: str, *, priority: int, look: LookAhead) -> Reservation:
-        raise KeyError(account, api, scope, priority, look)
+    def reserve_slots(
+        self, account: str, api: str, scope: str, *, count: int, priority: int, look: LookAhead
+    ) -> Reservation:
+        raise KeyError(account, api, scope, count, priority, look)
 
 
 @pytest.mark.parametrize(

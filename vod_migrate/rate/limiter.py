@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import random
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -64,6 +65,10 @@ LOWEST = 0.1
 """The smallest share of the rate that cuts leave."""
 
 
+MOST_TOGETHER = 32
+"""Slots in one reservation at most."""
+
+
 MOST_PAUSE_SECONDS = 60.0
 """A longer Retry-After of the service is cut to this: a broken header must not stop an account for years."""
 
@@ -87,9 +92,9 @@ LOOK_AHEAD = LookAhead()
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Reservation:
-    """A slot at `due` on the monotonic clock; or None, and after how many seconds to ask again."""
+    """Slots at `due` on the monotonic clock; or none, and after how many seconds to ask again."""
 
-    due: float | None = None
+    due: tuple[float, ...] = ()
     ask_again_in: float = 0.0
 
 
@@ -100,8 +105,10 @@ class RateStore(Protocol):
         """Makes the account's row if there is none and returns its rate."""
         ...
 
-    def reserve_slot(self, account: str, api: str, scope: str, *, priority: int, look: LookAhead) -> Reservation:
-        """The next slot, or when to ask again.
+    def reserve_slots(
+        self, account: str, api: str, scope: str, *, count: int, priority: int, look: LookAhead
+    ) -> Reservation:
+        """The next slots, up to so many, or when to ask again.
 
         Raises:
             KeyError: there is no such row.
@@ -114,6 +121,52 @@ class RateStore(Protocol):
         pause: seconds for which nobody sends.
         """
         ...
+
+
+class _Queue:
+    """The threads that wait for slots of one rate. The first of them reserves for all; the others find what it brought."""
+
+    def __init__(self) -> None:
+        self._door = threading.Lock()
+        self._count = threading.Lock()
+        self._waiting = 0
+        self._most = MOST_TOGETHER
+        self._asked = 0
+        self._due: deque[float] = deque()
+
+    @contextmanager
+    def waits(self, clock: Clock) -> Iterator[None]:
+        """A thread waits in the queue, until it is the first."""
+        with self._count:
+            self._waiting += 1
+        try:
+            while not self._door.acquire(timeout=ASK_AGAIN_SECONDS):
+                clock.sleep(0.0)
+            try:
+                yield
+            finally:
+                self._door.release()
+        finally:
+            with self._count:
+                self._waiting -= 1
+
+    def next(self, now: float) -> float | None:
+        """A slot that was brought and is not late."""
+        while self._due:
+            due = self._due.popleft()
+            if now - due <= LATE_SECONDS:
+                return due
+        return None
+
+    def asks(self) -> int:
+        """How many slots to reserve: one for each who waits, but not many more than there were the last time."""
+        self._asked = max(1, min(self._waiting, self._most))
+        return self._asked
+
+    def add(self, due: Sequence[float]) -> None:
+        """What was reserved."""
+        self._due.extend(due)
+        self._most = MOST_TOGETHER if len(due) == self._asked else 2 * max(1, len(due))
 
 
 class RateLimiter:
@@ -136,7 +189,7 @@ class RateLimiter:
         self.clock = clock
         self._caps = caps
         self._priority = priority
-        self._doors: dict[str, threading.Lock] = {}
+        self._queues: dict[str, _Queue] = {}
 
     def wait(self) -> None:
         """Returns when a call may leave.
@@ -156,37 +209,29 @@ class RateLimiter:
 
     def _slot(self, scope: str) -> float | None:
         """The next slot; None where the rate is gone, as a run's own is once the run has ended."""
-        reserved = self._reserve(scope)
-        if reserved is None or reserved.due is not None:
-            return None if reserved is None else reserved.due
-        # One of the worker's threads asks again and again, the others queue behind it.
-        with self._door(scope):
-            while True:
-                reserved = self._reserve(scope)
-                if reserved is None or reserved.due is not None:
-                    return None if reserved is None else reserved.due
-                wait = min(ASK_AGAIN_SECONDS, max(0.01, reserved.ask_again_in))
-                self.clock.sleep(random.uniform(0.75, 1.25) * wait)  # noqa: S311 - spreading, not secrecy
+        queue = self._queues.setdefault(scope, _Queue())
+        with queue.waits(self.clock):
+            while (due := queue.next(self.clock.now())) is None:
+                reserved = self._reserve(scope, queue.asks())
+                if reserved is None:
+                    return None
+                queue.add(reserved.due)
+                if not reserved.due:
+                    wait = min(ASK_AGAIN_SECONDS, max(0.01, reserved.ask_again_in))
+                    self.clock.sleep(random.uniform(0.75, 1.25) * wait)  # noqa: S311 - spreading, not secrecy
+            return due
 
-    def _reserve(self, scope: str) -> Reservation | None:
+    def _reserve(self, scope: str, count: int) -> Reservation | None:
         try:
-            return self._rows.reserve_slot(self._account, self._api, scope, priority=self._priority, look=LOOK_AHEAD)
+            return self._rows.reserve_slots(
+                self._account, self._api, scope, count=count, priority=self._priority, look=LOOK_AHEAD
+            )
         except KeyError:
             if scope:
                 return None
             raise StoreError(
                 f"the rate of account {self._account!r} for {self._api} is missing from the results database: {self._remedy}"
             ) from None
-
-    @contextmanager
-    def _door(self, scope: str) -> Iterator[None]:
-        door = self._doors.setdefault(scope, threading.Lock())
-        while not door.acquire(timeout=ASK_AGAIN_SECONDS):
-            self.clock.sleep(0.0)
-        try:
-            yield
-        finally:
-            door.release()
 
     @property
     def _remedy(self) -> str:

@@ -29,6 +29,7 @@ from enum import Enum
 from vod_migrate.errors import CanaryFailed, Interrupted
 from vod_migrate.media import FILES_PER_CALL, Batch, Outcome, Reply, Verdict
 from vod_migrate.migration.options import Mode
+from vod_migrate.register.aside import Aside
 from vod_migrate.register.canary_keys import Failure, in_common, pick_canary
 from vod_migrate.register.context import WorkerContext
 from vod_migrate.register.media_check import Match, MediaCheck
@@ -68,9 +69,9 @@ class Canary:
         context: WorkerContext,
         *,
         batches: Callable[[Sequence[Work]], list[Batch]],
-        claim_last: Callable[[], Sequence[Work]],
+        aside: Aside,
     ) -> None:
-        """batches: describes objects, leaving out those that cannot be described; claim_last: claims from the far end of the backlog."""
+        """batches: describes objects, leaving out those that cannot be described; aside: takes what is claimed with the canary."""
         self._context = context
         self._store = context.store
         self._run = context.run
@@ -78,10 +79,9 @@ class Canary:
         self._timings = context.timings
         self._check_media = context.check_media
         self._batches = batches
-        self._claim_last = claim_last
+        self._aside = aside
         self._lock = threading.Lock()
         self._sent: dict[str, _Sent] = {}
-        self._rest: list[Work] = []
         self._second = False
         self._gathering_since: float | None = None
         self._next_try = 0.0
@@ -122,16 +122,13 @@ class Canary:
             self._end()
             return False
         chosen = {found.key for found in pick_canary([work.object for work in works])}
-        self._rest = [work for work in works if work.key not in chosen]
-        if not self._send([work for work in works if work.key in chosen]):
+        rest = [work for work in works if work.key not in chosen]
+        if self._send([work for work in works if work.key in chosen]):
+            self._aside.put(rest)
+        else:
             # None of them can even be described; the next ones are tried.
-            self._store.release(self._place, {work.block_id for work in self.rest()})
+            self._store.release(self._place, {work.block_id for work in rest})
         return True
-
-    def rest(self) -> list[Work]:
-        """What was claimed with the canary and waits for its verdict; each once."""
-        rest, self._rest = self._rest, []
-        return rest
 
     def received(self, reply: Reply) -> None:
         """A call came back; replies to other calls are ignored."""
@@ -190,9 +187,7 @@ class Canary:
     def _send_second(self) -> bool:
         """A second opinion from the far end of the backlog: one broken folder must not hold up a bucket for ever."""
         self._second = True
-        works = [*self._rest, *self._claim_last()]
-        self._rest = works[:-SECOND_OBJECTS]
-        return self._send(works[-SECOND_OBJECTS:])
+        return self._send(self._aside.far_end(SECOND_OBJECTS))
 
     def _check(self) -> None:
         check_media = self._check_media

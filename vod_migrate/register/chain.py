@@ -55,7 +55,7 @@ def chain(
     call: Registrar = Tracked(context.client, context.hand)
     call = Recorded(call, context, accepted=accepted)
     call = Limited(call, rate, may_leave=may_leave)
-    call = CallsLimited(call, store, run)
+    call = CallsLimited(call, store, run, clock=context.clock)
     call = Fenced(call, context.lease, renew=renew, still_held=lambda keys: store.still_held(run, place, keys))
     call = Guarded(call, breaker)
     call = Retried(call, clock=context.clock, breaker=breaker, timings=context.timings)

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from vod_migrate.describe.describer import Rejected
 from vod_migrate.errors import Interrupted, VodMigrateError
 from vod_migrate.media import Batch, Entry
+from vod_migrate.register.aside import Aside
 from vod_migrate.register.batcher import Batcher
 from vod_migrate.register.canary import Canary
 from vod_migrate.register.context import WorkerContext
@@ -39,11 +40,8 @@ class Feeder:
         self._timings = context.timings
         self._renew = renew
         self._batcher = self._new_batcher()
-        self.canary = Canary(
-            context,
-            batches=lambda works: self._in_batches(self._described(works)),
-            claim_last=lambda: self._claim(most=1, last=True).works,
-        )
+        self._aside = Aside(lambda: self._claim(most=1, last=True).works)
+        self.canary = Canary(context, batches=lambda works: self._in_batches(self._described(works)), aside=self._aside)
         self._claiming = threading.Lock()
         self._blocks: tuple[int, ...] = ()
         self._idle_since: float | None = None
@@ -59,8 +57,8 @@ class Feeder:
         while not self._halt.asked:
             if self._hand.waiting >= self._run.spec.register_.threads or self.canary.holds_back():
                 self._halt.wait(self._timings.idle / 2)
-            elif rest := self.canary.rest():
-                self._put(rest)
+            elif waiting := self._aside.take():
+                self._put(waiting)
             elif (claimed := self._claim(most=self.canary.pool or CLAIM_OBJECTS)).works:
                 self._idle_since = None
                 if self.canary.took(claimed.works):
@@ -71,11 +69,8 @@ class Feeder:
                 return
 
     def far_end(self, most: int) -> Sequence[Entry]:
-        """Some entries from the end of the backlog; what else was claimed with them waits to be sent."""
-        entries = self._described(self._claim(most=most, last=True).works)
-        rest, taken = entries[:-most], entries[-most:]
-        self._hand.put(self._in_batches(rest))
-        return taken
+        """Some entries from the far end of the backlog."""
+        return self._described(self._aside.far_end(most))
 
     def _claim(self, *, most: int, alone: bool = False, last: bool = False) -> Claimed:
         with self._claiming:
@@ -138,7 +133,7 @@ class Feeder:
         self._idle_since = self._idle_since or time.monotonic()
         in_hand = self._hand.busy or len(self._batcher)
         if limited:
-            if not in_hand:
+            if not in_hand and not left.taken:
                 raise limit_reached(f"sent the {self._run.pause_after.objects:,} objects")
             self._hand.put(self._batcher.flush())
         elif left.open_scans:

@@ -32,7 +32,7 @@ class Lease:
     def renewed(self, asked: float) -> None:
         """The database renewed it; asked: time.monotonic() before it was asked to."""
         with self._lock:
-            self._lapsed |= asked - self._renewed >= self.seconds
+            self._lapsed |= time.monotonic() - self._renewed >= self.seconds
             self._renewed = asked
 
     def holds(self) -> bool:

@@ -13,45 +13,64 @@ from vod_migrate.media import Batch, Reply
 from vod_migrate.register.registrar import Registrar
 from vod_migrate.results.run import Run
 from vod_migrate.results.store import Store
+from vod_migrate.shutdown import Clock
+
+_GLANCE_SECONDS = 0.05
 
 
 class CallsLimited:
     """Makes as many calls as the run's `pause_after.calls` allows, and then ends the run."""
 
-    def __init__(self, inner: Registrar, store: Store, run: Run) -> None:
+    def __init__(self, inner: Registrar, store: Store, run: Run, *, clock: Clock) -> None:
         self._inner = inner
         self._store = store
         self._run = run
         self._most = run.pause_after.calls
+        self._clock = clock
         self._lock = threading.Lock()
-        self._unused = 0
+        self._under_way = self._unused = 0
+        self._used_up = False
 
     def register(self, batch: Batch) -> Reply:
         """Sends the batch.
 
         Raises:
-            BrakeReached: no more calls may be made.
+            BrakeReached: no more calls may be made, and those that were counted have been.
         """
         if self._most is None:
             return self._inner.register(batch)
-        if not self._reuse() and not self._store.take_call(self._run, most=self._most):
-            raise limit_reached(f"made the {self._most:,} calls")
+        while not self._counted(self._most):
+            self._clock.sleep(_GLANCE_SECONDS)
+        made = 1
         try:
             return self._inner.register(batch)
         except RegisterError:
             raise
         except BaseException:
-            # Counted, but not made: the breaker opened meanwhile, or the worker halts.
-            with self._lock:
-                self._unused += 1
+            # The breaker opened before the call, or the worker halts.
+            made = 0
             raise
+        finally:
+            with self._lock:
+                self._under_way -= 1
+                self._unused += 1 - made
 
-    def _reuse(self) -> bool:
+    def _counted(self, most: int) -> bool:
+        """Whether a call may be made; False: whether it may is not known before another one is through."""
         with self._lock:
-            if not self._unused:
-                return False
-            self._unused -= 1
-            return True
+            if self._unused:
+                self._unused -= 1
+                self._under_way += 1
+                return True
+            if self._used_up:
+                if self._under_way:
+                    return False
+                raise limit_reached(f"made the {most:,} calls")
+        counted = self._store.take_call(self._run, most=most)
+        with self._lock:
+            self._used_up |= not counted
+            self._under_way += counted
+        return counted
 
 
 def limit_reached(what: str) -> BrakeReached:

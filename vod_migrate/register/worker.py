@@ -44,8 +44,8 @@ class Worker:
         store, run = self._context.store, self._context.run
         monitor = RunMonitor(self._context)
         monitor.look(patience=None)
-        sending, others = self._threads(monitor)
-        for thread in (*sending, *others):
+        working, watching = self._threads(monitor)
+        for thread in (*working, *watching):
             thread.start()
         try:
             self._wait()
@@ -54,10 +54,10 @@ class Worker:
                 store.stop_run(run.run_id, code=code, message=str(error))
             raise
         finally:
-            self._let_go(sending)
+            self._let_go(working)
 
     def _threads(self, monitor: RunMonitor) -> tuple[list[threading.Thread], list[threading.Thread]]:
-        """Those that send, and the others; none is started yet."""
+        """Those that feed and send, and those that watch; none is started yet."""
         context = self._context
         feeder = Feeder(context, renew=monitor.renew)
         rate = RateLimiter(
@@ -70,7 +70,7 @@ class Worker:
         sender = Sender(context, rate, renew=monitor.renew, far_end=feeder.far_end, received=feeder.canary.received)
         sending = [threading.Thread(target=sender.send, daemon=True) for _ in range(context.run.spec.register_.threads)]
         feeding = threading.Thread(target=self._feed, args=(feeder,), daemon=True)
-        return sending, [*monitor.threads(), feeding]
+        return [*sending, feeding], monitor.threads()
 
     def _feed(self, feeder: Feeder) -> None:
         try:
@@ -92,12 +92,12 @@ class Worker:
         if halt.reason is not None:
             raise halt.reason
 
-    def _let_go(self, sending: Sequence[threading.Thread]) -> None:
+    def _let_go(self, working: Sequence[threading.Thread]) -> None:
         context = self._context
         context.halt.ask(None)
         context.hand.close()
         until = time.monotonic() + self._drain
-        for thread in sending:
+        for thread in working:
             while thread.is_alive() and time.monotonic() < until:
                 thread.join(context.timings.glance)
                 if self._stop.is_set():

@@ -157,7 +157,7 @@ class Claims(Session):
     def work_left(self, run: Run) -> WorkLeft:
         """What keeps the run open."""
         row = self._do(lambda c: QUERIES.work_left(c, run_no=run.run_no, queue_no=run.queue_no))
-        return WorkLeft(open_scans=row["open_scans"], waiting=row["waiting"], alone=row["alone"])
+        return WorkLeft(**row)
 
     def take_call(self, run: Run, *, most: int) -> bool:
         """Counts one more call of the run, where it may make one."""

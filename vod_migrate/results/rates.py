@@ -59,16 +59,22 @@ class Rates(Session):
         rows = self._do(lambda c: list(QUERIES.list_quotas(c)))
         return [(row["account"], row["api"], row["scope"], row["rate"], row["share"]) for row in rows]
 
-    def reserve_slot(self, account: str, api: str, scope: str, *, priority: int, look: LookAhead) -> Reservation:
-        """The next slot on this process's monotonic clock, or after how long to ask again."""
+    def reserve_slots(
+        self, account: str, api: str, scope: str, *, count: int, priority: int, look: LookAhead
+    ) -> Reservation:
+        """The next slots on this process's monotonic clock, up to so many; or after how long to ask again."""
         asked = {"account": account, "api": api, "scope": scope, "priority": priority, **dataclasses.asdict(look)}
 
         def work(connection: StoreConnection) -> Reservation:
-            row = QUERIES.reserve_slot(connection, **asked)
-            # Read off here, where the answer has just come: waiting for anything else would make the slot look later.
-            now = time.monotonic()
-            if row is not None:
-                return Reservation(due=now + row["booked_until"] - row["interval"])
+            asks = count
+            while asks:
+                row = QUERIES.reserve_slots(connection, **asked, count=float(asks))
+                # Read off here, where the answer has just come: waiting for anything else would make the slots look later.
+                now = time.monotonic()
+                if row is not None:
+                    first = now + row["booked_until"] - asks * row["interval"]
+                    return Reservation(due=tuple(first + place * row["interval"] for place in range(asks)))
+                asks //= 2
             later = QUERIES.seconds_to_slot(connection, **asked, most_pause=MOST_PAUSE_SECONDS)
             if later is None:
                 raise KeyError(scope)

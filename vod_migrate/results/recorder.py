@@ -81,7 +81,8 @@ class RecorderQueries(Session):
             )
             return int(row["settled"]) + int(row["moved"])
 
-        return self._do(work)
+        # One statement, so it needs no round trips to begin and to commit.
+        return self._do(work, pool=self._rate_pool)
 
     def settle_alone(self, run: Run) -> int:
         """A run stopped by its threshold: what was refused once is failed. Returns how many objects."""

@@ -63,10 +63,14 @@ class Claimed:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WorkLeft:
-    """What keeps a run open: scans that are not closed, objects to send, objects to be tried once more, alone."""
+    """What keeps a run open: scans that are not closed, objects to send, objects to be tried once more, alone.
+
+    taken: some of the objects to send are counted for the run's `pause_after` already.
+    """
 
     open_scans: int
     waiting: bool
+    taken: bool
     alone: bool
 
 

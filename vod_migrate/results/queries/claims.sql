@@ -134,12 +134,16 @@ select w.key from vod_migrate.work w join vod_migrate.blocks b using (block_id)
 where w.source_id = :source_id and w.queue_no = :queue_no and w.key = any(:keys::text[]) and b.token = :token;
 
 -- name: work_left^
--- What keeps a run open: scans not closed, objects to send, objects to be tried alone. A queue whose gate is closed has nothing to send.
+-- What keeps a run open: scans not closed, objects to send (and whether the run has taken some of them), objects to be tried alone. A queue
+-- whose gate is closed has nothing to send.
 -- Blocks that the asking worker has emptied are no work.
 select (select count(*) from vod_migrate.scans where run_no = :run_no and state = 'open') as open_scans,
        q.gate = 'open' and exists (
          select 1 from vod_migrate.blocks b where b.queue_no = :queue_no and not b.alone
            and exists (select 1 from vod_migrate.work w where w.block_id = b.block_id)) as waiting,
+       exists (
+         select 1 from vod_migrate.blocks b where b.queue_no = :queue_no and not b.alone and b.taken_by = :run_no
+           and exists (select 1 from vod_migrate.work w where w.block_id = b.block_id)) as taken,
        q.gate = 'open' and exists (
          select 1 from vod_migrate.blocks b where b.queue_no = :queue_no and b.alone
            and exists (select 1 from vod_migrate.work w where w.block_id = b.block_id)) as alone

@@ -39,16 +39,17 @@ delete from vod_migrate.quotas where account = :account and api = :api and scope
 -- Every rate, and the share of it in force.
 select account, api, scope, rate, vod_migrate.share(factor, cut_at) as share, reset_at from vod_migrate.quotas order by account, api, scope;
 
--- name: reserve_slot^
--- The next send time, in seconds from now, and the interval after it; no row when slots are reserved further ahead than
--- allowed, which is less for a lower priority while a higher one has work. See rate/limiter.py.
+-- name: reserve_slots^
+-- Some send times: until when the rate is booked then, in seconds from now, and the interval between them; no row when the last
+-- would lie further ahead than allowed, which is less for a lower priority while a higher one has work. See rate/limiter.py.
 -- A slot that a crash forgets costs nothing; waiting for the disk 50 times a second would.
 update vod_migrate.quotas q
-set next_at = greatest(q.next_at, clock_timestamp()) + make_interval(secs => 1 / (q.rate * vod_migrate.share(q.factor, q.cut_at))),
+set next_at = greatest(q.next_at, clock_timestamp()) + make_interval(secs => :count / (q.rate * vod_migrate.share(q.factor, q.cut_at))),
     taken_at[:priority::int] = clock_timestamp()
 from (select set_config('synchronous_commit', 'off', true)) as quick
 where q.account = :account and q.api = :api and q.scope = :scope
-  and q.next_at <= clock_timestamp() + make_interval(secs => vod_migrate.ahead(
+  and greatest(q.next_at, clock_timestamp()) + make_interval(secs => (:count - 1) / (q.rate * vod_migrate.share(q.factor, q.cut_at)))
+      <= clock_timestamp() + make_interval(secs => vod_migrate.ahead(
         q.taken_at, :priority::int, q.rate * vod_migrate.share(q.factor, q.cut_at), :ahead, :yielding, :busy, :lowest))
 returning extract(epoch from q.next_at - clock_timestamp())::float8 as booked_until,
           1 / (q.rate * vod_migrate.share(q.factor, q.cut_at)) as interval;
