@@ -198,7 +198,7 @@ create index objects_by_run on vod_migrate.objects (run_no);
 create index objects_failed on vod_migrate.objects (migration_id, code, source_id, key) where not registered;
 
 create table vod_migrate.calls (
-  call_id       bigint primary key,        -- from call_ids; made by the worker, so that recording twice is harmless
+  call_id       bigint primary key,        -- random, made by the worker, so that recording twice is harmless
   run_no        integer not null,
   worker_no     smallint not null,
   files         smallint not null,
@@ -213,16 +213,15 @@ create table vod_migrate.calls (
 );
 create index calls_by_run on vod_migrate.calls (run_no, started_at);
 create index calls_carried on vod_migrate.calls using gin (carried) where carried is not null;
-create sequence vod_migrate.call_ids increment by 1000;
 
--- What happened to an object, but for a clean success, which is its fact.
+-- What happened to an object, but for its newest fact; a registration is here when a newer fact took its place.
 create table vod_migrate.events (
   at            timestamptz not null default now(),
   call_id       bigint,
   source_id     integer not null,
   run_no        integer not null,
   what          text not null check (what in (
-                  'failed', 'retry', 'unknown', 'late', 'gone', 'returned', 'transferred')),
+                  'registered', 'failed', 'retry', 'unknown', 'late', 'gone', 'returned', 'transferred')),
   key           text collate "C" not null,
   code          text,
   message       text
