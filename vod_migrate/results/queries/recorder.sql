@@ -90,7 +90,7 @@ with call as (
   insert into vod_migrate.objects as o (source_id, migration_id, run_no, registered, new_register, size, last_modified, call_id, key, etag,
                                         storage_class, media_id, sent, code, message, attributes)
   select :source_id, :migration_id, :run_no, succeeds,
-         case when succeeds then outcome = 'registered' or counted = 'registered' end,
+         case when succeeds then outcome = 'registered' or coalesce(counted = 'registered', false) end,
          size, last_modified, call_id, key, etag, storage_class, media_id, sent,
          case when not succeeds then coalesce(code, 'no_code') end, case when not succeeds then message end,
          case when not succeeds then attributes end
