@@ -78,6 +78,7 @@ create table vod_migrate.runs (
 );
 create index runs_by_migration on vod_migrate.runs (migration_id, created_at desc, run_no desc);
 create index runs_by_dag on vod_migrate.runs (dag_id, created_at desc, run_no desc) where dag_id is not null;
+create index runs_by_source on vod_migrate.runs (migration_id, source_id);
 create index runs_by_queue on vod_migrate.runs (queue_no);
 create index runs_running on vod_migrate.runs (migration_id) where state = 'running';
 
@@ -195,6 +196,7 @@ create table vod_migrate.objects (
   constraint objects_media_id exclude using hash ((source_id::text || ' ' || media_id) with =) where (media_id is not null)
 );
 create index objects_by_run on vod_migrate.objects (run_no);
+create index objects_gone on vod_migrate.objects (migration_id, source_id, key) where gone;
 create index objects_failed on vod_migrate.objects (migration_id, code, source_id, key) where not registered;
 
 create table vod_migrate.calls (
