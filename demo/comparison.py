@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
@@ -87,7 +87,7 @@ def _folder(key: str) -> str:
     return key.rpartition("/")[0]
 
 
-def compare(results: dict[str, tuple[str, str | None]], truth: dict[str, str], expected: Expected) -> Comparison:
+def compare(results: Mapping[str, tuple[str, str | None]], truth: dict[str, str], expected: Expected) -> Comparison:
     """Compares three sides. results: state and MediaId by key; truth: MediaId by key."""
     agreement = Comparison(compared=len(results.keys() | truth.keys() | expected.registered | expected.failed))
     kept = {key: media_id for key, (state, media_id) in results.items() if state == "registered"}

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psycopg
@@ -71,6 +74,37 @@ class Cluster:
             return False
         os.kill(rows[int(choice * len(rows))][0], signal.SIGKILL)
         return True
+
+    def fail_over(self, *, lost_seconds: float) -> None:
+        """What an asynchronous standby does that is promoted: it comes back without what was committed last."""
+        assert self._postmaster is not None
+        copy = self._folder.with_name("standby")
+        processes = [self._postmaster.pid, *self._children()]
+        for pid in processes:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGSTOP)
+        subprocess.run(["cp", "-a", str(self._folder), str(copy)], check=True)
+        for pid in reversed(processes):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
+        time.sleep(lost_seconds)
+        self.kill()
+        until = time.monotonic() + _START_SECONDS
+        while any(Path(f"/proc/{pid}").exists() for pid in processes):
+            assert time.monotonic() < until
+            time.sleep(0.02)
+        shutil.rmtree(self._folder)
+        copy.rename(self._folder)
+        (self._folder / "postmaster.pid").unlink(missing_ok=True)
+        self.start()
+
+    def _children(self) -> Iterator[int]:
+        assert self._postmaster is not None
+        for folder in Path("/proc").iterdir():
+            if folder.name.isdigit():
+                with suppress(OSError):
+                    if int((folder / "stat").read_text().rpartition(")")[2].split()[1]) == self._postmaster.pid:
+                        yield int(folder.name)
 
     def stop(self) -> None:
         """Ends it for good."""

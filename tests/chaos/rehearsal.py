@@ -79,9 +79,17 @@ FAULTS: list[dict[str, Any]] = [
     {"kind": "http_503", "api": "ListObjects", "rate": 0.1},
     {"kind": "reset", "api": "ListObjects", "rate": 0.05},
 ]
-TARGETS = {"worker": 10, "discoverer": 4, "sandbox": 3, "postgres": 2, "backend": 2, "workers": 1, "everything": 1}
-ALWAYS = ("worker", "worker", "discoverer", "sandbox", "postgres", "backend")
-"""What is killed, by weight. backend: one of Postgres's own processes; workers: all of them at once."""
+LEASE_SECONDS = 2.0
+STALL_SECONDS = 3.0
+LOST_SECONDS = 1.0
+EXCLUDED = "archive/2026-11-03/"
+"""What the file leaves out from the middle of a rehearsal by hand on."""
+TARGETS = {
+    "worker": 10, "discoverer": 4, "sandbox": 3, "postgres": 2, "backend": 2, "workers": 1, "everything": 1, "stall": 2, "failover": 1,
+}  # fmt: skip
+ALWAYS = ("worker", "worker", "discoverer", "sandbox", "postgres", "backend", "stall", "failover")
+"""What is killed, by weight. backend: one of Postgres's own processes, such as the lister's; workers: all of them at once; stall: one stands
+still until its lease has lapsed; failover: the database loses what it committed last."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -121,10 +129,13 @@ class Rehearsal:
         self.journal = folder / "state.ndjson"
         self.parts: list[Part] = []
         self.helped: dict[str, str] = {}
+        self.changed = False
         self.environment = {
             name: value for name, value in os.environ.items() if not name.startswith(("VOD_MIGRATE_", "ALIBABA_CLOUD_"))
         }
-        self.environment |= {"ALIBABA_CLOUD_ECS_METADATA_DISABLED": "true", "NO_COLOR": "1"}
+        self.environment |= {
+            "ALIBABA_CLOUD_ECS_METADATA_DISABLED": "true", "NO_COLOR": "1", "VOD_MIGRATE_LEASE_SECONDS": str(LEASE_SECONDS),
+        }  # fmt: skip
         for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "PYTHONDONTWRITEBYTECODE"):
             self.environment.pop(name, None)
         self.nursery = Nursery()
@@ -146,7 +157,7 @@ class Rehearsal:
         with Store.open(self.cluster.url, connections=2) as store:
             store.set_quota("default", API, PACE)
         self.parts = self._parts_by_hand() if self.by_hand else self._parts_of_airflow()
-        next_kill, next_lease = time.monotonic() + 1.0, 0.0
+        next_kill = time.monotonic() + 1.0
         until = time.monotonic() + PATIENCE_SECONDS
         while not all(part.done for part in self.parts):
             assert time.monotonic() < until, f"it does not end: {self.state()}"
@@ -155,12 +166,11 @@ class Rehearsal:
                 if self._kill(self.deck[-1]):
                     self.deck.pop()
                     until = time.monotonic() + PATIENCE_SECONDS
+                    if self.by_hand and len(self.deck) == self.planned // 2:
+                        self._change_the_file()
                     if not self.deck:
                         self._let_the_rest_through()
                 next_kill = time.monotonic() + self.random.expovariate(1 / GAP_SECONDS)
-            if not self.deck and time.monotonic() >= next_lease:
-                self._end_leases_of_the_dead()
-                next_lease = time.monotonic() + 1.0
             time.sleep(0.02)
         self.control("DELETE", "faults")
         self._run_to_its_end()
@@ -200,7 +210,7 @@ class Rehearsal:
             return None
         with suppress(psycopg.OperationalError), psycopg.connect(self.cluster.url, connect_timeout=5) as connection:
             row = connection.execute(
-                "select run_id from runs where state = 'running' order by run_id = %s desc, created_at desc limit 1",
+                "select run_id from vod_migrate.runs where state = 'running' order by run_id = %s desc, created_at desc limit 1",
                 (self.helped.get(slot, ""),),
             ).fetchone()
             if row is not None:
@@ -234,19 +244,10 @@ class Rehearsal:
         with Store.open(self.cluster.url, connections=2) as store:
             store.set_quota("default", API, DRAINING_PACE)
 
-    def _end_leases_of_the_dead(self) -> None:
-        """What 90 seconds do, at once: whoever waits for a lease that nobody renews would only make the test longer."""
-        alive = [part.pid for part in self.parts if part.pid is not None]
-        with psycopg.connect(self.cluster.url) as connection:
-            connection.execute(
-                "update claims set expires_at = now() where split_part(split_part(worker, ':', 2), '/', 1)::int <> all(%s)",
-                (alive,),
-            )
-
     def _run_to_its_end(self) -> None:
         """The last run, which nothing disturbs; an Airflow run is first given its verdict."""
         with Store.open(self.cluster.url, connections=12) as store:
-            if not self.by_hand:
+            if not self.by_hand and store.runs(most=1)[0].origin == "airflow":
                 told = finish(store=store, run_id=store.runs(most=1)[0].run_id)
                 assert (told.state, told.counts.pending, told.counts.unknown) == ("succeeded", 0, 0), told
         pid = self._start("last", "run", str(self.folder / "migration.yaml"), "--json")
@@ -258,6 +259,17 @@ class Rehearsal:
                 break
             time.sleep(0.05)
         assert code == 0, self.state()
+
+    def rename(self) -> dict[str, Any]:
+        """The migration gets another name, and what it owns is handed over. Returns the counts of its next run."""
+        with Store.open(self.cluster.url, connections=4) as store:
+            store.transfer("default", "nightly", "renamed")
+        file = self.folder / "migration.yaml"
+        file.write_text(file.read_text(encoding="utf-8").replace("name: nightly", "name: renamed"), encoding="utf-8")
+        self._run_to_its_end()
+        with Store.open(self.cluster.url, connections=4) as store:
+            (run,) = store.runs(migration="renamed", most=1)
+            return store.counts(run.run_id).as_json()
 
     # What is killed
 
@@ -290,6 +302,13 @@ class Rehearsal:
                     return False
                 self.kills.append(Kill(what="backend", in_flight=0))
                 self.cluster.start()
+            case "stall":
+                return self._stall([part for part in alive if part.name in ("discoverer", "run")] or workers)
+            case "failover":
+                self.kills.append(
+                    Kill(what="failover", in_flight=int(2 * PACE * (LOST_SECONDS + 2)) + THREADS * len(workers))
+                )
+                self.cluster.fail_over(lost_seconds=LOST_SECONDS)
             case "everything":
                 self._kill_parts(alive)
                 self._kill_sandbox()
@@ -304,6 +323,22 @@ class Rehearsal:
                 self.kills.append(Kill(what=part.name, in_flight=THREADS if part.sends else 0))
                 killed = True
         return killed
+
+    def _stall(self, parts: list[Part]) -> bool:
+        """One stands still until its lease has lapsed, and goes on: what it held is somebody else's by then."""
+        for part in parts[:1]:
+            assert part.pid is not None
+            os.kill(part.pid, signal.SIGSTOP)
+            time.sleep(STALL_SECONDS)
+            os.kill(part.pid, signal.SIGCONT)
+            self.kills.append(Kill(what="stall", in_flight=THREADS))
+        return bool(parts)
+
+    def _change_the_file(self) -> None:
+        """The file leaves a folder out from now on, whatever was found in it before."""
+        self.changed = True
+        self._write_files()
+        self._kill_parts([part for part in self.parts if part.pid is not None])
 
     def _kill_sandbox(self) -> None:
         senders = sum(part.sends for part in self.parts if part.pid is not None)
@@ -340,6 +375,7 @@ class Rehearsal:
             "name": "nightly",
             "source": {"bucket": BUCKET, "prefixes": prefixes},
             "register": {"template_group_id": "VOD_NO_TRANSCODE", "threads": THREADS},
+            "select": {"exclude": [f"{EXCLUDED}*"]} if self.changed else {},
         }
         for name, content in (("sandbox", sandbox), ("migration", migration)):
             (self.folder / f"{name}.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
@@ -373,10 +409,10 @@ class Rehearsal:
         lines += [f"{part.name}: pid {part.pid}, exit codes {dict(part.codes)}" for part in self.parts]
         with suppress(psycopg.Error, VodMigrateError, URLError), psycopg.connect(self.cluster.url) as connection:
             for query in (
-                "select run_id, state, stop_code, stop_message from runs order by created_at desc limit 5",
-                "select state, alone, queued_run, claim_token is not null, count(*) from results group by 1, 2, 3, 4",
-                "select run_id, state, count(*), min(error) from scans group by 1, 2",
-                "select slot, worker, expires_at from claims",
+                "select run_no, queue_no, run_id, state, stop_code, stop_message from vod_migrate.runs order by created_at desc limit 5",
+                "select queue_no, alone, token is not null, count(*), sum(objects) from vod_migrate.blocks group by 1, 2, 3",
+                "select run_no, kind, state, count(*), min(error) from vod_migrate.scans group by 1, 2, 3",
+                "select run_no, slot, host, expires_at, now() from vod_migrate.workers where expires_at > now()",
             ):
                 lines += [query, *map(repr, connection.execute(query.encode()).fetchall())]
         for log in sorted(self.folder.glob("*.log")):

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from psycopg.rows import tuple_row
+
 from vod_migrate.cloud.connection import Connection
 from vod_migrate.errors import VodMigrateError
 from vod_migrate.migration.loader import parse_migration
@@ -95,7 +97,7 @@ class Rig:
 
     def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
         with self.store.connection() as connection:
-            return [tuple(row.values()) for row in connection.execute(query.encode(), values).fetchall()]
+            return connection.cursor(row_factory=tuple_row).execute(query.encode(), values).fetchall()
 
     def results(self, bucket: str = BUCKET) -> dict[str, tuple[str, str | None, str | None]]:
         """key: (state, media_id, code); pending: it is in the open queue of a run."""

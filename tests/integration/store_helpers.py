@@ -10,6 +10,7 @@ from typing import Any
 from vod_migrate.media import MediaObject
 from vod_migrate.migration.loader import parse_migration
 from vod_migrate.migration.options import Mode, RunOptions
+from vod_migrate.results.recorder import new_call_id
 from vod_migrate.results.run import Gate, Run
 from vod_migrate.results.scan import Scan, ScanKind, SelectedPage
 from vod_migrate.results.store import Store
@@ -92,7 +93,7 @@ def list_all(store: Store, run: Run, keys: Iterable[str]) -> Scan:
 
 def a_call(store: Store, files: int = 1, answer: str = "ok", **fields: Any) -> CallRecord:
     return CallRecord(
-        call_id=store.next_call_id(),
+        call_id=new_call_id(),
         started_at=dt.datetime.now(dt.UTC),
         seconds=0.1,
         answer=answer,

@@ -7,6 +7,7 @@ import io
 from typing import Any
 
 import pytest
+from planning import plan
 from pyarrow import parquet
 from rigging import BUCKET, Rig
 
@@ -14,8 +15,8 @@ from vod_migrate.errors import BadOption
 from vod_migrate.migration.options import parse_options
 from vod_migrate.report.browse.access import QUERIES
 from vod_migrate.report.browse.history import object_history
-from vod_migrate.report.browse.migrations import migration_line, migrations_page
-from vod_migrate.report.browse.objects import find_objects, found_codes
+from vod_migrate.report.browse.migrations import migration_dags, migration_line, migrations_page
+from vod_migrate.report.browse.objects import ObjectLine, find_objects, found_codes
 from vod_migrate.report.browse.quota import quota_bars
 from vod_migrate.report.browse.runs import readable_run, runs_of_dag, runs_of_dag_run, runs_of_migration
 from vod_migrate.report.browse.search import PageCursor, Search, prefix_end, read_search
@@ -77,6 +78,11 @@ def shows(rig: Rig) -> Run:
     return night(rig, "shows")
 
 
+def at(line: ObjectLine) -> tuple[str, str, str]:
+    """What names an object."""
+    return line.account, line.bucket, line.key
+
+
 def keys(page: Any) -> list[str]:
     return [line.key for line in page.lines]
 
@@ -115,7 +121,7 @@ def test_nobody_reads_anything_of_a_migration_that_none_of_their_dags_runs(rig: 
         assert find_objects(rig.store, read_search(migration="films"), readable=readable).total == 0
         assert find_objects(rig.store, read_search(code="file_refused"), readable=readable).lines == ()
         assert find_objects(rig.store, read_search(str(done.media_id)), readable=readable).lines == ()
-        assert object_history(rig.store, bad.result_id, readable=readable) is None
+        assert object_history(rig.store, *at(bad), readable=readable) is None
         assert found_codes(rig.store, readable=readable) == ()
         assert b"films" not in b"".join(objects_csv(rig.store, Search(), readable=readable))
     assert quota_bars(rig.store, readable=frozenset[str]()) == ()
@@ -142,12 +148,12 @@ def test_runs_by_hand_are_for_administrators_and_their_calls_too(rig: Rig, films
     assert line.last is not None
     assert line.last.run_id == films.run_id
     [found] = find_objects(rig.store, read_search("films/bad"), readable=FILMS).lines
-    theirs, ours = (object_history(rig.store, found.result_id, readable=who) for who in (FILMS, EVERYTHING))
+    theirs, ours = (object_history(rig.store, *at(found), readable=who) for who in (FILMS, EVERYTHING))
     assert theirs is not None
     assert ours is not None
-    assert {call.run_id for call in theirs.calls} == {films.run_id}
+    assert {event.run_id for event in theirs.events} == {films.run_id}
     assert theirs.hidden == 1
-    assert {call.run_id for call in ours.calls} == {films.run_id, by_hand.run_id}
+    assert {event.run_id for event in ours.events} == {films.run_id, by_hand.run_id}
     assert ours.hidden == 0
 
 
@@ -201,7 +207,7 @@ def test_a_search_finds_by_key_prefix_address_state_and_code(rig: Rig) -> None:
     for text, choices, found in FOUND:
         search = read_search(text, **choices)
         assert keys(find_objects(rig.store, search, readable=FILMS)) == found, (text, choices)
-        end = PageCursor(migration="films", account="zz", key="", result_id=0)
+        end = PageCursor(migration="films", account="zz", bucket="", key="")
         assert keys(find_objects(rig.store, search, readable=FILMS, before=end)) == found, (text, choices)
 
 
@@ -217,27 +223,27 @@ def test_an_object_tells_what_was_sent_and_every_call_that_carried_it(rig: Rig) 
     rig.sandbox.fault("http_503", api="RegisterMedia", count=1)
     night(rig, "films")
     [line] = find_objects(rig.store, Search(), readable=FILMS).lines
-    told = object_history(rig.store, line.result_id, readable=FILMS)
+    told = object_history(rig.store, *at(line), readable=FILMS)
     assert told is not None
     assert told.description["Title"] == "late"
     assert told.line.media_id == rig.sandbox.truth(BUCKET)["films/late.mp4"].media_id
     assert told.diagnosis is None
-    assert [(call.outcome, call.answer, call.http_status) for call in told.calls] == [
+    assert [(call.outcome, call.answer, call.http_status) for call in told.events] == [
         ("registered", "ok", 200),
         (None, "transient", 503),
     ]
-    assert told.calls[0].request_id
-    assert told.calls[0].dag_run_id == "one"
+    assert told.events[0].request_id
+    assert told.events[0].dag_run_id == "one"
 
 
 @pytest.mark.usefixtures("films", "shows")
 def test_the_quota_tells_who_sends_now_and_names_no_run_that_its_reader_may_not_see(rig: Rig) -> None:
     with rig.store.connection() as connection:
-        connection.execute("update runs set state = 'running'")
+        connection.execute("update vod_migrate.runs set state = 'running'")
         connection.execute(
-            "insert into calls (call_id, run_id, worker, api, started_at, seconds, answer, files) "
-            "select gen_random_uuid(), run_id, 'w', 'RegisterMedia', now() - interval '10 seconds', 0.1, "
-            "case when i <= 10 then 'throttled' else 'ok' end, 10 from runs, generate_series(1, 100) i"
+            "insert into vod_migrate.rates (run_no, stretch, worker_no, answer, calls, files) "
+            "select run_no, floor(extract(epoch from now()) / 5) - 2, 1, answer, calls, 10 * calls "
+            "from vod_migrate.runs, (values ('throttled', 10), ('ok', 90)) as a (answer, calls)"
         )
     [bar] = quota_bars(rig.store, readable=FILMS)
     assert [user.migration for user in bar.users] == ["films", None]
@@ -246,6 +252,51 @@ def test_the_quota_tells_who_sends_now_and_names_no_run_that_its_reader_may_not_
     assert bar.used >= 200 / 60
     assert bar.throttled == pytest.approx(20 / (60 * bar.used), rel=0.05)
     assert bar.free == pytest.approx(bar.in_force - bar.used)
+
+
+@pytest.mark.usefixtures("films")
+def test_the_quota_says_when_the_database_s_clock_was_set_back_and_forgets_it_after_a_day(rig: Rig) -> None:
+    [bar] = quota_bars(rig.store, readable=FILMS)
+    assert bar.clock_reset is None
+    for hours, shown in ((1, True), (25, False)):
+        with rig.store.connection() as connection:
+            connection.execute("update vod_migrate.quotas set reset_at = now() - make_interval(hours => %s)", (hours,))
+        [bar] = quota_bars(rig.store, readable=FILMS)
+        assert (bar.clock_reset is not None) == shown
+
+
+def test_what_is_pending_is_found_beside_the_facts_and_what_a_plan_holds_is_not(rig: Rig) -> None:
+    for number in range(4):
+        rig.sandbox.put(BUCKET, f"films/{number}.mp4")
+    night(rig, "films")
+    for number in range(4, 7):
+        rig.sandbox.put(BUCKET, f"films/{number}.mp4")
+    run = prepare(
+        store=rig.store,
+        connection=rig.connection,
+        migration=rig.migration("films", source={"prefixes": ["films/"]}),
+        options=parse_options({}),
+        origin=Origin(kind="airflow", dag_id="films_dag", dag_run_id="two", task_group=""),
+    )
+    rig.discover(run)
+    plan(rig, rig.migration("planned", source={"prefixes": ["films/"]}))
+    [line] = migrations_page(rig.store, readable=FILMS).lines
+    assert (line.registered, line.pending) == (4, 3)
+    everything = [f"films/{number}.mp4" for number in range(7)]
+    assert keys(find_objects(rig.store, Search(), readable=EVERYTHING)) == everything
+    assert find_objects(rig.store, Search(), readable=EVERYTHING).total == 7
+    assert keys(find_objects(rig.store, read_search(state="pending"), readable=FILMS)) == everything[4:]
+    waiting = object_history(rig.store, "default", BUCKET, "films/5.mp4", readable=FILMS)
+    assert waiting is not None
+    assert (waiting.line.state, waiting.line.migration, waiting.events) == ("pending", "films", ())
+
+
+@pytest.mark.usefixtures("films", "shows")
+def test_who_may_change_a_migration_is_asked_of_all_its_dags(rig: Rig) -> None:
+    night(rig, "films", by_hand=True, mode="failed")
+    assert migration_dags(rig.store, "default", "films") == {"films_dag", ""}
+    assert migration_dags(rig.store, "default", "shows") == {"shows_dag"}
+    assert migration_dags(rig.store, "default", "nothing") == frozenset()
 
 
 def test_hostile_keys_are_found_shown_and_exported_as_they_are_and_start_no_formula(rig: Rig) -> None:
@@ -328,7 +379,7 @@ def test_a_damaged_place_is_refused(token: str) -> None:
 
 
 def test_a_place_comes_back_from_its_token() -> None:
-    place = PageCursor(migration="电影", account="default", key="films/\n🎬+%.mp4", result_id=7)
+    place = PageCursor(migration="电影", account="default", bucket="b", key="films/\n🎬+%.mp4")
     assert PageCursor.from_token(place.token()) == place
     assert place.token().replace("-", "").replace("_", "").isalnum()
 

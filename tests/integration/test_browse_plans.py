@@ -27,40 +27,64 @@ from vod_migrate.results.store import Store
 
 RESULTS, BIG = 40_000, "archive_01"
 FIRST_RUN = f"{BIG}-00"
-TALLIES = {"result_tallies", "outcome_tallies", "call_tallies", "migration_dags"}
+COUNTS = {"totals", "counts", "rates", "migration_dags", "migrations", "sources", "queues", "blocks"}
 A_FEW = 20
-MOST_TALLIED = 5_000
+MOST_COUNTED = 5_000
 """A run's chart sums its calls by five seconds, 720 rows an hour; everything else that is counted is a few hundred."""
 
 FILL = (
-    """insert into runs (run_id, account, migration, bucket, mode, options, spec, spec_digest, origin, dag_id, dag_run_id, task_group,
-                         state, created_at)
-       select name || '-' || lpad(n::text, 2, '0'), 'default', name, 'b', 'new', '{}', %(spec)s, '', 'airflow', 'dag_' || name, 'n' || n, '',
-              case n when 0 then 'running' else 'succeeded' end, now() - n * interval '1 day'
-       from (select 'archive_' || lpad(i::text, 2, '0') as name from generate_series(1, 8) i) m, generate_series(0, 39) n""",
-    """insert into results (account, bucket, key, migration, state, media_id, code, queued_run, size)
-       select 'default', 'b', i %% 100 || '/' || lpad(i::text, 7, '0'), name,
-              case when i %% 50 = 7 then 'failed' when i %% 50 = 9 then 'pending' when i %% 50 = 11 then 'gone' else 'registered' end,
-              md5(i::text), case when i %% 50 = 7 then 'Code.' || i / 50 %% 4 end, name || '-00', i
-       from (select i, 'archive_0' || case when i %% 5 > 0 then 1 else 2 + i / 5 %% 7 end as name from generate_series(1, %(results)s) i) m""",
-    """insert into calls (call_id, run_id, worker, api, started_at, seconds, answer, files, carried)
-       select md5('call' || i)::uuid, %(first)s, 'w', 'RegisterMedia', now() - i * interval '9 seconds', 0.1,
-              case when i %% 50 = 3 then 'throttled' else 'ok' end, 10, case when i %% 50 = 3 then array[i] end
+    """insert into vod_migrate.migrations (account, name)
+       select 'default', 'archive_' || lpad(i::text, 2, '0') from generate_series(1, 8) i""",
+    """insert into vod_migrate.sources (account, bucket) select 'default', 'b' || i from generate_series(1, 8) i""",
+    "insert into vod_migrate.migration_dags (migration_id, dag_id) select migration_id, 'dag_' || name from vod_migrate.migrations",
+    """insert into vod_migrate.queues (migration_id, source_id, mode, gate)
+       select m, m, 'new', case n when 0 then 'open' else 'done' end from generate_series(1, 8) m, generate_series(0, 39) n""",
+    """insert into vod_migrate.runs (run_id, migration_id, source_id, queue_no, region, mode, options, spec, spec_digest, origin, dag_id,
+                                     dag_run_id, task_group, state, created_at)
+       select m.name || '-' || lpad(n::text, 2, '0'), migration_id, migration_id, (migration_id - 1) * 40 + n + 1, 'r', 'new', '{}',
+              %(spec)s, '', 'airflow', 'dag_' || m.name, 'n' || n, '', case n when 0 then 'running' else 'succeeded' end,
+              now() - n * interval '1 day'
+       from vod_migrate.migrations m, generate_series(0, 39) n order by 2, n""",
+    # Four of five in the first bucket; the rest in seven others.
+    """insert into vod_migrate.objects (source_id, migration_id, run_no, registered, gone, key, media_id, code, message, size, call_id)
+       select m, m, (select run_no from vod_migrate.runs where queue_no = (m - 1) * 40 + 1), i %% 50 <> 7, i %% 50 = 11,
+              i %% 100 || '/' || lpad(i::text, 7, '0'), case when i %% 50 <> 7 then md5(i::text) end,
+              case when i %% 50 = 7 then 'Code.' || i / 50 %% 4 end, 'm', i, i / 10
+       from (select i, case when i %% 5 > 0 then 1 else 2 + i / 5 %% 7 end as m from generate_series(1, %(results)s) i) m
+       where i %% 50 <> 9""",
+    """insert into vod_migrate.blocks (queue_no, objects) select 1 + (i - 1) * 40, 100 from generate_series(1, 8) i""",
+    """insert into vod_migrate.work (source_id, queue_no, block_id, key, size)
+       select m, 1 + (m - 1) * 40, (select block_id from vod_migrate.blocks where queue_no = 1 + (m - 1) * 40),
+              i %% 100 || '/' || lpad(i::text, 7, '0'), i
+       from (select i, case when i %% 5 > 0 then 1 else 2 + i / 5 %% 7 end as m from generate_series(1, %(results)s) i) m
+       where i %% 50 = 9""",
+    """insert into vod_migrate.calls (call_id, run_no, worker_no, started_at, seconds, answer, files, carried)
+       select i, 1, 1, now() - i * interval '9 seconds', 0.1, case when i %% 50 = 3 then 'throttled' else 'ok' end, 10,
+              case when i %% 50 = 3 then array[hashtextextended(i %% 100 || '/' || lpad(i::text, 7, '0'), 0)] end
        from generate_series(1, %(results)s / 10) i""",
-    """insert into outcomes (result_id, call_id, run_id, outcome, code)
-       select result_id, md5('call' || size / 10)::uuid, queued_run, state, code from results where state in ('registered', 'failed')""",
-    "insert into quotas (account, api, rate) values ('default', 'RegisterMedia', 47)",
+    """insert into vod_migrate.rates (run_no, stretch, worker_no, answer, calls, files)
+       select run_no, floor(extract(epoch from started_at) / 5), worker_no, answer, count(*), sum(files)
+       from vod_migrate.calls group by 1, 2, 3, 4""",
+    """insert into vod_migrate.events (source_id, run_no, call_id, what, key, code, message)
+       select source_id, run_no, call_id, 'failed', key, code, message from vod_migrate.objects where not registered""",
+    """insert into vod_migrate.counts (run_no, worker_no, outcome, code, objects)
+       select run_no, 1, case when registered then 'registered' else 'failed' end, coalesce(code, ''), count(*)
+       from vod_migrate.objects group by 1, 3, 4""",
+    """insert into vod_migrate.totals (migration_id, worker_no, state, code, objects)
+       select migration_id, 1, case when gone then 'gone' when registered then 'registered' else 'failed' end, coalesce(code, ''), count(*)
+       from vod_migrate.objects group by 1, 3, 4""",
+    "insert into vod_migrate.quotas (account, api, rate) values ('default', 'RegisterMedia', 47)",
     "analyze",
 )
 
 
 @dataclass(kw_only=True)
 class Scanned:
-    """What one statement read: rows from tables that grow with the objects, and from tallies; and what it gave back."""
+    """What one statement read: rows from tables that grow with the objects, and from counts; and what it gave back."""
 
     sql: str
     read: float = 0
-    tallied: float = 0
+    counted: float = 0
     given: float = 0
     whole: tuple[str, ...] = ()
 
@@ -74,7 +98,8 @@ class Explaining(psycopg.Cursor[Any]):
         text = query if isinstance(query, str) else query.decode()
         if text.lstrip().lower().startswith(("select", "with", "--")):
             super().execute(f"explain (analyze, timing off, format json) {text}".encode(), params)
-            [(plans,)] = self.fetchall()
+            [row] = self.fetchall()
+            plans = next(iter(row.values() if isinstance(row, dict) else row))
             plan = (json.loads(plans) if isinstance(plans, str) else plans)[0]["Plan"]
             told = Scanned(sql=text, given=plan["Actual Rows"])
             _add(plan, told)
@@ -87,11 +112,11 @@ def _add(node: dict[str, Any], told: Scanned) -> None:
     if table is not None:
         lost = node.get("Rows Removed by Filter", 0) + node.get("Rows Removed by Index Recheck", 0)
         rows = (node["Actual Rows"] + lost) * node["Actual Loops"]
-        if table in TALLIES:
-            told.tallied += rows
+        if table in COUNTS:
+            told.counted += rows
         else:
             told.read += rows
-            if node["Node Type"] == "Seq Scan" and table in ("results", "outcomes", "calls"):
+            if node["Node Type"] == "Seq Scan" and table in ("objects", "work", "events", "calls"):
                 told.whole += (table,)
     for inner in node.get("Plans", ()):
         _add(inner, told)
@@ -127,7 +152,7 @@ def store(databases: Databases) -> Iterator[Store]:
 
 
 VIEWER = frozenset({f"dag_{BIG}", "dag_archive_03"})
-MIDDLE = PageCursor(migration=BIG, account="default", key="50/", result_id=0)
+MIDDLE = PageCursor(migration=BIG, account="default", bucket="b1", key="50/")
 
 
 def search(text: str = "", **options: Any) -> Callable[[Store], Any]:
@@ -155,8 +180,8 @@ READS: dict[str, tuple[Callable[[Store], Any], int]] = {
     "one of the smaller migrations": (search(migration="archive_03"), 102),
     "MediaId": (search("c4ca4238a0b923820dcc509a6f75849b"), 2),
     "codes to choose from": (lambda store: found_codes(store, readable=None), 0),
-    "one object": (lambda store: object_history(store, 7, readable=VIEWER), 12),
-    "an object of a throttled call": (lambda store: object_history(store, 53, readable=VIEWER), 12),
+    "one object": (lambda store: object_history(store, "default", "b1", "7/0000007", readable=VIEWER), 12),
+    "an object of a throttled call": (lambda store: object_history(store, "default", "b1", "53/0000053", readable=VIEWER), 12),
     "runs of a DAG": (lambda store: runs_of_dag(store, f"dag_{BIG}", readable=VIEWER), 102),
     "runs of a migration": (lambda store: runs_of_migration(store, "default", BIG, readable=VIEWER), 102),
     "run of a DAG run": (lambda store: runs_of_dag_run(store, f"dag_{BIG}", "n0", readable=VIEWER), 2),
@@ -180,15 +205,15 @@ def test_no_query_reads_more_rows_than_it_shows(store: Store, name: str) -> None
     for told in Explaining.seen:
         assert told.whole == (), told.sql
         assert told.read <= most + A_FEW, f"{told.read:.0f} rows read, {told.given:.0f} shown: {told.sql}"
-        assert told.tallied <= MOST_TALLIED, f"{told.tallied:.0f} rows of tallies: {told.sql}"
+        assert told.counted <= MOST_COUNTED, f"{told.counted:.0f} rows of counts: {told.sql}"
 
 
 def test_a_query_that_reads_too_much_is_noticed(store: Store) -> None:
     Explaining.seen.clear()
     with store.connection() as connection:
-        connection.execute("select key from results where key like '%9' limit 50")
-        connection.execute("select count(*) from results where account = 'default' and migration = 'archive_03'")
+        connection.execute("select key from vod_migrate.objects where key like '%9' limit 50")
+        connection.execute("select count(*) from vod_migrate.objects where source_id = 3")
     first, second = Explaining.seen
     assert first.read > 50
-    assert first.whole == ("results",)
+    assert first.whole == ("objects",)
     assert second.read > 500

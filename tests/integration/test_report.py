@@ -14,12 +14,16 @@ from psycopg.types.json import Jsonb
 
 from vod_migrate.errors import BadOption, BadSetting
 from vod_migrate.migration.loader import parse_migration
+from vod_migrate.migration.options import Mode, RunOptions
 from vod_migrate.report.files import write_report
 from vod_migrate.report.loader import load_report
 from vod_migrate.report.tables import ENCODING, FAILURE_COLUMNS, MAPPING_COLUMNS, unguarded, write_mapping
 from vod_migrate.report.text import render_text
+from vod_migrate.results.run import Run
 from vod_migrate.results.store import Store
+from vod_migrate.results.work import CallRecord, Settlement
 
+BUCKET = "media-archive"
 BEGIN = dt.datetime(2026, 11, 21, 17, 0, tzinfo=dt.UTC)  # 01:00 in Shanghai
 
 HOSTILE_KEYS = (
@@ -37,81 +41,99 @@ HOSTILE_KEYS = (
 
 
 class Night:
-    """Rows of one run, written by SQL as the engine would; every object and call is a row of its own."""
+    """A run whose calls and outcomes are recorded as its worker would; times and whole states are set by SQL."""
 
     def __init__(self, store: Store, run_id: str = "run-1", *, begin: dt.datetime = BEGIN, **facts: Any) -> None:
-        self.url, self.run_id, self.begin = store.url, run_id, begin
+        self.store, self.run_id, self.begin = store, run_id, begin
         spec = parse_migration(
             {
                 "name": "interviews",
-                "source": {"bucket": "media-archive", "prefixes": ["films/"]},
+                "source": {"bucket": BUCKET, "prefixes": ["films/"]},
                 "register": {"template_group_id": "VOD_NO_TRANSCODE", "calls_per_second": 20},
             },
             origin="test",
         )
         row = {"mode": "new", "options": {}, "state": "succeeded", "stop_code": None, "stop_message": None} | facts
-        self.execute(
-            """insert into runs (run_id, account, migration, bucket, mode, options, spec, spec_digest, origin, state,
-                                 stop_code, stop_message, created_at, finished_at)
-               values (%s, 'default', 'interviews', 'media-archive', %s, %s, %s, %s, 'cli', %s, %s, %s, %s, %s)""",
-            (
-                run_id, row["mode"], Jsonb(row["options"]), Jsonb(spec.resolved()), spec.digest(), row["state"],
-                row["stop_code"], row["stop_message"], begin,
-                None if row["state"] == "running" else begin + dt.timedelta(seconds=120),
+        self.run = store.prepare_run(
+            Run(
+                run_id=run_id,
+                account="default",
+                migration="interviews",
+                bucket=BUCKET,
+                mode=Mode(row["mode"]),
+                options=RunOptions(mode=Mode(row["mode"]), **row["options"]),
+                spec=spec,
             ),
-        )  # fmt: skip
+            spec_digest=spec.digest(),
+            prefixes=[],
+            whole=True,
+        )
+        self.place = store.take_place(self.run, slot="one", host="h")
+        end = None if row["state"] == "running" else begin + dt.timedelta(seconds=120)
+        self.execute(
+            "update vod_migrate.runs set state = %s, stop_code = %s, stop_message = %s, created_at = %s, finished_at = %s where run_no = %s",
+            (row["state"], row["stop_code"], row["stop_message"], begin, end, self.run.run_no),
+        )
 
-    def execute(self, query: str, values: tuple[Any, ...]) -> Any:
-        with psycopg.connect(self.url) as connection:
-            cursor = connection.execute(query.encode(), values)
-            row = cursor.fetchone() if cursor.description else None
-            return row[0] if row else None
+    def execute(self, query: str, values: tuple[Any, ...]) -> None:
+        with psycopg.connect(self.store.url) as connection:
+            connection.execute(query.encode(), values)
 
     def scan(self, prefix: str = "films/", *, state: str = "complete", listed: int = 0, **facts: Any) -> None:
         self.execute(
-            """insert into scans (run_id, prefix, position, state, whole, pages, listed, counts, left_out, error_code, error,
-                                  started_at, finished_at)
-               values (%s, %s, (select count(*) from scans), %s, true, 1, %s, %s, %s, %s, %s, %s, %s)""",
+            """insert into vod_migrate.scans (run_no, prefix, position, kind, state, whole, page_no, listed, counts, left_out, samples,
+                                              error_code, error, started_at, finished_at)
+               values (%s, %s, (select count(*) from vod_migrate.scans), %s, %s, true, 1, %s, %s, %s, %s, %s, %s, %s, %s)""",
             (
-                self.run_id, prefix, state, listed, Jsonb(facts.get("counts", {})), Jsonb(facts.get("left_out", {})),
-                facts.get("error_code"), facts.get("error"), self.begin, self.begin + dt.timedelta(seconds=3),
+                self.run.run_no, prefix, facts.get("kind", "prefix"), state, listed, Jsonb(facts.get("counts", {})),
+                Jsonb(facts.get("left_out", {})), Jsonb(facts.get("samples", {})), facts.get("error_code"), facts.get("error"),
+                self.begin, self.begin + dt.timedelta(seconds=3),
             ),
         )  # fmt: skip
 
-    def call(self, second: float = 0, *, answer: str = "ok", times: int = 1, request_id: str | None = "REQ-1") -> str:
-        return str(
-            self.execute(
-                """with made as (
-                     insert into calls (call_id, run_id, worker, api, started_at, seconds, answer, message, request_id, files)
-                     select gen_random_uuid(), %s, 'host:1', 'RegisterMedia', %s, 0.1, %s, null, %s, 10
-                     from generate_series(1, %s) returning call_id
-                   ) select call_id from made limit 1""",
-                (self.run_id, self.begin + dt.timedelta(seconds=second), answer, request_id, times),
+    def call(self, second: float = 0, *, answer: str = "ok", times: int = 1, request_id: str | None = "REQ-1") -> int:
+        calls = [
+            CallRecord(
+                call_id=self.store.next_call_id(),
+                started_at=self.begin + dt.timedelta(seconds=second),
+                seconds=0.1,
+                answer=answer,
+                files=10,
+                request_id=request_id,
             )
+            for _ in range(times)
+        ]
+        self.store.record(self.run, self.place, calls)
+        return calls[0].call_id
+
+    def queue(self, key: str) -> None:
+        """Work that this run holds."""
+        self.execute(
+            """with block as (
+                 insert into vod_migrate.blocks (queue_no, objects, token) values (%s, 1, %s) returning block_id
+               ) insert into vod_migrate.work (source_id, queue_no, block_id, key, size, etag, last_modified, storage_class)
+                 select %s, %s, block_id, %s, 1048576, 'ABC', %s, 'Standard' from block""",
+            (self.run.queue_no, self.place.token, self.run.source_id, self.run.queue_no, key, BEGIN),
         )
 
-    def settled(self, key: str, outcome: str = "registered", *, code: str | None = None, **facts: Any) -> int:
-        state = facts.get("state", "failed" if outcome == "failed" else "registered")
-        media_id = facts.get("media_id", f"media-{abs(hash(key))}" if state == "registered" else None)
-        return int(
-            self.execute(
-                """with result as (
-                     insert into results (account, bucket, key, migration, size, etag, last_modified, storage_class, state,
-                                          media_id, new_register, code, message, request_id, attempts, settled_run,
-                                          description, registered_at)
-                     values ('default', 'media-archive', %s, 'interviews', 1048576, 'ABC', %s, 'Standard', %s, %s, %s, %s,
-                             %s, %s, 2, %s, %s, %s)
-                     returning result_id
-                   ) insert into outcomes (result_id, call_id, run_id, outcome, code)
-                     select result_id, %s, %s, %s, %s from result returning result_id""",
-                (
-                    key, BEGIN, state, media_id, outcome == "registered" if media_id else None, code,
-                    facts.get("message"), facts.get("request_id"), facts.get("settled_run", self.run_id),
-                    Jsonb({"Title": facts.get("title", key)}), BEGIN if media_id else None,
-                    facts.get("call_id"), self.run_id, outcome, code,
-                ),
-            )
-        )  # fmt: skip
+    def settled(self, key: str, outcome: str = "registered", *, code: str | None = None, **facts: Any) -> None:
+        """The object is queued, and answered about. request_id: of a call of its own."""
+        self.queue(key)
+        call_id = facts.get("call_id")
+        if "request_id" in facts:
+            call_id = self.call(request_id=facts["request_id"])
+        media_id = facts.get("media_id", f"media-{abs(hash(key))}" if "registered" in outcome else None)
+        settlement = Settlement(
+            key=key,
+            outcome=outcome,
+            media_id=media_id,
+            code=code,
+            message=facts.get("message"),
+            description={"Title": facts.get("title", key)},
+            call_id=call_id,
+        )
+        self.store.record(self.run, self.place, [], [settlement])
+        self.execute("update vod_migrate.objects set settled_at = %s where key = %s", (BEGIN, key))
 
 
 def rows(path: Path) -> list[list[str]]:
@@ -141,17 +163,9 @@ def test_a_report_groups_failures_by_code_with_share_samples_and_what_to_do(stor
 
 
 def test_a_report_of_an_older_run_keeps_its_numbers_when_a_later_run_registered_what_had_failed(store: Store) -> None:
-    night = Night(store)
-    call = night.call(request_id="REQ-OLD")
-    night.settled(
-        "films/a.mp4",
-        "failed",
-        code="file_refused",
-        call_id=call,
-        state="registered",
-        settled_run="run-2",
-        request_id="REQ-NEW",
-    )
+    Night(store).settled("films/a.mp4", "failed", code="file_refused", request_id="REQ-OLD")
+    later = Night(store, "run-2", begin=BEGIN + dt.timedelta(days=1))
+    later.settled("films/a.mp4", request_id="REQ-NEW")
     report = load_report(store, "run-1")
     assert report.counts.failed == 1
     assert report.counts.registered == 0
@@ -160,12 +174,24 @@ def test_a_report_of_an_older_run_keeps_its_numbers_when_a_later_run_registered_
 
 def test_outcomes_that_are_not_the_end_of_an_object_are_no_failures(store: Store) -> None:
     night = Night(store)
-    for outcome in ("retry", "unknown", "late", "superseded"):
-        night.settled(f"films/{outcome}.mp4", outcome, code="file_refused", state="pending")
+    for outcome in ("retry", "unknown"):
+        night.settled(f"films/{outcome}.mp4", outcome, code="file_refused")
     night.settled("films/fine.mp4")
     report = load_report(store, "run-1")
     assert report.failures == ()
     assert report.settled == report.counts.registered == 1
+
+
+def test_what_failed_and_was_registered_by_a_late_answer_of_the_same_run_is_no_failure(
+    store: Store, tmp_path: Path
+) -> None:
+    night = Night(store)
+    night.settled("films/late.mp4", "failed", code="no_answer")
+    late = Settlement(key="films/late.mp4", outcome="registered", media_id="M", description={"Title": "late"})
+    store.record(night.run, night.place, [], [late])
+    report = load_report(store, "run-1")
+    assert (report.failures, report.counts.failed, report.counts.registered) == ((), 0, 1)
+    assert rows(write_report(store, "run-1", tmp_path).failures_csv)[1:] == []
 
 
 def test_codes_too_rare_for_a_group_are_still_counted_and_pointed_to(store: Store) -> None:
@@ -179,7 +205,7 @@ def test_codes_too_rare_for_a_group_are_still_counted_and_pointed_to(store: Stor
 
 def test_the_pace_counts_every_call_once_and_names_each_limit(store: Store) -> None:
     night = Night(store, options={"calls_per_second": 12.0})
-    night.execute("insert into quotas (account, api, rate) values ('default', 'RegisterMedia', 47)", ())
+    night.execute("insert into vod_migrate.quotas (account, api, rate) values ('default', 'RegisterMedia', 47)", ())
     night.call(0.0, times=40)
     night.call(0.5, times=5, answer="throttled")
     night.call(2.2, times=30)
@@ -200,7 +226,7 @@ def test_left_out_reasons_and_prefixes_are_summed_and_explained(store: Store) ->
     night = Night(store, state="failed")
     night.scan("a/", listed=30, left_out={"extension": 20, "empty": 1})
     night.scan("b/", listed=5, left_out={"extension": 1, "some_new_reason": 4})
-    night.scan("c/", state="failed", error_code="SourceDenied", error="no oss:ListObjects on media-archive")
+    night.scan("c/", state="failed", error_code="source_denied", error="no oss:ListObjects on media-archive")
     report = load_report(store, "run-1")
     assert [(left.reason, left.count) for left in report.left_out] == [
         ("extension", 21),
@@ -232,8 +258,8 @@ def test_the_previous_run_is_the_one_of_this_migration_before_this_one(store: St
         ({"mode": "failed"}, 0, "Nothing to do: this migration had no failed objects."),
         ({"state": "interrupted"}, 5, "Interrupted after 2 min: no objects registered."),
         ({"state": "stopped", "stop_code": "denied"}, 5, "Stopped after 2 min: no objects registered."),
-        ({"state": "paused", "stop_code": "WindowClosed"}, 5, "Paused after 2 min: no objects registered."),
-        ({"state": "cancelled", "stop_code": "Cancelled"}, 5, "Cancelled after 2 min: no objects registered."),
+        ({"state": "paused", "stop_code": "window"}, 5, "Paused after 2 min: no objects registered."),
+        ({"state": "cancelled", "stop_code": "cancelled"}, 5, "Cancelled after 2 min: no objects registered."),
     ],
 )
 def test_a_run_without_a_single_call_is_told_in_one_sentence(
@@ -245,6 +271,29 @@ def test_a_run_without_a_single_call_is_told_in_one_sentence(
     report = load_report(store, "run-1")
     assert report.sentence == says
     assert report.rates.points == ()
+
+
+def test_a_run_in_which_everything_belongs_to_another_migration_warns(store: Store) -> None:
+    night = Night(store)
+    night.scan(listed=5, counts={"owned_elsewhere": 3}, left_out={"extension": 2})
+    assert load_report(store, "run-1").sentence == (
+        "Warning: nothing was sent, because all 3 selected objects belong to another migration."
+    )
+
+
+def test_what_differs_from_the_plan_and_what_earlier_runs_left_stand_apart(store: Store) -> None:
+    night = Night(store)
+    night.scan(listed=3, left_out={"extension": 1}, samples={"extension": ["films/a.txt"]})
+    night.scan("", kind="leftovers", listed=2, left_out={"excluded": 2}, samples={"excluded": ["private/a.mp4"]})
+    night.scan(
+        "", kind="approval", listed=4, counts={"approved": 3, "vanished": 1}, samples={"vanished": ["films/gone.mp4"]}
+    )
+    report = load_report(store, "run-1")
+    assert [(left.reason, left.count, left.samples) for left in report.left_out] == [("extension", 1, ("films/a.txt",))]
+    assert [(left.reason, left.samples) for left in report.leftovers_left_out] == [("excluded", ("private/a.mp4",))]
+    assert [(left.reason, left.samples) for left in report.plan_differences] == [("vanished", ("films/gone.mp4",))]
+    assert (report.prefixes, [scan.kind for scan in report.scans]) == (1, ["prefix"])
+    assert "1 object not as in the approved plan" in render_text(report)
 
 
 def test_a_run_that_nobody_knows_is_refused_with_the_way_to_find_one(store: Store) -> None:
@@ -316,7 +365,7 @@ def test_the_report_of_a_real_run_agrees_with_what_the_sandbox_registered(rig: A
 
 
 def test_neither_page_nor_text_lets_hostile_keys_through(store: Store, tmp_path: Path) -> None:
-    night = Night(store, state="stopped", stop_code="x", stop_message="</script><script>alert(2)</script>\x1b[2J")
+    night = Night(store, state="stopped", stop_code="denied", stop_message="</script><script>alert(2)</script>\x1b[2J")
     for key in HOSTILE_KEYS:
         night.settled(key, "failed", code=f"code {key}"[:60], message=key)
     files = write_report(store, "run-1", tmp_path)

@@ -161,7 +161,7 @@ def test_samples_of_what_is_left_out_are_kept_with_the_scan_and_shown(rig: Rig) 
 
 
 def test_a_run_shows_that_it_lives_before_its_first_page(rig: Rig) -> None:
-    rig.waits(life=0.2)
+    rig.store.lease = 0.6
     rig.sandbox.put(BUCKET, "a.mp4")
     rig.sandbox.settings(latency_ms=2_500)
     run = rig.prepare()

@@ -18,6 +18,7 @@ from hypothesis.stateful import run_state_machine_as_test as run_machine
 from vod_migrate.media import MediaObject
 from vod_migrate.migration.loader import parse_migration
 from vod_migrate.migration.options import Mode, RunOptions
+from vod_migrate.results.recorder import new_call_id
 from vod_migrate.results.run import Gate, Run
 from vod_migrate.results.scan import Scan, ScanKind, SelectedPage
 from vod_migrate.results.scans import ScanMoved
@@ -422,7 +423,7 @@ class StoreMachine(RuleBasedStateMachine):
 
     def a_call(self, *, files: int) -> CallRecord:
         return CallRecord(
-            call_id=self.store.next_call_id(),
+            call_id=new_call_id(),
             started_at=MOMENT,
             seconds=0.1,
             answer="ok",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import threading
 import time
 from collections.abc import Callable, Sequence
 
@@ -14,6 +13,7 @@ from vod_migrate.media import Batch, Entry, Outcome, Reply, Verdict
 from vod_migrate.register.context import WorkerContext
 from vod_migrate.register.registrar import Registrar
 from vod_migrate.register.reply import TRIED_ALONE
+from vod_migrate.results.recorder import new_call_id
 from vod_migrate.results.work import CallRecord, Settlement, Work
 
 MOST_NO_ANSWERS = 5
@@ -86,21 +86,12 @@ class Recorded:
     ) -> None:
         """accepted: is told of each batch that VOD took, and when its call began."""
         self._inner = inner
-        self._store = context.store
         self._ledger = context.ledger
         self._accepted = accepted
-        self._numbers = threading.local()
 
     def register(self, batch: Batch) -> Reply:
         """Sends and records."""
-        # Taken after the call before: a wait for the database between slot and call would make the call late.
-        call_id = getattr(self._numbers, "next", None) or self._store.next_call_id()
-        try:
-            return self._called(batch, call_id)
-        finally:
-            self._numbers.next = self._store.next_call_id()
-
-    def _called(self, batch: Batch, call_id: int) -> Reply:
+        call_id = new_call_id()
         started, began = dt.datetime.now(dt.UTC), time.monotonic()
         try:
             reply = self._inner.register(batch)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
@@ -14,28 +15,17 @@ from vod_migrate.results.run import Run
 from vod_migrate.results.session import QUERIES, Session, storable
 from vod_migrate.results.work import CallRecord, Place, Settlement
 
-CALL_IDS = 1000
-"""How many numbers for calls are fetched at once, as the sequence in the schema has it."""
 MOST_TOGETHER = 100
 """Calls in one commit at most: a second of them at twice the full quota."""
 
 
+def new_call_id() -> int:
+    """A number for a call: random, so that no worker needs to ask for it, and no failover gives one twice."""
+    return secrets.randbits(63)
+
+
 class RecorderQueries(Session):
     """What may be recorded."""
-
-    _calls_lock = threading.Lock()
-
-    def next_call_id(self) -> int:
-        """A number for a call, which no other worker gets."""
-        with self._calls_lock:
-            ids: Iterator[int] | None = getattr(self, "_call_ids", None)
-            number = None if ids is None else next(ids, None)
-            if number is None:
-                first = int(self._do(QUERIES.call_ids))
-                ids = iter(range(first, first + CALL_IDS))
-                self._call_ids = ids
-                number = next(ids)
-            return number
 
     def record(
         self, run: Run, place: Place, calls: Sequence[CallRecord], settlements: Sequence[Settlement] = ()

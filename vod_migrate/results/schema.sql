@@ -78,6 +78,7 @@ create table vod_migrate.runs (
 );
 create index runs_by_migration on vod_migrate.runs (migration_id, created_at desc, run_no desc);
 create index runs_by_dag on vod_migrate.runs (dag_id, created_at desc, run_no desc) where dag_id is not null;
+create index runs_by_source on vod_migrate.runs (migration_id, source_id);
 create index runs_by_queue on vod_migrate.runs (queue_no);
 create index runs_running on vod_migrate.runs (migration_id) where state = 'running';
 
@@ -195,10 +196,11 @@ create table vod_migrate.objects (
   constraint objects_media_id exclude using hash ((source_id::text || ' ' || media_id) with =) where (media_id is not null)
 );
 create index objects_by_run on vod_migrate.objects (run_no);
+create index objects_gone on vod_migrate.objects (migration_id, source_id, key) where gone;
 create index objects_failed on vod_migrate.objects (migration_id, code, source_id, key) where not registered;
 
 create table vod_migrate.calls (
-  call_id       bigint primary key,        -- from call_ids; made by the worker, so that recording twice is harmless
+  call_id       bigint primary key,        -- random, made by the worker, so that recording twice is harmless
   run_no        integer not null,
   worker_no     smallint not null,
   files         smallint not null,
@@ -213,16 +215,15 @@ create table vod_migrate.calls (
 );
 create index calls_by_run on vod_migrate.calls (run_no, started_at);
 create index calls_carried on vod_migrate.calls using gin (carried) where carried is not null;
-create sequence vod_migrate.call_ids increment by 1000;
 
--- What happened to an object, but for a clean success, which is its fact.
+-- What happened to an object, but for its newest fact; a registration is here when a newer fact took its place.
 create table vod_migrate.events (
   at            timestamptz not null default now(),
   call_id       bigint,
   source_id     integer not null,
   run_no        integer not null,
   what          text not null check (what in (
-                  'failed', 'retry', 'unknown', 'late', 'gone', 'returned', 'transferred')),
+                  'registered', 'failed', 'retry', 'unknown', 'late', 'gone', 'returned', 'transferred')),
   key           text collate "C" not null,
   code          text,
   message       text

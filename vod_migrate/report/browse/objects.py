@@ -82,6 +82,8 @@ def find_objects(
             lines = _of_media(connection, search, readable)
             if lines:
                 return ObjectsPage(lines=tuple(lines[:most]), before=None, after=None, total=len(lines))
+        # A page is read in the order of an index; a bitmap would read all that follows, and sort it.
+        connection.execute("set local enable_bitmapscan = off")
         migrations = _migrations(connection, search, readable)
         places = _places(connection, search, migrations, readable)
         back = before is not None

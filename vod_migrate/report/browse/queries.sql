@@ -132,15 +132,26 @@ order by m.name, m.account;
 
 -- name: search_sources
 -- The buckets that some migrations have run on, by name.
-select p.migration_id, s.source_id, s.bucket
-from (select distinct migration_id, source_id from vod_migrate.runs where migration_id = any(:migrations::int[])) p
+-- From one source to the next in an index: a migration has few sources and many runs.
+select m.migration_id, s.source_id, s.bucket
+from unnest(:migrations::int[]) as m (migration_id)
+cross join lateral (
+  with recursive ran (source_id) as (
+    (select r.source_id from vod_migrate.runs r where r.migration_id = m.migration_id order by r.source_id limit 1)
+    union all
+    select (select r.source_id from vod_migrate.runs r
+            where r.migration_id = m.migration_id and r.source_id > ran.source_id order by r.source_id limit 1)
+    from ran where ran.source_id is not null
+  )
+  select source_id from ran where source_id is not null
+) p
 join vod_migrate.sources s using (source_id)
 where (:bucket::text is null or s.bucket = :bucket)
   and exists (
     select 1 from vod_migrate.migration_dags d
-    where d.migration_id = p.migration_id and (:everything::boolean or d.dag_id = any(:dags::text[]))
+    where d.migration_id = m.migration_id and (:everything::boolean or d.dag_id = any(:dags::text[]))
   )
-order by p.migration_id, s.bucket;
+order by m.migration_id, s.bucket;
 
 -- name: search_codes
 -- The codes of failed objects, the most frequent first: what a search may ask for.

@@ -1,9 +1,5 @@
 -- What was sent, and what it meant: the one place where work becomes fact.
 
--- name: call_ids$
--- The first of a thousand numbers for calls.
-select nextval('vod_migrate.call_ids');
-
 -- name: record
 -- Calls and what they meant for each object, in one commit. Recording twice changes nothing: a settlement that came with a call counts only
 -- with that call, any other only while its work is there.
@@ -64,10 +60,10 @@ with call as (
     where work.source_id = :source_id and work.queue_no = :queue_no and work.key = j.key limit 1
   ) w on true
 ), known as materialized (
-  select o.key, o.registered, o.gone, o.new_register, o.code, o.run_no, o.migration_id
+  select o.key, o.registered, o.gone, o.new_register, o.code, o.run_no, o.migration_id, o.call_id, o.settled_at
   from vod_migrate.objects o where o.source_id = :source_id and o.key = any(:keys::text[]) for update
 ), settled as materialized (
-  select m.*, k.key is not null as was, k.registered as was_registered, k.gone as was_gone, k.code as was_code,
+  select m.*, k.key is not null as was, k.run_no as was_run, k.call_id as was_call, k.settled_at as was_at, k.registered as was_registered, k.gone as was_gone, k.code as was_code,
          coalesce(k.migration_id, :migration_id) as owner,
          case when k.run_no = :run_no then
                 case when not k.registered then 'failed' when k.new_register then 'registered' else 'already_registered' end
@@ -94,7 +90,7 @@ with call as (
   insert into vod_migrate.objects as o (source_id, migration_id, run_no, registered, new_register, size, last_modified, call_id, key, etag,
                                         storage_class, media_id, sent, code, message, attributes)
   select :source_id, :migration_id, :run_no, succeeds,
-         case when succeeds then outcome = 'registered' or counted = 'registered' end,
+         case when succeeds then outcome = 'registered' or coalesce(counted = 'registered', false) end,
          size, last_modified, call_id, key, etag, storage_class, media_id, sent,
          case when not succeeds then coalesce(code, 'no_code') end, case when not succeeds then message end,
          case when not succeeds then attributes end
@@ -150,6 +146,9 @@ with call as (
          case when not m.held then 'late' else m.outcome end, m.key, m.code, m.message
   from met m
   where m.outcome <> 'unsure' and (not m.held or m.outcome in ('failed', 'retry', 'unknown'))
+), replaced as (
+  insert into vod_migrate.events (at, source_id, run_no, call_id, what, key)
+  select was_at, :source_id, was_run, was_call, 'registered', key from settled where was_registered
 )
 select (select count(*) from settled) as settled, (select count(*) from moved) as moved;
 
