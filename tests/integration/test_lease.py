@@ -7,6 +7,7 @@ import threading
 import time
 from typing import Any
 
+from vod_migrate.results.recorder import new_call_id
 from vod_migrate.results.run import Run
 from vod_migrate.results.work import CallRecord, Place, Settlement
 from vod_migrate.sandbox.pytest_plugin import Sandbox
@@ -100,6 +101,6 @@ def a_lost_place(rig: Any, sandbox: Sandbox) -> tuple[Run, Place, Place]:
 
 
 def record(rig: Any, run: Run, place: Place, outcome: str) -> None:
-    call_id = rig.store.next_call_id()
+    call_id = new_call_id()
     call = CallRecord(call_id=call_id, started_at=dt.datetime.now(dt.UTC), seconds=0.1, answer="ok", files=1)
     rig.store.record(run, place, [call], [Settlement(key="a.mp4", outcome=outcome, media_id="m", call_id=call_id)])
