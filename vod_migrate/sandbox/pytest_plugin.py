@@ -120,7 +120,7 @@ class Sandbox:
 
     @property
     def endpoint(self) -> str:
-        """Where OSS and VOD both answer: `http://127.0.0.1:PORT`."""
+        """The address at which OSS and VOD answer, with its scheme."""
         return f"http://{self.host}"
 
     @property
