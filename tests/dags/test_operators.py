@@ -218,7 +218,9 @@ def test_a_run_is_resumed_by_its_id_in_the_trigger_form(urls: dict[str, str]) ->
     with Store.open(urls["ready"]) as store:
         pause(store, before, by="Maria")
         with store.connection() as connection:
-            connection.execute("update vod_migrate.runs set alive_at = now() - interval '1 hour' where run_id = %s", (before,))
+            connection.execute(
+                "update vod_migrate.runs set alive_at = now() - interval '1 hour' where run_id = %s", (before,)
+            )
         assert pause(store, before, by="Maria").state == "paused"
     form = {name: param.value for name, param in trigger_form().items()}
     resumed = prepare_operator().execute(context("resumed", start=None, conf={**form, "resume": before}))

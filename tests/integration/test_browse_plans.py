@@ -181,7 +181,10 @@ READS: dict[str, tuple[Callable[[Store], Any], int]] = {
     "MediaId": (search("c4ca4238a0b923820dcc509a6f75849b"), 2),
     "codes to choose from": (lambda store: found_codes(store, readable=None), 0),
     "one object": (lambda store: object_history(store, "default", "b1", "7/0000007", readable=VIEWER), 12),
-    "an object of a throttled call": (lambda store: object_history(store, "default", "b1", "53/0000053", readable=VIEWER), 12),
+    "an object of a throttled call": (
+        lambda store: object_history(store, "default", "b1", "53/0000053", readable=VIEWER),
+        12,
+    ),
     "runs of a DAG": (lambda store: runs_of_dag(store, f"dag_{BIG}", readable=VIEWER), 102),
     "runs of a migration": (lambda store: runs_of_migration(store, "default", BIG, readable=VIEWER), 102),
     "run of a DAG run": (lambda store: runs_of_dag_run(store, f"dag_{BIG}", "n0", readable=VIEWER), 2),
