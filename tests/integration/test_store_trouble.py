@@ -75,13 +75,15 @@ def test_connections_that_are_cut_in_mid_transaction_cost_nothing(
     counts = finish(store=rig.store, run_id=run.run_id).counts
     assert counts.registered + counts.already_registered == 500
     rig.assert_results_equal_truth()
-    assert rig.rows("select count(*) from outcomes where outcome = 'registered'") == [(counts.registered,)]
+    assert rig.rows("select sum(objects)::int from vod_migrate.counts where outcome = 'registered'") == [
+        (counts.registered,)
+    ]
 
 
 FULL = """
-create function no_room() returns trigger language plpgsql as $$
+create function public.no_room() returns trigger language plpgsql as $$
 begin raise exception 'could not extend file: No space left on device' using errcode = '53100'; end $$;
-create trigger no_room before insert on calls execute function no_room();
+create trigger no_room before insert on vod_migrate.calls execute function public.no_room();
 """
 
 
@@ -94,9 +96,9 @@ def test_a_full_disk_is_waited_out(rig: Rig, sandbox: Sandbox) -> None:
     worker = InBackground(rig.register, run)
     wait_for(lambda: rig.calls() >= 1)
     time.sleep(1.0)
-    assert rig.rows("select count(*) from results where state = 'registered'") == [(0,)]
+    assert rig.rows("select count(*) from vod_migrate.objects") == [(0,)]
     with rig.store.connection() as connection:
-        connection.execute("drop trigger no_room on calls")
+        connection.execute("drop trigger no_room on vod_migrate.calls")
     assert worker.ended_within(30)
     assert worker.raised is None
     rig.assert_results_equal_truth()
@@ -117,10 +119,10 @@ def test_a_disk_that_stays_full_stops_the_run_and_the_next_one_goes_on(
         assert worker.ended_within(30)
     assert isinstance(worker.raised, StoreFull)
     assert "has no room (could not extend file: No space left on device): free some" in str(worker.raised)
-    assert rig.rows("select count(*) from results where state <> 'pending'") == [(0,)]
+    assert rig.rows("select count(*) from vod_migrate.objects") == [(0,)]
     assert rig.calls() <= 4, "a call that cannot be recorded is not made again"
     with rig.store.connection() as connection:
-        connection.execute("drop trigger no_room on calls")
+        connection.execute("drop trigger no_room on vod_migrate.calls")
     assert finish(store=rig.store, run_id=run.run_id).state == "interrupted"
     assert rig.run().counts.pending == 0
     rig.assert_results_equal_truth()
