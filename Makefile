@@ -4,12 +4,13 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo test quick chaos browser lint bench docs pictures lock clean
+.PHONY: help install demo test quick chaos browser lint precommit bench docs pictures site full lock clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+SITE_STAMP := $(VENV)/.site-installed
 
 # Airflow compiles about 3,000 modules. Without their bytecode on disk, each of its processes starts 5 s later.
 unexport PYTHONDONTWRITEBYTECODE
@@ -22,7 +23,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --python-version 3.11 --python-platform 
 	--no-emit-index-url --no-emit-find-links --annotation-style line $(UPGRADE)
 
 help:  ## List these commands
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-9s %s\n", $$1, $$2}'
 
 install: $(STAMP)  ## Install vod-migrate and its locked packages into .venv
 	@echo "$(BIN)/vod-migrate is ready"
@@ -54,6 +55,9 @@ lint: $(STAMP)  ## Check style, types and the direction of imports
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+precommit: $(STAMP)  ## Let git run the linters before each commit
+	@$(BIN)/pre-commit install
+
 bench: $(STAMP)  ## Measure: every benchmark in benchmarks/
 	@for script in $$(grep -l '__main__' benchmarks/*.py); do echo "== $$script"; $(BIN)/python "$$script"; done
 
@@ -63,9 +67,20 @@ docs: $(STAMP)  ## Write the generated pages: settings and command line
 pictures: $(STAMP)  ## Take the pictures in docs/pictures again (needs chromium and a Chinese font)
 	@$(BIN)/python docs/pictures.py
 
+site: $(SITE_STAMP)  ## Build the documentation site in build/site; a warning is an error
+	@AIRFLOW_HOME=$(CURDIR)/build/airflow AIRFLOW__LOGGING__LOGGING_LEVEL=WARNING \
+		$(BIN)/sphinx-build -q -W --keep-going -c docs -d build/doctrees . build/site
+	@echo "build/site/index.html"
+
+full: site  ## What takes longer than CI: the site in a browser, 500 kills, every benchmark
+	@$(BIN)/python -m pytest tests/full
+	@$(MAKE) --no-print-directory chaos SEEDS=10 KILLS=50
+	@$(MAKE) --no-print-directory bench
+
 lock: $(BIN)/uv  ## Pin requirements*.txt from pyproject.toml and requirements.in (UPGRADE=--upgrade for newer versions)
 	$(COMPILE) --extra sandbox --extra embedded pyproject.toml requirements.in -o requirements.txt
 	$(COMPILE) --group dev -c requirements.txt -o requirements-dev.txt
+	$(COMPILE) --group docs -c requirements.txt -c requirements-dev.txt -o requirements-docs.txt
 
 clean:  ## Remove the environment, the caches and the demo's files
 	rm -rf $(VENV) .demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist *.egg-info
@@ -85,4 +100,8 @@ $(STAMP): requirements.txt requirements-dev.txt pyproject.toml | $(BIN)/uv
 	@echo "installing the locked packages into $(VENV)"
 	@$(BIN)/uv pip install --quiet --compile-bytecode -p $(BIN)/python -r requirements.txt -r requirements-dev.txt
 	@$(BIN)/uv pip install --quiet --compile-bytecode --no-deps -p $(BIN)/python -e .
+	@touch $@
+
+$(SITE_STAMP): requirements-docs.txt $(STAMP)
+	@$(BIN)/uv pip install --quiet -p $(BIN)/python -r requirements-docs.txt
 	@touch $@

@@ -295,20 +295,10 @@ class Rehearsal:
                 return self._kill_parts(workers)
             case "sandbox":
                 self._kill_sandbox()
-            case "postgres":
-                self._kill_postgres(pause=choice)
-            case "backend":
-                if not self.cluster.kill_backend(choice):
-                    return False
-                self.kills.append(Kill(what="backend", in_flight=0))
-                self.cluster.start()
+            case "postgres" | "backend" | "failover":
+                return self._kill_database(target, choice, workers)
             case "stall":
                 return self._stall([part for part in alive if part.name in ("discoverer", "run")] or workers)
-            case "failover":
-                self.kills.append(
-                    Kill(what="failover", in_flight=int(2 * PACE * (LOST_SECONDS + 2)) + THREADS * len(workers))
-                )
-                self.cluster.fail_over(lost_seconds=LOST_SECONDS)
             case "everything":
                 self._kill_parts(alive)
                 self._kill_sandbox()
@@ -323,6 +313,21 @@ class Rehearsal:
                 self.kills.append(Kill(what=part.name, in_flight=THREADS if part.sends else 0))
                 killed = True
         return killed
+
+    def _kill_database(self, target: str, choice: float, workers: list[Part]) -> bool:
+        if target == "postgres":
+            self._kill_postgres(pause=choice)
+            return True
+        if target == "failover":
+            forgotten = int(2 * PACE * (LOST_SECONDS + 2))
+            self.kills.append(Kill(what="failover", in_flight=forgotten + THREADS * len(workers)))
+            self.cluster.fail_over(lost_seconds=LOST_SECONDS)
+            return True
+        if self.cluster.kill_backend(choice):
+            self.kills.append(Kill(what="backend", in_flight=0))
+            self.cluster.start()
+            return True
+        return False
 
     def _stall(self, parts: list[Part]) -> bool:
         """One stands still until its lease has lapsed, and goes on: what it held is somebody else's by then."""

@@ -7,6 +7,8 @@ from typing import Any
 from urllib.parse import quote
 
 import oss2
+import pytest
+from alibabacloud_tea_openapi.exceptions import ClientException
 from alibabacloud_tea_openapi.utils_models import Config
 from alibabacloud_vod20170321.client import Client
 
@@ -39,3 +41,10 @@ def vod_client(sandbox: Sandbox, **config: Any) -> Client:
         "access_key_secret": sandbox.access_key_secret,
     }
     return Client(Config(**{**defaults, **config}))
+
+
+def refusal_of(call: Any, request: Any) -> tuple[int, str]:
+    """Status and code of a VOD call that is refused."""
+    with pytest.raises(ClientException) as refused:
+        call(request)
+    return refused.value.status_code, refused.value.code

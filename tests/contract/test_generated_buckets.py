@@ -200,6 +200,8 @@ def test_a_registered_plain_file_costs_at_most_400_bytes() -> None:
             options=CallOptions(template_group_id="VOD_NO_TRANSCODE"),
             file_url=None,
             at=float(number // 10),
+            size=80_000_000 + number,
+            source="mp4",
         )
         library.add(
             BUCKET, f"archive/2026-11-01/{number // 1000:05d}-interviews/clip-{number:05d}.mp4", registration, ""

@@ -4,19 +4,12 @@ import json
 from typing import Any
 
 import pytest
-from alibabacloud_tea_openapi.exceptions import ClientException
 from alibabacloud_vod20170321 import models
 from alibabacloud_vod20170321.client import Client
-from sdk_clients import BUCKET, HOST, Register, url_of
+from sdk_clients import BUCKET, HOST, Register, refusal_of, url_of
 
 from vod_migrate.sandbox.pytest_plugin import Sandbox
 from vod_migrate.sandbox.vod.templates import DEFAULT_GROUP
-
-
-def refusal_of(call: Any, request: Any) -> tuple[int, str]:
-    with pytest.raises(ClientException) as refused:
-        call(request)
-    return refused.value.status_code, refused.value.code
 
 
 def test_a_new_template_group_is_listed_and_can_be_named(sandbox: Sandbox, vod: Client, register: Register) -> None:
@@ -97,7 +90,7 @@ def test_bad_category_requests_are_refused(vod: Client, request_: Any, code: str
 @pytest.fixture
 def media(sandbox: Sandbox, register: Register) -> str:
     """The MediaId of one file with everything said about it."""
-    sandbox.put(BUCKET, "视频 a.mp4", b"12345", storage_class="IA")
+    sandbox.put(BUCKET, "视频 a.mp4", storage_class="IA")
     metadata = {
         "FileURL": url_of("视频 a.mp4"),
         "Title": "title",
@@ -122,15 +115,17 @@ def test_video_infos_say_what_was_registered(vod: Client, media: str) -> None:
     assert (video.video_id, video.title, video.description, video.tags) == (media, "title", "words", "a,b")
     assert (video.cover_url, video.cate_name, video.reference_id) == ("https://c/1.jpg", "Interviews", "reference-1")
     assert (video.template_group_id, video.user_data) == ("VOD_NO_TRANSCODE", '{"Extend": {}}')
-    assert (video.status, video.size, video.storage_class) == ("Normal", 5, "SourceIA")
+    assert (video.status, video.size, video.storage_class) == ("Normal", 40, "SourceIA")
     assert video.storage_location == HOST
 
 
 def test_mezzanine_info_leads_back_to_the_source(vod: Client, media: str) -> None:
     found = vod.get_mezzanine_info(models.GetMezzanineInfoRequest(video_id=media, output_type="oss")).body.mezzanine
-    same = vod.get_mezzanine_info(models.GetMezzanineInfoRequest(reference_id="reference-1")).body.mezzanine
+    same = vod.get_mezzanine_info(
+        models.GetMezzanineInfoRequest(reference_id="reference-1", output_type="oss")
+    ).body.mezzanine
     assert found.to_map() == same.to_map()
-    assert (found.video_id, found.file_url, found.size) == (media, url_of("视频 a.mp4"), 5)
+    assert (found.video_id, found.file_url, found.size) == (media, url_of("视频 a.mp4"), 40)
     assert (found.status, found.output_type) == ("Normal", "oss")
 
 

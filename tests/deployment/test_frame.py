@@ -31,7 +31,7 @@ def project(root: Path) -> dict[str, Any]:
     return tomllib.loads((root / "pyproject.toml").read_text())
 
 
-@pytest.mark.parametrize("lock", LOCKS)
+@pytest.mark.parametrize("lock", [*LOCKS, "requirements-docs.txt"])
 def test_every_line_of_a_lock_is_one_exact_version_from_the_index(root: Path, lock: str) -> None:
     for pin in pins(root / lock).values():
         version(pin)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -129,16 +128,7 @@ class Rig:
         return int(self.sandbox.counters().get("RegisterMedia", {}).get("requests", 0))
 
 
-def in_background(work: Callable[..., None], *arguments: Any) -> tuple[threading.Thread, list[BaseException]]:
-    """The thread that works, and what it raises."""
-    raised: list[BaseException] = []
-
-    def go() -> None:
-        try:
-            work(*arguments)
-        except VodMigrateError as error:
-            raised.append(error)
-
-    thread = threading.Thread(target=go, daemon=True)
-    thread.start()
-    return thread, raised
+def put(sandbox: Sandbox, count: int, name: str = "f{:05}.mp4") -> None:
+    """Small objects whose names have a number."""
+    for number in range(count):
+        sandbox.put(BUCKET, name.format(number))

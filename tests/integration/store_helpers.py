@@ -91,7 +91,7 @@ def list_all(store: Store, run: Run, keys: Iterable[str]) -> Scan:
     return store.scan(scan.scan_id)
 
 
-def a_call(store: Store, files: int = 1, answer: str = "ok", **fields: Any) -> CallRecord:
+def a_call(files: int = 1, answer: str = "ok", **fields: Any) -> CallRecord:
     return CallRecord(
         call_id=new_call_id(),
         started_at=dt.datetime.now(dt.UTC),

@@ -9,6 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from rigging import BUCKET, put
 
 from vod_migrate.errors import BrakeReached, Paused, VodMigrateError, WindowClosed
 from vod_migrate.migration.window import Window
@@ -16,13 +17,7 @@ from vod_migrate.results.run import Run
 from vod_migrate.run.settle import finish
 from vod_migrate.sandbox.pytest_plugin import Sandbox
 
-BUCKET = "media-archive"
 ZONE = ZoneInfo("Asia/Shanghai")
-
-
-def put(sandbox: Sandbox, count: int) -> None:
-    for number in range(count):
-        sandbox.put(BUCKET, f"f{number:05}.mp4")
 
 
 def fast(sandbox: Sandbox, rig: Any) -> None:

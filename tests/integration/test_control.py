@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
 from typing import Any
 
 import pytest
+from rigging import BUCKET, put
+from waiting import InBackground, wait_for
 
 from vod_migrate.discover import listing
 from vod_migrate.errors import BadOption, BadSetting, Cancelled, Denied, Paused, VodMigrateError
@@ -16,40 +17,7 @@ from vod_migrate.run.settle import finish
 from vod_migrate.sandbox.pytest_plugin import Sandbox
 from vod_migrate.shutdown import grace_seconds
 
-BUCKET = "media-archive"
 WITHIN_SECONDS = 5.0
-
-
-class InBackground:
-    """A part of the engine on a thread of its own, and what it raised."""
-
-    def __init__(self, work: Callable[..., None], *arguments: Any, **options: Any) -> None:
-        self.raised: VodMigrateError | None = None
-
-        def go() -> None:
-            try:
-                work(*arguments, **options)
-            except VodMigrateError as error:
-                self.raised = error
-
-        self.thread = threading.Thread(target=go, daemon=True)
-        self.thread.start()
-
-    def ended_within(self, seconds: float) -> bool:
-        self.thread.join(seconds)
-        return not self.thread.is_alive()
-
-
-def wait_for(true: Callable[[], bool], *, seconds: float = 20.0) -> None:
-    until = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < until, "it did not happen"
-        time.sleep(0.02)
-
-
-def put(sandbox: Sandbox, count: int) -> None:
-    for number in range(count):
-        sandbox.put(BUCKET, f"f{number:05}.mp4")
 
 
 @pytest.mark.parametrize(

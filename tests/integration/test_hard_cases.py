@@ -12,7 +12,8 @@ from typing import Any
 
 import psycopg
 import pytest
-from rigging import in_background
+from rigging import BUCKET, put
+from waiting import InBackground
 
 from vod_migrate.discover import listing
 from vod_migrate.errors import BadSetting, Interrupted, RunStopped, SourceDenied, ThresholdPassed, VodMigrateError
@@ -23,13 +24,6 @@ from vod_migrate.run.prepare import prepare
 from vod_migrate.run.request import Origin
 from vod_migrate.run.settle import finish
 from vod_migrate.sandbox.pytest_plugin import Sandbox
-
-BUCKET = "media-archive"
-
-
-def put(sandbox: Sandbox, count: int, name: str = "f{:05}.mp4") -> None:
-    for number in range(count):
-        sandbox.put(BUCKET, name.format(number))
 
 
 @contextlib.contextmanager
@@ -72,9 +66,9 @@ def test_a_claim_whose_answer_was_lost_is_given_back_and_sent(rig: Any, sandbox:
         return real(*arguments, **options)
 
     rig.store.claim = claim
-    thread, raised = in_background(rig.register, run)
-    thread.join(20)
-    assert (thread.is_alive(), raised) == (False, [])
+    worker = InBackground(rig.register, run)
+    assert worker.ended_within(20)
+    assert worker.raised is None
     assert len(sandbox.truth(BUCKET)) == 30
 
 
@@ -112,14 +106,14 @@ def test_a_helper_ends_when_its_run_is_ended_elsewhere_and_the_next_run_goes_on(
     run = rig.prepare(calls_per_second=3)
     rig.discover(run)
     stop = threading.Event()
-    first, _ = in_background(rig.register, run, stop, "one")
-    helper, raised = in_background(rig.register, run, threading.Event(), "two")
+    first = InBackground(rig.register, run, stop, "one")
+    helper = InBackground(rig.register, run, threading.Event(), "two")
     time.sleep(1.5)
     stop.set()
-    first.join(10)
+    assert first.ended_within(10)
     finish(store=rig.store, run_id=run.run_id)
-    helper.join(10)
-    assert (helper.is_alive(), [type(error) for error in raised]) == (False, [RunStopped])
+    assert helper.ended_within(10)
+    assert isinstance(helper.raised, RunStopped)
     assert rig.run().counts.pending == 0
     assert len(sandbox.truth(BUCKET)) == 1000
 
@@ -208,12 +202,12 @@ def test_a_worker_whose_lease_ran_out_does_not_send_its_own_queue_twice(rig: Any
     put(sandbox, 120)
     run = rig.prepare(calls_per_second=5)
     rig.discover(run)
-    thread, raised = in_background(rig.register, run)
+    worker = InBackground(rig.register, run)
     time.sleep(1.5)
     with rig.store.connection() as connection:
         connection.execute("update vod_migrate.workers set expires_at = now() - interval '1 second'")
-    thread.join(60)
-    assert (thread.is_alive(), raised) == (False, [])
+    assert worker.ended_within(60)
+    assert worker.raised is None
     assert rig.calls() == 12
 
 
@@ -221,7 +215,7 @@ def test_a_run_whose_connections_were_all_cut_is_not_taken_for_dead(rig: Any, sa
     put(sandbox, 300)
     run = rig.prepare(calls_per_second=3)
     rig.discover(run)
-    thread, raised = in_background(rig.register, run)
+    worker = InBackground(rig.register, run)
     time.sleep(1)
     with psycopg.connect(rig.store.url, autocommit=True) as connection:
         connection.execute(
@@ -231,8 +225,8 @@ def test_a_run_whose_connections_were_all_cut_is_not_taken_for_dead(rig: Any, sa
     time.sleep(6)
     other = rig.run()
     assert (other.counts.registered, other.counts.queued_elsewhere > 0) == (0, True)
-    thread.join(60)
-    assert (thread.is_alive(), raised) == (False, [])
+    assert worker.ended_within(60)
+    assert worker.raised is None
     assert len(sandbox.truth(BUCKET)) == 300
 
 
@@ -293,14 +287,14 @@ def test_a_retried_discover_task_still_finds_its_register_task(
     put(sandbox, 50)
     run = rig.prepare()
     sandbox.fault("http_503", api="ListObjects")
-    thread, raised = in_background(rig.register, run)
+    worker = InBackground(rig.register, run)
     with pytest.raises(VodMigrateError):
         rig.discover(run)
     time.sleep(3)
     sandbox.clear_faults()
     rig.discover(run)
-    thread.join(30)
-    assert (thread.is_alive(), raised) == (False, [])
+    assert worker.ended_within(30)
+    assert worker.raised is None
     assert finish(store=rig.store, run_id=run.run_id).counts.registered == 50
 
 
@@ -320,9 +314,9 @@ def test_a_register_task_lists_nothing_while_a_discover_task_is_there(
 
     monkeypatch.setattr(listing, "_page", slow)
     run = rig.prepare(rig.migration(source={"prefixes": ["a/", "b/"]}))
-    thread, _ = in_background(rig.register, run)
+    worker = InBackground(rig.register, run)
     rig.discover(run)
-    thread.join(30)
+    assert worker.ended_within(30)
     assert listed_by == {threading.current_thread().name}
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any, Self
 
 import pytest
+from rigging import BUCKET, put
 
 from vod_migrate.errors import BadOption, Interrupted
 from vod_migrate.rate.limiter import API, RateLimiter
@@ -18,7 +19,6 @@ from vod_migrate.run.settle import finish
 from vod_migrate.sandbox.pytest_plugin import Sandbox
 from vod_migrate.shutdown import StopClock
 
-BUCKET = "media-archive"
 RATE = 40.0
 
 
@@ -99,11 +99,6 @@ def test_alone_every_priority_has_the_whole_pace(crowd: Crowd, priority: int) ->
     with crowd:
         time.sleep(0.5)
         assert crowd.during(1.5)["only"] >= 0.97 * RATE
-
-
-def put(sandbox: Sandbox, count: int) -> None:
-    for number in range(count):
-        sandbox.put(BUCKET, f"f{number:05}.mp4")
 
 
 def rate_of(rig: Any, seconds: float) -> float:

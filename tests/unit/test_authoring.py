@@ -148,7 +148,10 @@ def test_what_init_offers_in_comments_would_load_too() -> None:
         (("--name", "a"), "--bucket must be given"),
         (("--name", "A b", "--bucket", "media-archive"), "name: "),
         (("--name", "a", "--bucket", "media-archive", "--schedule", "daily"), "schedule: "),
-        (("--name", "a", "--bucket", "media-archive", "--template-group-id", "x", "--workflow-id", "y"), "give one"),
+        (
+            ("--name", "a", "--bucket", "media-archive", "--template-group-id", "x", "--workflow-id", "y"),
+            "give only one",
+        ),
         (("--name", "a", "--bucket", "media-archive", "--output", "no/such/folder/a.yaml"), "cannot be written"),
     ],
 )

@@ -73,13 +73,15 @@ def migration_dag(migration: Migration, origin: str) -> DAG:
 def migration_group(
     migration: Migration, *, group_id: str | None = None, options: Mapping[str, Any] | None = None
 ) -> MigrationGroup:
-    """The tasks of a migration as one TaskGroup; call it inside a DAG of your own. It fails where the run is no success.
+    """The tasks of a migration as one TaskGroup; call it inside your own DAG. The group fails if the run does.
 
-    group_id: default `vod_<name>`; one DAG may hold several groups.
-    options: the run's options (`mode`, `date`, …), templated; the DAG's own params and schedule are left alone.
-        `{{ date }}` in prefixes is the local date of the data interval's start, where the DAG has one.
+    `.summary` passes the run's summary to a task of yours. It is the XCom of `<group_id>.report`.
 
-    Hand `.summary` to a task of your own; it is the XCom of `<group_id>.report`.
+    Args:
+        migration: What `load_migration` returns.
+        group_id: Default `vod_<name>`; one DAG may hold several groups.
+        options: The run's options (`mode`, `date`, …), which may be templates. Params and schedule of your DAG stay
+            yours. `{{ date }}` in prefixes is the local date of the data interval's start, if the DAG has one.
     """
     name = group_id or f"vod_{migration.name}".replace(".", "_")
     tooltip = f"Registers {migration.source.bucket}"

@@ -1,54 +1,86 @@
 """vod-migrate from the command line: the same engine without Airflow.
 
 Exit codes: 0 success, or paused · 1 a bug · 2 bad input · 3 denied · 4 unreachable, try again · 5 failure threshold passed ·
-6 ended with objects left · 130 interrupted or cancelled. Data goes to stdout, everything said to a person to stderr.
+6 ended with objects left · 130 interrupted or cancelled. Data goes to stdout, messages for a person to stderr.
 """
 
 from __future__ import annotations
 
+import atexit
+import importlib
 import json
 import logging
 import os
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from vod_migrate import __version__
-from vod_migrate.cli.console import (
-    say,
-)
-from vod_migrate.cli.control import control_app
-from vod_migrate.cli.database import database_app, discard, transfer
-from vod_migrate.cli.doctor import doctor_app
-from vod_migrate.cli.migration_file import authoring_app
-from vod_migrate.cli.plan import plan
-from vod_migrate.cli.quota import quota
-from vod_migrate.cli.report import report
-from vod_migrate.cli.run import run, work
-from vod_migrate.cli.status import status
-from vod_migrate.errors import VodMigrateError
-from vod_migrate.sandbox.cli import sandbox_app
+from vod_migrate.errors import BadOption, VodMigrateError
+
+_COMMANDS = {
+    "run": "cli.run:run",
+    "plan": "cli.plan:plan",
+    "work": "cli.run:work",
+    "status": "cli.status:status",
+    "report": "cli.report:report",
+    "quota": "cli.quota:quota",
+    "init": "cli.migration_file:init",
+    "describe": "cli.migration_file:describe",
+    "schema": "cli.migration_file:schema",
+    "pause": "cli.control:pause",
+    "cancel": "cli.control:cancel",
+    "resume": "cli.control:resume",
+    "rate": "cli.control:rate",
+    "doctor": "cli.doctor:doctor",
+    "db": "cli.database:database_app",
+    "transfer": "cli.database:transfer",
+    "discard": "cli.database:discard",
+    "sandbox": "sandbox.cli:sandbox_app",
+}
+
+
+class _Commands(TyperGroup):
+    """The commands, each imported when it is used: none has to wait for what another one needs."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        # For their names only, also of those that are like a mistyped one.
+        self.commands = dict.fromkeys(_COMMANDS)  # type: ignore[assignment]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002 - Typer's signature
+        if cmd_name not in _COMMANDS:
+            return None
+        module, _, name = _COMMANDS[cmd_name].partition(":")
+        try:
+            found = getattr(importlib.import_module(f"vod_migrate.{module}"), name)
+        except ModuleNotFoundError as error:
+            if error.name != "aiohttp":
+                raise
+            raise BadOption("the sandbox is not installed: run pip install 'vod-migrate[sandbox]'") from None
+        holder = typer.Typer(rich_markup_mode=None)
+        if isinstance(found, typer.Typer):
+            holder.add_typer(found, name=cmd_name)
+        else:
+            holder.command(cmd_name)(found)
+        return typer.main.get_group(holder).commands[cmd_name]
+
 
 app = typer.Typer(
+    cls=_Commands,
     name="vod-migrate",
-    help="Register large OSS archives in ApsaraVideo VOD: batched, paced, resumable, explained.",
+    help="Register large OSS archives in ApsaraVideo VOD: batched, rate-limited, resumable, explained.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (run, plan, work, status, report, quota, transfer, discard):
-    app.command()(command)
-app.add_typer(authoring_app)
-app.add_typer(control_app)
-app.add_typer(doctor_app)
-app.add_typer(database_app, name="db")
-app.add_typer(sandbox_app, name="sandbox")
 
 
 @app.callback(invoke_without_command=True)
 def _common(
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more on stderr.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log more on stderr.")] = False,
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
 ) -> None:
     if version:
@@ -59,7 +91,7 @@ def _common(
         format="%(asctime)s %(levelname)s %(message)s",
         stream=sys.stderr,
     )
-    # The pool reports each failed attempt; ours says it once, in words.
+    # The pool logs each failed attempt; our own message says it once.
     logging.getLogger("psycopg.pool").setLevel(logging.CRITICAL)
     logging.getLogger("oss2").setLevel(logging.CRITICAL)
 
@@ -69,19 +101,13 @@ def main() -> None:
     try:
         app()
     except VodMigrateError as error:
+        text = f"vod-migrate: {error}"
         if "--json" in sys.argv and error.exit_code:
             body = {"error": {"type": type(error).__name__, "message": str(error)}, "exit_code": error.exit_code}
-            say(json.dumps(body, ensure_ascii=False))
-        else:
-            say(f"vod-migrate: {error}")
+            text = json.dumps(body, ensure_ascii=False)
+        typer.echo(text, err=True)
         sys.stdout.flush()
         sys.stderr.flush()
-        # Threads that still wait for the network must not hold the process back.
-        _exit(error.exit_code)
-
-
-def _exit(code: int) -> None:
-    import atexit  # noqa: PLC0415 - only on the way out
-
-    atexit._run_exitfuncs()  # noqa: SLF001 - lets the embedded Postgres stop
-    os._exit(code)
+        # Threads that still wait for the network must not keep the process alive.
+        atexit._run_exitfuncs()  # noqa: SLF001 - lets the embedded Postgres stop
+        os._exit(error.exit_code)

@@ -1,4 +1,4 @@
-"""What the commands share: the results store, runs found by name, words for a person, signals that end the work."""
+"""What the commands share: the results store, runs by ID or name, messages, reports, signals that end the work."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from vod_migrate.errors import BadOption
-from vod_migrate.migration.options import RunOptions
+from vod_migrate.report.files import write_report
+from vod_migrate.report.loader import load_report
+from vod_migrate.report.text import render_text
+from vod_migrate.results.database import database_url
+from vod_migrate.results.run import Run
+from vod_migrate.results.store import Store
 from vod_migrate.shutdown import StopSignal
 
-if TYPE_CHECKING:
-    from vod_migrate.results.run import Run
-    from vod_migrate.results.store import Store
-
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one line of JSON for machines.")]
 RunArgument = Annotated[
-    str, typer.Argument(metavar="RUN", help="A run's id, or a migration's name for its latest run.")
+    str, typer.Argument(metavar="RUN", help="A run's ID, or a migration's name for its latest run.")
 ]
 
 ReportOption = Annotated[
@@ -30,38 +30,22 @@ ReportOption = Annotated[
 ]
 
 
-def option_help(name: str) -> str:
-    """The help of a run option, from its one source."""
-    return RunOptions.model_fields[name].description or ""
-
-
 def say(text: str) -> None:
-    """Something for a person, on stderr."""
+    """Prints a message for a person, on stderr."""
     typer.echo(text, err=True)
 
 
 @contextmanager
 def open_store() -> Iterator[Store]:
-    """The results store that the environment names, or the embedded one.
-
-    Raises:
-        BadSetting, StoreUnreachable, StoreNotMigrated, StoreTooNew
-    """
-    from vod_migrate.results.database import database_url  # noqa: PLC0415 - slow imports
-    from vod_migrate.results.store import Store  # noqa: PLC0415 - slow imports
-
+    """The results store that the environment names, or the embedded one."""
     with Store.open(database_url(embedded=True), connections=12) as store:
         yield store
 
 
 def find_run(store: Store, name: str) -> Run:
-    """The run of that id, or the latest run of the migration of that name.
-
-    Raises:
-        BadOption: there is neither.
-    """
+    """The run of that ID, or the latest run of the migration of that name."""
     if not name.isprintable():
-        raise BadOption(f"{name!a} is no name of a run or a migration")
+        raise BadOption(f"{name!a} is not a run ID or a migration name")
     try:
         return store.run(name)
     except KeyError:
@@ -73,10 +57,6 @@ def find_run(store: Store, name: str) -> Run:
 
 def print_report(store: Store, run_id: str, folder: Path | None, *, text: bool) -> None:
     """Writes a run's report into a folder where one is named, and prints it where text is wanted."""
-    from vod_migrate.report.files import write_report  # noqa: PLC0415 - needs the store
-    from vod_migrate.report.loader import load_report  # noqa: PLC0415 - needs the store
-    from vod_migrate.report.text import render_text  # noqa: PLC0415 - needs the store
-
     if folder is not None:
         files = write_report(store, run_id, folder)
         for path in (files.html, files.failures_csv, files.mapping_csv):
@@ -95,7 +75,7 @@ def stop_on_signals() -> Iterator[threading.Event]:
             os._exit(130)
         asked.ask()
         # Straight to the descriptor: the handler may have interrupted a write to the stream above it.
-        os.write(2, b"stopping: what is not sent stays pending; once more to stop at once\n")
+        os.write(2, b"stopping: what is not sent stays pending; press again to stop at once\n")
 
     before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -1,76 +1,58 @@
-"""The commands that speak to a run: pause, cancel and rate while it is under way, resume when it has ended."""
+"""The commands that act on a run: pause, cancel and rate while it is active, resume when it has ended."""
 
 from __future__ import annotations
 
 import getpass
 import json
 import time
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from vod_migrate.cli.console import JsonOption, ReportOption, RunArgument, find_run, open_store, option_help
+from vod_migrate.cli.console import ReportOption, RunArgument, find_run, open_store
+from vod_migrate.cli.options import JsonOption, takes_run_options
 from vod_migrate.cli.run import run_to_end
+from vod_migrate.cloud.connection import connection_from_environment
 from vod_migrate.errors import BadOption
-from vod_migrate.migration.options import parse_options
-
-if TYPE_CHECKING:
-    from vod_migrate.results.run import Run
-    from vod_migrate.results.store import Store
-
-control_app = typer.Typer()
+from vod_migrate.migration.options import RunOptions
+from vod_migrate.results.run import Run
+from vod_migrate.results.store import Store
+from vod_migrate.run import control
+from vod_migrate.run.prepare import prepare
+from vod_migrate.run.request import Origin
 
 LETTING_GO_SECONDS = 6.0
 """How long a command waits to see the run end; workers stop within five."""
 _GLANCE_SECONDS = 0.25
 
-ByOption = Annotated[str | None, typer.Option("--by", help="Who asks, for the report; else the user of this machine.")]
+ByOption = Annotated[
+    str | None, typer.Option("--by", help="Your name in the report; the user of this machine by default.")
+]
 
 
-@control_app.command()
 def pause(of: RunArgument, by: ByOption = None, as_json: JsonOption = False) -> None:
     """End a run for now, within seconds; what is left stays pending; `resume` continues it."""
-    from vod_migrate.run import control  # noqa: PLC0415 - slow imports
-
     with open_store() as store:
         run = control.pause(store, find_run(store, of).run_id, by=by or getpass.getuser())
-        _tell(store, run, as_json=as_json, until="paused", fix=f"continue with `vod-migrate resume {run.run_id}`")
+        _show(store, run, as_json=as_json, until="paused", fix=f"continue with `vod-migrate resume {run.run_id}`")
 
 
-@control_app.command()
 def cancel(of: RunArgument, by: ByOption = None, as_json: JsonOption = False) -> None:
     """End a run for good, within seconds; what it has not sent stays pending for the next run of its migration."""
-    from vod_migrate.run import control  # noqa: PLC0415 - slow imports
-
     with open_store() as store:
         run = control.cancel(store, find_run(store, of).run_id, by=by or getpass.getuser())
-        _tell(store, run, as_json=as_json, until="cancelled", fix=f"see `vod-migrate report {run.run_id}`")
+        _show(store, run, as_json=as_json, until="cancelled", fix=f"see `vod-migrate report {run.run_id}`")
 
 
-@control_app.command()
+@takes_run_options("resume")
 def resume(
     of: RunArgument,
-    calls_per_second: Annotated[float | None, typer.Option(help=option_help("calls_per_second"))] = None,
-    max_objects: Annotated[int | None, typer.Option(help=option_help("max_objects"))] = None,
-    max_calls: Annotated[int | None, typer.Option(help=option_help("max_calls"))] = None,
-    max_minutes: Annotated[float | None, typer.Option(help=option_help("max_minutes"))] = None,
-    ignore_window: Annotated[bool, typer.Option("--ignore-window", help=option_help("ignore_window"))] = False,
+    options: RunOptions,
     report_dir: ReportOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Continue with what a run has left, in a new run: the same file and options, without listing again."""
-    from vod_migrate.cloud.connection import connection_from_environment  # noqa: PLC0415 - slow imports
-    from vod_migrate.run.prepare import prepare  # noqa: PLC0415 - slow imports
-    from vod_migrate.run.request import Origin  # noqa: PLC0415 - slow imports
-
     connection = connection_from_environment()
-    changed = {
-        "calls_per_second": calls_per_second,
-        "max_objects": max_objects,
-        "max_calls": max_calls,
-        "max_minutes": max_minutes,
-        "ignore_window": ignore_window or None,
-    }
 
     def begin(store: Store, run_id: str) -> Run:
         before = find_run(store, of)
@@ -78,7 +60,7 @@ def resume(
             store=store,
             connection=connection,
             migration=before.spec,
-            options=parse_options({**changed, "resume": before.run_id}),
+            options=options.model_copy(update={"resume": before.run_id}),
             origin=Origin(),
             run_id=run_id,
         )
@@ -86,21 +68,18 @@ def resume(
     run_to_end(connection, begin, report_dir=report_dir, as_json=as_json)
 
 
-@control_app.command()
 def rate(
     of: Annotated[
         str,
         typer.Argument(
-            metavar="RUN|MIGRATION", help="The id of a run under way, or a migration's name for all of its runs."
+            metavar="RUN|MIGRATION", help="The ID of an active run, or a migration's name for all of its active runs."
         ),
     ],
     calls_per_second: Annotated[
         str, typer.Argument(metavar="N|none", help="Calls per second; `none` removes the override.")
     ],
 ) -> None:
-    """Change the rate of a run, or of a migration's runs, while they are under way; they follow within seconds."""
-    from vod_migrate.run import control  # noqa: PLC0415 - slow imports
-
+    """Change the rate of an active run, or of a migration's active runs, within seconds."""
     wanted = _number(calls_per_second)
     with open_store() as store:
         run = find_run(store, of)
@@ -109,7 +88,7 @@ def rate(
             what = f"run {of}"
         else:
             control.set_migration_rate(store, run.account, of, wanted)
-            what = f"the runs of {of!r} that are under way"
+            what = f"the active runs of {of!r}"
     now = "no limit of their own" if wanted is None else f"at most {wanted:g} calls per second"
     typer.echo(f"{what}: {now}, within the account's rate")
 
@@ -123,8 +102,8 @@ def _number(text: str) -> float | None:
         raise BadOption(f"calls per second: {text!r} is not a number: give one, e.g. 20, or none") from None
 
 
-def _tell(store: Store, run: Run, *, as_json: bool, until: str, fix: str) -> None:
-    """Waits for a moment to see the run end, and says how it stands."""
+def _show(store: Store, run: Run, *, as_json: bool, until: str, fix: str) -> None:
+    """Waits a moment for the run to end, and prints its state."""
     deadline = time.monotonic() + LETTING_GO_SECONDS
     while run.state == "running" and time.monotonic() < deadline:
         time.sleep(_GLANCE_SECONDS)
@@ -136,7 +115,7 @@ def _tell(store: Store, run: Run, *, as_json: bool, until: str, fix: str) -> Non
         typer.echo(f"run {run.run_id} is {until}; {fix}")
     elif run.state == "running":
         typer.echo(
-            f"run {run.run_id} sends nothing more ({run.stop_message}), and is {until} when its tasks have ended"
+            f"run {run.run_id} sends nothing more ({run.stop_message}) and will be {until} when its tasks have ended"
         )
     else:
-        typer.echo(f"run {run.run_id} has ended meanwhile ({run.state})")
+        typer.echo(f"run {run.run_id} has ended in the meantime ({run.state})")

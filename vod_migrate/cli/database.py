@@ -9,6 +9,7 @@ import typer
 
 from vod_migrate.cli.console import find_run, open_store
 from vod_migrate.errors import BadOption
+from vod_migrate.results.database import check_schema, database_url, schema_versions, upgrade_schema
 
 database_app = typer.Typer(help="The results database.", no_args_is_help=True)
 PRUNED_DAYS = 90
@@ -18,8 +19,6 @@ PLAN_DAYS = 14
 @database_app.command("upgrade")
 def upgrade_database() -> None:
     """Bring the results database to this version's schema (VOD_MIGRATE_DATABASE_URL, or the embedded one)."""
-    from vod_migrate.results.database import database_url, upgrade_schema  # noqa: PLC0415 - slow imports
-
     typer.echo(f"the results database is at schema {upgrade_schema(database_url(embedded=True))}")
 
 
@@ -30,8 +29,6 @@ def check_database(
     ] = False,
 ) -> None:
     """Say whether the results database can be used."""
-    from vod_migrate.results.database import check_schema, database_url, schema_versions  # noqa: PLC0415 - slow imports
-
     url = database_url(embedded=True)
     check_schema(url)
     typer.echo(f"the results database answers and is at schema {schema_versions(url)[0]}")

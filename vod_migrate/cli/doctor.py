@@ -3,29 +3,24 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
-from typing import Annotated
 
 import typer
 
+from vod_migrate.cli.options import FileArgument, JsonOption
+from vod_migrate.cloud.connection import connection_from_environment
+from vod_migrate.doctor.doctor import examine
 from vod_migrate.migration.loader import load_migration
+from vod_migrate.results.database import database_url
 
-doctor_app = typer.Typer()
 
-
-@doctor_app.command()
 def doctor(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="The migration file (YAML).")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON for machines.")] = False,
+    file: FileArgument,
+    as_json: JsonOption = False,
 ) -> None:
-    """Check everything that a run needs, and change nothing: what was tried, the answer, the fix.
+    """Check everything that a run needs, and change nothing: each check, its result, and the fix.
 
-    Ends with 0 when nothing failed, else with the exit code that a run would have.
+    The exit code is 0 if nothing failed, otherwise the one that a run would have.
     """
-    from vod_migrate.cloud.connection import connection_from_environment  # noqa: PLC0415 - slow SDK imports
-    from vod_migrate.doctor.doctor import examine  # noqa: PLC0415 - slow SDK imports
-    from vod_migrate.results.database import database_url  # noqa: PLC0415 - slow imports
-
     checklist = examine(
         migration=lambda: load_migration(file),
         connection=connection_from_environment,

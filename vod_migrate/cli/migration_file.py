@@ -1,4 +1,4 @@
-"""The commands that help to write a migration file: init, describe, schema. None of them needs the network."""
+"""The commands that help to write a migration file: init, describe, schema. None needs the network."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from vod_migrate.cli.options import FileArgument
 from vod_migrate.describe.preview import preview
 from vod_migrate.errors import BadOption
 from vod_migrate.migration.loader import load_migration
@@ -18,27 +19,26 @@ from vod_migrate.migration.scaffold import Scaffold, write_file
 
 ASSUMED_REGION = "cn-shanghai"
 
-authoring_app = typer.Typer()
 
-
-@authoring_app.command()
 def init(
-    name: Annotated[str | None, typer.Option(help="The migration's name; asked for on a terminal.")] = None,
-    bucket: Annotated[str | None, typer.Option(help="The OSS bucket; asked for on a terminal.")] = None,
-    prefix: Annotated[str | None, typer.Option(help="Keys to take begin with this; empty is the whole bucket.")] = None,
+    name: Annotated[str | None, typer.Option(help="The migration's name; on a terminal you are asked for it.")] = None,
+    bucket: Annotated[str | None, typer.Option(help="The OSS bucket; on a terminal you are asked for it.")] = None,
+    prefix: Annotated[
+        str | None, typer.Option(help="Take the keys that begin with this; empty: the whole bucket.")
+    ] = None,
     schedule: Annotated[
         str | None, typer.Option(help="Cron expression; without one the DAG runs only when triggered.")
     ] = None,
     timezone: Annotated[str, typer.Option(help="IANA time zone of the schedule.")] = "Asia/Shanghai",
     template_group_id: Annotated[
-        str | None, typer.Option(help="A transcoding template group; without one, VOD_NO_TRANSCODE.")
+        str | None, typer.Option(help="A transcoding template group; VOD_NO_TRANSCODE by default.")
     ] = None,
     workflow_id: Annotated[str | None, typer.Option(help="A workflow, instead of a template group.")] = None,
-    output: Annotated[Path | None, typer.Option(help="The file to write; NAME.yaml without it.")] = None,
+    output: Annotated[Path | None, typer.Option(help="The file to write; NAME.yaml by default.")] = None,
 ) -> None:
-    """Write a first migration file, with a comment for each choice; never over another."""
+    """Write a first migration file, with a comment for each choice; an existing file is never overwritten."""
     if template_group_id and workflow_id:
-        raise BadOption("--template-group-id and --workflow-id: VOD would silently prefer the workflow; give one")
+        raise BadOption("--template-group-id and --workflow-id: VOD would silently use the workflow; give only one")
     if sys.stdin.isatty():
         name = name or typer.prompt("Name of the migration")
         bucket = bucket or typer.prompt("OSS bucket")
@@ -54,7 +54,7 @@ def init(
         )
     missing = [flag for flag, value in (("--name", name), ("--bucket", bucket)) if not value]
     if name is None or bucket is None or missing:
-        raise BadOption(f"{' and '.join(missing)} must be given where nobody can be asked")
+        raise BadOption(f"{' and '.join(missing)} must be given, since this is not a terminal")
     path = output or Path(f"{name}.yaml")
     answers = Scaffold(
         name=name,
@@ -66,12 +66,11 @@ def init(
         workflow_id=workflow_id,
     )
     write_file(answers, path)
-    typer.echo(f"wrote {path}; see what a key comes to with `vod-migrate describe {path} KEY`")
+    typer.echo(f"wrote {path}; see what is sent for a key with `vod-migrate describe {path} KEY`")
 
 
-@authoring_app.command()
 def describe(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="The migration file (YAML).")],
+    file: FileArgument,
     keys: Annotated[list[str], typer.Argument(metavar="KEY...", help="Keys as they are in the bucket.")],
     size: Annotated[int | None, typer.Option(min=0, help="The object's size in bytes.")] = None,
     row: Annotated[
@@ -79,7 +78,7 @@ def describe(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON for each key.")] = False,
 ) -> None:
-    """Show what would be sent for a key: each rule that applied, each cut, or the refusal. Asks no service."""
+    """Show what would be sent for a key: the rule that applies, each cut, or why it is refused. Needs no network."""
     migration = load_migration(file)
     columns = {}
     for given in row or []:
@@ -96,9 +95,8 @@ def describe(
         typer.echo(json.dumps(explained.as_json(), ensure_ascii=False) if as_json else explained.as_text())
 
 
-@authoring_app.command()
 def schema() -> None:
-    """Print the JSON schema of a migration file; editors complete and check with it."""
+    """Print the JSON schema of a migration file, for completion and checks in editors."""
     typer.echo(
         json.dumps(
             {

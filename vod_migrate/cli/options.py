@@ -1,25 +1,65 @@
-"""The options of a run, which a plan of it takes too."""
+"""The options of a run on the command line, made from `RunOptions`: a new one is declared there, and nowhere else."""
 
 from __future__ import annotations
 
+import datetime as dt
+import functools
+import inspect
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, TypeAlias
+from types import NoneType
+from typing import Annotated, Any, TypeAlias, cast, get_args, get_type_hints
 
 import typer
 
-from vod_migrate.cli.console import option_help
-from vod_migrate.migration.options import Mode
+from vod_migrate.migration.options import RunOptions, options_of, parse_options
 
-# What a run is asked for, and so is a plan of it.
 FileArgument: TypeAlias = Annotated[Path, typer.Argument(metavar="FILE", help="The migration file (YAML).")]
-ModeOption: TypeAlias = Annotated[Mode, typer.Option(help=option_help("mode"))]
-PrefixOption: TypeAlias = Annotated[list[str] | None, typer.Option(help=option_help("prefixes") + " May be repeated.")]
-LimitOption: TypeAlias = Annotated[int | None, typer.Option(help=option_help("limit"))]
-ModifiedSinceOption: TypeAlias = Annotated[str | None, typer.Option(metavar="TIME", help=option_help("modified_since"))]
-DateOption: TypeAlias = Annotated[str | None, typer.Option(metavar="YYYY-MM-DD", help=option_help("date"))]
-CallsPerSecondOption: TypeAlias = Annotated[float | None, typer.Option(help=option_help("calls_per_second"))]
-CodeOption: TypeAlias = Annotated[list[str] | None, typer.Option(help=option_help("codes") + " May be repeated.")]
-MaxObjectsOption: TypeAlias = Annotated[int | None, typer.Option(help=option_help("max_objects"))]
-MaxCallsOption: TypeAlias = Annotated[int | None, typer.Option(help=option_help("max_calls"))]
-MaxMinutesOption: TypeAlias = Annotated[float | None, typer.Option(help=option_help("max_minutes"))]
-IgnoreWindowOption: TypeAlias = Annotated[bool, typer.Option("--ignore-window", help=option_help("ignore_window"))]
+JsonOption: TypeAlias = Annotated[bool, typer.Option("--json", help="Print one line of JSON for machines.")]
+
+_Command = Callable[..., None]
+_METAVARS = {dt.date: "YYYY-MM-DD", dt.datetime: "TIME"}
+
+
+def takes_run_options(name: str) -> Callable[[_Command], _Command]:
+    """Replaces a command's parameter `options` by one command-line option for each run option that the command takes."""
+    names = options_of(name)
+
+    def decorated(command: _Command) -> _Command:
+        @functools.wraps(command)
+        def called(**given: Any) -> None:
+            options = parse_options({name: given.pop(name) for name in names})
+            command(options=options, **given)
+
+        hints = get_type_hints(command, include_extras=True)
+        parameters: list[inspect.Parameter] = []
+        for parameter in inspect.signature(command).parameters.values():
+            own = [parameter.replace(annotation=hints[parameter.name], kind=parameter.KEYWORD_ONLY)]
+            parameters += _parameters(names) if parameter.name == "options" else own
+        called.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        called.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+        return called
+
+    return decorated
+
+
+def _parameters(names: Sequence[str]) -> Iterator[inspect.Parameter]:
+    for name in names:
+        field = RunOptions.model_fields[name]
+        extra = cast("dict[str, Any]", field.json_schema_extra)
+        kind: Any = next((kind for kind in get_args(field.annotation) if kind is not NoneType), field.annotation)
+        # Of Annotated and of tuple what they are made from.
+        kind = getattr(kind, "__origin__", kind)
+        listed = kind is tuple
+        option = typer.Option(
+            extra.get("flag", f"--{name.replace('_', '-')}"),
+            help=f"{field.description} May be repeated." if listed else field.description,
+            metavar=extra.get("metavar", _METAVARS.get(kind)),
+        )
+        kind = list[str] if listed else str if kind in _METAVARS else kind
+        yield inspect.Parameter(
+            name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=field.default,
+            annotation=Annotated[kind if field.default is not None else kind | None, option],
+        )

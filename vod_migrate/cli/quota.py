@@ -7,20 +7,20 @@ from typing import Annotated
 
 import typer
 
-from vod_migrate.cli.console import JsonOption, open_store
+from vod_migrate.cli.console import open_store
+from vod_migrate.cli.options import JsonOption
 from vod_migrate.errors import BadOption
+from vod_migrate.rate.limiter import API
 
 
 def quota(
-    account: Annotated[str | None, typer.Argument(help="The account's name; all without it.")] = None,
+    account: Annotated[str | None, typer.Argument(help="The account's name; all accounts by default.")] = None,
     calls_per_second: Annotated[
         float | None, typer.Option(min=0.01, max=1000, help="The account's new rate; every worker follows at once.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show or change the rate that all workers of an account share."""
-    from vod_migrate.rate.limiter import API  # noqa: PLC0415 - needs the store
-
     if calls_per_second is not None and account is None:
         raise BadOption("name the account whose rate is to change")
     with open_store() as store:

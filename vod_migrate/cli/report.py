@@ -8,7 +8,9 @@ from typing import Annotated
 
 import typer
 
-from vod_migrate.cli.console import JsonOption, RunArgument, find_run, open_store, print_report
+from vod_migrate.cli.console import RunArgument, find_run, open_store, print_report
+from vod_migrate.cli.options import JsonOption
+from vod_migrate.report.loader import load_report
 
 
 def report(
@@ -19,8 +21,6 @@ def report(
     as_json: JsonOption = False,
 ) -> None:
     """Print a run's report, or write it as files."""
-    from vod_migrate.report.loader import load_report  # noqa: PLC0415 - needs the store
-
     with open_store() as store:
         found = find_run(store, of)
         print_report(store, found.run_id, output, text=not as_json)

@@ -7,45 +7,25 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from vod_migrate.cli.console import (
-    JsonOption,
-    ReportOption,
-    find_run,
-    open_store,
-    option_help,
-    print_report,
-    say,
-    stop_on_signals,
-)
-from vod_migrate.cli.options import (
-    CallsPerSecondOption,
-    CodeOption,
-    DateOption,
-    FileArgument,
-    IgnoreWindowOption,
-    LimitOption,
-    MaxCallsOption,
-    MaxMinutesOption,
-    MaxObjectsOption,
-    ModeOption,
-    ModifiedSinceOption,
-    PrefixOption,
-)
+from vod_migrate.cli.console import ReportOption, find_run, open_store, print_report, say, stop_on_signals
+from vod_migrate.cli.options import FileArgument, JsonOption, takes_run_options
 from vod_migrate.cli.plan import show_plan
+from vod_migrate.cloud.connection import Connection, connection_from_environment
+from vod_migrate.doctor.preflight import preflight
 from vod_migrate.errors import BadOption, Interrupted, Paused, Unfinished, VodMigrateError
 from vod_migrate.migration.loader import load_migration
-from vod_migrate.migration.options import Mode, parse_options
+from vod_migrate.migration.options import RunOptions
 from vod_migrate.report.progress import shown_progress
-
-if TYPE_CHECKING:
-    from vod_migrate.cloud.connection import Connection
-    from vod_migrate.results.run import Run
-    from vod_migrate.results.store import Store
-
+from vod_migrate.results.run import Run
+from vod_migrate.results.store import Store
+from vod_migrate.run import lifecycle
+from vod_migrate.run.prepare import prepare
+from vod_migrate.run.request import Origin, new_run_id
+from vod_migrate.run.settle import finish
 
 CLI_SLOT = "cli"
 _LETTING_GO_SECONDS = 5.0
@@ -54,14 +34,7 @@ _LETTING_GO_SECONDS = 5.0
 def run_to_end(
     connection: Connection, begin: Callable[[Store, str], Run], *, report_dir: Path | None, as_json: bool
 ) -> None:
-    """Prepares a run and works until it has its verdict. begin: stores the run under the id that it is given.
-
-    Raises:
-        VodMigrateError: what begin raises, and why the run was no success.
-    """
-    from vod_migrate.run.request import new_run_id  # noqa: PLC0415 - slow SDK imports
-    from vod_migrate.run.settle import finish  # noqa: PLC0415 - slow SDK imports
-
+    """Prepares a run, works until it ends, and raises why it was not a success. begin: stores the run under the ID given."""
     run_id = new_run_id()
     with open_store() as store, stop_on_signals() as stop:
         run = begin(store, run_id)
@@ -80,8 +53,6 @@ def _work(
     store: Store, connection: Connection, run_id: str, stop: threading.Event, *, quiet: bool
 ) -> tuple[list[VodMigrateError], bool]:
     """Lists and registers. Returns what went wrong, and whether a signal ended it."""
-    from vod_migrate.run import lifecycle  # noqa: PLC0415 - slow SDK imports
-
     trouble: list[VodMigrateError] = []
     halt = threading.Event()
     listing = threading.Thread(target=_discover, args=(store, connection, run_id, halt, trouble), daemon=True)
@@ -114,8 +85,6 @@ def _pass_on(stop: threading.Event, halt: threading.Event) -> None:
 def _discover(
     store: Store, connection: Connection, run_id: str, stop: threading.Event, trouble: list[VodMigrateError]
 ) -> None:
-    from vod_migrate.run import lifecycle  # noqa: PLC0415 - slow SDK imports
-
     try:
         lifecycle.discover(store=store, connection=connection, run_id=run_id, stop=stop)
     except Paused:
@@ -133,51 +102,13 @@ def _why(verdict: VodMigrateError | None, trouble: list[VodMigrateError], *, sto
     return next((error for error in trouble if not isinstance(error, Interrupted)), verdict)
 
 
-def run(
-    file: FileArgument,
-    mode: ModeOption = Mode.NEW,
-    prefix: PrefixOption = None,
-    limit: LimitOption = None,
-    modified_since: ModifiedSinceOption = None,
-    date: DateOption = None,
-    calls_per_second: CallsPerSecondOption = None,
-    code: CodeOption = None,
-    max_objects: MaxObjectsOption = None,
-    max_calls: MaxCallsOption = None,
-    max_minutes: MaxMinutesOption = None,
-    ignore_window: IgnoreWindowOption = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="The same as `vod-migrate plan`.")] = False,
-    approve: Annotated[str | None, typer.Option(metavar="DIGEST", help=option_help("approve"))] = None,
-    report_dir: ReportOption = None,
-    as_json: JsonOption = False,
-) -> None:
+@takes_run_options("run")
+def run(file: FileArgument, options: RunOptions, report_dir: ReportOption = None, as_json: JsonOption = False) -> None:
     """Run a migration: discover, register, record, report."""
     migration = load_migration(file)
-    options = parse_options(
-        {
-            "mode": mode.value,
-            "prefixes": prefix,
-            "limit": limit,
-            "modified_since": modified_since,
-            "date": date,
-            "calls_per_second": calls_per_second,
-            "codes": code,
-            "max_objects": max_objects,
-            "max_calls": max_calls,
-            "max_minutes": max_minutes,
-            "ignore_window": ignore_window or None,
-            "dry_run": dry_run,
-            "approve": approve,
-        }
-    )
-    if dry_run:
+    if options.dry_run:
         show_plan(file, migration, options, as_json=as_json)
         return
-    from vod_migrate.cloud.connection import connection_from_environment  # noqa: PLC0415 - slow SDK imports
-    from vod_migrate.doctor.preflight import preflight  # noqa: PLC0415 - slow SDK imports
-    from vod_migrate.run.prepare import prepare  # noqa: PLC0415 - slow SDK imports
-    from vod_migrate.run.request import Origin  # noqa: PLC0415 - slow SDK imports
-
     connection = connection_from_environment()
     preflight(connection, migration)
     run_to_end(
@@ -196,17 +127,15 @@ def run(
 
 
 def work(
-    run_id: Annotated[str, typer.Argument(metavar="RUN", help="A run that is under way.")],
+    run_id: Annotated[str, typer.Argument(metavar="RUN", help="An active run.")],
     slot: Annotated[
-        str, typer.Option(help="This worker's place in the run; a restart under the same name takes it over.")
+        str,
+        typer.Option(help="This worker's name in the run; restarted under the same name, it takes over what it held."),
     ],
 ) -> None:
-    """Help a run that is under way: one more worker, on this or another machine, under the same quota."""
-    from vod_migrate.cloud.connection import connection_from_environment  # noqa: PLC0415 - slow SDK imports
-    from vod_migrate.run import lifecycle  # noqa: PLC0415 - slow SDK imports
-
+    """Add a worker to an active run, on this or another machine, under the same quota."""
     if slot == CLI_SLOT:
-        raise BadOption(f"--slot {CLI_SLOT}: that is the place of `vod-migrate run` itself; choose another name")
+        raise BadOption(f"--slot {CLI_SLOT} is used by `vod-migrate run` itself; choose another name")
     connection = connection_from_environment()
     with open_store() as store, stop_on_signals() as stop:
         started = find_run(store, run_id)

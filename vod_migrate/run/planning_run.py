@@ -100,6 +100,10 @@ def plan_to_approve(store: Store, run_id: str) -> Plan | None:
         raise BadOption(f"run {run_id} has made no plan: clear the task `plan`")
     if record.approved:
         return None
+    if not record.kept:
+        raise BadOption(
+            f"the list of what run {run_id} would send was deleted, since its plan was rejected or is old: clear the task `plan` to plan anew"
+        )
     saved = Plan.from_json(record.body)
     if saved.work == 0:
         decide(store, run_id, approved=True, by="nobody, since nothing would be sent")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from vod_migrate.cloud.connection import Connection
 from vod_migrate.errors import BadOption
 from vod_migrate.migration.model import Migration
-from vod_migrate.migration.options import RunOptions
+from vod_migrate.migration.options import RunOptions, options_of
 from vod_migrate.results.run import Gate, Run
 from vod_migrate.results.store import Store
 from vod_migrate.run.access import owned_run
@@ -59,7 +59,7 @@ def resume(
     return run
 
 
-_MAY_DIFFER = ("calls_per_second", "max_objects", "max_calls", "max_minutes", "ignore_window")
+_MAY_DIFFER = options_of("resume")
 
 
 def resumed_options(store: Store, before: Run, given: RunOptions) -> RunOptions:

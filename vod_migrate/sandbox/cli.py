@@ -148,6 +148,27 @@ def truth(
 
 
 @sandbox_app.command()
+def media(
+    url: Url,
+    bucket: Annotated[str, typer.Argument(help="The bucket of the source file.")],
+    key: Annotated[str, typer.Argument(help="The key of the source file.")],
+    changes: Pairs = None,
+    account: AccountUid = None,
+    delete: Annotated[bool, typer.Option("--delete", help="Delete the media, not its source file.")] = False,
+) -> None:
+    """Show one media, or change it as in the VOD console: media media-archive a.mp4 status=Blocked."""
+    with _plain_errors():
+        name = {"bucket": bucket, "key": key, "account": account}
+        if delete:
+            _show(control_client.ask(url, "DELETE", "media", **name))
+        elif changes:
+            given = {label: value for label, value in name.items() if value is not None}
+            _show(control_client.ask(url, "PATCH", "media", {**given, **_pairs(changes)}))
+        else:
+            _show(control_client.ask(url, "GET", "media", **name))
+
+
+@sandbox_app.command()
 def bucket(
     url: Url,
     name: Annotated[str | None, typer.Argument(help="The bucket; without a name all are shown.")] = None,

@@ -18,6 +18,8 @@ from vod_migrate.sandbox.model import explain
 from vod_migrate.sandbox.objects.bucket import Bucket
 from vod_migrate.sandbox.settings import AccountConfig, BucketConfig, CategoryConfig
 from vod_migrate.sandbox.state import World
+from vod_migrate.sandbox.vod import console
+from vod_migrate.sandbox.vod.console import MediaChange, MediaImport, MediaName
 
 _LINES_PER_CHUNK: Final = 500
 _Model = TypeVar("_Model", bound=BaseModel)
@@ -44,6 +46,10 @@ class Control:
             ("GET", "buckets"): lambda _, __: [self._describe(name) for name in sorted(world.buckets)],
             ("POST", "buckets"): self._set_bucket,
             ("POST", "categories"): self._add_category,
+            ("GET", "media"): lambda query, _: console.show_media(world, _valid(MediaName, query)),
+            ("POST", "media"): lambda _, body: {"registered": console.import_media(world, _valid(MediaImport, body))},
+            ("PATCH", "media"): lambda _, body: console.change_media(world, _valid(MediaChange, body)),
+            ("DELETE", "media"): lambda query, _: console.delete_media(world, _valid(MediaName, query)),
             ("GET", "truth"): lambda query, _: truth(world, query.get("bucket"), query.get("account")),
             ("GET", "expected"): lambda query, _: expected(world, query.get("bucket"), query.get("prefix", "")),
         }

@@ -15,10 +15,12 @@ from typing import Any, Final, TextIO
 
 from vod_migrate.sandbox.accounts import Accounts
 from vod_migrate.sandbox.errors import BadRequest
-from vod_migrate.sandbox.vod.library import NO_EXTRAS, CallOptions, Extras, Registration
+from vod_migrate.sandbox.vod.library import NO_EXTRAS, CallOptions, Changes, Extras, Registration
 
 # Where a line says nothing more than that a registered file was registered again.
 _AGAIN: Final = "again"
+_CHANGED: Final = "changed"
+_DELETED: Final = "deleted"
 
 
 class Journal:
@@ -39,6 +41,12 @@ class Journal:
                 _apply(accounts, line, seed)
         self._file = self._path.open("a", encoding="utf-8", errors="surrogatepass")
 
+    def close(self) -> None:
+        """Close the file; nothing more is written."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
     def effect(self, uid: str, bucket: str, key: str, registration: Registration) -> None:
         """Notes one file of the call that is being performed; `call` writes them."""
         if registration.registrations > 1:
@@ -48,10 +56,26 @@ class Journal:
             "title": registration.title,
             "file_url": registration.file_url,
             "at": registration.at,
+            "size": registration.size,
+            "source": registration.source,
             "extras": _given(registration.extras),
             "options": _given(registration.options),
         }
         self._effects.append({"uid": uid, "bucket": bucket, "key": key, **row})
+
+    def changed(self, uid: str, bucket: str, key: str, registration: Registration) -> None:
+        """Notes what is now said about a media."""
+        changes = registration.changes
+        row = {
+            "title": registration.title,
+            "extras": _given(registration.extras),
+            "changes": None if changes is None else _given(changes),
+        }
+        self._effects.append({"uid": uid, "bucket": bucket, "key": key, "is": _CHANGED, **row})
+
+    def deleted(self, uid: str, bucket: str, key: str) -> None:
+        """Notes that a media was deleted."""
+        self._effects.append({"uid": uid, "bucket": bucket, "key": key, "is": _DELETED})
 
     def call(self, request_id: str, *, signed: str, fault: str | None) -> None:
         """Writes the call whose effects were noted, if it had any. signed: when the client says that it sent the call."""
@@ -81,20 +105,31 @@ def _apply(accounts: Accounts, line: dict[str, Any], seed: int) -> None:
         account = accounts.get(effect["uid"])
         if account is None:
             raise BadRequest(f"The journal names account {effect['uid']!r}, which the configuration does not have.")
-        bucket, key = effect["bucket"], effect["key"]
-        known = account.library.get(bucket, key)
-        if known is not None:
-            known.registrations += 1
-            continue
+        library, bucket, key = account.library, effect["bucket"], effect["key"]
+        media_id = library.media_id(seed, account.uid, bucket, key)
+        known = library.get(bucket, key)
+        match effect.get("is"):
+            case "deleted":
+                library.remove(bucket, key, media_id)
+                continue
+            case "changed":
+                extras = Extras(**effect["extras"]) if effect["extras"] else NO_EXTRAS
+                library.change(bucket, key, title=effect["title"], extras=extras, changes=Changes(**effect["changes"]))
+                continue
+            case _ if known is not None:
+                known.registrations += 1
+                continue
         registration = Registration(
             title=effect["title"],
             extras=Extras(**effect["extras"]) if effect["extras"] else NO_EXTRAS,
             options=CallOptions(**effect["options"]),
             file_url=effect["file_url"],
             at=effect["at"],
+            size=effect["size"],
+            source=effect["source"],
         )
-        account.library.add(bucket, key, registration, account.library.media_id(seed, account.uid, bucket, key))
+        library.add(bucket, key, registration, media_id)
 
 
-def _given(values: Extras | CallOptions) -> dict[str, Any]:
+def _given(values: Extras | CallOptions | Changes) -> dict[str, Any]:
     return {name: value for name, value in asdict(values).items() if value is not None}

@@ -34,6 +34,8 @@ from vod_migrate.sandbox.settings import (
     Settings,
 )
 from vod_migrate.sandbox.state import World
+from vod_migrate.sandbox.vod import console
+from vod_migrate.sandbox.vod.console import MediaChange, MediaImport, MediaName
 
 _START_S = 10
 _Result = TypeVar("_Result")
@@ -118,7 +120,7 @@ class Sandbox:
 
     @property
     def endpoint(self) -> str:
-        """Where OSS and VOD both answer: `http://127.0.0.1:PORT`."""
+        """The address at which OSS and VOD answer, with its scheme."""
         return f"http://{self.host}"
 
     @property
@@ -199,6 +201,21 @@ class Sandbox:
     def reset_counters(self) -> None:
         """Start counting anew."""
         self._do(lambda world: world.counters.reset())
+
+    def import_media(self, bucket: str, **order: Any) -> int:
+        """Register the objects of a bucket behind the client's back; arguments are those of `MediaImport`."""
+        config = MediaImport.model_validate({"bucket": bucket, **order})
+        return self._do(lambda world: console.import_media(world, config))
+
+    def change_media(self, bucket: str, key: str, **changes: Any) -> dict[str, Any]:
+        """Change one media behind the client's back; arguments are those of `MediaChange`."""
+        change = MediaChange.model_validate({"bucket": bucket, "key": key, **changes})
+        return self._do(lambda world: console.change_media(world, change))
+
+    def delete_media(self, bucket: str, key: str) -> dict[str, Any]:
+        """Delete one media behind the client's back; its source file stays."""
+        name = MediaName(bucket=bucket, key=key)
+        return self._do(lambda world: console.delete_media(world, name))
 
     def truth(self, bucket: str, account: str | None = None) -> dict[str, Registered]:
         """What is registered from a bucket, by key."""

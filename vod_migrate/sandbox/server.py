@@ -69,6 +69,8 @@ class SandboxServer:
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
+        if self.world.journal is not None:
+            self.world.journal.close()
 
     async def _handle(self, raw: web.BaseRequest) -> web.StreamResponse:
         if raw.raw_path.startswith("/_sandbox/"):

@@ -16,8 +16,10 @@ DEFAULT_ACCESS_KEY_SECRET = "sandbox-secret"  # noqa: S105 - a published default
 DEFAULT_REGION = "cn-shanghai"
 DEFAULT_BUCKET = "media-archive"
 
-# Calls per second per account. RegisterMedia, AddCategory, GetCategories: QPS limits page, 2024-10. The others are
-# the query class of the 2021 limits page.
+# Calls per second per account. RegisterMedia, AddCategory, GetCategories, SearchMedia, GetVideoInfo, GetPlayInfo: QPS
+# limits page, 2024-10. UpdateVideoInfos, ListTranscodeTask: their own pages. GetVideoInfos, GetMezzanineInfo: the
+# quotas of the OpenAPI portal, 2025. GetTranscodeTask: as ListTranscodeTask. The others are the query class of the 2021
+# limits page.
 DEFAULT_QUOTAS: dict[str, int | None] = {
     "RegisterMedia": 50,
     "GetCategories": 50,
@@ -26,7 +28,15 @@ DEFAULT_QUOTAS: dict[str, int | None] = {
     "ListTranscodeTemplateGroup": 100,
     "AddTranscodeTemplateGroup": 100,
     "GetMezzanineInfo": 100,
+    "GetVideoInfo": 100,
     "GetVideoInfos": 100,
+    "BatchGetMediaInfos": 100,
+    "GetVideoList": 100,
+    "SearchMedia": 50,
+    "GetPlayInfo": 360,
+    "UpdateVideoInfos": 30,
+    "ListTranscodeTask": 15,
+    "GetTranscodeTask": 15,
 }
 
 
@@ -88,8 +98,13 @@ class Settings(Strict):
         default=131_072, ge=256, le=131_072, description="a longer request target is answered with an HTML 414"
     )
     seen_after_ms: float = Field(
-        default=0, ge=0, description="how long after its registration GetMezzanineInfo and GetVideoInfos know a media"
+        default=0, ge=0, description="how long after its registration the query APIs know a media"
     )
+    analysis_s: float = Field(
+        default=0, ge=0, description="how many seconds a registered file is Uploading before its content is known"
+    )
+    queue_s: float = Field(default=0, ge=0, description="how many seconds it is UploadSucc before transcoding starts")
+    transcode_s: float = Field(default=0, ge=0, description="how many seconds transcoding takes, well or not")
     restore_s: dict[RestoreKind, Annotated[float, Field(ge=0)]] = Field(
         default_factory=lambda: {**DEFAULT_RESTORE_S},
         description="how many seconds RestoreObject takes, by storage class and tier",

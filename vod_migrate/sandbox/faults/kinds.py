@@ -88,7 +88,9 @@ KINDS: Final[dict[str, Kind]] = {
 
 APIS: Final = (
     "any", "RegisterMedia", "GetCategories", "AddCategory", "ListTranscodeTemplateGroup", "AddTranscodeTemplateGroup",
-    "GetMezzanineInfo", "GetTranscodeTemplateGroup", "GetVideoInfos", "ListObjects", "HeadObject", "GetObject", "PutObject", "DeleteObject",
+    "GetMezzanineInfo", "GetTranscodeTemplateGroup", "GetVideoInfo", "GetVideoInfos",
+    "BatchGetMediaInfos", "GetPlayInfo", "SearchMedia", "GetVideoList", "UpdateVideoInfos", "ListTranscodeTask", "GetTranscodeTask",
+    "ListObjects", "HeadObject", "GetObject", "PutObject", "DeleteObject",
     "DeleteMultipleObjects", "ListBuckets", "GetBucketInfo", "GetBucketLocation", "HeadBucket", "PutBucket", "DeleteBucket",
     "RestoreObject", "ListObjectVersions", "ListMultipartUploads", "ListLiveChannel",
 )  # fmt: skip

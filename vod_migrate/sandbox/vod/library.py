@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 
@@ -34,34 +35,74 @@ class Extras:
 NO_EXTRAS = Extras()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changes:
+    """What happened to a media after its registration: when, and what it now is instead of what follows from it."""
+
+    modified_at: float
+    status: str | None = None
+    size: int | None = None
+    file_key: str | None = None
+
+
 class Registration:
-    """One registered file. The MediaId is not kept: it follows from seed, account, bucket and key."""
+    """One registered file. The MediaId is not kept: it follows from seed, account, bucket and key.
 
-    __slots__ = ("at", "extras", "file_url", "options", "registrations", "title")
+    `size` and `source` are those of the object when it was registered: its bytes, and the format of its content,
+    `archived`, or what it is instead of media.
+    """
 
-    def __init__(self, *, title: str, extras: Extras, options: CallOptions, file_url: str | None, at: float) -> None:
+    __slots__ = ("at", "changes", "extras", "file_url", "options", "registrations", "size", "source", "title")
+
+    def __init__(
+        self,
+        *,
+        title: str,
+        extras: Extras,
+        options: CallOptions,
+        file_url: str | None,
+        at: float,
+        size: int,
+        source: str,
+        changes: Changes | None = None,
+    ) -> None:
         self.title = title
         self.extras = extras
         self.options = options
         self.file_url = file_url
         self.at = at
+        self.size = size
+        self.source = source
+        self.changes = changes
         self.registrations = 1
 
 
+class Place(NamedTuple):
+    """Where a media is in its library, and what it is."""
+
+    bucket: str
+    key: str
+    registration: Registration
+
+
 class Library:
-    """The media of one account, by bucket and key."""
+    """The media of one account, by bucket and key. `version` grows with every change."""
 
     def __init__(self) -> None:
         self._media: dict[str, dict[str, Registration]] = {}
         self._references: dict[str, tuple[str, str]] = {}
         self._options: dict[CallOptions, CallOptions] = {}
         self._by_id: dict[str, tuple[str, str]] | None = None
+        self._in_order: list[Place] | None = None
+        self._deletions: Counter[tuple[str, str]] = Counter()
         self._seed = 0
+        self.version = 0
 
     def media_id(self, seed: int, uid: str, bucket: str, key: str) -> str:
-        """32 lower-case hex digits, the same for the same file every time."""
-        text = f"{seed}\0{uid}\0{bucket}\0{key}".encode()
-        return hashlib.md5(text, usedforsecurity=False).hexdigest()
+        """32 lower-case hex digits, the same for the same file every time, until its media is deleted."""
+        deletions = self._deletions.get((bucket, key))
+        text = f"{seed}\0{uid}\0{bucket}\0{key}" + (f"\0{deletions}" if deletions else "")
+        return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
 
     def get(self, bucket: str, key: str) -> Registration | None:
         """What is registered under that key."""
@@ -71,10 +112,30 @@ class Library:
         """Register a file; its options are shared with every call that had the same."""
         registration.options = self._options.setdefault(registration.options, registration.options)
         self._media.setdefault(bucket, {})[key] = registration
-        if registration.extras.reference_id is not None:
-            self._references[registration.extras.reference_id] = bucket, key
+        self._refer(bucket, key, registration.extras.reference_id)
         if self._by_id is not None:
             self._by_id[media_id] = bucket, key
+        if self._in_order is not None:
+            self._in_order.append(Place(bucket, key, registration))
+        self.version += 1
+
+    def change(self, bucket: str, key: str, *, title: str, extras: Extras, changes: Changes) -> None:
+        """Replace what is said about a media."""
+        registration = self._media[bucket][key]
+        if registration.extras.reference_id != extras.reference_id:
+            self._references.pop(registration.extras.reference_id or "", None)
+            self._refer(bucket, key, extras.reference_id)
+        registration.title, registration.extras, registration.changes = title, extras, changes
+        self.version += 1
+
+    def remove(self, bucket: str, key: str, media_id: str) -> None:
+        """Delete a media, so that registering its file again makes another with a MediaId of its own."""
+        registration = self._media[bucket].pop(key)
+        self._references.pop(registration.extras.reference_id or "", None)
+        if self._by_id is not None:
+            self._by_id.pop(media_id, None)
+        self._deletions[bucket, key] += 1
+        self.version += 1
 
     def by_reference(self, reference_id: str) -> tuple[str, str] | None:
         """Bucket and key of a ReferenceId."""
@@ -90,6 +151,16 @@ class Library:
                 for key in media
             }
         return self._by_id.get(media_id)
+
+    def in_order(self) -> Sequence[Place]:
+        """Every media in the order of registration, deleted ones included: see `exists`. Made at the first question."""
+        if self._in_order is None:
+            self._build_order()
+        return self._in_order or []
+
+    def exists(self, place: Place) -> bool:
+        """Whether a media of `in_order` was not deleted since."""
+        return self.get(place.bucket, place.key) is place.registration
 
     def truth(self, seed: int, uid: str, bucket: str, address: str) -> Iterator[dict[str, Any]]:
         """Everything registered from a bucket, in the order of registration."""
@@ -114,6 +185,16 @@ class Library:
                 "registrations": registration.registrations,
                 "registered_at": registration.at,
             }
+
+    def _refer(self, bucket: str, key: str, reference_id: str | None) -> None:
+        if reference_id:
+            self._references[reference_id] = bucket, key
+
+    def _build_order(self) -> None:
+        places = [Place(bucket, key, found) for bucket, media in self._media.items() for key, found in media.items()]
+        # Stable: files of one call have the same time and stay in their order.
+        places.sort(key=lambda place: place.registration.at)
+        self._in_order = places
 
 
 def canonical_url(address: str, key: str) -> str:

@@ -47,7 +47,7 @@ class Metadata:
 
 
 def read_metadatas(text: str, categories: CategoryTree) -> list[Metadata]:
-    """The files of a call, 1 to 10, of one storage address. Raises `VodError` that names the rule and the file."""
+    """The files of a call, 1 to 10, of one storage address."""
     try:
         items = json.loads(text)
     except ValueError:
@@ -69,15 +69,15 @@ def _read(place: int, item: object, categories: CategoryTree) -> Metadata:
     unknown = item.keys() - _KEYS
     if unknown:
         raise invalid(f"{where}.{min(unknown)}", f"unknown; known are {', '.join(sorted(_KEYS))}")
-    url = _text(where, item, "FileURL", MAX_URL_BYTES)
-    title = _text(where, item, "Title", MAX_TITLE_BYTES)
+    url = read_text(where, item, "FileURL", MAX_URL_BYTES)
+    title = read_text(where, item, "Title", MAX_TITLE_BYTES)
     if not url:
         raise invalid(f"{where}.FileURL", "it is required")
     if not title:
         raise invalid(f"{where}.Title", "it is required")
-    _no_emoji(f"{where}.Title", title)
+    no_emoji(f"{where}.Title", title)
     bucket, region, path = _locate(f"{where}.FileURL", url)
-    extras = _extras(where, item, categories) if len(item) > len(("FileURL", "Title")) else NO_EXTRAS
+    extras = read_extras(where, item, categories) if len(item) > len(("FileURL", "Title")) else NO_EXTRAS
     return Metadata(file_url=url, bucket=bucket, region=region, path=path, title=title, extras=extras)
 
 
@@ -94,12 +94,13 @@ def _locate(where: str, url: str) -> tuple[str, str, str]:
     return address[1], address[2], path
 
 
-def _extras(where: str, item: dict[str, Any], categories: CategoryTree) -> Extras:
-    description = _text(where, item, "Description", MAX_DESCRIPTION_BYTES)
-    tags = _text(where, item, "Tags", None)
-    cover_url = _text(where, item, "CoverURL", MAX_URL_BYTES)
-    reference_id = _text(where, item, "ReferenceId", None)
-    _no_emoji(f"{where}.Description", description or "")
+def read_extras(where: str, item: dict[str, Any], categories: CategoryTree) -> Extras:
+    """The optional metadata of one file."""
+    description = read_text(where, item, "Description", MAX_DESCRIPTION_BYTES)
+    tags = read_text(where, item, "Tags", None)
+    cover_url = read_text(where, item, "CoverURL", MAX_URL_BYTES)
+    reference_id = read_text(where, item, "ReferenceId", None)
+    no_emoji(f"{where}.Description", description or "")
     if tags is not None:
         _check_tags(f"{where}.Tags", tags)
     if reference_id is not None and not _REFERENCE.fullmatch(reference_id):
@@ -113,7 +114,8 @@ def _extras(where: str, item: dict[str, Any], categories: CategoryTree) -> Extra
     )
 
 
-def _text(where: str, item: dict[str, Any], name: str, most: int | None) -> str | None:
+def read_text(where: str, item: dict[str, Any], name: str, most: int | None) -> str | None:
+    """A text of at most that many bytes, None when it is not given."""
     if name not in item:
         return None
     value = item[name]
@@ -132,7 +134,7 @@ def _check_tags(where: str, text: str) -> None:
         raise invalid(where, f"at most {MAX_TAGS} tags are allowed, not {len(tags)}")
     for tag in tags:
         check_bytes(where, tag, MAX_TAG_BYTES)
-    _no_emoji(where, text)
+    no_emoji(where, text)
 
 
 def _category(where: str, item: dict[str, Any], categories: CategoryTree) -> int | None:
@@ -146,6 +148,7 @@ def _category(where: str, item: dict[str, Any], categories: CategoryTree) -> int
     return value
 
 
-def _no_emoji(where: str, text: str) -> None:
+def no_emoji(where: str, text: str) -> None:
+    """Refuse a text with emoji."""
     if not text.isascii() and _EMOJI.search(text):
         raise invalid(where, "emoji are not supported")

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from typing import Final
+
 from vod_migrate.sandbox.errors import VodError
 
 Parameters = dict[str, str]
+TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 
 
 def missing(name: str) -> VodError:
@@ -22,7 +26,7 @@ def invalid(name: str, rule: str) -> VodError:
 
 
 def required(parameters: Parameters, name: str) -> str:
-    """The value of a mandatory parameter. Raises `VodError`."""
+    """The value of a mandatory parameter."""
     value = parameters.get(name, "")
     if not value:
         raise missing(name)
@@ -30,7 +34,7 @@ def required(parameters: Parameters, name: str) -> str:
 
 
 def whole_number(parameters: Parameters, name: str, default: int, *, least: int, most: int) -> int:
-    """An integer parameter between two bounds, both allowed. Raises `VodError`."""
+    """An integer parameter between two bounds, both allowed."""
     text = parameters.get(name, "")
     if not text:
         return default
@@ -41,7 +45,7 @@ def whole_number(parameters: Parameters, name: str, default: int, *, least: int,
 
 
 def boolean(parameters: Parameters, name: str) -> bool | None:
-    """A boolean parameter, None when it is not given. Raises `VodError`."""
+    """A boolean parameter, None when it is not given."""
     text = parameters.get(name, "").lower()
     if text not in {"", "true", "false"}:
         raise invalid(name, "it must be true or false")
@@ -49,7 +53,41 @@ def boolean(parameters: Parameters, name: str) -> bool | None:
 
 
 def check_bytes(name: str, text: str, most: int) -> None:
-    """Raises `VodError` when the UTF-8 form of a text has more than `most` bytes."""
+    """Refuse a text whose UTF-8 form has more than `most` bytes."""
     size = len(text.encode("utf-8", "surrogatepass"))
     if size > most:
         raise invalid(name, f"it has {size} bytes of UTF-8, {most} are allowed")
+
+
+def one_of(parameters: Parameters, name: str, choices: tuple[str, ...]) -> str:
+    """A parameter with one of a few values; the first is the default."""
+    value = parameters.get(name, "") or choices[0]
+    if value not in choices:
+        raise invalid(name, f"it must be one of {', '.join(choices)}")
+    return value
+
+
+def several_of(parameters: Parameters, name: str, choices: tuple[str, ...]) -> list[str]:
+    """A parameter with any of a few values, separated by commas; empty when it is not given."""
+    values = [value for value in parameters.get(name, "").split(",") if value]
+    unknown = [value for value in values if value not in choices]
+    if unknown:
+        raise invalid(name, f"{unknown[0]} is unknown; known are {', '.join(choices)}")
+    return values
+
+
+def page_of(parameters: Parameters, most: int) -> tuple[int, int]:
+    """PageNo, from 1 on, and PageSize, 10 by default."""
+    number = whole_number(parameters, "PageNo", 1, least=1, most=2**31 - 1)
+    return number, whole_number(parameters, "PageSize", 10, least=1, most=most)
+
+
+def time_range(parameters: Parameters) -> tuple[str, str]:
+    """StartTime and EndTime as they are written; where one is not given, the least or the greatest possible."""
+    start, end = parameters.get("StartTime", ""), parameters.get("EndTime", "")
+    for name, text in (("StartTime", start), ("EndTime", end)):
+        if text and not TIME.fullmatch(text):
+            raise invalid(name, "it must have the form yyyy-MM-ddTHH:mm:ssZ")
+    if start and end and end <= start:
+        raise invalid("EndTime", "it must be later than StartTime")
+    return start, end or "~"

@@ -13,8 +13,10 @@ from vod_migrate.sandbox.accounts import Account
 from vod_migrate.sandbox.errors import VodError
 from vod_migrate.sandbox.faults.config import FaultConfig
 from vod_migrate.sandbox.objects.bucket import Bucket
+from vod_migrate.sandbox.objects.content import extension_of
+from vod_migrate.sandbox.objects.object import StoredObject
 from vod_migrate.sandbox.state import World
-from vod_migrate.sandbox.vod.library import CallOptions, Registration, canonical_url
+from vod_migrate.sandbox.vod.library import CallOptions, Extras, Registration, canonical_url
 from vod_migrate.sandbox.vod.metadata import Metadata, read_metadatas
 from vod_migrate.sandbox.vod.parameters import Parameters, boolean, invalid, required
 from vod_migrate.sandbox.vod.userdata import check_user_data
@@ -83,14 +85,14 @@ class _File:
 
 
 def register_media(world: World, account: Account, parameters: Parameters) -> tuple[dict[str, Any], int]:
-    """The reply without its RequestId, and the number of files. Raises `VodError`, and then nothing has happened."""
+    """The reply without its RequestId, and the number of files. A refused call changes nothing."""
     metadatas = read_metadatas(required(parameters, "RegisterMetadatas"), account.categories)
     options = _options(account, parameters)
     bucket = _bucket(world, account, metadatas[0])
     if bucket is None:
         return _reply(world, [], [file.file_url for file in metadatas]), len(metadatas)
     files = [_examine(world, account, bucket, metadata) for metadata in metadatas]
-    now = round(world.now(), 3)
+    now = round(world.process_time(), 3)
     registered: list[dict[str, Any]] = []
     failed: list[str] = []
     for file in files:
@@ -154,7 +156,7 @@ def _examine(world: World, account: Account, bucket: Bucket, metadata: Metadata)
     candidates = _candidates(settings.url_encoding, metadata.path)
     key = next((key for key in candidates if _visible(account, bucket, key)), None)
     subject = key or next(iter(candidates), metadata.path)
-    if _extension(subject) not in EXTENSIONS:
+    if extension_of(subject) not in EXTENSIONS:
         if settings.bad_extension == "refuse":
             raise VodError("InvalidFileURL.Extension", 400, f"{metadata.file_url} has no valid file extension.")
         key = None
@@ -194,11 +196,6 @@ def _visible(account: Account, bucket: Bucket, key: str) -> bool:
     return entry is not None and not entry.missing
 
 
-def _extension(key: str) -> str:
-    name = key.rpartition("/")[2]
-    return name.rpartition(".")[2].lower() if "." in name else ""
-
-
 def _register(
     world: World, account: Account, bucket: Bucket, metadata: Metadata, key: str, options: CallOptions, now: float
 ) -> dict[str, Any] | None:
@@ -218,17 +215,42 @@ def _register(
     if unreadable and world.settings.archived_file == "failed":
         return None
     usual = metadata.file_url == canonical_url(bucket.storage_address, key)
-    registration = Registration(
+    registration = new_registration(
+        bucket,
+        entry,
         title=metadata.title,
         extras=metadata.extras,
         options=options,
         file_url=None if usual else metadata.file_url,
-        at=now,
+        now=now,
     )
     library.add(bucket.name, key, registration, media_id)
     if world.journal is not None:
         world.journal.effect(account.uid, bucket.name, key, registration)
     return {"NewRegister": True, "FileURL": metadata.file_url, "MediaId": media_id}
+
+
+def new_registration(
+    bucket: Bucket,
+    entry: StoredObject | None,
+    *,
+    title: str,
+    extras: Extras,
+    options: CallOptions,
+    file_url: str | None,
+    now: float,
+) -> Registration:
+    """A registration of an object as it is now: what VOD will make of it follows from its content."""
+    readable = entry is not None and bucket.readable(entry, now)
+    return Registration(
+        title=title,
+        extras=extras,
+        options=options,
+        file_url=file_url,
+        at=now,
+        size=entry.size if entry else 0,
+        source=bucket.format_of(entry) if entry and readable else "archived",
+    )
 
 
 def _reply(world: World, registered: list[dict[str, Any]], failed: list[str]) -> dict[str, Any]:

@@ -13,10 +13,12 @@ from vod_migrate.sandbox.faults.config import FaultConfig
 from vod_migrate.sandbox.faults.reply import distorted
 from vod_migrate.sandbox.http import HttpReply, Request
 from vod_migrate.sandbox.state import World
-from vod_migrate.sandbox.vod import media, register, signature
+from vod_migrate.sandbox.vod import register, signature, transcoding, update, videos
 from vod_migrate.sandbox.vod.parameters import Parameters
+from vod_migrate.sandbox.vod.search import Listings
 
 VERSION: Final = "2017-03-21"
+Question = Callable[[Account, Parameters], dict[str, Any]]
 Action = Callable[[Account, Parameters], tuple[dict[str, Any], int]]
 
 
@@ -36,9 +38,23 @@ class Vod:
             ),
             "GetCategories": lambda account, parameters: (account.categories.show(parameters), 0),
             "AddCategory": lambda account, parameters: (account.categories.add(parameters), 0),
-            "GetMezzanineInfo": lambda account, parameters: (media.mezzanine_info(world, account, parameters), 0),
-            "GetVideoInfos": lambda account, parameters: (media.video_infos(world, account, parameters), 0),
+            "UpdateVideoInfos": lambda account, parameters: update.update_video_infos(world, account, parameters),
         }
+        listings = Listings(world)
+        questions: dict[str, Question] = {
+            "GetVideoInfo": lambda account, parameters: videos.video_info(world, account, parameters),
+            "GetVideoInfos": lambda account, parameters: videos.video_infos(world, account, parameters),
+            "BatchGetMediaInfos": lambda account, parameters: videos.media_infos(world, account, parameters),
+            "GetMezzanineInfo": lambda account, parameters: videos.mezzanine_info(world, account, parameters),
+            "GetPlayInfo": lambda account, parameters: videos.play_info(world, account, parameters),
+            "SearchMedia": listings.search_media,
+            "GetVideoList": listings.video_list,
+            "ListTranscodeTask": lambda account, parameters: transcoding.list_transcode_tasks(
+                world, account, parameters
+            ),
+            "GetTranscodeTask": lambda account, parameters: transcoding.transcode_task(world, account, parameters),
+        }
+        self._actions |= {name: _without_files(question) for name, question in questions.items()}
 
     @staticmethod
     def recognises(request: Request) -> bool:
@@ -122,6 +138,10 @@ class Vod:
         }
         headers = error.headers if isinstance(error, VodError) else {}
         return _json_reply(error.status, body, headers)
+
+
+def _without_files(question: Question) -> Action:
+    return lambda account, parameters: (question(account, parameters), 0)
 
 
 def _parameters(request: Request) -> Parameters:

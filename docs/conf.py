@@ -1,0 +1,85 @@
+"""The documentation site, built by `make site` into build/site. Its source is the whole repository's Markdown."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+NAVIGATION = {
+    "Tutorial": ["tutorial"],
+    "How to": [
+        "how-to/sources",
+        "how-to/doctor",
+        "how-to/plan",
+        "how-to/limit-a-run",
+        "how-to/pause-and-resume",
+        "how-to/quota",
+        "how-to/rerun-failed",
+        "how-to/airflow",
+        "how-to/deploy",
+        "how-to/database",
+    ],
+    "Reference": [
+        "reference/settings",
+        "reference/cli",
+        "reference/python",
+        "reference/register-media",
+        "reference/reports",
+        "reference/pages",
+        "reference/states",
+        "reference/sandbox",
+        "reference/glossary",
+    ],
+    "Discussion": [
+        "discussion/quota",
+        "discussion/claims-and-crashes",
+        "discussion/unknowns",
+    ],
+    "Project": ["/README", "/CONTRIBUTING", "/CHANGELOG"],
+}
+"""The side bar: pages under docs/, or from the top folder."""
+
+project = "vod-migrate"
+project_copyright = "the vod-migrate authors"
+html_title = "vod-migrate"
+html_theme = "furo"
+root_doc = "docs/index"
+include_patterns = ["docs/**", *(f"{page[1:]}.md" for page in NAVIGATION["Project"])]
+exclude_patterns = [".*", "build", "tests", "vod_migrate", "docs/*.py", "**/__pycache__"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+
+html_copy_source = False
+html_show_sphinx = False
+html_extra_path = ["redirect/index.html"]
+html_favicon = "pictures/icon.svg"
+html_search_language = "en-zh"
+myst_heading_anchors = 4
+suppress_warnings = ["myst.header"]
+default_role = "code"
+add_module_names = False
+autodoc_member_order = "bysource"
+autodoc_typehints_format = "short"
+autodoc_preserve_defaults = True
+
+
+def toctree(title: str, pages: list[str]) -> str:
+    """One part of the side bar, as Markdown."""
+    lines = ["```{toctree}", ":hidden:", f":caption: {title}", "", *pages, "```"]
+    return "\n".join(["", *lines, ""])
+
+
+def _add_navigation(_app: Any, page: str, source: list[str]) -> None:
+    # Not in the file, because other readers of Markdown would show it as code.
+    if page == root_doc:
+        source[0] += "".join(toctree(title, pages) for title, pages in NAVIGATION.items())
+
+
+def setup(app: Any) -> None:
+    """Called by Sphinx."""
+    # Not at the top, because it needs Sphinx, and the tests read this file without it.
+    app.add_search_language(import_module("search_language").EnglishAndChinese)
+    app.connect("source-read", _add_navigation)

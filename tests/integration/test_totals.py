@@ -1,0 +1,79 @@
+"""The totals that the recorder keeps are those of the rows, whatever happens to the objects and however many record at once."""
+
+from __future__ import annotations
+
+import threading
+
+from rigging import BUCKET, Rig
+
+# Each pair: what is kept, and the rows that it stands for.
+PAIRS = (
+    (
+        "select migration_id, state, code, sum(objects)::int from vod_migrate.totals group by 1, 2, 3 having sum(objects) <> 0",
+        """select migration_id, case when gone then 'gone' when registered then 'registered' else 'failed' end,
+                  case when gone or registered then '' else code end, count(*)::int from vod_migrate.objects group by 1, 2, 3""",
+    ),
+    (
+        "select run_no, stretch, answer, sum(calls)::int, sum(files)::int from vod_migrate.rates group by 1, 2, 3",
+        """select run_no, floor(extract(epoch from started_at) / 5)::bigint, answer, count(*)::int, sum(files)::int
+           from vod_migrate.calls group by 1, 2, 3""",
+    ),
+)
+
+
+def assert_exact(rig: Rig) -> None:
+    for kept, rows in PAIRS:
+        assert sorted(rig.rows(kept)) == sorted(rig.rows(rows)) != []
+
+
+def test_totals_follow_objects_that_fail_are_sent_again_disappear_and_return(rig: Rig) -> None:
+    for number in range(25):
+        rig.sandbox.put(BUCKET, f"films/{number:02}.mp4")
+    rig.sandbox.put(BUCKET, "films/refused.mp4")
+    rig.sandbox.fault("fail_files", key="films/refused.mp4")
+    rig.run()
+    assert_exact(rig)
+    rig.sandbox.clear_faults()
+    rig.run(mode="failed")
+    rig.sandbox.delete(BUCKET, "films/07.mp4")
+    rig.run()
+    assert dict(
+        rig.rows("select state, sum(objects)::int from vod_migrate.totals group by 1 having sum(objects) > 0")
+    ) == {"registered": 25, "gone": 1}
+    rig.sandbox.put(BUCKET, "films/07.mp4")
+    rig.run(mode="all")
+    assert_exact(rig)
+
+
+def test_totals_are_exact_while_many_workers_record_at_once(rig: Rig) -> None:
+    rig.sandbox.settings(quotas={"RegisterMedia": None})
+    rig.store.set_quota("default", "RegisterMedia", 500)
+    rig.sandbox.generate(BUCKET, count=800, dirt=0)
+    rig.sandbox.fault("fail_files", rate=0.02)
+    rig.sandbox.fault("omit_files", rate=0.02, sticky=False)
+    run = rig.prepare()
+    rig.discover(run)
+    threads = [
+        threading.Thread(target=rig.register, args=(run,), kwargs={"slot": slot}) for slot in ("one", "two", "three")
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert_exact(rig)
+    assert rig.rows("select sum(objects)::int from vod_migrate.counts") == rig.rows(
+        "select count(*)::int from vod_migrate.objects"
+    )
+    rig.store.recount()
+    assert_exact(rig)
+
+
+def test_a_call_without_outcomes_is_remembered_with_the_objects_that_it_carried(rig: Rig) -> None:
+    for number in range(4):
+        rig.sandbox.put(BUCKET, f"films/{number}.mp4")
+    rig.sandbox.fault("http_503", api="RegisterMedia", count=1)
+    rig.run()
+    assert rig.rows("select answer, cardinality(carried) from vod_migrate.calls order by started_at") == [
+        ("transient", 4),
+        ("ok", None),
+    ]
