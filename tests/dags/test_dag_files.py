@@ -191,3 +191,11 @@ def test_parsing_imports_no_sdk_and_no_database_and_takes_no_time(dags_folder: P
     assert not {name for name in ours if name.startswith(("vod_migrate.results", "vod_migrate.run"))}
     assert "vod_backfill__sandbox" in found["dags"]
     assert found["seconds"] < 3.0
+
+
+def test_listing_and_registering_survive_any_number_of_restarts_of_their_workers() -> None:
+    dag = migration_dag(parse_migration(yaml.safe_load(EXAMPLE), origin="test"), origin="test")
+    for task_id in ("discover", "register_1"):
+        task = dag.get_task(task_id)
+        assert task.retries >= 1_000
+        assert task.max_retry_delay <= dt.timedelta(minutes=10)
