@@ -208,9 +208,7 @@ def test_a_backfill_over_past_nights_registers_exactly_their_days_in_any_zone(st
         assert wanted
         assert set(stage.truth(bucket)) == wanted
         assert stage.registered(bucket) == stage.truth(bucket)
-        dates = (
-            "select local_date from vod_migrate.runs join vod_migrate.migrations using (migration_id) where name = %s and dag_run_id like 'backfill%%' order by 1"
-        )
+        dates = "select local_date from vod_migrate.runs join vod_migrate.migrations using (migration_id) where name = %s and dag_run_id like 'backfill%%' order by 1"
         assert [date for (date,) in stage.rows(dates, name)] == NIGHTS
 
 
