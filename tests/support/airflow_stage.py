@@ -25,7 +25,7 @@ from vod_migrate.sandbox.pytest_plugin import Sandbox
 REPOSITORY = Path(__file__).resolve().parents[2]
 USERS = {"admin": "admin", "editor": "user", "viewer": "viewer", "outsider": "user"}
 RUN_SECONDS = 240.0
-OBJECTS = "vod_migrate.objects join vod_migrate.sources using (source_id)"
+OBJECTS = "from vod_migrate.objects join vod_migrate.sources using (source_id)"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,15 +112,15 @@ class Stage:
             return connection.cursor(row_factory=tuple_row).execute(query.encode(), values).fetchall()
 
     def registered(self, bucket: str) -> dict[str, str]:
-        rows = self.rows(f"select key, media_id from {OBJECTS} where bucket = %s and registered and not gone", bucket)
+        rows = self.rows(f"select key, media_id {OBJECTS} where bucket = %s and registered and not gone", bucket)
         return dict(rows)
 
     def failed(self, bucket: str) -> set[str]:
-        return {key for (key,) in self.rows(f"select key from {OBJECTS} where bucket = %s and not registered", bucket)}
+        return {key for (key,) in self.rows(f"select key {OBJECTS} where bucket = %s and not registered", bucket)}
 
     def key(self, bucket: str) -> str:
         """One of the objects of a bucket, always the same."""
-        return str(self.rows(f"select min(key) from {OBJECTS} where bucket = %s", bucket)[0][0])
+        return str(self.rows(f"select min(key) {OBJECTS} where bucket = %s", bucket)[0][0])
 
     def truth(self, bucket: str) -> dict[str, str]:
         return {key: one.media_id for key, one in self.sandbox.truth(bucket).items()}
