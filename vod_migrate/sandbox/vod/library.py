@@ -77,7 +77,7 @@ class Registration:
         self.registrations = 1
 
 
-class Place(NamedTuple):
+class LibraryEntry(NamedTuple):
     """Where a media is in its library, and what it is."""
 
     bucket: str
@@ -93,7 +93,7 @@ class Library:
         self._references: dict[str, tuple[str, str]] = {}
         self._options: dict[CallOptions, CallOptions] = {}
         self._by_id: dict[str, tuple[str, str]] | None = None
-        self._in_order: list[Place] | None = None
+        self._in_order: list[LibraryEntry] | None = None
         self._deletions: Counter[tuple[str, str]] = Counter()
         self._seed = 0
         self.version = 0
@@ -116,7 +116,7 @@ class Library:
         if self._by_id is not None:
             self._by_id[media_id] = bucket, key
         if self._in_order is not None:
-            self._in_order.append(Place(bucket, key, registration))
+            self._in_order.append(LibraryEntry(bucket, key, registration))
         self.version += 1
 
     def change(self, bucket: str, key: str, *, title: str, extras: Extras, changes: Changes) -> None:
@@ -152,13 +152,13 @@ class Library:
             }
         return self._by_id.get(media_id)
 
-    def in_order(self) -> Sequence[Place]:
+    def in_order(self) -> Sequence[LibraryEntry]:
         """Every media in the order of registration, deleted ones included: see `exists`. Made at the first question."""
         if self._in_order is None:
             self._build_order()
         return self._in_order or []
 
-    def exists(self, place: Place) -> bool:
+    def exists(self, place: LibraryEntry) -> bool:
         """Whether a media of `in_order` was not deleted since."""
         return self.get(place.bucket, place.key) is place.registration
 
@@ -191,7 +191,9 @@ class Library:
             self._references[reference_id] = bucket, key
 
     def _build_order(self) -> None:
-        places = [Place(bucket, key, found) for bucket, media in self._media.items() for key, found in media.items()]
+        places = [
+            LibraryEntry(bucket, key, found) for bucket, media in self._media.items() for key, found in media.items()
+        ]
         # Stable: files of one call have the same time and stay in their order.
         places.sort(key=lambda place: place.registration.at)
         self._in_order = places
