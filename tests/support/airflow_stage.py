@@ -62,7 +62,7 @@ class Stage:
 
     def run_id(self, name: str, dag_run_id: str) -> str:
         """Our run's id."""
-        query = "select run_id from runs where dag_id = %s and dag_run_id = %s order by execution desc"
+        query = "select run_id from vod_migrate.runs where dag_id = %s and dag_run_id = %s order by execution desc"
         return str(self.rows(query, f"vod_backfill__{name}", dag_run_id)[0][0])
 
     # Tasks

@@ -12,7 +12,7 @@ from vod_migrate.sandbox.errors import BadRequest
 from vod_migrate.sandbox.model import Strict
 from vod_migrate.sandbox.objects.content import extension_of
 from vod_migrate.sandbox.state import World
-from vod_migrate.sandbox.vod.library import NO_EXTRAS, CallOptions, Changes, Place
+from vod_migrate.sandbox.vod.library import NO_EXTRAS, CallOptions, Changes, LibraryEntry
 from vod_migrate.sandbox.vod.media import STATUSES, Media
 from vod_migrate.sandbox.vod.metadata import MAX_TITLE_BYTES
 from vod_migrate.sandbox.vod.register import EXTENSIONS, new_registration
@@ -148,7 +148,7 @@ def _find(world: World, name: MediaName) -> tuple[Account, Media]:
     registration = account.library.get(*place) if place is not None else None
     if place is None or registration is None:
         raise BadRequest(f"There is no media {name.media_id or f'of {name.bucket}/{name.key}'}.", status=404)
-    return account, Media(world, account, Place(*place, registration))
+    return account, Media(world, account, LibraryEntry(*place, registration))
 
 
 def _keep(world: World) -> None:

@@ -77,7 +77,7 @@ class Registration:
         self.registrations = 1
 
 
-class Place(NamedTuple):
+class LibraryEntry(NamedTuple):
     """Where a media is in its library, and what it is."""
 
     bucket: str
@@ -93,7 +93,7 @@ class Library:
         self._references: dict[str, tuple[str, str]] = {}
         self._options: dict[CallOptions, CallOptions] = {}
         self._by_id: dict[str, tuple[str, str]] | None = None
-        self._in_order: list[Place] | None = None
+        self._in_order: list[LibraryEntry] | None = None
         self._deletions: Counter[tuple[str, str]] = Counter()
         self._seed = 0
         self.version = 0
@@ -116,7 +116,7 @@ class Library:
         if self._by_id is not None:
             self._by_id[media_id] = bucket, key
         if self._in_order is not None:
-            self._in_order.append(Place(bucket, key, registration))
+            self._in_order.append(LibraryEntry(bucket, key, registration))
         self.version += 1
 
     def change(self, bucket: str, key: str, *, title: str, extras: Extras, changes: Changes) -> None:
@@ -152,14 +152,24 @@ class Library:
             }
         return self._by_id.get(media_id)
 
+<<<<<<< HEAD
     def in_order(self) -> Sequence[Place]:
         """Every media in the order of registration, including deleted ones (see `exists`). Built at the first call."""
+=======
+    def in_order(self) -> Sequence[LibraryEntry]:
+        """Every media in the order of registration, deleted ones included: see `exists`. Made at the first question."""
+>>>>>>> bcaa85b2831b65d2bb1246eb3903ab2701295573
         if self._in_order is None:
             self._build_order()
         return self._in_order or []
 
+<<<<<<< HEAD
     def exists(self, place: Place) -> bool:
         """Whether a media of `in_order` has not been deleted."""
+=======
+    def exists(self, place: LibraryEntry) -> bool:
+        """Whether a media of `in_order` was not deleted since."""
+>>>>>>> bcaa85b2831b65d2bb1246eb3903ab2701295573
         return self.get(place.bucket, place.key) is place.registration
 
     def truth(self, seed: int, uid: str, bucket: str, address: str) -> Iterator[dict[str, Any]]:
@@ -191,8 +201,15 @@ class Library:
             self._references[reference_id] = bucket, key
 
     def _build_order(self) -> None:
+<<<<<<< HEAD
         places = [Place(bucket, key, found) for bucket, media in self._media.items() for key, found in media.items()]
         # The sort is stable: files of one call have the same time and keep their order.
+=======
+        places = [
+            LibraryEntry(bucket, key, found) for bucket, media in self._media.items() for key, found in media.items()
+        ]
+        # Stable: files of one call have the same time and stay in their order.
+>>>>>>> bcaa85b2831b65d2bb1246eb3903ab2701295573
         places.sort(key=lambda place: place.registration.at)
         self._in_order = places
 

@@ -12,7 +12,7 @@ from vod_migrate.sandbox.objects.bucket import Bucket
 from vod_migrate.sandbox.objects.content import extension_of, is_media
 from vod_migrate.sandbox.objects.object import StoredObject
 from vod_migrate.sandbox.state import World
-from vod_migrate.sandbox.vod.library import Place, Registration, canonical_url
+from vod_migrate.sandbox.vod.library import LibraryEntry, Registration, canonical_url
 from vod_migrate.sandbox.vod.templates import HLS_GROUP, NO_TRANSCODE
 
 APP_ID: Final = "app-1000000"
@@ -54,7 +54,7 @@ class Media:
 
     __slots__ = ("_account", "_place", "_world")
 
-    def __init__(self, world: World, account: Account, place: Place) -> None:
+    def __init__(self, world: World, account: Account, place: LibraryEntry) -> None:
         self._world = world
         self._account = account
         self._place = place
@@ -65,7 +65,7 @@ class Media:
         return self._place.registration
 
     @property
-    def place(self) -> Place:
+    def place(self) -> LibraryEntry:
         """Where it is in the library."""
         return self._place
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 from vod_migrate.sandbox.accounts import Account
 from vod_migrate.sandbox.errors import VodError
 from vod_migrate.sandbox.state import World
-from vod_migrate.sandbox.vod.library import Place
+from vod_migrate.sandbox.vod.library import LibraryEntry
 from vod_migrate.sandbox.vod.media import APP_ID, BITRATE_KBPS, FPS, HEIGHT, WIDTH, Media, Stream, given
 from vod_migrate.sandbox.vod.parameters import Parameters, invalid, missing, one_of, several_of, whole_number
 
@@ -30,7 +30,7 @@ def find(world: World, account: Account, *, video_id: str = "", reference_id: st
     registration = library.get(*place) if place is not None else None
     if place is None or registration is None:
         return None
-    media = Media(world, account, Place(*place, registration))
+    media = Media(world, account, LibraryEntry(*place, registration))
     return media if media.visible else None
 
 
