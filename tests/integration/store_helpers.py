@@ -14,7 +14,7 @@ from vod_migrate.results.recorder import new_call_id
 from vod_migrate.results.run import Gate, Run
 from vod_migrate.results.scan import Scan, ScanKind, SelectedPage
 from vod_migrate.results.store import Store
-from vod_migrate.results.work import CallRecord, Settlement, WorkerPlace
+from vod_migrate.results.work import CallRecord, Place, Settlement
 
 BUCKET = "media-archive"
 MOMENT = dt.datetime(2026, 11, 22, tzinfo=dt.UTC)
@@ -63,7 +63,7 @@ def page(keys: Iterable[str], *, cursor: str | None = None, fetched: float | Non
     )
 
 
-def lister(store: Store, run: Run) -> WorkerPlace:
+def lister(store: Store, run: Run) -> Place:
     return store.take_place(run, slot="discover", host="h")
 
 

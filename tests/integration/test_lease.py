@@ -9,7 +9,7 @@ from typing import Any
 
 from vod_migrate.results.recorder import new_call_id
 from vod_migrate.results.run import Run
-from vod_migrate.results.work import CallRecord, Settlement, WorkerPlace
+from vod_migrate.results.work import CallRecord, Place, Settlement
 from vod_migrate.sandbox.pytest_plugin import Sandbox
 
 BUCKET = "media-archive"
@@ -25,7 +25,7 @@ def test_a_worker_whose_lease_lapsed_sends_nothing_before_it_is_renewed_and_then
     rig.discover(run)
     renew, away = rig.store.renew, threading.Event()
 
-    def renewed(place: WorkerPlace) -> bool:
+    def renewed(place: Place) -> bool:
         while away.is_set():
             time.sleep(0.05)
         return bool(renew(place))
@@ -90,7 +90,7 @@ def test_a_late_answer_about_a_file_that_its_successor_registered_is_counted_onc
     assert (counts.registered, counts.already_registered) == (1, 0)
 
 
-def a_lost_place(rig: Any, sandbox: Sandbox) -> tuple[Run, WorkerPlace, WorkerPlace]:
+def a_lost_place(rig: Any, sandbox: Sandbox) -> tuple[Run, Place, Place]:
     """A run of one file, claimed by a worker whose place then went to its successor: run, and both places."""
     sandbox.put(BUCKET, "a.mp4")
     run = rig.prepare()
@@ -100,7 +100,7 @@ def a_lost_place(rig: Any, sandbox: Sandbox) -> tuple[Run, WorkerPlace, WorkerPl
     return run, lost, rig.store.take_place(run, slot="one", host="its successor")
 
 
-def record(rig: Any, run: Run, place: WorkerPlace, outcome: str) -> None:
+def record(rig: Any, run: Run, place: Place, outcome: str) -> None:
     call_id = new_call_id()
     call = CallRecord(call_id=call_id, started_at=dt.datetime.now(dt.UTC), seconds=0.1, answer="ok", files=1)
     rig.store.record(run, place, [call], [Settlement(key="a.mp4", outcome=outcome, media_id="m", call_id=call_id)])

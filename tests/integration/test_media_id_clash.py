@@ -8,18 +8,18 @@ from typing import Any
 from store_helpers import a_call, facts, registered
 
 from vod_migrate.results.run import Run
-from vod_migrate.results.work import WorkerPlace
+from vod_migrate.results.work import Place
 from vod_migrate.sandbox.pytest_plugin import Sandbox
 
 BUCKET = "media-archive"
 
 
-def answered(rig: Any, run: Run, place: WorkerPlace, key: str, media_id: str) -> int:
+def answered(rig: Any, run: Run, place: Place, key: str, media_id: str) -> int:
     call = a_call()
     return int(rig.store.record(run, place, [call], [registered(key, call, media_id)]))
 
 
-def claimed(rig: Any, sandbox: Sandbox, count: int) -> tuple[Run, WorkerPlace, list[str]]:
+def claimed(rig: Any, sandbox: Sandbox, count: int) -> tuple[Run, Place, list[str]]:
     for number in range(count):
         sandbox.put(BUCKET, f"f{number:02}.mp4")
     run = rig.prepare()

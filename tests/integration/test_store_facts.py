@@ -29,10 +29,10 @@ from vod_migrate.results.database import schema_versions, upgrade_schema
 from vod_migrate.results.run import Run
 from vod_migrate.results.scans import ScanMoved
 from vod_migrate.results.store import Store
-from vod_migrate.results.work import Settlement, WorkerPlace
+from vod_migrate.results.work import Place, Settlement
 
 
-def settle(store: Store, run: Run, *, most: int = 10, place: WorkerPlace | None = None) -> int:
+def settle(store: Store, run: Run, *, most: int = 10, place: Place | None = None) -> int:
     """Registers everything that is left of a run, ten objects a call. Returns how many."""
     place = place or store.take_place(run, slot="one", host="h")
     sent = 0

@@ -23,7 +23,7 @@ from vod_migrate.results.run import Gate, Run
 from vod_migrate.results.scan import Scan, ScanKind, SelectedPage
 from vod_migrate.results.scans import ScanMoved
 from vod_migrate.results.store import Store
-from vod_migrate.results.work import CallRecord, Settlement, Work, WorkerPlace
+from vod_migrate.results.work import CallRecord, Place, Settlement, Work
 
 BUCKET, ACCOUNT = "media-archive", "default"
 KEYS = tuple(f"{number}.mp4" for number in range(5))
@@ -80,7 +80,7 @@ class Worker:
     """What a worker believes: its place, what it holds, and which blocks."""
 
     run: Run
-    place: WorkerPlace
+    place: Place
     held: dict[str, Work] = field(default_factory=dict)
     blocks: tuple[int, ...] = ()
 
@@ -90,7 +90,7 @@ class Fetched:
     """A page on its way."""
 
     run: Run
-    place: WorkerPlace
+    place: Place
     scan: Scan
     page: SelectedPage
     facts: dict[str, Fact]
@@ -115,7 +115,7 @@ class StoreMachine(RuleBasedStateMachine):
         self.bucket: dict[str, str] = {}
         self.registered: set[str] = set()
         self.runs: list[Run] = []
-        self.listers: dict[str, WorkerPlace] = {}
+        self.listers: dict[str, Place] = {}
         self.alive: list[Worker] = []
         self.fetched: list[Fetched] = []
         self.facts: dict[str, Fact] = {}
@@ -201,7 +201,7 @@ class StoreMachine(RuleBasedStateMachine):
     def a_new_lister(self) -> None:
         self.lister(self.a_run(), anew=True)
 
-    def lister(self, run: Run, *, anew: bool = False) -> WorkerPlace:
+    def lister(self, run: Run, *, anew: bool = False) -> Place:
         if anew or run.run_id not in self.listers:
             self.listers[run.run_id] = self.store.take_place(run, slot="discover", host="h")
         assert self.store.renew(self.listers[run.run_id])
@@ -576,7 +576,7 @@ class StoreMachine(RuleBasedStateMachine):
         for key, fact in facts.items():
             assert (fact.state == "gone") <= (key not in self.bucket), "gone, and in the bucket"
 
-    def settle_all(self, run: Run, place: WorkerPlace, works: tuple[Work, ...]) -> None:
+    def settle_all(self, run: Run, place: Place, works: tuple[Work, ...]) -> None:
         call = self.a_call(files=len(works))
         self.registered |= {work.key for work in works}
         settlements = [

@@ -24,7 +24,7 @@ from vod_migrate.results.scan import Leftover, Scan, ScanKind, SelectedPage
 from vod_migrate.results.scans import ScanMoved
 from vod_migrate.results.stop_code import source_code_of
 from vod_migrate.results.store import Store
-from vod_migrate.results.work import WorkerPlace
+from vod_migrate.results.work import Place
 
 log = logging.getLogger(__name__)
 
@@ -86,7 +86,7 @@ class Scanner:
         if errors:
             raise errors[0]
 
-    def take_over(self, place: WorkerPlace, stop: threading.Event) -> None:
+    def take_over(self, place: Place, stop: threading.Event) -> None:
         """Lists what nobody lists: for a register worker without work, where no discover task is there.
 
         A scan that cannot be brought to its end now is left to a later try, for as long as a discover task may still be retried.
@@ -112,16 +112,16 @@ class Scanner:
         finally:
             self._store.drop_role(self._run, place, DISCOVER)
 
-    def _give_up(self, place: WorkerPlace, scan: Scan, error: VodMigrateError) -> None:
+    def _give_up(self, place: Place, scan: Scan, error: VodMigrateError) -> None:
         now = self._store.scan(scan.scan_id)
         if now.state == "open":
             self._store.close_scan(self._run, place, now, state="failed", code=source_code_of(error), error=str(error))
 
-    def _still_listing(self, place: WorkerPlace) -> None:
+    def _still_listing(self, place: Place) -> None:
         if not self._store.renew(place):
             raise Interrupted("another process lists for this run now", code="replaced")
 
-    def _scan(self, place: WorkerPlace, scan: Scan, stop: threading.Event) -> None:
+    def _scan(self, place: Place, scan: Scan, stop: threading.Event) -> None:
         """Brings one scan to its end.
 
         Raises:
@@ -132,7 +132,7 @@ class Scanner:
         after, state = steps.get(scan.kind, self._list)(place, scan, stop)
         self._store.close_scan(self._run, place, after, state=state)
 
-    def _list(self, place: WorkerPlace, scan: Scan, stop: threading.Event) -> tuple[Scan, str]:
+    def _list(self, place: Place, scan: Scan, stop: threading.Event) -> tuple[Scan, str]:
         if scan.page_no and scan.cursor is None:
             return scan, "complete"
         for page in self._pages(scan, stop):
@@ -142,7 +142,7 @@ class Scanner:
                 return scan, "limited"
         return scan, "complete"
 
-    def _take_leftovers(self, place: WorkerPlace, scan: Scan, stop: threading.Event) -> tuple[Scan, str]:
+    def _take_leftovers(self, place: Place, scan: Scan, stop: threading.Event) -> tuple[Scan, str]:
         selection = leftover_selection(self._run, fixed=scan.whole)
         while found := self._store.leftover_page(self._run, scan):
             _check(stop)
@@ -170,7 +170,7 @@ class Scanner:
             self._folders[folder] = self._holds_playlist(folder, stop)
         return self._folders[folder]
 
-    def _hold_against_plan(self, place: WorkerPlace, scan: Scan, stop: threading.Event) -> tuple[Scan, str]:
+    def _hold_against_plan(self, place: Place, scan: Scan, stop: threading.Event) -> tuple[Scan, str]:
         for other in self._store.scan_errors(self._run):
             raise SourceError(
                 f"nothing is sent, because {_name(other)} could not be listed and held against the plan: {other.error}"
@@ -181,7 +181,7 @@ class Scanner:
         return self._store.scan(scan.scan_id), "complete"
 
     @contextmanager
-    def _listing(self) -> Iterator[WorkerPlace]:
+    def _listing(self) -> Iterator[Place]:
         """The role, renewed by a thread of its own: a first page may take minutes (a manifest's copy, pages held for a folder).
 
         Where another process takes the role, `stop` is set.
@@ -212,7 +212,7 @@ class Scanner:
             thread.join(1.0)  # a database that is away must not hold up the end
             self._leave(place)
 
-    def _leave(self, place: WorkerPlace) -> None:
+    def _leave(self, place: Place) -> None:
         try:
             self._store.leave(self._run, place, patience=1.0)
         except StoreError as error:

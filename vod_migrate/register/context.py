@@ -16,7 +16,7 @@ from vod_migrate.register.registrar import Registrar
 from vod_migrate.register.send_queue import SendQueue
 from vod_migrate.results.run import Run
 from vod_migrate.results.store import Store
-from vod_migrate.results.work import WorkerPlace
+from vod_migrate.results.work import Place
 from vod_migrate.shutdown import StopClock, Timings
 
 
@@ -31,14 +31,14 @@ class WorkerContext:
 
     store: Store
     run: Run
-    place: WorkerPlace
+    place: Place
     lease: Lease
     ledger: Ledger
     name: str
     client: Registrar
     describer: Describer
     halt: StopRequest
-    take_over: Callable[[WorkerPlace, Event], None]
+    take_over: Callable[[Place, Event], None]
     check_media: Callable[[MediaObject, str], MediaCheck] | None
     timings: Timings
     hand: SendQueue = field(default_factory=SendQueue)

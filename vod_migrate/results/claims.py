@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 
 from vod_migrate.results.run import Run
 from vod_migrate.results.session import QUERIES, Session, StoreConnection
-from vod_migrate.results.work import Claimed, Work, WorkerPlace, WorkLeft
+from vod_migrate.results.work import Claimed, Place, Work, WorkLeft
 
 DISCOVER = "discover"
 """The role of the one who lists a run's source."""
@@ -19,19 +19,19 @@ _BLOCKS_AT_ONCE = 50
 class Claims(Session):
     """What may happen to a worker and to what it holds."""
 
-    def take_place(self, run: Run, *, slot: str, host: str) -> WorkerPlace:
+    def take_place(self, run: Run, *, slot: str, host: str) -> Place:
         """A worker enters the run and frees what a predecessor in the same slot still held. host: for people."""
         token = uuid.uuid4()
 
-        def work(connection: StoreConnection) -> WorkerPlace:
+        def work(connection: StoreConnection) -> Place:
             row = QUERIES.take_place(connection, run_no=run.run_no, slot=slot, token=token, host=host, lease=self.lease)
             if row["displaced"] is not None:
                 QUERIES.release_displaced(connection, token=row["displaced"])
-            return WorkerPlace(token=token, slot=slot, worker_no=row["worker_no"])
+            return Place(token=token, slot=slot, worker_no=row["worker_no"])
 
         return self._do(work)
 
-    def take_role(self, run: Run, place: WorkerPlace, role: str) -> bool:
+    def take_role(self, run: Run, place: Place, role: str) -> bool:
         """Takes a role in the run beside the worker's own place, where nobody else holds it."""
         taken = self._do(
             lambda c: QUERIES.take_role(
@@ -40,17 +40,15 @@ class Claims(Session):
         )
         return taken is not None
 
-    def drop_role(self, run: Run, place: WorkerPlace, role: str) -> None:
+    def drop_role(self, run: Run, place: Place, role: str) -> None:
         """Gives a role back."""
         self._do(lambda c: QUERIES.drop_role(c, run_no=run.run_no, role=role, token=place.token))
 
-    def renew(self, place: WorkerPlace) -> bool:
+    def renew(self, place: Place) -> bool:
         """Renews a worker's lease, and its roles; False when somebody took its place."""
         return bool(self._do(lambda c: QUERIES.renew(c, token=place.token, slot=place.slot, lease=self.lease)))
 
-    def leave(
-        self, run: Run, place: WorkerPlace, *, in_flight: Sequence[str] = (), patience: float | None = None
-    ) -> None:
+    def leave(self, run: Run, place: Place, *, in_flight: Sequence[str] = (), patience: float | None = None) -> None:
         """Lets go of everything a worker holds; in_flight: the keys whose call is under way, so their outcome is not known.
 
         patience: seconds to wait for a database that is away; None: as long as for anything else.
@@ -62,14 +60,14 @@ class Claims(Session):
             patience=patience,
         )
 
-    def release(self, place: WorkerPlace, block_ids: Collection[int]) -> None:
+    def release(self, place: Place, block_ids: Collection[int]) -> None:
         """Gives some blocks back unsent."""
         self._do(lambda c: QUERIES.release_blocks(c, token=place.token, block_ids=list(block_ids)))
 
     def claim(
         self,
         run: Run,
-        place: WorkerPlace,
+        place: Place,
         *,
         most: int = 500,
         known: Collection[int] = (),
@@ -145,7 +143,7 @@ class Claims(Session):
             QUERIES.note_taken(connection, run_no=run.run_no, objects=taken)
         return kept, limited
 
-    def still_held(self, run: Run, place: WorkerPlace, keys: Sequence[str]) -> set[str]:
+    def still_held(self, run: Run, place: Place, keys: Sequence[str]) -> set[str]:
         """Those of the keys that are to be sent and held by the worker."""
         rows = self._do(
             lambda c: list(

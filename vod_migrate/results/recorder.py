@@ -13,7 +13,7 @@ from psycopg.types.json import Jsonb
 
 from vod_migrate.results.run import Run
 from vod_migrate.results.session import QUERIES, Session, storable
-from vod_migrate.results.work import CallRecord, Settlement, WorkerPlace
+from vod_migrate.results.work import CallRecord, Place, Settlement
 
 MOST_TOGETHER = 100
 """Calls in one commit at most: a second of them at twice the full quota."""
@@ -28,7 +28,7 @@ class RecorderQueries(Session):
     """What may be recorded."""
 
     def record(
-        self, run: Run, place: WorkerPlace, calls: Sequence[CallRecord], settlements: Sequence[Settlement] = ()
+        self, run: Run, place: Place, calls: Sequence[CallRecord], settlements: Sequence[Settlement] = ()
     ) -> int:
         """Calls and what they meant for each object, in one commit. Returns how many objects it settled or gave back (others: late).
 
@@ -108,7 +108,7 @@ class _Waiting:
 class Recorder:
     """Records for the threads of one worker: whoever comes while a commit is under way shares the next one."""
 
-    def __init__(self, store: RecorderQueries, run: Run, place: WorkerPlace) -> None:
+    def __init__(self, store: RecorderQueries, run: Run, place: Place) -> None:
         self._store = store
         self._run = run
         self._place = place

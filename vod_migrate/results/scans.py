@@ -20,7 +20,7 @@ from vod_migrate.results.run import Gate, Run
 from vod_migrate.results.scan import Leftover, Scan, SelectedPage, joined_samples, summed
 from vod_migrate.results.session import QUERIES, Session, StoreConnection, storable
 from vod_migrate.results.stop_code import SourceCode
-from vod_migrate.results.work import WorkerPlace, object_of
+from vod_migrate.results.work import Place, object_of
 
 BLOCK_OBJECTS = 500
 """Objects that are queued, and so claimed, together: ten seconds of the full quota."""
@@ -59,7 +59,7 @@ class Scans(Session):
         """Reopens the scans that were given up, each at its cursor."""
         self._do(lambda c: QUERIES.retry_failed_scans(c, run_no=run.run_no))
 
-    def merge_page(self, run: Run, place: WorkerPlace, scan: Scan, page: SelectedPage) -> Scan:
+    def merge_page(self, run: Run, place: Place, scan: Scan, page: SelectedPage) -> Scan:
         """One page of a listing becomes work, and the cursor moves, in one transaction. Returns the scan after it.
 
         Raises:
@@ -98,7 +98,7 @@ class Scans(Session):
 
         return self._advance(place, scan, work)
 
-    def _advance(self, place: WorkerPlace, scan: Scan, merge: Callable[[StoreConnection], Scan]) -> Scan:
+    def _advance(self, place: Place, scan: Scan, merge: Callable[[StoreConnection], Scan]) -> Scan:
         """Merges a page onto the scan as its lister knows it: compare and swap."""
         nonce = uuid.uuid4()
 
@@ -129,7 +129,7 @@ class Scans(Session):
 
         return self._do(work)
 
-    def _held(self, connection: StoreConnection, place: WorkerPlace, scan: Scan) -> Any:
+    def _held(self, connection: StoreConnection, place: Place, scan: Scan) -> Any:
         return QUERIES.hold_scan(
             connection,
             scan_id=scan.scan_id,
@@ -143,7 +143,7 @@ class Scans(Session):
         self,
         connection: StoreConnection,
         run: Run,
-        place: WorkerPlace,
+        place: Place,
         scan: Scan,
         found: Sequence[MediaObject],
         leftovers: Sequence[Leftover] = (),
@@ -176,7 +176,7 @@ class Scans(Session):
         return counts
 
     def _with_broken(
-        self, connection: StoreConnection, run: Run, place: WorkerPlace, page: SelectedPage
+        self, connection: StoreConnection, run: Run, place: Place, page: SelectedPage
     ) -> tuple[SelectedPage, Mapping[str, int]]:
         """Records a page's broken rows; those that meet an object which is more than a broken row are left out instead."""
         if not page.broken:
@@ -243,7 +243,7 @@ class Scans(Session):
     def merge_leftovers(
         self,
         run: Run,
-        place: WorkerPlace,
+        place: Place,
         scan: Scan,
         found: Sequence[Leftover],
         *,
@@ -283,7 +283,7 @@ class Scans(Session):
 
         return self._advance(place, scan, work)
 
-    def approve_page(self, run: Run, place: WorkerPlace, scan: Scan, *, most: int = PART_KEYS) -> Scan | None:
+    def approve_page(self, run: Run, place: Place, scan: Scan, *, most: int = PART_KEYS) -> Scan | None:
         """Holds the next keys of an approved run against its plan: exactly what the plan holds stays. None after the last.
 
         Raises:
@@ -326,7 +326,7 @@ class Scans(Session):
     def close_scan(
         self,
         run: Run,
-        place: WorkerPlace,
+        place: Place,
         scan: Scan,
         *,
         state: str,

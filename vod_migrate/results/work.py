@@ -15,7 +15,7 @@ SETTLED = ("registered", "already_registered", "failed")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class WorkerPlace:
+class Place:
     """A worker's place in a run: what it holds, it holds under this token, as long as it renews its lease."""
 
     token: uuid.UUID

@@ -152,24 +152,14 @@ class Library:
             }
         return self._by_id.get(media_id)
 
-<<<<<<< HEAD
-    def in_order(self) -> Sequence[Place]:
-        """Every media in the order of registration, including deleted ones (see `exists`). Built at the first call."""
-=======
     def in_order(self) -> Sequence[LibraryEntry]:
-        """Every media in the order of registration, deleted ones included: see `exists`. Made at the first question."""
->>>>>>> bcaa85b2831b65d2bb1246eb3903ab2701295573
+        """Every media in the order of registration, including deleted ones (see `exists`). Built at the first call."""
         if self._in_order is None:
             self._build_order()
         return self._in_order or []
 
-<<<<<<< HEAD
-    def exists(self, place: Place) -> bool:
-        """Whether a media of `in_order` has not been deleted."""
-=======
     def exists(self, place: LibraryEntry) -> bool:
-        """Whether a media of `in_order` was not deleted since."""
->>>>>>> bcaa85b2831b65d2bb1246eb3903ab2701295573
+        """Whether a media of `in_order` has not been deleted."""
         return self.get(place.bucket, place.key) is place.registration
 
     def truth(self, seed: int, uid: str, bucket: str, address: str) -> Iterator[dict[str, Any]]:
@@ -201,15 +191,10 @@ class Library:
             self._references[reference_id] = bucket, key
 
     def _build_order(self) -> None:
-<<<<<<< HEAD
-        places = [Place(bucket, key, found) for bucket, media in self._media.items() for key, found in media.items()]
-        # The sort is stable: files of one call have the same time and keep their order.
-=======
         places = [
             LibraryEntry(bucket, key, found) for bucket, media in self._media.items() for key, found in media.items()
         ]
-        # Stable: files of one call have the same time and stay in their order.
->>>>>>> bcaa85b2831b65d2bb1246eb3903ab2701295573
+        # The sort is stable: files of one call have the same time and keep their order.
         places.sort(key=lambda place: place.registration.at)
         self._in_order = places
 
