@@ -17,6 +17,7 @@
     │   ├── SourceUnavailable             4   yes
     │   ├── SourceDenied                  3
     │   ├── BucketMissing                 2
+    │   ├── EndpointRefused               2          the endpoint or region is not the bucket's
     │   ├── ManifestBroken                2          a manifest or inventory that cannot be used
     │   └── ListingBroken                 6          an answer that cannot be true
     ├── RegisterError                     6          one RegisterMedia call
@@ -61,6 +62,7 @@ __all__ = [
     "CanaryFailed",
     "Cancelled",
     "Denied",
+    "EndpointRefused",
     "Interrupted",
     "InvalidCredentials",
     "ListingBroken",
@@ -167,6 +169,12 @@ class SourceError(VodMigrateError):
 
     exit_code = 4
 
+    def __init__(self, message: str, *, reason: str = "", region: str = "") -> None:
+        """reason: an OssReason, where OSS refused something; region: the bucket's, where OSS named it."""
+        self.reason = reason
+        self.region = region
+        super().__init__(message)
+
 
 class SourceUnavailable(Retryable, SourceError):
     """OSS did not answer, or answered with a server error."""
@@ -180,6 +188,12 @@ class SourceDenied(SourceError):
 
 class BucketMissing(SourceError):
     """The bucket does not exist at this endpoint: check `source.bucket` and the connection's region."""
+
+    exit_code = 2
+
+
+class EndpointRefused(SourceError):
+    """The connection's region or OSS endpoint does not serve the bucket: correct the one that the message names."""
 
     exit_code = 2
 

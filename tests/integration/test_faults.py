@@ -16,7 +16,7 @@ import pytest
 from databases import Databases
 from rigging import BUCKET, Rig
 
-from vod_migrate.cloud import oss
+from vod_migrate.cloud import oss, vod
 from vod_migrate.cloud.connection import connection_from_environment
 from vod_migrate.discover import listing
 from vod_migrate.errors import (
@@ -29,7 +29,6 @@ from vod_migrate.errors import (
     Suspended,
     VodMigrateError,
 )
-from vod_migrate.register import client
 from vod_migrate.results.store import Store
 from vod_migrate.run.settle import Summary, finish
 from vod_migrate.sandbox.faults.kinds import KINDS
@@ -52,8 +51,8 @@ def shared(databases: Databases) -> Iterator[Store]:
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shorter waits; how long they are in earnest is for the tests of the wrappers."""
-    monkeypatch.setattr(client, "READ_MILLISECONDS", 1_500)
-    monkeypatch.setattr(oss, "_TIMEOUTS", (2.0, 1.5))
+    monkeypatch.setattr(vod, "TIMEOUTS", (2.0, 1.5))
+    monkeypatch.setattr(oss, "TIMEOUTS", (2.0, 1.5))
 
 
 class FaultRig(Rig):

@@ -17,18 +17,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO, cast
 
-import oss2
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
-
+from vod_migrate.cloud.clients import open_bucket
 from vod_migrate.cloud.connection import Connection
-from vod_migrate.cloud.oss import Location, open_bucket, reading_error
-from vod_migrate.errors import ManifestBroken, SourceUnavailable
-
-_CHUNK = 1 << 20
-
-
-_TRIES = 8
-
+from vod_migrate.cloud.location import Location
+from vod_migrate.errors import ManifestBroken
 
 _GZIP_MAGIC = b"\x1f\x8b"
 
@@ -69,7 +61,8 @@ def fetched(
         raise AssertionError("what lies in OSS needs a connection")
     with TemporaryDirectory(prefix="vod-migrate-") as folder:
         path = Path(folder) / "source"
-        version = _copied(connection, place, path, sleep)
+        with path.open("wb") as file:
+            version = open_bucket(connection, place.bucket).copy(place.path, file, sleep=sleep)
         digest = ""
         if md5:
             with path.open("rb") as file:
@@ -79,43 +72,6 @@ def fetched(
 
 def _md5() -> hashlib._Hash:
     return hashlib.md5(usedforsecurity=False)
-
-
-def _copied(connection: Connection, place: Location, path: Path, sleep: Callable[[float], None]) -> str:
-    """Copies an object, going on where a connection broke. Returns its ETag."""
-    bucket = open_bucket(connection, place.bucket)
-    etag = ""
-    with path.open("wb") as file:
-        for attempt in Retrying(
-            retry=retry_if_exception_type(SourceUnavailable),
-            wait=wait_random_exponential(multiplier=0.5, max=30),
-            stop=stop_after_attempt(_TRIES),
-            sleep=sleep,
-            reraise=True,
-        ):
-            with attempt:
-                etag = _rest(bucket, place, file, etag)
-    return etag
-
-
-def _rest(bucket: oss2.Bucket, place: Location, file: IO[bytes], etag: str) -> str:
-    have = file.tell()
-    wanted = {"If-Match": f'"{etag}"'} if etag else {}
-    try:
-        if have and have >= int(bucket.head_object(place.path).content_length):
-            return etag
-        answer = bucket.get_object(place.path, byte_range=(have, None) if have else None, headers=wanted)
-        etag = str(answer.etag or "").strip('"')
-        while chunk := answer.read(_CHUNK):
-            file.write(chunk)
-    except oss2.exceptions.OssError as error:
-        raise reading_error(error, place) from error
-    except OSError as error:
-        raise SourceUnavailable(f"the copy of {place} from OSS broke off ({error})") from error
-    length = answer.content_length
-    if length is not None and file.tell() - have < int(length):
-        raise SourceUnavailable(f"OSS sent {file.tell() - have:,} of the {int(length):,} bytes of {place}")
-    return etag
 
 
 @contextmanager

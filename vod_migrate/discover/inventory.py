@@ -18,14 +18,15 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from vod_migrate.cloud.connection import Connection
-from vod_migrate.cloud.oss import Location, location_of
+from vod_migrate.cloud.location import Location, location_of
 from vod_migrate.discover.download import SourceFile, fetched
 from vod_migrate.discover.hls import folder_of, is_playlist
 from vod_migrate.discover.page import ListedPage
-from vod_migrate.discover.row import KeylessRow, RowReader
+from vod_migrate.discover.row import RowReader
 from vod_migrate.discover.row_page import RowResult, interruptible, resume_position, row_pages
-from vod_migrate.discover.table import Row, UnreadRow, read_csv
+from vod_migrate.discover.table import Row, read_csv
 from vod_migrate.errors import ManifestBroken, SourceDenied
+from vod_migrate.media import Rejected
 from vod_migrate.migration.source import Inventory
 
 _COLUMNS = {
@@ -99,16 +100,16 @@ def _cursors(version: str, number: int) -> Callable[[int], str]:
     return lambda row: f"{version}@{number}:{row}"
 
 
-def _told(row: Row | UnreadRow, reader: RowReader, bucket: str, name: str) -> RowResult:
+def _told(row: Row, reader: RowReader, bucket: str, name: str) -> RowResult:
     values = row.values
-    if isinstance(row, Row):
+    if row.rejected is None:
         key = str(values["Key"])
         if str(values.get("IsDeleteMarker", "")).lower() == "true":
-            return KeylessRow(code="delete_marker", message=key)
+            return Rejected("delete_marker", key)
         if str(values.get("IsLatest", "")).lower() == "false":
-            return KeylessRow(code="old_version", message=key)
+            return Rejected("old_version", key)
         if (other := values.get("Bucket", bucket)) != bucket:
-            row = Row(where=row.where, values={**values, "Key": f"oss://{other}/{key}"})
+            row = replace(row, values={**values, "Key": f"oss://{other}/{key}"})
     return reader.read(replace(row, where=f"{name}: {row.where}"))
 
 

@@ -6,12 +6,11 @@ import datetime as dt
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote_to_bytes, urlsplit
 
-from vod_migrate.discover.table import Row, UnreadRow
-from vod_migrate.media import BrokenRow, MediaObject
+from vod_migrate.discover.table import Row
+from vod_migrate.media import BrokenRow, MediaObject, Rejected
 
 LONGEST_KEY = 1023
 """Bytes of an object's name (OSS, PutObject page)."""
@@ -19,21 +18,6 @@ LONGEST_KEY = 1023
 _BROKEN_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _OSS_HOST = re.compile(r"(?P<bucket>[a-z0-9][a-z0-9-]*)\.oss-[a-z0-9-]+\.aliyuncs\.com")
 _SECONDS = re.compile(r"\d{9,11}")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class KeylessRow:
-    """A row that names no object: it can only be counted. code: the reason; message: names the row and the fix."""
-
-    code: str
-    message: str
-
-
-class _Unusable(Exception):
-    def __init__(self, code: str, problem: str) -> None:
-        super().__init__(problem)
-        self.code = code
-        self.problem = problem
 
 
 class RowReader:
@@ -59,11 +43,11 @@ class RowReader:
         self._names = {column: name for name, column in (renamed or {}).items()}
         self._keep = keep
 
-    def read(self, row: Row | UnreadRow) -> MediaObject | BrokenRow | KeylessRow:
+    def read(self, row: Row) -> MediaObject | BrokenRow | Rejected:
         """What a row says."""
         told = row.values.get(self._columns["key"])
-        if isinstance(row, UnreadRow):
-            return _broken(told, row.code, f"{row.where} {row.problem}")
+        if row.rejected is not None:
+            return _broken(told, row.rejected)
         try:
             return MediaObject(
                 bucket=self._bucket,
@@ -75,41 +59,41 @@ class RowReader:
                 row=self._rest(row) if self._keep else {},
                 where=row.where,
             )
-        except _Unusable as unusable:
-            return _broken(told, unusable.code, f"{row.where} {unusable.problem}")
+        except Rejected as rejected:
+            return _broken(told, Rejected(rejected.code, f"{row.where} {rejected.message}"))
 
-    def playlist(self, row: Row | UnreadRow) -> str | None:
+    def playlist(self, row: Row) -> str | None:
         """The key of a row that may be about an HLS playlist; None where it is not."""
         told = row.values.get(self._columns["key"])
         if not isinstance(told, str) or ".m3u8" not in told.lower():
             return None
         try:
             return self._key(told)
-        except _Unusable:
+        except Rejected:
             return None
 
-    def _told(self, row: Row | UnreadRow, name: str) -> Any:
+    def _told(self, row: Row, name: str) -> Any:
         return row.values.get(self._columns[name]) if name in self._columns else None
 
     def _key(self, told: Any) -> str:
         if told is None or told == "":
-            raise _Unusable("row_no_key", f"has nothing in the column {self._columns['key']!r}: write the object's key")
+            raise Rejected("row_no_key", f"has nothing in the column {self._columns['key']!r}: write the object's key")
         if not isinstance(told, str):
-            raise _Unusable("row_key", f"has the key {told!r}, which is no text: write it as text")
+            raise Rejected("row_key", f"has the key {told!r}, which is no text: write it as text")
         if not _is_text(told):
-            raise _Unusable("row_encoding", f"has the key {_shown(told)!r}, which is no UTF-8: save the file as UTF-8")
+            raise Rejected("row_encoding", f"has the key {_shown(told)!r}, which is no UTF-8: save the file as UTF-8")
         bucket, key = self._located(told)
         if bucket != self._bucket:
-            raise _Unusable(
+            raise Rejected(
                 "row_other_bucket",
                 f"names {_shown(told)!r}, which is in bucket {bucket!r}: this migration's bucket is {self._bucket!r}",
             )
         if not key:
-            raise _Unusable("row_key", f"names {_shown(told)!r}, a bucket without a key: write the object's key")
+            raise Rejected("row_key", f"names {_shown(told)!r}, a bucket without a key: write the object's key")
         if key[0] in "/\\":
-            raise _Unusable("row_key", f"has the key {_shown(key)!r}, but no key begins with {key[0]!r}: leave it out")
+            raise Rejected("row_key", f"has the key {_shown(key)!r}, but no key begins with {key[0]!r}: leave it out")
         if len(key.encode()) > LONGEST_KEY:
-            raise _Unusable(
+            raise Rejected(
                 "row_key", f"has a key of {len(key.encode()):,} bytes: OSS keys have at most {LONGEST_KEY:,}"
             )
         return key
@@ -124,13 +108,13 @@ class RowReader:
                 parts = urlsplit(told)
                 host = parts.hostname or ""
             except ValueError as error:
-                raise _Unusable("row_key", f"has the URL {_shown(told)!r}, which is none: {error}") from None
+                raise Rejected("row_key", f"has the URL {_shown(told)!r}, which is none: {error}") from None
             named = _OSS_HOST.fullmatch(host)
             # A URL is always encoded; what follows a raw ? is its query, such as a signature.
             return (named["bucket"] if named else host), _decoded(parts.path.removeprefix("/"), "url")
         return self._bucket, _decoded(told, self._encoding)
 
-    def _rest(self, row: Row | UnreadRow) -> dict[str, Any]:
+    def _rest(self, row: Row) -> dict[str, Any]:
         known = set(self._columns.values())
         rest = {
             self._names.get(column, column): value
@@ -144,23 +128,24 @@ class RowReader:
             usable = False
         if not usable:
             bad = next((column for column, value in rest.items() if not _storable(value)), "")
-            raise _Unusable(
+            raise Rejected(
                 "row_encoding",
                 f"has bytes or signs in the column {_shown(bad)!r} that are no text: save the file as UTF-8",
             )
         return rest
 
 
-def _broken(told: Any, code: str, message: str) -> BrokenRow | KeylessRow:
+def _broken(told: Any, rejected: Rejected) -> BrokenRow | Rejected:
+    """A failed result under the key as far as it is told; a row without one can only be counted."""
     name = _shown(told)
-    return BrokenRow(key=name, code=code, message=message) if name else KeylessRow(code=code, message=message)
+    return BrokenRow(key=name, code=rejected.code, message=rejected.message) if name else rejected
 
 
 def _decoded(text: str, encoding: str) -> str:
     if encoding == "plain":
         return text
     if (broken := _BROKEN_PERCENT.search(text)) is not None:
-        raise _Unusable(
+        raise Rejected(
             "row_encoding",
             f"has {_shown(text)!r} with {text[broken.start() : broken.start() + 3]!r}, which is no URL encoding: encode % "
             "as %25, or set key_encoding: plain",
@@ -168,9 +153,9 @@ def _decoded(text: str, encoding: str) -> str:
     try:
         decoded = unquote_to_bytes(text.replace("+", " ") if encoding == "form" else text).decode()
     except UnicodeDecodeError as error:
-        raise _Unusable("row_encoding", f"has {_shown(text)!r}, which decodes to no UTF-8: {error.reason}") from None
+        raise Rejected("row_encoding", f"has {_shown(text)!r}, which decodes to no UTF-8: {error.reason}") from None
     if "\x00" in decoded:
-        raise _Unusable(
+        raise Rejected(
             "row_encoding", f"has {_shown(text)!r}, which decodes to a NUL: no key that can be stored has one"
         )
     return decoded
@@ -185,7 +170,7 @@ def _size(told: Any) -> int | None:
     except (ValueError, TypeError, OverflowError):
         size = -1
     if not 0 <= size < 2**63:
-        raise _Unusable("row_value", f"has the size {_shown(told)!r}: write whole bytes, or nothing")
+        raise Rejected("row_value", f"has the size {_shown(told)!r}: write whole bytes, or nothing")
     return size
 
 
@@ -198,7 +183,7 @@ def _moment(told: Any) -> dt.datetime | None:
         moment = dt.datetime.fromisoformat(str(told).strip())
         return moment if moment.tzinfo is not None else moment.replace(tzinfo=dt.UTC)
     except (ValueError, OverflowError):
-        raise _Unusable(
+        raise Rejected(
             "row_value", f"has the time {_shown(told)!r}: write ISO 8601, e.g. 2024-05-01T10:00:00Z, or nothing"
         ) from None
 
@@ -206,7 +191,7 @@ def _moment(told: Any) -> dt.datetime | None:
 def _text(told: Any, name: str) -> str:
     text = "" if told is None else str(told).strip()
     if not _is_text(text):
-        raise _Unusable("row_encoding", f"has bytes in {name} that are no UTF-8: save the file as UTF-8")
+        raise Rejected("row_encoding", f"has bytes in {name} that are no UTF-8: save the file as UTF-8")
     return text
 
 

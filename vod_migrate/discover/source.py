@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 
+from vod_migrate.cloud.clients import open_bucket
 from vod_migrate.cloud.connection import Connection
-from vod_migrate.cloud.oss import open_bucket
 from vod_migrate.discover.hls import folder_of, folders_above, settled_pages
 from vod_migrate.discover.inventory import inventory_pages
 from vod_migrate.discover.listing import holds_playlist, list_pages

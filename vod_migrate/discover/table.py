@@ -12,11 +12,12 @@ import difflib
 import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import IO, Any
 
 from vod_migrate.discover.download import BROKEN_GZIP, SourceFile, opened
 from vod_migrate.errors import ManifestBroken
+from vod_migrate.media import Rejected
 
 _LONGEST_LINE = 1 << 20
 _BATCH_ROWS = 1000
@@ -24,23 +25,21 @@ _BATCH_ROWS = 1000
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Row:
-    """One row. where: its place as a person finds it ('line 18', 'row 17')."""
+    """One row. where: its place as a person finds it ('line 18', 'row 17'); rejected: why it cannot be read.
+
+    values: by column; of a row that cannot be read, what is readable of it.
+    """
 
     where: str
-    values: Mapping[str, Any]
+    values: Mapping[str, Any] = field(default_factory=dict)
+    rejected: Rejected | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class UnreadRow:
-    """A row that cannot be read. values: what was readable of it, by column."""
-
-    where: str
-    code: str
-    problem: str
-    values: Mapping[str, Any]
+def _unread(where: str, code: str, problem: str, values: Mapping[str, Any] | None = None) -> Row:
+    return Row(where=where, values=values or {}, rejected=Rejected(code, f"{where} {problem}"))
 
 
-def read_table(source: SourceFile, kind: str, columns: Sequence[str]) -> Iterator[Row | UnreadRow]:
+def read_table(source: SourceFile, kind: str, columns: Sequence[str]) -> Iterator[Row]:
     """The rows of a manifest. kind: csv, jsonl or parquet; columns: those that must be there.
 
     Raises:
@@ -55,9 +54,7 @@ def read_table(source: SourceFile, kind: str, columns: Sequence[str]) -> Iterato
     yield from read_csv(source, columns=columns)
 
 
-def read_csv(
-    source: SourceFile, *, header: Sequence[str] | None = None, columns: Sequence[str] = ()
-) -> Iterator[Row | UnreadRow]:
+def read_csv(source: SourceFile, *, header: Sequence[str] | None = None, columns: Sequence[str] = ()) -> Iterator[Row]:
     """The rows of a CSV file (UTF-8, commas, double quotes). header: of a file that has none, as an inventory's.
 
     Raises:
@@ -74,7 +71,7 @@ def read_csv(
             except StopIteration:
                 return
             except csv.Error as error:
-                yield UnreadRow(where=_span(first, lines.number), code="row_unreadable", problem=_csv(error), values={})
+                yield _unread(_span(first, lines.number), "row_unreadable", _csv(error))
                 continue
             if not cells:
                 continue
@@ -84,7 +81,7 @@ def read_csv(
                 yield Row(where=where, values=values)
                 continue
             problem = f"has {len(cells)} cells, the header has {len(names)}: quote cells that hold commas"
-            yield UnreadRow(where=where, code="row_columns", problem=problem, values=values)
+            yield _unread(where, "row_columns", problem, values)
 
 
 class _Lines:
@@ -162,7 +159,7 @@ def _csv(error: csv.Error) -> str:
     return f"{text}: double the quotes inside a cell"
 
 
-def _jsonl(source: SourceFile, columns: Sequence[str]) -> Iterator[Row | UnreadRow]:
+def _jsonl(source: SourceFile, columns: Sequence[str]) -> Iterator[Row]:
     with opened(source) as file:
         lines = _Lines(source, file)
         unchecked = True
@@ -174,11 +171,11 @@ def _jsonl(source: SourceFile, columns: Sequence[str]) -> Iterator[Row | UnreadR
                 values = json.loads(line, parse_constant=_no_constant)
             except (ValueError, RecursionError) as error:
                 problem = f"is no JSON ({error}): write one object a line"
-                yield UnreadRow(where=where, code="row_unreadable", problem=problem, values={})
+                yield _unread(where, "row_unreadable", problem)
                 continue
             if not isinstance(values, dict):
                 problem = f"is {type(values).__name__}, no object: write {{…}} with the key in it"
-                yield UnreadRow(where=where, code="row_unreadable", problem=problem, values={})
+                yield _unread(where, "row_unreadable", problem)
                 continue
             if unchecked:
                 _check_columns(source, list(values), columns[:1], where=where)
@@ -190,7 +187,7 @@ def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is no JSON number")
 
 
-def _parquet(source: SourceFile, columns: Sequence[str]) -> Iterator[Row | UnreadRow]:
+def _parquet(source: SourceFile, columns: Sequence[str]) -> Iterator[Row]:
     try:
         import pyarrow as pa  # noqa: PLC0415 - an optional extra
         import pyarrow.parquet as pq  # noqa: PLC0415 - an optional extra

@@ -12,12 +12,12 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from vod_migrate.describe.describer import Describer, Rejected
+from vod_migrate.describe.describer import Describer
 from vod_migrate.discover.scanner import as_listing
 from vod_migrate.discover.selection import Selection
 from vod_migrate.discover.source import Pages
 from vod_migrate.errors import Interrupted
-from vod_migrate.media import FILES_PER_CALL, Batch, BrokenRow, Entry, MediaObject
+from vod_migrate.media import FILES_PER_CALL, Batch, BrokenRow, Entry, MediaObject, Rejected
 from vod_migrate.migration.options import Mode
 from vod_migrate.migration.window import Window
 from vod_migrate.plan.digest import digest_of, left_out_reasons
