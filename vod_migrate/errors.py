@@ -38,7 +38,7 @@
         ├── PlanChanged                   6          the source is no longer what was approved
         ├── CanaryFailed                  6
         ├── Unfinished                    6
-        ├── Paused                        0          no failure: somebody, its window or `pause_after` ended it for now
+        ├── Paused                        0          not a failure: somebody, its window or `pause_after` ended it for now
         │   ├── WindowClosed              0
         │   └── BrakeReached              0
         ├── Cancelled                   130
@@ -100,7 +100,7 @@ class Retryable(Exception):
 
 
 class VodMigrateError(Exception):
-    """Base of every error that vod-migrate raises on purpose; its text is one paragraph for a person."""
+    """Base of every error that vod-migrate raises on purpose. Its text says what happened, what that means, and what to do."""
 
     exit_code: ClassVar[int] = 1
 
@@ -143,7 +143,7 @@ class StoreUnreachable(Retryable, StoreError):
 
 
 class StoreFull(StoreUnreachable):
-    """The results database has no room left: free some on its disk. Nothing that was recorded is lost."""
+    """The results database's disk is full: free some space. Nothing that was recorded is lost."""
 
 
 class StoreNotMigrated(StoreError):
@@ -159,7 +159,7 @@ class StoreTooNew(StoreError):
 
 
 class QuotaConflict(StoreError):
-    """Two connections name one account but different paces: give them the same `calls_per_second`."""
+    """Two connections name the same account but different rates: give both the same `calls_per_second`."""
 
     exit_code = 2
 
@@ -177,11 +177,11 @@ class SourceError(VodMigrateError):
 
 
 class SourceUnavailable(Retryable, SourceError):
-    """OSS did not answer, or answered with a server error."""
+    """OSS did not answer, or answered with a server error. Try again; the scan keeps its cursor."""
 
 
 class SourceDenied(SourceError):
-    """OSS refused the credentials, or they lack `oss:ListObjects` on the bucket."""
+    """OSS rejected the credentials, or they lack a permission: allow what the message names, e.g. `oss:ListObjects`."""
 
     exit_code = 3
 
@@ -199,19 +199,19 @@ class EndpointRefused(SourceError):
 
 
 class ManifestBroken(SourceError):
-    """A manifest or inventory is not there, or not what it says it is: names the file, the line or field, and the fix."""
+    """A manifest or inventory is missing or damaged: the message names the file, the line or field, and the fix."""
 
     exit_code = 2
 
 
 class ListingBroken(SourceError):
-    """OSS sent a page that cannot be true (repeated, out of order, outside the prefix). The scan stopped before it."""
+    """OSS sent an impossible page (repeated, out of order, outside the prefix). The scan stopped before it."""
 
     exit_code = 6
 
 
 class RegisterError(VodMigrateError):
-    """One RegisterMedia call did not give a reply that can be read as outcomes."""
+    """A call to VOD failed as a whole, so no file of it has an outcome."""
 
     exit_code = 6
 
@@ -226,21 +226,21 @@ class RegisterError(VodMigrateError):
 
 
 class Transient(Retryable, RegisterError):
-    """The service or the way to it failed for now; whether the call had an effect is not known."""
+    """The service or the network failed for now; the call may or may not have had an effect."""
 
     exit_code = 4
 
 
 class NetworkTrouble(Transient):
-    """No answer: refused, reset, timed out, or the name did not resolve."""
+    """VOD did not answer: the connection was refused, reset or timed out, or the name did not resolve."""
 
 
 class ServiceTrouble(Transient):
-    """The service answered with a server error (5xx)."""
+    """VOD answered with a server error (5xx)."""
 
 
 class BrokenReply(Transient):
-    """The answer is not what RegisterMedia sends (HTML from a proxy, an empty body, other types)."""
+    """The answer is not one of VOD's (HTML from a proxy, an empty body, other types)."""
 
 
 class Throttled(Retryable, RegisterError):
@@ -263,27 +263,27 @@ class Throttled(Retryable, RegisterError):
 
 
 class TokenExpired(Retryable, RegisterError):
-    """The service refused the security token before its time; the provider has given another one."""
+    """VOD rejected the security token; the credential provider has issued another one."""
 
     exit_code = 4
 
 
 class RequestRefused(RegisterError):
-    """The service refused the call as a whole; one bad description is enough for that."""
+    """VOD refused the call as a whole; one bad description is enough for that."""
 
 
 class AccountStopped(RegisterError):
-    """Nothing can be sent for this account until a person acts; everything unsent stays pending."""
+    """Nothing can be sent for this account until somebody fixes it; everything unsent stays pending."""
 
     exit_code = 3
 
 
 class Denied(AccountStopped):
-    """The credentials lack `vod:RegisterMedia`: allow the action in the RAM policy."""
+    """The credentials lack a permission: allow the action that the message names in the RAM policy."""
 
 
 class InvalidCredentials(AccountStopped):
-    """The service does not know the AccessKey, or its secret or token does not fit."""
+    """The AccessKey does not exist, or its secret or security token is wrong or has expired."""
 
 
 class Suspended(AccountStopped):
@@ -308,29 +308,29 @@ class ThresholdPassed(RunStopped):
 
 
 class AllRefused(RunStopped):
-    """Every single description was refused with one code: the fault is in the settings, not in the files."""
+    """Every file was refused with the same code, even alone: the fault is in the settings, not in the files."""
 
 
 class PlanChanged(RunStopped):
-    """The source is no longer what the approved plan says, so nothing was sent: plan again, look, and approve that."""
+    """The source has changed since the plan was approved, so nothing was sent: plan again and approve the new plan."""
 
 
 class CanaryFailed(RunStopped):
-    """The first files of a run, sent alone, failed or became other files' media; everything is pending as before."""
+    """The first files of a run, sent alone, failed or were registered as other files; everything stays pending."""
 
 
 class Unfinished(RunStopped):
-    """The run ended with objects left to send; the next run goes on with them."""
+    """The run ended with objects left to send; the next run sends them."""
 
 
 class Paused(RunStopped):
-    """The run ended for now, and that is no failure: a later run, or `vod-migrate resume`, goes on with what is left."""
+    """The run ended for now, which is not a failure: the next run, or `vod-migrate resume`, sends what is left."""
 
     exit_code = 0
 
 
 class WindowClosed(Paused):
-    """The migration's window is closed: nothing is sent outside it, unless the run is told to ignore it."""
+    """The migration's window is closed: nothing is sent outside it unless the run ignores it (`--ignore-window`)."""
 
 
 class BrakeReached(Paused):
@@ -338,12 +338,12 @@ class BrakeReached(Paused):
 
 
 class Cancelled(RunStopped):
-    """Somebody cancelled the run; what it had not sent stays pending for the next run of the migration."""
+    """Somebody cancelled the run; what it had not sent stays pending for the migration's next run."""
 
     exit_code = 130
 
 
 class Interrupted(RunStopped):
-    """Somebody stopped the process; the next run goes on where it stopped."""
+    """Somebody stopped the process; the next run continues where it stopped."""
 
     exit_code = 130

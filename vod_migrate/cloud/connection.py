@@ -1,7 +1,7 @@
 """How to reach one account: region, endpoints, credentials, and the name under which workers share its quota.
 
-By hand it comes from the environment, in Airflow from a connection of type `aliyun_vod`. Both end in the same object, and
-both refuse what cannot work before anything is sent.
+On the command line it comes from the environment, in Airflow from a connection of type `aliyun_vod`. Both make the same
+object, and both refuse what cannot work before anything is sent.
 """
 
 from __future__ import annotations
@@ -17,11 +17,7 @@ from vod_migrate.cloud.credentials import Credentials, _credentials
 from vod_migrate.errors import BadSetting
 
 DEFAULT_ACCOUNT = "default"
-
-
 _REGION = re.compile(r"[a-z]{2}-[a-z0-9-]{2,30}")
-
-
 _ENVIRONMENT = {
     "access_key_id": "ALIBABA_CLOUD_ACCESS_KEY_ID",
     "access_key_secret": "ALIBABA_CLOUD_ACCESS_KEY_SECRET",
@@ -43,7 +39,7 @@ class Connection:
     account: the name under which all workers share quota and results.
     oss_endpoint, vod_endpoint: with scheme; any server that speaks the protocols. An empty vod_endpoint is the SDK's own for
     the region (several regions share one).
-    calls_per_second: the account's pace, None for the default or what the quota row already says.
+    calls_per_second: the account's rate, None for the default or what the quota row already says.
     """
 
     account: str
@@ -59,7 +55,7 @@ class Connection:
 
 
 def connection_from_environment(environ: Mapping[str, str] | None = None) -> Connection:
-    """The connection for work by hand.
+    """The connection for the command line.
 
     Raises:
         BadSetting: naming the variable and the fix.
@@ -74,7 +70,7 @@ def connection_from_fields(
 ) -> Connection:
     """A connection from named fields; empty ones count as not given.
 
-    names: what a person calls each field, for errors.
+    names: what each field is called where a person sets it, for errors.
 
     Raises:
         BadSetting: naming the field and the fix.
@@ -103,7 +99,7 @@ def connection_from_fields(
         vod_endpoint=_endpoint(given["vod_endpoint"], name_of("vod_endpoint"), origin)
         if "vod_endpoint" in given
         else "",
-        calls_per_second=_pace(given.get("calls_per_second"), name_of("calls_per_second"), origin),
+        calls_per_second=_rate(given.get("calls_per_second"), name_of("calls_per_second"), origin),
     )
 
 
@@ -112,7 +108,7 @@ def _endpoint(value: str, name: str, origin: str) -> str:
         parts = urlsplit(value)
         port = parts.port
     except ValueError as error:
-        raise BadSetting(f"{name} is {value!r} in {origin}, which is no address: {error}") from None
+        raise BadSetting(f"{name} is {value!r} in {origin}, which is not an address: {error}") from None
     host = parts.hostname or ""
     if "@" in parts.netloc:
         raise BadSetting(
@@ -123,18 +119,18 @@ def _endpoint(value: str, name: str, origin: str) -> str:
         raise BadSetting(f"{name} is {value!r} in {origin}: write it with scheme and host only, e.g. https://{bare}")
     if any(character.isspace() for character in parts.netloc) or port == 0:
         raise BadSetting(
-            f"{name} is {value!r} in {origin}, which is no address: write it like https://host or https://host:port"
+            f"{name} is {value!r} in {origin}, which is not an address: write it like https://host or https://host:port"
         )
     return f"{parts.scheme}://{parts.netloc}"
 
 
-def _pace(value: str | None, name: str, origin: str) -> float | None:
+def _rate(value: str | None, name: str, origin: str) -> float | None:
     if value is None:
         return None
     try:
-        pace = float(value)
+        rate = float(value)
     except ValueError:
-        pace = 0.0
-    if not 0 < pace <= 1000:  # noqa: PLR2004 - far above any quota
+        rate = 0.0
+    if not 0 < rate <= 1000:  # noqa: PLR2004 - far above any quota
         raise BadSetting(f"{name} is {value!r} in {origin}: give calls per second between 0 and 1000, e.g. 47")
-    return pace
+    return rate

@@ -14,10 +14,8 @@ from vod_migrate.errors import BadSetting
 PROVIDERS = ("default", "ecs_ram_role", "ram_role_arn", "oidc_role_arn", "credentials_uri")
 """The providers of alibabacloud-credentials that a connection may name besides keys of its own."""
 
-
 MOST_RENEWALS = 3
-"""Tokens in a row that a provider may hand out in vain before the credentials count as wrong."""
-
+"""How many rejected tokens in a row a provider may hand out before the credentials count as wrong."""
 
 _ROLE_PROVIDER = "ram_role_arn"
 
@@ -34,7 +32,7 @@ class Keys:
 class _Renewable:
     """A provider's client, as the SDKs ask it, that can be made to forget what it caches.
 
-    The providers of alibabacloud-credentials renew by the expiry that they were told; a service may refuse a token earlier.
+    The providers of alibabacloud-credentials renew by the expiry that they were told; a service may reject a token earlier.
     """
 
     def __init__(self, make: Callable[[], Any]) -> None:
@@ -116,22 +114,24 @@ class Credentials:
             ) from error
 
     def renew(self, refused: Keys) -> bool:
-        """Has the provider asked anew after the service refused a token; False where that gives no other one.
+        """Asks the provider again after the service rejected a token; False where it returns no other one.
 
         Also False for keys of the connection's own, and after MOST_RENEWALS without a success in between.
 
         Raises:
-            BadSetting: the provider gives none.
+            BadSetting: the provider returned none.
         """
         if self.keys is not None or not refused.security_token:
             return False
         try:
             return bool(self.client.renew(refused.security_token))
         except Exception as error:
-            raise BadSetting(f"credential provider {self.provider!r} gives no credentials ({_kind(error)})") from error
+            raise BadSetting(
+                f"credential provider {self.provider!r} returned no credentials ({_kind(error)})"
+            ) from error
 
     def proven(self) -> None:
-        """The service took what is in force now."""
+        """The service accepted what is in force now."""
         if self.keys is None:
             self.client.proven()
 
@@ -139,14 +139,16 @@ class Credentials:
         """The keys in force now; may ask the provider.
 
         Raises:
-            BadSetting: the provider gives none.
+            BadSetting: the provider returned none.
         """
         if self.keys is not None:
             return self.keys
         try:
             given = self.client.get_credential()
         except Exception as error:
-            raise BadSetting(f"credential provider {self.provider!r} gives no credentials ({_kind(error)})") from error
+            raise BadSetting(
+                f"credential provider {self.provider!r} returned no credentials ({_kind(error)})"
+            ) from error
         return Keys(
             access_key_id=given.access_key_id,
             access_key_secret=given.access_key_secret,

@@ -23,24 +23,26 @@ from vod_migrate.cloud.location import Location
 from vod_migrate.errors import ManifestBroken
 
 _GZIP_MAGIC = b"\x1f\x8b"
-
-
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SourceFile:
-    """A file to read. version: changes when its content does; md5: of its bytes, in lower-case hex, '' where not asked for."""
+    """A file to read. version: changes when its content does."""
 
     name: str
     path: Path
     version: str
-    md5: str = ""
+
+    def md5(self) -> str:
+        """The MD5 of its bytes, in lower-case hex."""
+        with self.path.open("rb") as file:
+            return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
 @contextmanager
 def fetched(
-    connection: Connection | None, place: Location, *, md5: bool = False, sleep: Callable[[float], None] = time.sleep
+    connection: Connection | None, place: Location, *, sleep: Callable[[float], None] = time.sleep
 ) -> Iterator[SourceFile]:
     """The file on this machine, for as long as the context lasts. connection: None only for a path.
 
@@ -51,11 +53,10 @@ def fetched(
         path = Path(place.path)
         try:
             told = path.stat()
-            with path.open("rb") as file:
-                digest = hashlib.file_digest(file, _md5).hexdigest() if md5 else ""
+            path.open("rb").close()
         except OSError as error:
             raise ManifestBroken(f"{path} cannot be read: {error.strerror or error}") from error
-        yield SourceFile(name=str(place), path=path, version=f"{told.st_size}-{told.st_mtime_ns}", md5=digest)
+        yield SourceFile(name=str(place), path=path, version=f"{told.st_size}-{told.st_mtime_ns}")
         return
     if connection is None:
         raise AssertionError("what lies in OSS needs a connection")
@@ -63,15 +64,7 @@ def fetched(
         path = Path(folder) / "source"
         with path.open("wb") as file:
             version = open_bucket(connection, place.bucket).copy(place.path, file, sleep=sleep)
-        digest = ""
-        if md5:
-            with path.open("rb") as file:
-                digest = hashlib.file_digest(file, _md5).hexdigest()
-        yield SourceFile(name=str(place), path=path, version=version, md5=digest)
-
-
-def _md5() -> hashlib._Hash:
-    return hashlib.md5(usedforsecurity=False)
+        yield SourceFile(name=str(place), path=path, version=version)
 
 
 @contextmanager
@@ -79,7 +72,7 @@ def opened(source: SourceFile) -> Iterator[IO[bytes]]:
     """The file's bytes, unpacked where it is gzip.
 
     Raises:
-        ManifestBroken: it is called .gz and is no gzip, or is UTF-16.
+        ManifestBroken: it is called .gz and is not gzip, or is UTF-16.
     """
     with source.path.open("rb") as raw:
         begin = raw.read(2)
@@ -88,7 +81,7 @@ def opened(source: SourceFile) -> Iterator[IO[bytes]]:
             raise ManifestBroken(f"{source.name} is UTF-16: save it as UTF-8")
         if begin != _GZIP_MAGIC:
             if source.name.lower().endswith(".gz") and begin:
-                raise ManifestBroken(f"{source.name} is called .gz, but is no gzip file: unpack nothing, or rename it")
+                raise ManifestBroken(f"{source.name} is called .gz, but is not a gzip file: compress it, or rename it")
             yield raw
             return
         with gzip.GzipFile(fileobj=raw) as unpacked:

@@ -1,8 +1,8 @@
 """Objects from listing an OSS prefix, one page of 1,000 keys at a time, from any cursor.
 
-A page that cannot be true (keys out of order, repeated, outside the prefix, truncated without a token or complete with one) is
+An impossible page (keys out of order, repeated, outside the prefix, truncated without a token or complete with one) is
 an error, never a short listing: a listing that lies would mark living objects as gone. For the same reason the end of a
-listing is not believed before OSS has said once more that there is nothing after the last key.
+listing counts only once OSS has confirmed that there is nothing after the last key.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ MOST_EMPTY_PAGES = 100
 
 
 _AFTER = "after:"
-"""Begins a cursor of our own: a key to go on behind. The colon is in no token of OSS, which are base64."""
+"""Begins a cursor of our own: a key to continue after. OSS's tokens are base64, which has no colon."""
 
 
 def list_pages(
@@ -56,7 +56,7 @@ def list_pages(
         # One by folders has no objects where there are only folders.
         empty = 0 if page.objects or delimiter else empty + 1
         if empty > MOST_EMPTY_PAGES:
-            raise ListingBroken(f"OSS sends page after page of {prefix!r} without an object and without an end")
+            raise ListingBroken(f"OSS sends endless pages of {prefix!r} without an object")
         if page.cursor is not None and page.cursor == cursor:
             raise ListingBroken(f"OSS repeated a page of {prefix!r}: its next token is the one just used")
         last = _check(page, prefix, last)
@@ -94,11 +94,11 @@ def _page(
     cursor: str | None,
     delimiter: str,
     sleep: Callable[[float], None],
-    most: int = PAGE_KEYS,
+    most: int | None = None,
 ) -> ListedPage:
     where = _from(cursor)
     result = patiently(
-        lambda: bucket.list_page(prefix, delimiter=delimiter, most=most, **where), sleep=sleep, tries=TRIES
+        lambda: bucket.list_page(prefix, delimiter=delimiter, most=most or PAGE_KEYS, **where), sleep=sleep, tries=TRIES
     )
     if result.is_truncated and not result.next_continuation_token:
         raise ListingBroken(f"OSS says that the listing of {prefix!r} goes on, but names no next page")

@@ -1,4 +1,4 @@
-"""One row of a manifest or inventory → an object of the bucket, or why it is none."""
+"""One row of a manifest or inventory → an object of the bucket, or why it cannot be used."""
 
 from __future__ import annotations
 
@@ -79,9 +79,9 @@ class RowReader:
         if told is None or told == "":
             raise Rejected("row_no_key", f"has nothing in the column {self._columns['key']!r}: write the object's key")
         if not isinstance(told, str):
-            raise Rejected("row_key", f"has the key {told!r}, which is no text: write it as text")
+            raise Rejected("row_key", f"has the key {told!r}, which is not text: write it as text")
         if not _is_text(told):
-            raise Rejected("row_encoding", f"has the key {_shown(told)!r}, which is no UTF-8: save the file as UTF-8")
+            raise Rejected("row_encoding", f"has the key {_shown(told)!r}, which is not UTF-8: save the file as UTF-8")
         bucket, key = self._located(told)
         if bucket != self._bucket:
             raise Rejected(
@@ -108,7 +108,7 @@ class RowReader:
                 parts = urlsplit(told)
                 host = parts.hostname or ""
             except ValueError as error:
-                raise Rejected("row_key", f"has the URL {_shown(told)!r}, which is none: {error}") from None
+                raise Rejected("row_key", f"has the URL {_shown(told)!r}, which is not valid: {error}") from None
             named = _OSS_HOST.fullmatch(host)
             # A URL is always encoded; what follows a raw ? is its query, such as a signature.
             return (named["bucket"] if named else host), _decoded(parts.path.removeprefix("/"), "url")
@@ -130,7 +130,7 @@ class RowReader:
             bad = next((column for column, value in rest.items() if not _storable(value)), "")
             raise Rejected(
                 "row_encoding",
-                f"has bytes or signs in the column {_shown(bad)!r} that are no text: save the file as UTF-8",
+                f"has bytes or characters in the column {_shown(bad)!r} that are not text: save the file as UTF-8",
             )
         return rest
 
@@ -147,17 +147,17 @@ def _decoded(text: str, encoding: str) -> str:
     if (broken := _BROKEN_PERCENT.search(text)) is not None:
         raise Rejected(
             "row_encoding",
-            f"has {_shown(text)!r} with {text[broken.start() : broken.start() + 3]!r}, which is no URL encoding: encode % "
+            f"has {_shown(text)!r} with {text[broken.start() : broken.start() + 3]!r}, which is not URL encoding: encode % "
             "as %25, or set key_encoding: plain",
         )
     try:
         decoded = unquote_to_bytes(text.replace("+", " ") if encoding == "form" else text).decode()
     except UnicodeDecodeError as error:
-        raise Rejected("row_encoding", f"has {_shown(text)!r}, which decodes to no UTF-8: {error.reason}") from None
-    if "\x00" in decoded:
         raise Rejected(
-            "row_encoding", f"has {_shown(text)!r}, which decodes to a NUL: no key that can be stored has one"
-        )
+            "row_encoding", f"has {_shown(text)!r}, which does not decode to UTF-8: {error.reason}"
+        ) from None
+    if "\x00" in decoded:
+        raise Rejected("row_encoding", f"has {_shown(text)!r}, which decodes to a NUL, which no key can hold")
     return decoded
 
 
@@ -191,7 +191,7 @@ def _moment(told: Any) -> dt.datetime | None:
 def _text(told: Any, name: str) -> str:
     text = "" if told is None else str(told).strip()
     if not _is_text(text):
-        raise Rejected("row_encoding", f"has bytes in {name} that are no UTF-8: save the file as UTF-8")
+        raise Rejected("row_encoding", f"has bytes in {name} that are not UTF-8: save the file as UTF-8")
     return text
 
 

@@ -20,6 +20,7 @@ from vod_migrate.errors import ManifestBroken
 from vod_migrate.media import Rejected
 
 _LONGEST_LINE = 1 << 20
+_KINDS = {list: "list", str: "string", int: "number", float: "number", bool: "boolean", type(None): "null"}
 _BATCH_ROWS = 1000
 
 
@@ -85,7 +86,7 @@ def read_csv(source: SourceFile, *, header: Sequence[str] | None = None, columns
 
 
 class _Lines:
-    """The lines of a text file, counted; bytes that are no UTF-8 stay as half characters for the row to be judged by."""
+    """The lines of a text file, counted; bytes that are not UTF-8 stay as half characters for the row to be judged by."""
 
     def __init__(self, source: SourceFile, file: IO[bytes]) -> None:
         self._source = source
@@ -170,11 +171,11 @@ def _jsonl(source: SourceFile, columns: Sequence[str]) -> Iterator[Row]:
             try:
                 values = json.loads(line, parse_constant=_no_constant)
             except (ValueError, RecursionError) as error:
-                problem = f"is no JSON ({error}): write one object a line"
+                problem = f"is not JSON ({error}): write one object a line"
                 yield _unread(where, "row_unreadable", problem)
                 continue
             if not isinstance(values, dict):
-                problem = f"is {type(values).__name__}, no object: write {{…}} with the key in it"
+                problem = f"is a JSON {_KINDS.get(type(values), type(values).__name__)}, not an object: write {{…}} with the key in it"
                 yield _unread(where, "row_unreadable", problem)
                 continue
             if unchecked:
@@ -184,7 +185,7 @@ def _jsonl(source: SourceFile, columns: Sequence[str]) -> Iterator[Row]:
 
 
 def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON number")
+    raise ValueError(f"{name} is not a JSON number")
 
 
 def _parquet(source: SourceFile, columns: Sequence[str]) -> Iterator[Row]:
