@@ -7,10 +7,9 @@ import time
 import uuid
 from collections.abc import Sequence
 
-from vod_migrate.describe.describer import Rejected
 from vod_migrate.describe.metadata import metadata
 from vod_migrate.errors import AccountStopped, RegisterError, RequestRefused, Throttled, TokenExpired, Transient
-from vod_migrate.media import Batch, Entry, Outcome, Reply, Verdict
+from vod_migrate.media import Batch, Entry, Outcome, Rejected, Reply, Verdict
 from vod_migrate.register.context import WorkerContext
 from vod_migrate.register.registrar import Registrar
 from vod_migrate.register.reply import TRIED_ALONE
