@@ -31,6 +31,7 @@
     │   └── AccountStopped                3          nothing can be sent for this account
     │       ├── Denied                    3
     │       ├── InvalidCredentials        3
+    │       ├── Misconfigured             2          this machine's proxy, CA bundle, DNS or endpoint
     │       └── Suspended                 3
     └── RunStopped                        6          the run ends early, the rest stays pending
         ├── ThresholdPassed               5
@@ -67,6 +68,7 @@ __all__ = [
     "InvalidCredentials",
     "ListingBroken",
     "ManifestBroken",
+    "Misconfigured",
     "NetworkTrouble",
     "Paused",
     "PlanChanged",
@@ -284,6 +286,12 @@ class Denied(AccountStopped):
 
 class InvalidCredentials(AccountStopped):
     """The AccessKey does not exist, or its secret or security token is wrong or has expired."""
+
+
+class Misconfigured(AccountStopped):
+    """This machine's own configuration (proxy, CA bundle, endpoint) keeps it from VOD: correct what the message names."""
+
+    exit_code = 2
 
 
 class Suspended(AccountStopped):

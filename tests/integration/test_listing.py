@@ -14,7 +14,7 @@ import pytest
 
 from vod_migrate.cloud.clients import open_bucket
 from vod_migrate.cloud.connection import Connection, connection_from_environment, connection_from_fields
-from vod_migrate.cloud.oss import Bucket, source_error
+from vod_migrate.cloud.oss import BucketClient, source_error
 from vod_migrate.discover.listing import list_pages
 from vod_migrate.discover.page import ListedPage
 from vod_migrate.errors import (
@@ -56,7 +56,7 @@ def page(*keys: str, token: str | None = None, truncated: str | None = None, pre
 
 
 @contextmanager
-def serving(answer: Callable[[str, int], Answer]) -> Iterator[Bucket]:
+def serving(answer: Callable[[str, int], Answer]) -> Iterator[BucketClient]:
     """A bucket whose server answers what `answer` makes of a continuation token and the number of the request."""
     seen: list[str] = []
 
@@ -91,7 +91,7 @@ def at(endpoint: str, **fields: str) -> Connection:
     return connection_from_fields({**given, **fields}, origin="test")
 
 
-def listed(bucket: Bucket, prefix: str = "a/", **where: str) -> list[ListedPage]:
+def listed(bucket: BucketClient, prefix: str = "a/", **where: str) -> list[ListedPage]:
     return list(list_pages(bucket, prefix, sleep=lambda _: None, **where))
 
 

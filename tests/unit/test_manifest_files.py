@@ -52,7 +52,7 @@ ROWS = [
     ("a.csv", "key\noss://media-archive/\n", {}, "row_key", "a bucket without a key", "oss://media-archive/"),
     ("a.csv", "key\nhttps://other.oss-cn-shanghai.aliyuncs.com/a.mp4\n", {}, "row_other_bucket", "'other'", None),
     ("a.csv", "key\nhttps://cdn.example.com/a.mp4\n", {}, "row_other_bucket", "'cdn.example.com'", None),
-    ("a.csv", "key\nhttp://[broken/a.mp4\n", {}, "row_key", "which is not valid", None),
+    ("a.csv", "key\nhttp://[broken/a.mp4\n", {}, "row_key", "is not a valid URL", None),
     ("a.csv", f"key\n{PUBLIC}/%zz.mp4\n", {}, "row_encoding", "'%zz', which is not URL encoding", None),
     ("a.csv", f"key\n{PUBLIC}/%ff.mp4\n", {}, "row_encoding", "does not decode to UTF-8", None),
     ("a.csv", "key\n50%.mp4\n", {"key_encoding": "url"}, "row_encoding", "or set key_encoding: plain", "50%.mp4"),

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from vod_migrate.cloud.connection import Connection
-    from vod_migrate.cloud.oss import Bucket
+    from vod_migrate.cloud.oss import BucketClient
     from vod_migrate.cloud.vod import VodClient
 
 
-def open_bucket(connection: Connection, name: str, **limits: Any) -> Bucket:
-    """A client for one bucket on the connection's OSS endpoint. limits: see `Bucket`."""
-    from vod_migrate.cloud.oss import Bucket  # noqa: PLC0415 - slow SDK import
+def open_bucket(connection: Connection, name: str, **limits: Any) -> BucketClient:
+    """A client for one bucket on the connection's OSS endpoint. limits: see `BucketClient`."""
+    from vod_migrate.cloud.oss import BucketClient  # noqa: PLC0415 - slow SDK import
 
-    return Bucket(connection, name, **limits)
+    return BucketClient(connection, name, **limits)
 
 
 def open_vod(connection: Connection, **limits: Any) -> VodClient:

@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import os
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 from vod_migrate.cloud.credentials import Credentials, _credentials
+from vod_migrate.cloud.location import service_host
 from vod_migrate.errors import BadSetting
 
 DEFAULT_ACCOUNT = "default"
 _REGION = re.compile(r"[a-z]{2}-[a-z0-9-]{2,30}")
+_SECRETS = {"access_key_id", "access_key_secret", "security_token", "role_arn"}
 _ENVIRONMENT = {
     "access_key_id": "ALIBABA_CLOUD_ACCESS_KEY_ID",
     "access_key_secret": "ALIBABA_CLOUD_ACCESS_KEY_SECRET",
@@ -84,6 +87,8 @@ def connection_from_fields(
     def name_of(name: str) -> str:
         return called.get(name, name)
 
+    for name in _SECRETS & given.keys():
+        check_ascii(given[name], name=name_of(name), origin=origin)
     region = given.get("region", "")
     if not region:
         raise BadSetting(f"{name_of('region')} is missing in {origin}: set the VOD region, e.g. cn-shanghai")
@@ -103,6 +108,17 @@ def connection_from_fields(
     )
 
 
+def check_ascii(value: str, *, name: str, origin: str) -> None:
+    """Refuses what no AccessKey, secret or token holds; shows the character, never the value."""
+    for place, character in enumerate(value, start=1):
+        if not "!" <= character <= "~":
+            called = unicodedata.name(character, "a control character")
+            raise BadSetting(
+                f"{name} in {origin} holds U+{ord(character):04X} ({called}) as character {place} of {len(value)}: it may have "
+                "only printable ASCII; copy it again"
+            )
+
+
 def _endpoint(value: str, name: str, origin: str) -> str:
     try:
         parts = urlsplit(value)
@@ -120,6 +136,11 @@ def _endpoint(value: str, name: str, origin: str) -> str:
     if any(character.isspace() for character in parts.netloc) or port == 0:
         raise BadSetting(
             f"{name} is {value!r} in {origin}, which is not an address: write it like https://host or https://host:port"
+        )
+    if bucket := service_host(host):
+        raise BadSetting(
+            f"{name} names the bucket {bucket!r} in {origin}: an endpoint serves all buckets; write "
+            f"{parts.scheme}://{host.partition('.')[2]}, and the bucket in source.bucket of the migration file"
         )
     return f"{parts.scheme}://{parts.netloc}"
 

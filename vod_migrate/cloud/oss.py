@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, Any
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 import oss2
 from lxml import etree
@@ -18,7 +18,8 @@ from urllib3.exceptions import HTTPError
 from vod_migrate.cloud.clock_skew import skew_of
 from vod_migrate.cloud.connection import Connection
 from vod_migrate.cloud.credentials import Credentials
-from vod_migrate.cloud.location import Location
+from vod_migrate.cloud.local_fault import ANSWERED, local_fault
+from vod_migrate.cloud.location import Location, is_service_host
 from vod_migrate.cloud.oss_reason import OssReason
 from vod_migrate.cloud.redaction import one_line
 from vod_migrate.cloud.retry import TRIES, patiently
@@ -39,7 +40,11 @@ _CHUNK = 1 << 20
 _COLUMNS = ("Key", "LastModified", "ETag", "Size", "StorageClass")
 _TOKEN_CODES = {"SecurityTokenExpired", "InvalidSecurityToken"}
 _BAD_KEYS = {"InvalidAccessKeyId", "SignatureDoesNotMatch", *_TOKEN_CODES}
-_NOT_FOUND, _FORBIDDEN, _TOO_MANY_REQUESTS, _SERVER_ERROR = 404, 403, 429, 500
+_BAD_REQUEST, _NOT_FOUND, _FORBIDDEN, _TOO_MANY_REQUESTS, _SERVER_ERROR = 400, 404, 403, 429, 500
+_PRIVATE = (
+    "the bucket is not served at the public endpoint; set the connection's oss_endpoint to a custom domain of the bucket, or to an "
+    "internal endpoint where this machine is inside Alibaba Cloud"
+)
 _ENDPOINT = re.compile(r"oss-(?P<region>[a-z]{2}-[a-z0-9-]+?)(?:-internal)?\.aliyuncs\.com")
 
 
@@ -53,7 +58,7 @@ class ObjectFacts:
     storage_class: str
 
 
-class Bucket:
+class BucketClient:
     """One bucket, signed with V4, with credentials that are renewed. skew: as `skew_of` the last answer.
 
     Every method raises SourceError, or BadSetting where the credential provider fails.
@@ -131,7 +136,10 @@ class Bucket:
         return etag
 
     def try_list_buckets(self) -> None:
-        """ListBuckets, one of them: whether OSS accepts the credentials, whatever the bucket."""
+        """ListBuckets, one of them: whether OSS accepts the credentials, whatever the bucket. A custom domain has only its own."""
+        if not is_service_host(urlsplit(self._connection.oss_endpoint).hostname or ""):
+            self.list_page("", most=1)
+            return
         service = oss2.Service(
             self._auth, self._connection.oss_endpoint, connect_timeout=self._timeouts, region=self._connection.region
         )
@@ -145,7 +153,12 @@ class Bucket:
     def _client(self, kind: Any) -> Any:
         connection = self._connection
         return kind(
-            self._auth, connection.oss_endpoint, self.name, connect_timeout=self._timeouts, region=connection.region
+            self._auth,
+            connection.oss_endpoint,
+            self.name,
+            connect_timeout=self._timeouts,
+            region=connection.region,
+            is_cname=not is_service_host(urlsplit(connection.oss_endpoint).hostname or ""),
         )
 
     def _location(self, key: str) -> Location:
@@ -157,12 +170,23 @@ class Bucket:
         used = credentials.current()
         try:
             yield
+            ANSWERED.add(self._connection.oss_endpoint)
         except oss2.exceptions.OssError as error:
             self.skew = skew_of(error.headers if isinstance(error.headers, Mapping) else None)
             if error.code in _TOKEN_CODES and credentials.renew(used):
                 raise SourceUnavailable(
                     f"OSS rejected the security token ({error.code}); the provider has issued another one"
                 ) from error
+            endpoint = self._connection.oss_endpoint
+            if fault := local_fault(
+                str(getattr(error, "exception", "")),
+                endpoint=endpoint,
+                setting="oss_endpoint",
+                answered=endpoint in ANSWERED,
+            ):
+                raise EndpointRefused(f"OSS cannot be reached: {fault}", reason=OssReason.MISCONFIGURED) from error
+            if error.status > 0:
+                ANSWERED.add(endpoint)
             raise source_error(error, verb, about, permission=permission) from error
         except SyntaxError as error:
             raise SourceUnavailable(
@@ -185,7 +209,7 @@ def source_error(error: oss2.exceptions.OssError, verb: str, about: str | Locati
     told = one_line(f"{code or type(error).__name__}: {text}")
     endpoint = _ENDPOINT.search(str(details.get("Endpoint") or ""))
     region = str(details.get("Region") or (endpoint["region"] if endpoint else "")).removeprefix("oss-")
-    reason = _reason(error, code, region, of_object=isinstance(about, Location))
+    reason = _reason(error, code, region, details, of_object=isinstance(about, Location))
     refuses = f"OSS refuses to {verb} {about} ({told})"
     kind, message = {
         OssReason.UNREACHABLE: (SourceUnavailable, f"OSS does not answer a request to {verb} {about} ({told})"),
@@ -195,7 +219,7 @@ def source_error(error: oss2.exceptions.OssError, verb: str, about: str | Locati
         ),
         OssReason.BAD_KEYS: (
             SourceDenied,
-            f"OSS rejects the credentials ({told}): check the AccessKey, its secret and its token, and allow {permission}",
+            f"OSS rejects the credentials, asked to {verb} {about} ({told}): check AccessKey, secret and token, and allow {permission}",
         ),
         OssReason.SUSPENDED: (SourceDenied, f"{refuses}: settle what is overdue in the Alibaba Cloud console"),
         OssReason.NO_BUCKET: (
@@ -206,6 +230,7 @@ def source_error(error: oss2.exceptions.OssError, verb: str, about: str | Locati
             EndpointRefused,
             f"{refuses}: the bucket is in {region or 'another region'}; correct the connection's region and oss_endpoint",
         ),
+        OssReason.PRIVATE: (EndpointRefused, f"{refuses}: {_PRIVATE}"),
         OssReason.DENIED: (SourceDenied, f"{refuses}: allow {permission}"),
         OssReason.NO_OBJECT: (ManifestBroken, f"{about} does not exist ({told}): check its bucket and key"),
         OssReason.OTHER: (
@@ -219,7 +244,7 @@ def source_error(error: oss2.exceptions.OssError, verb: str, about: str | Locati
 
 
 def _reason(  # noqa: PLR0911 - one line a reason
-    error: oss2.exceptions.OssError, code: str, region: str, *, of_object: bool
+    error: oss2.exceptions.OssError, code: str, region: str, details: Mapping[str, Any], *, of_object: bool
 ) -> OssReason:
     if (
         isinstance(error, oss2.exceptions.RequestError)
@@ -228,6 +253,8 @@ def _reason(  # noqa: PLR0911 - one line a reason
         or error.status == _TOO_MANY_REQUESTS
     ):
         return OssReason.UNREACHABLE
+    if code == "PublicEndpointForbidden" or details.get("EC") == "0048-00000401":
+        return OssReason.PRIVATE
     if code == "RequestTimeTooSkewed":
         return OssReason.SKEWED
     if code in _BAD_KEYS:
@@ -242,7 +269,8 @@ def _reason(  # noqa: PLR0911 - one line a reason
     if error.status == _FORBIDDEN:
         return OssReason.DENIED
     # A HEAD request has no body, and so no code; 400 is for a key that no object can have.
-    return OssReason.NO_OBJECT if of_object and (error.status == _NOT_FOUND or not code) else OssReason.OTHER
+    missing = error.status == _NOT_FOUND or (error.status == _BAD_REQUEST and not code)
+    return OssReason.NO_OBJECT if of_object and missing else OssReason.OTHER
 
 
 class _Provider(oss2.credentials.CredentialsProvider):  # type: ignore[misc]

@@ -9,11 +9,13 @@ class OssReason(StrEnum):
     """Why OSS did not do what it was asked to do; the `reason` of a SourceError."""
 
     UNREACHABLE = "unreachable"
+    MISCONFIGURED = "configuration"
     SKEWED = "clock"
     BAD_KEYS = "credentials"
     SUSPENDED = "account"
     NO_BUCKET = "bucket"
     OTHER_REGION = "region"
+    PRIVATE = "endpoint"
     DENIED = "permission"
     NO_OBJECT = "object"
     OTHER = "other"

@@ -18,6 +18,7 @@ from Tea.exceptions import TeaException
 from vod_migrate.cloud.clock_skew import skew_of
 from vod_migrate.cloud.connection import Connection
 from vod_migrate.cloud.credentials import Credentials
+from vod_migrate.cloud.local_fault import ANSWERED, local_fault
 from vod_migrate.cloud.redaction import one_line
 from vod_migrate.errors import (
     AccountStopped,
@@ -25,6 +26,7 @@ from vod_migrate.errors import (
     BrokenReply,
     Denied,
     InvalidCredentials,
+    Misconfigured,
     NetworkTrouble,
     RegisterError,
     RequestRefused,
@@ -59,6 +61,7 @@ class VodClient:
         """timeouts: seconds for connecting and reading; connections: how many threads will call at once."""
         self.skew: float | None = None
         self._credentials = connection.credentials
+        self._endpoint = connection.vod_endpoint or f"VOD in {connection.region}"
         config = Config(credential=connection.credentials.client, region_id=connection.region, protocol="HTTPS")
         if connection.vod_endpoint:
             parts = urlsplit(connection.vod_endpoint)
@@ -83,11 +86,24 @@ class VodClient:
             try:
                 response = send(request, self._runtime)
             except (TeaException, CredentialException) as error:
-                raise classify(error, api=api) from error
+                classified = classify(error, api=api)
+                if isinstance(classified, NetworkTrouble) and (
+                    fault := local_fault(
+                        str(classified),
+                        endpoint=self._endpoint,
+                        setting="vod_endpoint",
+                        answered=self._endpoint in ANSWERED,
+                    )
+                ):
+                    raise Misconfigured(f"VOD cannot be reached: {fault}") from error
+                if classified.http_status is not None:
+                    ANSWERED.add(self._endpoint)
+                raise classified from error
             except (AttributeError, KeyError, TypeError, ValueError) as error:
                 # The SDK's own parsing stumbles over bodies of other types.
                 raise BrokenReply(f"VOD's answer to {api} cannot be read ({one_line(error)})") from error
         self._credentials.proven()
+        ANSWERED.add(self._endpoint)
         self.skew = skew_of(response.headers)
         # The SDK drops a body with an unexpected type in it, and keeps what it was in `_map`.
         kept = response.body.to_map() if response.body is not None else getattr(response, "_map", None) or {}

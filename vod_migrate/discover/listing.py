@@ -21,7 +21,7 @@ from vod_migrate.errors import ListingBroken
 from vod_migrate.media import MediaObject
 
 if TYPE_CHECKING:
-    from vod_migrate.cloud.oss import Bucket
+    from vod_migrate.cloud.oss import BucketClient
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ _AFTER = "after:"
 
 
 def list_pages(
-    bucket: Bucket,
+    bucket: BucketClient,
     prefix: str,
     *,
     cursor: str | None = None,
@@ -69,7 +69,7 @@ def list_pages(
         cursor = page.cursor
 
 
-def _goes_on(bucket: Bucket, prefix: str, last: str | None, sleep: Callable[[float], None]) -> bool:
+def _goes_on(bucket: BucketClient, prefix: str, last: str | None, sleep: Callable[[float], None]) -> bool:
     """Whether OSS has objects after the one at which it says that the listing ends: one small request a listing.
 
     What a listing leaves out by mistake would be marked as gone.
@@ -78,7 +78,7 @@ def _goes_on(bucket: Bucket, prefix: str, last: str | None, sleep: Callable[[flo
     return any(last is None or _sortable(found.key) > _sortable(last) for found in more.objects)
 
 
-def holds_playlist(bucket: Bucket, folder: str, *, sleep: Callable[[float], None] = time.sleep) -> bool:
+def holds_playlist(bucket: BucketClient, folder: str, *, sleep: Callable[[float], None] = time.sleep) -> bool:
     """Whether a folder itself, not one below it, holds an HLS playlist: one pass over it.
 
     Raises:
@@ -89,7 +89,7 @@ def holds_playlist(bucket: Bucket, folder: str, *, sleep: Callable[[float], None
 
 
 def _page(
-    bucket: Bucket,
+    bucket: BucketClient,
     prefix: str,
     cursor: str | None,
     delimiter: str,

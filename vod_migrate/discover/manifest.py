@@ -23,7 +23,7 @@ from vod_migrate.media import BrokenRow, MediaObject
 from vod_migrate.migration.source import OBJECT_COLUMNS, Manifest
 
 if TYPE_CHECKING:
-    from vod_migrate.cloud.oss import Bucket
+    from vod_migrate.cloud.oss import BucketClient
 
 _HEADS_AT_ONCE = 16
 _HEAD_TRIES = 4
@@ -36,6 +36,7 @@ def manifest_pages(
     *,
     cursor: str | None = None,
     hls: bool = True,
+    domains: tuple[str, ...] = (),
     sleep: Callable[[float], None] = time.sleep,
 ) -> Iterator[ListedPage]:
     """The pages of a manifest, from a cursor on.
@@ -51,7 +52,11 @@ def manifest_pages(
         start = next(iter(resume_position(cursor, source.version, source.name)), 0)
         described = {name: column for name, column in manifest.columns.named().items() if name not in OBJECT_COLUMNS}
         reader = RowReader(
-            bucket=bucket, key_encoding=manifest.key_encoding, columns=_columns(manifest), renamed=described
+            bucket=bucket,
+            key_encoding=manifest.key_encoding,
+            columns=_columns(manifest),
+            renamed=described,
+            domains=frozenset(domain.lower() for domain in domains),
         )
         wanted = [manifest.key_column, *manifest.columns.named().values()]
         playlists = _playlist_folders(source, manifest, reader, wanted, sleep) if hls else frozenset()
@@ -95,7 +100,7 @@ def _asked(
             )
 
 
-def _head(client: Bucket, found: MediaObject, sleep: Callable[[float], None]) -> MediaObject | BrokenRow:
+def _head(client: BucketClient, found: MediaObject, sleep: Callable[[float], None]) -> MediaObject | BrokenRow:
     facts = patiently(lambda: client.head(found.key), sleep=sleep, tries=_HEAD_TRIES)
     if facts is None:
         place = Location(bucket=found.bucket, path=found.key)

@@ -7,8 +7,9 @@ import json
 import re
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import unquote_to_bytes, urlsplit
+from urllib.parse import unquote_to_bytes
 
+from vod_migrate.cloud.location import ForeignDomain, NotAnAddress, located
 from vod_migrate.discover.table import Row
 from vod_migrate.media import BrokenRow, MediaObject, Rejected
 
@@ -16,7 +17,6 @@ LONGEST_KEY = 1023
 """Bytes of an object's name (OSS, PutObject page)."""
 
 _BROKEN_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
-_OSS_HOST = re.compile(r"(?P<bucket>[a-z0-9][a-z0-9-]*)\.oss-[a-z0-9-]+\.aliyuncs\.com")
 _SECONDS = re.compile(r"\d{9,11}")
 
 
@@ -25,7 +25,7 @@ class RowReader:
 
     columns: the column of each of key, size, etag, last_modified and storage_class; a column that is not there is unknown.
     renamed: setting: column, for description fields, which templates find under the setting's name.
-    keep: whether the other columns stay with the object.
+    keep: whether the other columns stay with the object. domains: hosts of the bucket's own.
     """
 
     def __init__(
@@ -36,12 +36,14 @@ class RowReader:
         columns: Mapping[str, str],
         renamed: Mapping[str, str] | None = None,
         keep: bool = True,
+        domains: frozenset[str] = frozenset(),
     ) -> None:
         self._bucket = bucket
         self._encoding = key_encoding
         self._columns = columns
         self._names = {column: name for name, column in (renamed or {}).items()}
         self._keep = keep
+        self._domains = domains
 
     def read(self, row: Row) -> MediaObject | BrokenRow | Rejected:
         """What a row says."""
@@ -99,20 +101,15 @@ class RowReader:
         return key
 
     def _located(self, told: str) -> tuple[str, str]:
-        scheme = told.partition("://")[0].lower() if "://" in told else ""
-        if scheme == "oss":
-            bucket, _, key = told[len("oss://") :].partition("/")
-            return bucket, _decoded(key, self._encoding)
-        if scheme in ("http", "https"):
-            try:
-                parts = urlsplit(told)
-                host = parts.hostname or ""
-            except ValueError as error:
-                raise Rejected("row_key", f"has the URL {_shown(told)!r}, which is not valid: {error}") from None
-            named = _OSS_HOST.fullmatch(host)
-            # A URL is always encoded; what follows a raw ? is its query, such as a signature.
-            return (named["bucket"] if named else host), _decoded(parts.path.removeprefix("/"), "url")
-        return self._bucket, _decoded(told, self._encoding)
+        try:
+            found = located(told, domains=self._domains, bucket=self._bucket)
+        except NotAnAddress as error:
+            code = "row_other_bucket" if isinstance(error, ForeignDomain) else "row_key"
+            raise Rejected(code, f"names {_shown(told)!r}, which {error}") from None
+        if found is None:
+            return self._bucket, _decoded(told, self._encoding)
+        # A URL is always encoded.
+        return found.bucket, _decoded(found.path, self._encoding if told[:4].lower() == "oss:" else "url")
 
     def _rest(self, row: Row) -> dict[str, Any]:
         known = set(self._columns.values())

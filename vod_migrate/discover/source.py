@@ -46,7 +46,13 @@ def pages_of(connection: Connection, run: Run) -> Pages:
         if source.manifest is None:
             raise AssertionError("only asked where there is a manifest")
         return manifest_pages(
-            connection, run.bucket, source.manifest, cursor=scan.cursor, hls=hls, sleep=StopClock(stop).sleep
+            connection,
+            run.bucket,
+            source.manifest,
+            cursor=scan.cursor,
+            hls=hls,
+            domains=source.domains,
+            sleep=StopClock(stop).sleep,
         )
 
     def of_inventory(scan: Scan, stop: threading.Event) -> Iterator[ListedPage]:

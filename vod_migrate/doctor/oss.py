@@ -17,7 +17,7 @@ from vod_migrate.errors import BadSetting, SourceDenied, SourceError, SourceUnav
 from vod_migrate.migration.description import Describe
 
 if TYPE_CHECKING:
-    from vod_migrate.cloud.oss import Bucket
+    from vod_migrate.cloud.oss import BucketClient
 
 MOST_PREFIXES = 5
 _ACCOUNT_WIDE = {
@@ -49,7 +49,7 @@ class OssAnswer:
         return self.error is None or self.reason == OssReason.OTHER_REGION
 
 
-def ask_listing(bucket: Bucket, prefix: str, region: str) -> OssAnswer:
+def ask_listing(bucket: BucketClient, prefix: str, region: str) -> OssAnswer:
     """Asks for the first key of a prefix."""
     listed = _asked(lambda: bucket.list_page(prefix, most=1))
     if isinstance(listed, SourceError):
@@ -57,7 +57,7 @@ def ask_listing(bucket: Bucket, prefix: str, region: str) -> OssAnswer:
     return OssAnswer(region=region, skew=bucket.skew, empty=not listed.object_list)
 
 
-def ask_location(bucket: Bucket) -> OssAnswer:
+def ask_location(bucket: BucketClient) -> OssAnswer:
     """Asks where a bucket is; needs oss:GetBucketLocation."""
     region = _asked(bucket.region)
     if isinstance(region, SourceError):
@@ -82,7 +82,7 @@ def bucket_checks(
     connection: Connection, bucket: str, *, first: OssAnswer, location: OssAnswer | None, tried: str
 ) -> Iterator[Check]:
     """The checks oss, bucket and region. first: of a listing; location: asked for where that was denied."""
-    if first.reason == OssReason.UNREACHABLE:
+    if first.reason in (OssReason.UNREACHABLE, OssReason.MISCONFIGURED):
         assert first.error is not None  # noqa: S101 - it has a reason
         fix = f"check the connection's oss_endpoint ({connection.oss_endpoint}), the network and its proxy, then try again"
         yield failed("oss", tried, first.error, fix)
@@ -92,6 +92,10 @@ def bucket_checks(
     if first.reason in _ACCOUNT_WIDE:
         why = f"OSS answers nothing else until {_ACCOUNT_WIDE[OssReason(first.reason)]} is mended"
         yield from _unknown(why, "bucket", "region")
+        return
+    if first.error is not None and first.reason == OssReason.PRIVATE:
+        yield failed("bucket", tried, first.error, "set the connection's oss_endpoint as the answer says")
+        yield not_checked("region", "the bucket cannot be asked")
         return
     if first.error is not None and first.reason == OssReason.NO_BUCKET:
         fix = "correct source.bucket in the migration file; bucket names are the same for all regions"
@@ -153,7 +157,7 @@ def list_check(bucket: str, answers: Mapping[str, OssAnswer], tried: str, *, lis
     return ok("list", tried, f"{_named(list(answers))} may be listed")
 
 
-def cover_check(bucket: Bucket, describe: Describe) -> Check:
+def cover_check(bucket: BucketClient, describe: Describe) -> Check:
     """Whether covers may be looked up, where they are."""
     template = next((part.cover_url for part in (describe, *describe.rules) if part.cover_url), None) or ""
     folder = template.partition("{")[0].rpartition("/")[0]

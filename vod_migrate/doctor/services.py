@@ -29,6 +29,7 @@ from vod_migrate.errors import (
     BadSetting,
     Denied,
     InvalidCredentials,
+    Misconfigured,
     ServiceTrouble,
     SourceDenied,
     SourceError,
@@ -175,7 +176,7 @@ def _prefixes(migration: Migration) -> list[str]:
 
 
 def _silent(answer: VodAnswer) -> Ask:
-    reached = isinstance(answer.error, AccountStopped)
+    reached = isinstance(answer.error, AccountStopped) and not isinstance(answer.error, Misconfigured)
     why = "VOD answers nothing else until that is mended" if reached else "VOD does not answer"
 
     def ask(_api: str, **_fields: Any) -> Mapping[str, Any]:
@@ -214,7 +215,7 @@ def _minutes(skew: float) -> str:
 def _credentials(oss: OssAnswer | None, vod: VodAnswer | None) -> Check:
     tried = "one signed request to each service"
     known_to_oss = oss is not None and oss.reason not in (
-        OssReason.UNREACHABLE, OssReason.BAD_KEYS, OssReason.SKEWED, OssReason.OTHER,
+        OssReason.UNREACHABLE, OssReason.MISCONFIGURED, OssReason.BAD_KEYS, OssReason.SKEWED, OssReason.OTHER,
     )  # fmt: skip
     accepted = [name for name, known in (("OSS", known_to_oss), ("VOD", vod is not None and vod.served)) if known]
     refused: list[SourceError | VodMigrateError] = []
@@ -251,7 +252,7 @@ def _fault(vod: VodAnswer) -> str:
         return "credentials"
     if isinstance(vod.error, Suspended):
         return "account"
-    return "clock" if isinstance(vod.error, AccountStopped) and not vod.served else ""
+    return "clock" if type(vod.error) is AccountStopped else ""
 
 
 def _none(names: tuple[str, ...], why: str) -> list[Check]:

@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING, Any
 from vod_migrate.cloud.connection import Connection
 from vod_migrate.doctor.checklist import Check, failed, not_checked, ok
 from vod_migrate.doctor.vod_settings import NO_TRANSCODE
-from vod_migrate.errors import AccountStopped, Denied, RegisterError, RequestRefused, Throttled, TokenExpired
+from vod_migrate.errors import (
+    AccountStopped,
+    Denied,
+    Misconfigured,
+    RegisterError,
+    RequestRefused,
+    Throttled,
+    TokenExpired,
+)
 
 if TYPE_CHECKING:
     from vod_migrate.cloud.vod import VodClient
@@ -62,7 +70,8 @@ def vod_check(connection: Connection, answer: VodAnswer) -> Check:
     """The check vod: whether anything of VOD's answers."""
     where = connection.vod_endpoint or f"the SDK's endpoint for {connection.region}"
     tried = f"GetCategories at {where}"
-    if answer.error is None or answer.served or isinstance(answer.error, AccountStopped):
+    away = isinstance(answer.error, Misconfigured)
+    if answer.error is None or answer.served or (isinstance(answer.error, AccountStopped) and not away):
         return ok("vod", tried, f"{where} answers")
     fix = "check the connection's region and vod_endpoint, the network and its proxy, then try again"
     return failed("vod", tried, answer.error, fix)

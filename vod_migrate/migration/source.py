@@ -180,6 +180,12 @@ class Source(SettingsModel):
     ] = ("",)
     manifest: Annotated[Manifest | None, Field(description="A table of objects instead of prefixes.")] = None
     inventory: Annotated[Inventory | None, Field(description="An OSS inventory instead of listing.")] = None
+    domains: Annotated[
+        tuple[str, ...],
+        Field(
+            description="Custom domains of the bucket, e.g. media.example.com: a manifest may name objects by URLs at them."
+        ),
+    ] = ()
 
     @field_validator("prefixes")
     @classmethod
