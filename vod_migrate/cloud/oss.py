@@ -177,16 +177,9 @@ class BucketClient:
                 raise SourceUnavailable(
                     f"OSS rejected the security token ({error.code}); the provider has issued another one"
                 ) from error
-            endpoint = self._connection.oss_endpoint
-            if fault := local_fault(
-                str(getattr(error, "exception", "")),
-                endpoint=endpoint,
-                setting="oss_endpoint",
-                answered=endpoint in ANSWERED,
-            ):
-                raise EndpointRefused(f"OSS cannot be reached: {fault}", reason=OssReason.MISCONFIGURED) from error
+            self._check_here(getattr(error, "exception", ""))
             if error.status > 0:
-                ANSWERED.add(endpoint)
+                ANSWERED.add(self._connection.oss_endpoint)
             raise source_error(error, verb, about, permission=permission) from error
         except SyntaxError as error:
             raise SourceUnavailable(
@@ -195,10 +188,18 @@ class BucketClient:
             ) from error
         except (OSError, HTTPError) as error:
             # oss2 wraps what goes wrong until the headers are there, not a connection that breaks within the body.
+            self._check_here(error)
             raise SourceUnavailable(
                 f"OSS's answer to a request to {verb} {about} broke off ({one_line(error)})",
                 reason=OssReason.UNREACHABLE,
             ) from error
+
+    def _check_here(self, error: object) -> None:
+        """Refuses a mistake of this machine's configuration."""
+        endpoint = self._connection.oss_endpoint
+        fault = local_fault(str(error), endpoint=endpoint, setting="oss_endpoint", answered=endpoint in ANSWERED)
+        if fault is not None:
+            raise EndpointRefused(f"OSS cannot be reached: {fault}", reason=OssReason.MISCONFIGURED)
 
 
 def source_error(error: oss2.exceptions.OssError, verb: str, about: str | Location, *, permission: str) -> SourceError:

@@ -166,7 +166,8 @@ class Rendering:
         policy = self._policies.category
         # A category that the manifest names wins over a number of the file.
         number = None if self._told("category") else self._checked("cate_id", policy, check_cate_id)
-        text = plain(self._one("category", policy)).strip()
+        # A list in a manifest has one level an element.
+        text = plain("/".join(self._texts("category", policy))).strip()
         if number is not None or not text.strip("/"):
             return (), None if number is None else int(number)
         path = tuple(part.strip() for part in text.strip("/").split("/"))

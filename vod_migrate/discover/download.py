@@ -23,7 +23,19 @@ from vod_migrate.cloud.location import Location
 from vod_migrate.errors import ManifestBroken
 
 _GZIP_MAGIC = b"\x1f\x8b"
-_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+_NO_TABLE = {
+    b"\xff\xfe": "is UTF-16: save it as UTF-8",
+    b"\xfe\xff": "is UTF-16: save it as UTF-8",
+    b"PK\x03\x04": "is a workbook or a zip archive: save the sheet as CSV UTF-8, or unpack it",
+    b"\xd0\xcf\x11\xe0": "is an Excel workbook: save the sheet as CSV UTF-8",
+    b"PAR1": "is Parquet: set source.manifest.format: parquet",
+    b"BZh": "is compressed with bzip2: unpack it, or compress it with gzip",
+    b"\xfd7zXZ": "is compressed with xz: unpack it, or compress it with gzip",
+    b"\x28\xb5\x2f\xfd": "is compressed with zstd: unpack it, or compress it with gzip",
+    b"7z\xbc\xaf": "is a 7z archive: unpack it",
+    b"%PDF": "is a PDF document: write a CSV",
+}
+"""What a file that should be text may be instead, by its first bytes."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -72,14 +84,15 @@ def opened(source: SourceFile) -> Iterator[IO[bytes]]:
     """The file's bytes, unpacked where it is gzip.
 
     Raises:
-        ManifestBroken: it is called .gz and is not gzip, or is UTF-16.
+        ManifestBroken: it is not text or gzip, by its first bytes.
     """
     with source.path.open("rb") as raw:
-        begin = raw.read(2)
+        begin = raw.read(8)
         raw.seek(0)
-        if begin in _UTF_16:
-            raise ManifestBroken(f"{source.name} is UTF-16: save it as UTF-8")
-        if begin != _GZIP_MAGIC:
+        for magic, problem in _NO_TABLE.items():
+            if begin.startswith(magic):
+                raise ManifestBroken(f"{source.name} {problem}")
+        if not begin.startswith(_GZIP_MAGIC):
             if source.name.lower().endswith(".gz") and begin:
                 raise ManifestBroken(f"{source.name} is called .gz, but is not a gzip file: compress it, or rename it")
             yield raw

@@ -57,6 +57,7 @@ def manifest_pages(
             columns=_columns(manifest),
             renamed=described,
             domains=frozenset(domain.lower() for domain in domains),
+            nulls=frozenset(manifest.null_values),
         )
         wanted = [manifest.key_column, *manifest.columns.named().values()]
         playlists = _playlist_folders(source, manifest, reader, wanted, sleep) if hls else frozenset()

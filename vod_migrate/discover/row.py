@@ -6,6 +6,8 @@ import datetime as dt
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
@@ -26,6 +28,7 @@ class RowReader:
     columns: the column of each of key, size, etag, last_modified and storage_class; a column that is not there is unknown.
     renamed: setting: column, for description fields, which templates find under the setting's name.
     keep: whether the other columns stay with the object. domains: hosts of the bucket's own.
+    nulls: texts that stand for an empty cell.
     """
 
     def __init__(
@@ -37,6 +40,7 @@ class RowReader:
         renamed: Mapping[str, str] | None = None,
         keep: bool = True,
         domains: frozenset[str] = frozenset(),
+        nulls: frozenset[str] = frozenset(),
     ) -> None:
         self._bucket = bucket
         self._encoding = key_encoding
@@ -44,9 +48,12 @@ class RowReader:
         self._names = {column: name for name, column in (renamed or {}).items()}
         self._keep = keep
         self._domains = domains
+        self._nulls = nulls
 
     def read(self, row: Row) -> MediaObject | BrokenRow | Rejected:
         """What a row says."""
+        if self._nulls:
+            row = replace(row, values={name: self._known(value) for name, value in row.values.items()})
         told = row.values.get(self._columns["key"])
         if row.rejected is not None:
             return _broken(told, row.rejected)
@@ -55,7 +62,7 @@ class RowReader:
                 bucket=self._bucket,
                 key=self._key(told),
                 size=_size(self._told(row, "size")),
-                etag=_text(self._told(row, "etag"), "etag").strip('"') or None,
+                etag=_text(self._told(row, "etag"), "etag").strip('"').upper() or None,
                 last_modified=_moment(self._told(row, "last_modified")),
                 storage_class=_text(self._told(row, "storage_class"), "storage_class") or None,
                 row=self._rest(row) if self._keep else {},
@@ -63,6 +70,9 @@ class RowReader:
             )
         except Rejected as rejected:
             return _broken(told, Rejected(rejected.code, f"{row.where} {rejected.message}"))
+
+    def _known(self, value: Any) -> Any:
+        return None if isinstance(value, str) and value.strip() in self._nulls else value
 
     def playlist(self, row: Row) -> str | None:
         """The key of a row that may be about an HLS playlist; None where it is not."""
@@ -83,7 +93,7 @@ class RowReader:
         if not isinstance(told, str):
             raise Rejected("row_key", f"has the key {told!r}, which is not text: write it as text")
         if not _is_text(told):
-            raise Rejected("row_encoding", f"has the key {_shown(told)!r}, which is not UTF-8: save the file as UTF-8")
+            raise Rejected("row_encoding", f"has the key '{_shown(told)}', which is not UTF-8: save the file as UTF-8")
         bucket, key = self._located(told)
         if bucket != self._bucket:
             raise Rejected(
@@ -118,6 +128,8 @@ class RowReader:
             for column, value in row.values.items()
             if column not in known or column in self._names
         }
+        for name in self._names.values():
+            _check_described(name, rest.get(name))
         try:
             plain = json.dumps(rest, ensure_ascii=False, allow_nan=False)
             usable = "\\u0000" not in plain and _is_text(plain)
@@ -132,9 +144,21 @@ class RowReader:
         return rest
 
 
+def _check_described(name: str, value: Any) -> None:
+    """Refuses what would be sent in Python's form: a list where one text is wanted, an object, true and false."""
+    several = isinstance(value, list) and name in ("tags", "category")
+    for one in value if several else [value]:
+        if one is not None and (isinstance(one, bool) or not isinstance(one, str | int | float)):
+            kind = {bool: "true or false", list: "a list", dict: "an object"}.get(type(one), type(one).__name__)
+            raise Rejected("row_value", f"has {kind} for {name}: write text" + ", or a list of texts" * several)
+
+
 def _broken(told: Any, rejected: Rejected) -> BrokenRow | Rejected:
     """A failed result under the key as far as it is told; a row without one can only be counted."""
     name = _shown(told)
+    if rejected.code == "row_encoding" and isinstance(told, str) and not _is_text(told):
+        # Nothing is recorded under a key that nobody wrote.
+        return rejected
     return BrokenRow(key=name, code=rejected.code, message=rejected.message) if name else rejected
 
 
@@ -162,9 +186,10 @@ def _size(told: Any) -> int | None:
     if told is None or told == "":
         return None
     try:
-        # True is an int to Python, and 1.5 would lose its half.
-        size = -1 if isinstance(told, bool) or (isinstance(told, float) and told != int(told)) else int(told)
-    except (ValueError, TypeError, OverflowError):
+        # True is an int to Python, and 1.5 would lose its half; 5.0 is how pandas writes 5 beside an empty cell.
+        exact = told if isinstance(told, int) else Decimal(str(told).strip())
+        size = -1 if isinstance(told, bool) or exact != int(exact) else int(exact)
+    except (ValueError, ArithmeticError):
         size = -1
     if not 0 <= size < 2**63:
         raise Rejected("row_value", f"has the size {_shown(told)!r}: write whole bytes, or nothing")
@@ -211,4 +236,6 @@ def _is_text(text: str) -> bool:
 def _shown(told: Any) -> str:
     text = "" if told is None else str(told)
     cut = text if len(text) <= LONGEST_KEY else text[: LONGEST_KEY - 1] + "…"
-    return cut.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
+    # A byte that is not text, as the reader keeps it, is shown as that byte.
+    bytewise = "".join(f"\\x{ord(sign) - 0xDC00:02x}" if "\udc80" <= sign <= "\udcff" else sign for sign in cut)
+    return bytewise.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()

@@ -7,6 +7,7 @@ from itertools import chain, islice
 from typing import TypeVar
 
 from vod_migrate.discover.page import PAGE_KEYS, ListedPage
+from vod_migrate.discover.selection import sample_of
 from vod_migrate.errors import ManifestBroken
 from vod_migrate.media import BrokenRow, MediaObject, Rejected
 from vod_migrate.results.scan import SAMPLES
@@ -79,7 +80,7 @@ def _page(taken: list[RowResult], *, cursor: str | None) -> ListedPage:
         if isinstance(one, Rejected):
             leave_out(one.code, one.message)
         elif one.key in objects or one.key in broken:
-            leave_out("duplicate", one.key)
+            leave_out("duplicate", sample_of(one.key))
         elif isinstance(one, BrokenRow):
             broken[one.key] = one
         else:

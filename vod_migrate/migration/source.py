@@ -101,6 +101,12 @@ class Manifest(SettingsModel):
         ),
     ] = "plain"
     columns: ManifestColumns = ManifestColumns()
+    null_values: Annotated[
+        tuple[str, ...],
+        Field(
+            description="Texts that stand for an empty cell, in every column; [] takes all of them as they are written."
+        ),
+    ] = ("\\N", "NULL", "null", "NaN", "nan", "None", "#N/A")
     check: Annotated[
         Literal["none", "head"],
         Field(

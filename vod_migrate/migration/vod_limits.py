@@ -12,6 +12,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+import regex
+
 from vod_migrate.media import Rejected
 
 TITLE_BYTES = 128
@@ -25,11 +27,11 @@ LARGEST_CATE_ID = 2**63 - 1
 """A Long."""
 
 _REFERENCE = re.compile(r"[A-Za-z0-9_-]{6,64}")
-# What VOD counts as emoji is not documented; these are the blocks that Unicode draws as pictures, with their joiners.
-_EMOJI = re.compile(
-    "[\U0001f000-\U0001faff\U000e0020-\U000e007f\u2300-\u23ff\u2600-\u27bf\u2b00-\u2bff"
-    "\ufe00-\ufe0f\u200d\u20e3\u3030\u303d\u3297\u3299]+"
-)
+# What VOD counts as emoji is not documented. These are the emoji of UTS #51: what is drawn as a picture by itself, and the sequences that
+# ask for a picture. Digits, # * © ® ™ and ★ are text as long as nothing asks for more.
+_PICTURE = r"(?:\p{RI}\p{RI}|\p{Emoji}(?:\p{EMod}|\uFE0F\u20E3?|\u20E3|[\U000E0020-\U000E007E]+\U000E007F)|\p{Emoji_Presentation})"
+_EMOJI = regex.compile(rf"(?:{_PICTURE}(?:\u200D(?:{_PICTURE}|\p{{Emoji}}))*|[\uFE0F\u20E3])+")
+_LETTER = regex.compile(r"\X")
 _NOT_IN_URL = re.compile(r"[\x00-\x20\x7f\ud800-\udfff]")
 
 
@@ -43,7 +45,7 @@ class Note:
 
 def without_emoji(text: str) -> str:
     """The text without the characters that VOD does not take in a Title, Description or Tags."""
-    return _EMOJI.sub("", text)
+    return str(_EMOJI.sub("", text))
 
 
 def plain(text: str, *, keep: str = "") -> str:
@@ -57,17 +59,16 @@ def plain(text: str, *, keep: str = "") -> str:
 
 
 def cut_to_bytes(text: str, limit: int) -> str:
-    """The longest beginning of a text within a number of UTF-8 bytes, never ending inside a character."""
-    encoded = text.encode()
-    if len(encoded) <= limit:
+    """The longest beginning of a text within a number of UTF-8 bytes that ends with a whole letter (UAX #29)."""
+    if len(text.encode()) <= limit:
         return text
-    cut = encoded[:limit].decode(errors="ignore")
-    # A mark belongs to the letter before it: where the cut parts them, the letter goes too.
-    if unicodedata.combining(text[len(cut)]):
-        while cut and unicodedata.combining(cut[-1]):
-            cut = cut[:-1]
-        cut = cut[:-1]
-    return cut
+    end = size = 0
+    for letter in _LETTER.finditer(text):
+        size += len(letter.group().encode())
+        if size > limit:
+            break
+        end = letter.end()
+    return text[:end]
 
 
 def fit_text(field: str, text: str, limit: int, policy: str, notes: list[Note], *, keep: str = "") -> str | None:
@@ -76,7 +77,7 @@ def fit_text(field: str, text: str, limit: int, policy: str, notes: list[Note], 
     Raises:
         Rejected: `<field>_emoji`, `<field>_too_long`.
     """
-    text = plain(text, keep=keep).strip()
+    text = unicodedata.normalize("NFC", plain(text, keep=keep)).strip()
     bare = text if text.isascii() else without_emoji(text)
     if bare != text:
         if policy == "fail":
