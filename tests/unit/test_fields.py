@@ -12,10 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from vod_migrate.describe.describer import CODES, Describer, Draft, Rejected
+from vod_migrate.describe.describer import Describer
 from vod_migrate.describe.metadata import metadata
+from vod_migrate.describe.rendering import CODES, Draft
 from vod_migrate.errors import BadMigrationFile
-from vod_migrate.media import Description, Entry, MediaObject
+from vod_migrate.media import Description, Entry, MediaObject, Rejected
 from vod_migrate.migration.loader import parse_migration
 from vod_migrate.report.diagnosis import diagnose
 

@@ -121,7 +121,7 @@ def _check_constant(field: str, text: str) -> None:
     elif field == "category":
         problem = check_path(tuple(part.strip() for part in text.strip("/").split("/")))
         if problem:
-            raise ValueError(problem[1])
+            raise ValueError(problem.message)
     elif field == "cate_id" and not re.fullmatch(r"[1-9][0-9]{0,18}", text):
         raise ValueError("is no CateId: it must be a whole number, as the console and GetCategories show it")
     elif field == "reference_id":

@@ -101,6 +101,12 @@ class Manifest(SettingsModel):
         ),
     ] = "plain"
     columns: ManifestColumns = ManifestColumns()
+    null_values: Annotated[
+        tuple[str, ...],
+        Field(
+            description="Texts that stand for an empty cell, in every column; [] takes all of them as they are written."
+        ),
+    ] = ("\\N", "NULL", "null", "NaN", "nan", "None", "#N/A")
     check: Annotated[
         Literal["none", "head"],
         Field(
@@ -180,6 +186,12 @@ class Source(SettingsModel):
     ] = ("",)
     manifest: Annotated[Manifest | None, Field(description="A table of objects instead of prefixes.")] = None
     inventory: Annotated[Inventory | None, Field(description="An OSS inventory instead of listing.")] = None
+    domains: Annotated[
+        tuple[str, ...],
+        Field(
+            description="Custom domains of the bucket, e.g. media.example.com: a manifest may name objects by URLs at them."
+        ),
+    ] = ()
 
     @field_validator("prefixes")
     @classmethod
