@@ -64,9 +64,9 @@ def measure(play: Stage, round_trip: float, *, objects: int, alone: float) -> No
     upgrade_schema(url)
     with DelayProxy(url, round_trip=round_trip / 1000) as proxy:
         play.environment["VOD_MIGRATE_DATABASE_URL"] = proxy.url if round_trip else url
-        start = cpu_of_run(play, "small")
+        start = cpu_of_worker(play, "small")
         before = commits(url)
-        cpu = cpu_of_run(play, "archive")
+        cpu = cpu_of_worker(play, "archive")
         told = play.control("GET", "counters")["RegisterMedia"]
         seconds = {int(second): count for second, count in told["accepted_per_second"].items()}
         busy = sorted(seconds)[-(objects // FILES // 47) :]
@@ -80,11 +80,27 @@ def measure(play: Stage, round_trip: float, *, objects: int, alone: float) -> No
         )
 
 
-def cpu_of_run(play: Stage, bucket: str) -> float:
-    """Runs a migration to its end. Returns the seconds of CPU of its process."""
+def cpu_of_worker(play: Stage, bucket: str) -> float:
+    """Lists a bucket here, and sends it with a worker in a process of its own. Returns the worker's seconds of CPU."""
+    from vod_migrate.cloud.connection import connection_from_environment  # noqa: PLC0415 - after the stage is set
+    from vod_migrate.migration.loader import load_migration  # noqa: PLC0415 - after the stage is set
+    from vod_migrate.migration.options import RunOptions  # noqa: PLC0415 - after the stage is set
+    from vod_migrate.results.store import Store  # noqa: PLC0415 - after the stage is set
+    from vod_migrate.run.lifecycle import discover  # noqa: PLC0415 - after the stage is set
+    from vod_migrate.run.prepare import prepare  # noqa: PLC0415 - after the stage is set
+    from vod_migrate.run.request import Origin  # noqa: PLC0415 - after the stage is set
+
+    os.environ.update(play.environment)
     file = play.migration(bucket, source={"bucket": bucket}, register={"template_group_id": "VOD_NO_TRANSCODE"})
-    process = play.start("run", str(file), "--json", stdout=subprocess.DEVNULL, stderr=None)
-    _, status, usage = os.wait4(process.pid, 0)
+    connection = connection_from_environment()
+    with Store.open(play.environment["VOD_MIGRATE_DATABASE_URL"], connections=2) as store:
+        migration = load_migration(file)
+        run = prepare(
+            store=store, connection=connection, migration=migration, options=RunOptions(), origin=Origin(kind="cli")
+        )
+        discover(store=store, connection=connection, run_id=run.run_id, stop=threading.Event())
+    worker = play.start("work", run.run_id, "--slot", "measured", stderr=None)
+    _, status, usage = os.wait4(worker.pid, 0)
     if status:
         raise SystemExit(f"the worker ended with status {status}")
     return usage.ru_utime + usage.ru_stime
