@@ -183,8 +183,11 @@ def _conclude(
     with Store.open(postgres.url("vod_migrate")) as store:
         console.print(f"\n{render_text(load_report(store, summary['run_id']))}\n")
         with store.connection() as connection:
-            rows = connection.execute("select key, state, media_id from results")
-            results = {key: (kept, media_id) for key, kept, media_id in rows}
+            rows = connection.execute(
+                "select key, case when registered then 'registered' else 'failed' end as state, media_id from vod_migrate.objects "
+                "union all select key, 'pending', null from vod_migrate.work"
+            )
+            results = {row["key"]: (row["state"], row["media_id"]) for row in rows}
     page = airflow.home / "reports" / f"{file_stem(summary['run_id'])}.html"
     console.step(f"Report: {page}")
     shown = _page_in_airflow(airflow, migration.dag_id)

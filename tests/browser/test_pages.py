@@ -137,9 +137,13 @@ def test_cancelling_ends_a_run_and_leaves_its_rest_pending(admin: Looking, stage
 
 def test_a_group_of_failures_is_sent_again_and_registered(admin: Looking, stage: Stage) -> None:
     failed = (
-        "select key from results where bucket = 'interviews-archive' and state = 'failed' and code = 'file_refused'"
+        "select key from vod_migrate.objects join vod_migrate.sources using (source_id) "
+        "where bucket = 'interviews-archive' and not registered and code = 'file_refused'"
     )
-    unsent = "select key from results where key = any(%s) and bucket = 'interviews-archive' and state <> 'registered'"
+    unsent = (
+        "select key from vod_migrate.objects join vod_migrate.sources using (source_id) "
+        "where key = any(%s) and bucket = 'interviews-archive' and not registered"
+    )
     keys = [key for (key,) in stage.rows(failed)]
     assert keys
     for key in keys:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import os
 import shutil
@@ -11,11 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from airflow.dag_processing.dagbag import DagBag
 from airflow.serialization.definitions.dag import SerializedDAG
 from airflow.serialization.serialized_objects import DagSerialization
 
+from vod_migrate.airflow.dag import migration_dag
 from vod_migrate.airflow.migration_folder import read_folder
+from vod_migrate.migration.loader import parse_migration
 
 FILE = """
 name: {name}
@@ -191,3 +195,12 @@ def test_parsing_imports_no_sdk_and_no_database_and_takes_no_time(dags_folder: P
     assert not {name for name in ours if name.startswith(("vod_migrate.results", "vod_migrate.run"))}
     assert "vod_backfill__sandbox" in found["dags"]
     assert found["seconds"] < 3.0
+
+
+def test_listing_and_registering_survive_any_number_of_restarts_of_their_workers() -> None:
+    content = yaml.safe_load(migration_file("patient"))
+    dag = migration_dag(parse_migration(content, origin="test"), origin="test")
+    for task_id in ("discover", "register_1"):
+        task = dag.get_task(task_id)
+        assert task.retries >= 1_000
+        assert task.max_retry_delay <= dt.timedelta(minutes=10)

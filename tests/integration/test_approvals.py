@@ -1,7 +1,9 @@
-"""A run that was approved sends exactly what was planned, or nothing."""
+"""A run that was approved sends exactly what was planned, but for what has changed in the meantime, which it names."""
 
 from __future__ import annotations
 
+import datetime as dt
+import getpass
 import threading
 import time
 from collections.abc import Callable
@@ -12,9 +14,10 @@ import pytest
 from planning import plan
 from rigging import BUCKET, Rig
 
-from vod_migrate.errors import BadOption, Interrupted, PlanChanged, VodMigrateError
+from vod_migrate.errors import BadOption, Interrupted, VodMigrateError
 from vod_migrate.migration.model import Migration
 from vod_migrate.migration.options import parse_options
+from vod_migrate.report.loader import load_report
 from vod_migrate.results.run import Run
 from vod_migrate.run import planning_run
 from vod_migrate.run.prepare import prepare
@@ -25,6 +28,13 @@ from vod_migrate.run.settle import Summary, finish
 def put(rig: Rig, *keys: str) -> None:
     for key in keys:
         rig.sandbox.put(BUCKET, key)
+
+
+def leave(rig: Rig, prefix: str) -> None:
+    """A run lists, and its process is gone."""
+    run = rig.prepare(prefixes=[prefix])
+    rig.discover(run)
+    rig.lapse(run)
 
 
 def sent(rig: Rig) -> set[str]:
@@ -53,7 +63,7 @@ def test_another_file_and_other_options_are_refused_at_once_by_name(
     made = plan(rig, rig.migration(**base))
     with pytest.raises(BadOption, match=said):
         rig.prepare(rig.migration(**{**base, **content}), approve=made.digest, **options)
-    assert rig.rows("select count(*) from runs") == [(1,)]
+    assert rig.rows("select count(*) from vod_migrate.runs") == [(1,)]
 
 
 def test_a_digest_that_no_plan_has_or_several_begin_with_is_refused(rig: Rig) -> None:
@@ -63,11 +73,14 @@ def test_a_digest_that_no_plan_has_or_several_begin_with_is_refused(rig: Rig) ->
         rig.prepare(approve="0" * 12)
     put(rig, "2.mp4")
     other = plan(rig)
-    rig.rows("update plans set digest = %s where run_id = %s returning 1", made.digest[:20] + "0" * 44, other.run_id)
+    number = rig.store.run(other.run_id).run_no
+    rig.rows(
+        "update vod_migrate.plans set digest = %s where run_no = %s returning 1", made.digest[:20] + "0" * 44, number
+    )
     with pytest.raises(BadOption, match="give more digits"):
         rig.prepare(approve=made.digest[:20])
     # The same plan made twice is one plan.
-    rig.rows("delete from plans where run_id = %s returning 1", other.run_id)
+    rig.rows("delete from vod_migrate.plans where run_no = %s returning 1", number)
     rig.sandbox.delete(BUCKET, "2.mp4")
     assert plan(rig).digest == made.digest
     assert rig.prepare(approve=made.digest[:12].upper()).options.approve == made.digest
@@ -90,50 +103,72 @@ def rename(rig: Rig) -> None:
     put(rig, "a/renamed.mp4")
 
 
-CHANGES: list[tuple[Callable[[Rig], None], str]] = [
-    (add, r"1 more objects than planned \(4 instead of 3\)"),
-    (remove, r"1 fewer objects than planned \(2 instead of 3\)"),
-    (replace, r"as many objects as planned \(3\), but not the same"),
-    (rename, r"as many objects as planned \(3\), but not the same"),
+CHANGES: list[tuple[Callable[[Rig], None], set[str], dict[str, int]]] = [
+    (add, {"a/1.mp4", "a/2.mp4", "b.mp4"}, {"approved": 3, "new_since_plan": 1}),
+    (remove, {"a/2.mp4", "b.mp4"}, {"approved": 2, "vanished": 1}),
+    (replace, {"a/2.mp4", "b.mp4"}, {"approved": 2, "changed_since_plan": 1}),
+    (rename, {"a/2.mp4", "b.mp4"}, {"approved": 2, "vanished": 1, "new_since_plan": 1}),
 ]
 
 
-@pytest.mark.parametrize(("change", "said"), CHANGES, ids=[change.__name__ for change, _ in CHANGES])
-def test_a_source_that_has_changed_sends_nothing_and_leaves_everything_pending(
-    rig: Rig, change: Callable[[Rig], None], said: str
+@pytest.mark.parametrize(("change", "keys", "compared"), CHANGES, ids=[change.__name__ for change, *_ in CHANGES])
+def test_a_source_that_has_changed_sends_what_was_approved_and_names_the_rest(
+    rig: Rig, change: Callable[[Rig], None], keys: set[str], compared: dict[str, int]
 ) -> None:
     put(rig, "a/1.mp4", "a/2.mp4", "b.mp4")
     made = plan(rig)
     change(rig)
     told = rig.run(approve=made.digest)
-    assert isinstance(told.error, PlanChanged)
-    with pytest.raises(PlanChanged, match=said):
-        raise told.error
-    assert (told.state, told.calls, rig.calls()) == ("stopped", 0, 0)
-    assert told.counts.pending == len(rig.results())
+    assert (told.error, sent(rig)) == (None, keys)
+    assert told.counts.approval == compared
+    shown = load_report(rig.store, told.run_id).plan_differences
+    assert {left.reason: left.count for left in shown} == {n: c for n, c in compared.items() if n != "approved"}
+    assert all(left.samples for left in shown)
 
-    # Planned again it takes along what was found, and sends each object once.
-    again = plan(rig)
-    assert (again.leftovers, again.new) == (told.counts.pending, 0)
-    assert rig.run(approve=again.digest).error is None
+    # Planned again, the rest is sent, and each object once.
+    assert rig.run(approve=plan(rig).digest).error is None
     rig.assert_results_equal_truth()
 
 
-def test_what_a_stopped_run_found_is_sent_by_the_next_one_that_needs_no_approval(rig: Rig) -> None:
+def test_what_another_run_settled_since_the_plan_is_named_and_not_sent_twice(rig: Rig) -> None:
+    put(rig, "1.mp4", "2.mp4")
+    made = plan(rig)
+    rig.run(limit=1)
+    told = rig.run(approve=made.digest)
+    assert (told.error, told.counts.registered) == (None, 1)
+    assert told.counts.approval == {"approved": 1, "settled_meanwhile": 1}
+    rig.assert_results_equal_truth()
+
+
+def test_a_plan_hides_nothing_from_a_run_that_needs_no_approval_and_owns_nothing(rig: Rig) -> None:
+    put(rig, "1.mp4", "2.mp4")
+    made = plan(rig)
+    told = rig.run(rig.migration("other"))
+    assert (told.error, told.counts.registered) == (None, 2)
+    late = rig.run(approve=made.digest)
+    assert (late.error, late.counts.registered, late.counts.owned_elsewhere) == (None, 0, 2)
+
+
+def test_a_newer_plan_of_the_same_file_and_options_takes_the_place_of_one_that_nobody_decided_about(rig: Rig) -> None:
+    put(rig, "1.mp4")
+    old = plan(rig)
+    put(rig, "2.mp4")
+    new = plan(rig)
+    with pytest.raises(BadOption, match="a newer plan"):
+        rig.prepare(approve=old.digest)
+    assert rig.run(approve=new.digest).counts.registered == 2
+
+
+def test_a_plan_that_is_too_old_keeps_what_it_says_and_can_be_approved_no_more(rig: Rig) -> None:
     put(rig, "1.mp4")
     made = plan(rig)
-    put(rig, "2.mp4")
-    assert isinstance(rig.run(approve=made.digest).error, PlanChanged)
-    assert rig.run().counts.registered == 2
-
-
-def test_the_prefixes_that_changed_are_named(rig: Rig) -> None:
-    put(rig, "a/1.mp4", "b/1.mp4", "c/1.mp4")
-    migration = rig.migration(source={"prefixes": ["a/", "b/", "c/"]})
-    made = plan(rig, migration)
-    put(rig, "b/2.mp4")
-    told = rig.run(migration, approve=made.digest)
-    assert "changed: 'b/'." in str(told.error)
+    assert rig.store.drop_old_plans(rig.store.now() - dt.timedelta(days=1)) == 0
+    rig.lapse(rig.store.run(made.run_id))
+    assert rig.store.drop_old_plans(rig.store.now() + dt.timedelta(seconds=1)) == 1
+    assert rig.rows("select count(*) from vod_migrate.work") == [(0,)]
+    with pytest.raises(BadOption, match="because it is old"):
+        rig.prepare(approve=made.digest)
+    assert load_report(rig.store, made.run_id).run.state == "planned"
 
 
 def test_what_the_selection_leaves_out_may_come_and_go(rig: Rig) -> None:
@@ -165,7 +200,7 @@ def test_nothing_is_sent_before_the_whole_source_is_listed_also_by_a_worker_that
     time.sleep(1.5)
     assert rig.calls() == 0
     assert worker.is_alive()
-    # The rest of the listing, by another process: the fingerprint is that of the whole.
+    # The rest of the listing, by another process.
     rig.discover(run)
     worker.join(60)
     told = finish(store=rig.store, run_id=run.run_id)
@@ -192,31 +227,30 @@ def test_what_fails_after_the_plan_of_mode_failed_is_not_sent_with_it(rig: Rig) 
     made = plan(rig, migration, mode="failed")
     put(rig, "3 😀.mp4")
     rig.run(migration)
-    with pytest.raises(PlanChanged, match="1 more failed objects than planned"):
-        rig.prepare(migration, mode="failed", approve=made.digest)
-    assert rig.rows("select state, count(*) from results group by 1 order by 1") == [("failed", 2), ("registered", 1)]
+    told = rig.run(migration, mode="failed", approve=made.digest)
+    assert (told.counts.failed, told.counts.approval) == (1, {"approved": 1, "new_since_plan": 1})
     again = plan(rig, migration, mode="failed")
     assert rig.run(migration, mode="failed", approve=again.digest).counts.failed == 2
 
 
 def test_an_approved_run_takes_along_what_was_left_when_it_was_planned_and_no_more(rig: Rig) -> None:
-    put(rig, "a/1.mp4", "left/1.mp4", "later/1.mp4")
-    rig.discover(rig.prepare(prefixes=["left/"]))
-    migration = rig.migration(source={"prefixes": ["a/"]})
-    made = plan(rig, migration)
+    put(rig, "a/1.mp4", "left/1.mp4")
+    leave(rig, "left/")
+    made = plan(rig)
     assert (made.new, made.leftovers) == (1, 1)
-    rig.discover(rig.prepare(prefixes=["later/"]))
-    told = rig.run(migration, approve=made.digest)
+    put(rig, "later/1.mp4")
+    leave(rig, "later/")
+    told = rig.run(approve=made.digest)
     assert (told.error, sent(rig)) == (None, {"a/1.mp4", "left/1.mp4"})
-    rig.run(migration)
+    rig.run()
     assert len(sent(rig)) == 3
 
 
 def test_an_approved_run_that_was_interrupted_goes_on_when_it_is_approved_again(rig: Rig) -> None:
     rig.sandbox.generate(BUCKET, count=300, dirt=0)
     put(rig, "left/1.mp4")
-    rig.discover(rig.prepare(prefixes=["left/"]))
-    migration = rig.migration(source={"prefixes": ["archive/"]}, register={"calls_per_second": 5})
+    leave(rig, "left/")
+    migration = rig.migration(register={"calls_per_second": 5})
     made = plan(rig, migration)
     assert made.leftovers == 1
     first = rig.prepare(migration, approve=made.digest)
@@ -268,6 +302,32 @@ def work(rig: Rig, run: Run) -> Summary:
     return finish(store=rig.store, run_id=run.run_id)
 
 
+def test_a_digest_without_a_stored_yes_asks_in_airflow_and_is_a_recorded_yes_from_the_command_line(rig: Rig) -> None:
+    put(rig, "1.mp4")
+    made = plan(rig, asking(rig))
+    run = in_airflow(rig, asking(rig), approve=made.digest)
+    with pytest.raises(BadOption, match="nobody has approved"):
+        rig.register(run)
+    assert plan_run(rig, run).digest == made.digest
+    assert planning_run.plan_to_approve(rig.store, run.run_id) is not None
+    assert rig.calls() == 0
+    again = plan(rig, asking(rig))
+    assert rig.run(asking(rig), approve=again.digest).counts.registered == 1
+    record = rig.store.plan_of(again.run_id)
+    assert record is not None
+    assert (record.approved, record.decided_by) == (True, getpass.getuser())
+
+
+def test_a_rejected_plan_cannot_be_run_by_its_digest(rig: Rig) -> None:
+    put(rig, "1.mp4")
+    run = in_airflow(rig, asking(rig))
+    digest = plan_run(rig, run).digest
+    planning_run.decide(rig.store, run.run_id, approved=False, by="ada")
+    with pytest.raises(BadOption, match="ada rejected the plan"):
+        in_airflow(rig, asking(rig), "another night", approve=digest)
+    assert rig.rows("select count(*) from vod_migrate.work") == [(0,)]
+
+
 def test_by_hand_a_migration_that_requires_approval_needs_a_plan(rig: Rig) -> None:
     put(rig, "1.mp4")
     with pytest.raises(BadOption, match="vod-migrate plan FILE"):
@@ -292,7 +352,10 @@ def test_nothing_is_discovered_or_sent_before_a_person_has_said_yes(rig: Rig) ->
     told = work(rig, run)
     assert (told.error, told.plan, told.counts.registered) == (None, None, 1)
     # Planned again once it was approved, it stays what was approved.
-    assert plan_run(rig, run).decision.by == "ada"
+    assert plan_run(rig, run) == made
+    record = rig.store.plan_of(run.run_id)
+    assert record is not None
+    assert (record.approved, record.decided_by) == (True, "ada")
 
 
 @pytest.mark.parametrize(("by", "said"), [("ada", "rejected by ada"), ("", "nobody answered within 3 hours")])
@@ -325,10 +388,9 @@ def test_what_failed_stays_failed_until_sending_it_again_is_approved(rig: Rig) -
     assert plan(rig, migration, mode="failed", codes=["other_code"]).again == 0
     run = in_airflow(rig, migration, mode="failed", codes=["title_emoji"])
     assert plan_run(rig, run).again == 1
-    assert rig.rows("select state from results") == [("failed",)]
     planning_run.decide(rig.store, run.run_id, approved=True, by="ada")
     planning_run.decide(rig.store, run.run_id, approved=True, by="ada")
-    assert rig.rows("select state from results") == [("pending",)]
+    assert rig.results() == {"1 😀.mp4": ("failed", None, "title_emoji")}
     assert work(rig, run).counts.failed == 1
 
 

@@ -164,7 +164,7 @@ def test_what_cannot_be_resumed_is_said_so_with_the_way_on(rig: Any, sandbox: Sa
         resumed(rig, "nobody")
     with pytest.raises(BadOption, match=r"leave limit, mode, prefixes out; what may differ: calls_per_second"):
         resumed(rig, paused.run_id, mode="failed", prefixes=["a/"], limit=3)
-    with pytest.raises(BadOption, match="is one of 'nightly', not of 'other'"):
+    with pytest.raises(BadOption, match="belongs to 'nightly', not to 'other'"):
         resumed(rig, paused.run_id, rig.migration("other"))
     other = rig.prepare()
     with pytest.raises(BadOption, match="is under way: wait for its end, or pause it"):
@@ -186,3 +186,13 @@ def test_a_run_whose_process_was_killed_can_be_resumed_at_once(rig: Any, sandbox
     summary = finished(rig, resumed(rig, killed.run_id))
     assert (summary.state, summary.counts.registered) == ("succeeded", 20)
     assert rig.store.run(killed.run_id).state == "interrupted"
+
+
+def test_nobody_settles_a_run_of_another_migration_by_resuming_it(rig: Any, sandbox: Sandbox) -> None:
+    put(sandbox, "a", 3)
+    killed = rig.prepare()
+    rig.discover(killed)
+    rig.lapse(killed)
+    with pytest.raises(BadOption, match="belongs to 'nightly', not to 'other'"):
+        resumed(rig, killed.run_id, rig.migration("other"))
+    assert rig.store.run(killed.run_id).state == "running"

@@ -15,6 +15,7 @@ from urllib.parse import quote
 import httpx
 from databases import Databases
 from psycopg.conninfo import conninfo_to_dict
+from psycopg.rows import tuple_row
 from waiting import wait_for
 
 from demo.local_airflow import LocalAirflow, airflow_environment, local_airflow
@@ -24,6 +25,7 @@ from vod_migrate.sandbox.pytest_plugin import Sandbox
 REPOSITORY = Path(__file__).resolve().parents[2]
 USERS = {"admin": "admin", "editor": "user", "viewer": "viewer", "outsider": "user"}
 RUN_SECONDS = 240.0
+OBJECTS = "from vod_migrate.objects join vod_migrate.sources using (source_id)"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,18 +109,18 @@ class Stage:
 
     def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
         with self.store.connection() as connection:
-            return connection.execute(query.encode(), values).fetchall()
+            return connection.cursor(row_factory=tuple_row).execute(query.encode(), values).fetchall()
 
     def registered(self, bucket: str) -> dict[str, str]:
-        rows = self.rows("select key, media_id from results where bucket = %s and state = 'registered'", bucket)
+        rows = self.rows(f"select key, media_id {OBJECTS} where bucket = %s and registered and not gone", bucket)
         return dict(rows)
 
     def failed(self, bucket: str) -> set[str]:
-        return {key for (key,) in self.rows("select key from results where bucket = %s and state = 'failed'", bucket)}
+        return {key for (key,) in self.rows(f"select key {OBJECTS} where bucket = %s and not registered", bucket)}
 
-    def result_id(self, bucket: str) -> int:
-        """One of the results of a bucket, always the same."""
-        return int(self.rows("select min(result_id) from results where bucket = %s", bucket)[0][0])
+    def key(self, bucket: str) -> str:
+        """One of the objects of a bucket, always the same."""
+        return str(self.rows(f"select min(key) {OBJECTS} where bucket = %s", bucket)[0][0])
 
     def truth(self, bucket: str) -> dict[str, str]:
         return {key: one.media_id for key, one in self.sandbox.truth(bucket).items()}
@@ -130,8 +132,11 @@ class Stage:
         return int(self.sandbox.counters().get("RegisterMedia", {}).get("files", 0))
 
     def assert_nothing_is_held(self, bucket: str) -> None:
-        held = "select count(*) from results where bucket = %s and (state = 'pending' or claim_token is not null)"
-        assert self.rows(held, bucket) == [(0,)]
+        left = (
+            "select count(*) from vod_migrate.work join vod_migrate.queues using (queue_no, source_id) "
+            "join vod_migrate.sources using (source_id) where bucket = %s and gate = 'open'"
+        )
+        assert self.rows(left, bucket) == [(0,)]
 
     # The pages
 

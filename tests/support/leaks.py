@@ -57,14 +57,12 @@ def leaks_in_files(folder: Path) -> Iterator[str]:
 def leaks_in_database(url: str) -> list[str]:
     """Leaks in any row of any table."""
     with psycopg.connect(url) as connection:
-        tables = [
-            row[0] for row in connection.execute("select tablename from pg_tables where schemaname = 'vod_migrate'")
-        ]
+        tables = connection.execute(
+            "select schemaname, tablename from pg_tables where schemaname in ('public', 'vod_migrate')"
+        ).fetchall()
         found = []
-        for table in tables:
-            query = sql.SQL("select t::text from {} t where t::text ~ %s limit 3").format(
-                sql.Identifier("vod_migrate", table)
-            )
+        for schema, table in tables:
+            query = sql.SQL("select t::text from {} t where t::text ~ %s limit 3").format(sql.Identifier(schema, table))
             rows = connection.execute(query, (_for_postgres(),)).fetchall()
             found += [f"table {table}: {leak}" for row in rows for leak in leaks_in(row[0])]
         return found

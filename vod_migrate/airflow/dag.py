@@ -37,6 +37,10 @@ _RETRYING: dict[str, Any] = {
 }
 
 
+WORKING_RETRIES = 1_000
+"""A first night of 59 hours must survive any number of restarts of its workers, and each costs a try. What a retry cannot mend fails at once."""
+
+
 class MigrationGroup(TaskGroup):
     """The tasks of one migration inside another DAG."""
 
@@ -100,10 +104,11 @@ def _tasks(migration: Migration, *, group: TaskGroup | None, options: Mapping[st
     )
     report = ReportOperator(task_id="report", prepare_task_id=prepare.task_id, trigger_rule=TriggerRule.ALL_DONE)
     shared: dict[str, Any] = {"prepare_task_id": prepare.task_id, "connection_id": migration.connection}
-    working: list[BaseOperator] = [DiscoverOperator(task_id="discover", priority_weight=DISCOVER_PRIORITY, **shared)]
+    retrying = {**shared, "retries": WORKING_RETRIES}
+    working: list[BaseOperator] = [DiscoverOperator(task_id="discover", priority_weight=DISCOVER_PRIORITY, **retrying)]
     for number in range(1, migration.register_.workers + 1):
         slot = f"register_{number}"
-        working.append(RegisterOperator(task_id=slot, slot=slot, **shared))
+        working.append(RegisterOperator(task_id=slot, slot=slot, **retrying))
     if not migration.require_approval:
         prepare >> working >> report
         return

@@ -60,6 +60,8 @@ def check_gate(run: Run) -> None:
     """
     if run.options.dry_run:
         raise BadOption(f"run {run.run_id} only plans (dry_run): nothing is sent. Start another one without it")
+    if run.gate is Gate.DISCARDED:
+        raise BadOption(f"what run {run.run_id} would send was discarded, or its plan rejected: start another one")
     if run.gate is Gate.PLANNING:
         raise BadOption(
             f"require_approval is set, and nobody has approved what run {run.run_id} would do: nothing is sent. Clear the task "

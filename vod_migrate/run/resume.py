@@ -24,6 +24,11 @@ def resume(
 ) -> Run:
     """A new run over the rest of an earlier one, with that one's file."""
     before = owned_run(store, connection, options.resume or "")
+    if before.migration != migration.name:
+        # Before anything is settled: whoever may run one migration must not end a run of another one.
+        raise BadOption(
+            f"run {before.run_id} belongs to {before.migration!r}, not to {migration.name!r}: resume it there"
+        )
     if before.gate in (Gate.PLANNING, Gate.APPROVING):
         raise BadOption(
             f"resume: run {before.run_id} has sent nothing yet, since its plan was not approved, or its source not listed once more: run it "
@@ -51,7 +56,7 @@ def resume(
     if before.state == "running" and store.is_idle(before.run_id):
         finish(store=store, run_id=before.run_id)
         before = store.run(before.run_id)
-    check_resumable(store, before, migration)
+    check_resumable(store, before)
     run = store.prepare_run(
         asked, spec_digest=store.spec_digest(before.run_id), prefixes=[], whole=False, continues=before
     )
@@ -80,15 +85,13 @@ def resumed_options(store: Store, before: Run, given: RunOptions) -> RunOptions:
     return before.options.model_copy(update={**changed, "resume": before.run_id, "limit": room or before.options.limit})
 
 
-def check_resumable(store: Store, before: Run, migration: Migration) -> None:
+def check_resumable(store: Store, before: Run) -> None:
     """Refuses to resume a run where there is nothing to resume.
 
     Raises:
-        BadOption: the run is another migration's, has not ended, was ended for good, or has nothing left.
+        BadOption: the run has not ended, was ended for good, or has nothing left.
     """
     run_id = before.run_id
-    if before.migration != migration.name:
-        raise BadOption(f"run {run_id} is one of {before.migration!r}, not of {migration.name!r}: resume it there")
     if before.state == "running":
         raise BadOption(
             f"run {run_id} is under way: wait for its end, or pause it first with `vod-migrate pause {run_id}`"

@@ -55,7 +55,7 @@ def finish(*, store: Store, run_id: str) -> Summary:
     """Gives the run its verdict, from what is recorded."""
     run = store.run(run_id)
     plan = store.plan_of(run_id)
-    if run.gate is Gate.PLANNING and plan is not None:
+    if plan is not None and not plan.approved:
         return _planned(store, run, Plan.from_json(dict(plan.body)))
     if run.stop_code is StopCode.THRESHOLD:
         store.settle_alone(run)
