@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import psycopg
 from stage import stage
@@ -38,52 +39,71 @@ BIG = "archive_01"
 AT_ONCE = 250_000
 BETWEEN_CALLS = 0.021  # seconds
 
-_RUNS = """
-    insert into runs (run_id, account, migration, bucket, mode, options, spec, spec_digest, origin, dag_id, dag_run_id, task_group,
-                      state, created_at, alive_at, finished_at, summary)
-    select m.name || '-' || n, 'default', m.name, 'media-archive', 'new', '{}', jsonb_set(%(spec)s::jsonb, '{name}', to_jsonb(m.name)), '',
-           'airflow', 'vod_backfill__' || m.name, 'scheduled__' || n, '', 'succeeded', %(begin)s - n * interval '1 day',
-           %(begin)s - n * interval '1 day', %(begin)s - n * interval '1 day' + interval '3 hours',
-           '{"counts": {"pending": 0, "unknown": 0}}'
-    from (select 'archive_' || lpad(i::text, 2, '0') as name from generate_series(1, %(migrations)s) i) m,
-         generate_series(0, %(nights)s - 1) n
+_BEGINNINGS = (
+    """insert into vod_migrate.migrations (account, name)
+       select 'default', 'archive_' || lpad(i::text, 2, '0') from generate_series(1, %(migrations)s) i""",
+    "insert into vod_migrate.sources (account, bucket) select 'default', name from vod_migrate.migrations order by migration_id",
+    """insert into vod_migrate.migration_dags (migration_id, dag_id)
+       select migration_id, 'vod_backfill__' || name from vod_migrate.migrations""",
+    """insert into vod_migrate.queues (migration_id, source_id, mode, gate)
+       select m, m, 'new', case n when 0 then 'open' else 'done' end
+       from generate_series(1, %(migrations)s) m, generate_series(0, %(nights)s - 1) n""",
+    """insert into vod_migrate.runs (run_id, migration_id, source_id, queue_no, region, mode, options, spec, spec_digest, origin, dag_id,
+                                     dag_run_id, task_group, state, created_at, finished_at, summary)
+       select m.name || '-' || n, migration_id, migration_id, (migration_id - 1) * %(nights)s + n + 1, 'cn-shanghai', 'new', '{}',
+              jsonb_set(%(spec)s::jsonb, '{name}', to_jsonb(m.name)), '', 'airflow', 'vod_backfill__' || m.name, 'scheduled__' || n, '',
+              'succeeded', %(begin)s - n * interval '1 day', %(begin)s - n * interval '1 day' + interval '3 hours',
+              '{"counts": {"pending": 0, "unknown": 0}}'
+       from vod_migrate.migrations m, generate_series(0, %(nights)s - 1) n order by migration_id, n""",
+    "update vod_migrate.runs set state = 'running', finished_at = null, summary = null where run_id = %(run)s",
+    "insert into vod_migrate.quotas (account, api, rate) values ('default', 'RegisterMedia', 47)",
+    """insert into vod_migrate.blocks (queue_no, objects)
+       select (m - 1) * %(nights)s + 1, 500 from generate_series(1, %(migrations)s) m""",
+)
+# One object in five belongs to one of the smaller migrations; one in fifty has failed, one in a hundred waits, one in a thousand is gone.
+_MADE = """
+    (select i, m, (m - 1) * %(nights)s + 1 as queue, (i %% 1000) || '/采访 ' || lpad(i::text, 9, '0') || '.mp4' as key
+     from (select i, case when i %% 5 > 0 then 1 else 2 + i / 5 %% (%(migrations)s - 1) end as m
+           from generate_series(%(first)s::int, %(last)s::int) i) numbered) made
 """
-_RUNNING = """
-    update runs set state = 'running', finished_at = null, summary = null, origin = 'airflow', alive_at = now()
-    where run_id = %(run)s
-"""
-# One object in five belongs to one of the smaller migrations; one in fifty has failed, one in a hundred waits.
-_RESULTS = """
-    insert into results (account, bucket, key, migration, size, etag, last_modified, storage_class, state, media_id, new_register, code,
-                         message, request_id, description, attempts, queued_run, settled_run, registered_at)
-    select 'default', 'media-archive', name || '/' || (i %% 1000) || '/采访 ' || lpad(i::text, 9, '0') || '.mp4', name, i, md5(i::text),
-           %(begin)s, 'Standard', state, case when state in ('registered', 'gone') then md5('media' || i) end,
-           case when state = 'registered' then true end,
-           case when state = 'failed' then 'Code.' || (i / 50 %% 12) end, case when state = 'failed' then 'the service says no' end,
-           md5('request' || i / 10), jsonb_build_object('Title', '采访 ' || i), 1, name || '-0', name || '-0',
-           case when state = 'registered' then %(begin)s end
-    from (select i, case when i %% 5 > 0 then %(big)s else 'archive_' || lpad((2 + i / 5 %% (%(migrations)s - 1))::text, 2, '0') end as name,
-                 case when i %% 50 = 7 then 'failed' when i %% 100 = 11 then 'pending' when i %% 1000 = 13 then 'gone' else 'registered' end
-                   as state
-          from generate_series(%(first)s::int, %(last)s::int) i) made
-"""
-_CALLS = """
-    insert into calls (call_id, run_id, worker, api, started_at, seconds, answer, http_status, request_id, files)
-    select md5('call' || i)::uuid, %(run)s, 'host:1/one', 'RegisterMedia', %(begin)s + i * %(between)s * interval '1 second', 0.2,
-           case when i %% 500 = 3 then 'throttled' else 'ok' end, 200, md5('request' || i), 10
-    from generate_series(%(first)s::int, %(last)s::int) i
-"""
-_OUTCOMES = """
-    insert into outcomes (result_id, call_id, run_id, outcome, code, recorded_at)
-    select result_id, md5('call' || size / 10)::uuid, queued_run, state, code, %(begin)s from results
-    where result_id between %(first)s and %(last)s and state in ('registered', 'failed')
-"""
+_PARTS = (
+    f"""insert into vod_migrate.objects (source_id, migration_id, run_no, registered, gone, new_register, size, last_modified, call_id, key,
+                                         etag, storage_class, media_id, sent, code, message)
+        select m, m, (select run_no from vod_migrate.runs where queue_no = queue), i %% 50 <> 7, i %% 1000 = 13, i %% 50 <> 7 or null, i,
+               %(begin)s, i / 10, key, md5(i::text), 'Standard', case when i %% 50 <> 7 then md5('media' || i) end,
+               jsonb_build_object('Title', '采访 ' || i), case when i %% 50 = 7 then 'Code.' || (i / 50 %% 12) end,
+               case when i %% 50 = 7 then 'the service says no' end
+        from {_MADE} where i %% 100 <> 11""",  # noqa: S608 - our own text
+    f"""insert into vod_migrate.work (source_id, queue_no, block_id, key, size, etag, last_modified, storage_class)
+        select m, queue, (select min(block_id) from vod_migrate.blocks where queue_no = queue), key, i, md5(i::text), %(begin)s, 'Standard'
+        from {_MADE} where i %% 100 = 11""",  # noqa: S608 - our own text
+    f"""insert into vod_migrate.events (source_id, run_no, call_id, what, key, code, message)
+        select m, (select run_no from vod_migrate.runs where queue_no = queue), i / 10, 'failed', key, 'Code.' || (i / 50 %% 12),
+               'the service says no'
+        from {_MADE} where i %% 50 = 7""",  # noqa: S608 - our own text
+    """insert into vod_migrate.calls (call_id, run_no, worker_no, started_at, seconds, answer, http_status, request_id, files)
+       select i / 10, 1, 1, %(begin)s + i / 10 * %(between)s * interval '1 second', 0.2,
+              case when i / 10 %% 500 = 3 then 'throttled' else 'ok' end, 200, md5('request' || i), 10
+       from generate_series(%(first)s::int, %(last)s::int) i where i %% 10 = 0""",
+)
+_ENDINGS = (
+    """insert into vod_migrate.rates (run_no, stretch, worker_no, answer, calls, files)
+       select run_no, floor(extract(epoch from started_at) / 5), worker_no, answer, count(*), sum(files)
+       from vod_migrate.calls group by 1, 2, 3, 4""",
+    """insert into vod_migrate.counts (run_no, worker_no, outcome, code, objects)
+       select run_no, 1, case when registered then 'registered' else 'failed' end, coalesce(code, ''), count(*)
+       from vod_migrate.objects group by 1, 3, 4""",
+    """insert into vod_migrate.totals (migration_id, worker_no, state, code, objects)
+       select migration_id, 1, case when gone then 'gone' when registered then 'registered' else 'failed' end, coalesce(code, ''), count(*)
+       from vod_migrate.objects group by 1, 3, 4""",
+    "vacuum analyze",
+)
 
 
 def fill(url: str, results: int) -> None:
-    """Makes the rows, through the triggers that keep the totals."""
+    """Makes the rows as runs would leave them; each migration has a bucket of its own."""
     spec = parse_migration(
-        {"name": BIG, "source": {"bucket": "media-archive"}, "register": {"template_group_id": "VOD_NO_TRANSCODE"}},
+        {"name": BIG, "source": {"bucket": "archive"}, "register": {"template_group_id": "VOD_NO_TRANSCODE"}},
         origin="benchmark",
     )
     facts: dict[str, Any] = {
@@ -91,26 +111,25 @@ def fill(url: str, results: int) -> None:
         "nights": NIGHTS,
         "begin": dt.datetime.now(dt.UTC) - dt.timedelta(seconds=results / 10 * BETWEEN_CALLS),
         "between": BETWEEN_CALLS,
-        "big": BIG,
         "run": f"{BIG}-0",
         "spec": spec.model_dump_json(by_alias=True),
     }
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("set synchronous_commit to off")
-        connection.execute(_RUNS.encode(), facts)
-        connection.execute(_RUNNING.encode(), facts)
-        connection.execute("insert into quotas (account, api, rate) values ('default', 'RegisterMedia', 47)")
-        for query, rows in ((_RESULTS, results), (_CALLS, results // 10), (_OUTCOMES, results)):
-            for first in range(0, rows, AT_ONCE):
-                last = min(rows, first + AT_ONCE) - (0 if query is _OUTCOMES else 1)
-                connection.execute(query.encode(), facts | {"first": first + (query is _OUTCOMES), "last": last})
-        connection.execute("vacuum analyze")
+        for query in _BEGINNINGS:
+            connection.execute(query.encode(), facts if "%" in query else None)
+        for query in _PARTS:
+            for first in range(1, results + 1, AT_ONCE):
+                part = {"first": first, "last": min(results, first + AT_ONCE - 1)}
+                connection.execute(query.encode(), facts | part)
+        for query in _ENDINGS:
+            connection.execute(query.encode())
 
 
 def reads(store: Store) -> Iterator[tuple[str, Callable[[], Any]]]:
     """What the pages read, each as a name and a read."""
     everything, viewer = None, frozenset({f"vod_backfill__{BIG}", "vod_backfill__archive_17"})
-    middle = PageCursor(migration=BIG, account="default", key=f"{BIG}/5", result_id=0)
+    middle = PageCursor(migration=BIG, account="default", bucket=BIG, key="5")
     page = find_objects(store, read_search(), readable=viewer, after=middle)
     some = page.lines[7]
     media = next(line.media_id for line in page.lines if line.media_id)
@@ -120,7 +139,7 @@ def reads(store: Store) -> Iterator[tuple[str, Callable[[], Any]]]:
     yield "objects, first page", lambda: find_objects(store, read_search(), readable=everything)
     yield "objects, deep inside", lambda: find_objects(store, read_search(), readable=viewer, after=middle)
     yield "objects, the page before", lambda: find_objects(store, read_search(), readable=viewer, before=middle)
-    yield "objects, by prefix", lambda: find_objects(store, read_search(f"{BIG}/77/"), readable=viewer)
+    yield "objects, by prefix", lambda: find_objects(store, read_search("77/"), readable=viewer)
     yield (
         "objects, by a prefix that none has",
         lambda: find_objects(store, read_search("nowhere/"), readable=everything),
@@ -129,7 +148,7 @@ def reads(store: Store) -> Iterator[tuple[str, Callable[[], Any]]]:
     yield "objects, by code", lambda: find_objects(store, read_search(code="Code.3"), readable=viewer, after=middle)
     yield "objects, by MediaId", lambda: find_objects(store, read_search(str(media)), readable=viewer)
     yield "codes to choose from", lambda: found_codes(store, readable=everything)
-    yield "one object", lambda: object_history(store, some.result_id, readable=viewer)
+    yield "one object", lambda: object_history(store, some.account, some.bucket, some.key, readable=viewer)
     yield "runs of a DAG", lambda: runs_of_dag(store, f"vod_backfill__{BIG}", readable=viewer)
     yield (
         "run of a DAG run",
@@ -153,10 +172,10 @@ PAGES = {
     "migrations": "migrations",
     "a migration": f"migration?name={BIG}&account=default",
     "objects": "objects",
-    "objects, by prefix": f"objects?q={BIG}/77/",
+    "objects, by prefix": "objects?q=77/",
     "objects, failed": "objects?state=failed",
-    "objects, deep inside": f"objects?after={PageCursor(migration=BIG, account='default', key=f'{BIG}/5', result_id=0).token()}",
-    "one object": "objects/4711",
+    "objects, deep inside": f"objects?after={PageCursor(migration=BIG, account='default', bucket=BIG, key='5').token()}",
+    "one object": f"object?account=default&bucket={BIG}&key={quote('711/采访 000004711.mp4')}",
     "runs of a DAG": f"dags/vod_backfill__{BIG}",
     "the run with 4 of 5 objects": f"dags/vod_backfill__{BIG}/runs/scheduled__0",
     "its live part": f"runs/{BIG}-0/live",
@@ -208,12 +227,9 @@ def main() -> None:
             print(f"made {options.results:,} results in {time.monotonic() - began:.0f} s")
         with Store.open(url) as store:
             with store.connection() as connection:
-                row = connection.execute(
-                    "select version(), pg_size_pretty(pg_database_size(current_database()))"
-                ).fetchone()
-            print(
-                f"{row[0].split(' on ')[0] if row else ''}, {row[1] if row else ''}; {_machine()}, load {os.getloadavg()[0]:.1f}"
-            )
+                query = "select version() as version, pg_size_pretty(pg_database_size(current_database())) as size"
+                row = connection.execute(query).fetchone() or {}
+            print(f"{row['version'].split(' on ')[0]}, {row['size']}; {_machine()}, load {os.getloadavg()[0]:.1f}")
             print("| read | median | slowest |\n|---|---|---|")
             for name, read in reads(store):
                 median, slowest = measured(read, options.times)

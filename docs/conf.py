@@ -35,13 +35,15 @@ NAVIGATION = {
         "reference/glossary",
     ],
     "Discussion": [
+        "discussion/architecture",
         "discussion/quota",
         "discussion/claims-and-crashes",
         "discussion/unknowns",
+        "decisions/index",
     ],
-    "Project": ["/README", "/CONTRIBUTING", "/CHANGELOG"],
+    "Project": ["/README", "/CONTRIBUTING", "/SECURITY", "/CHANGELOG"],
 }
-"""The side bar: pages under docs/, or from the top folder."""
+"""The side bar: pages under docs/, or from the top folder. The records of decisions are listed by their index."""
 
 project = "vod-migrate"
 project_copyright = "the vod-migrate authors"
@@ -76,6 +78,8 @@ def _add_navigation(_app: Any, page: str, source: list[str]) -> None:
     # Not in the file, because other readers of Markdown would show it as code.
     if page == root_doc:
         source[0] += "".join(toctree(title, pages) for title, pages in NAVIGATION.items())
+    if page == "docs/decisions/index":
+        source[0] += toctree("Decisions", sorted(path.stem for path in Path(__file__).parent.glob("decisions/0*.md")))
 
 
 def setup(app: Any) -> None:

@@ -1,8 +1,11 @@
-"""The pages of vod-migrate, for an Airflow that loads plugins from this folder; the code is in `vod_migrate.airflow.pages`.
+"""The pages of vod-migrate, for an Airflow that has the package on its path but not installed.
 
-The installed package registers the same plugin by its entry point `airflow.plugins`; Airflow skips the second of one name.
+An installed package brings them by its entry point `airflow.plugins`; Airflow would report the second of one name as an error.
 """
 
-from vod_migrate.airflow.pages.plugin import VodReports
+from importlib.metadata import entry_points
 
-__all__ = ["VodReports"]
+if not entry_points(group="airflow.plugins", name="vod_migrate_pages"):
+    from vod_migrate.airflow.pages.plugin import VodReports
+
+    __all__ = ["VodReports"]

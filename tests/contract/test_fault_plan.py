@@ -1,4 +1,4 @@
-"""The fault plan: what it strikes and how often, the same every time; and what a plan that cannot be is told."""
+"""The fault plan: what it hits and how often, the same every time; and the messages of a plan that is rejected."""
 
 from __future__ import annotations
 
@@ -273,24 +273,24 @@ BAD = [
     ([{"kind": "reset", "rat": 1}], "faults.0.rat: Extra inputs are not permitted (it is 1)"),
     ([{"kind": "reset", "times": 0}], "times: Input should be greater than or equal to 1 (it is 0)"),
     ([{"kind": "reset", "at_byte": -1}], "give a number of bytes from 0 on, or any (it is -1)"),
-    ([{"kind": "reset", "at_byte": 5, "when": "before"}], "when is 'before', but a reset within the answer"),
+    ([{"kind": "reset", "at_byte": 5, "when": "before"}], "when is 'before', but a reset within the reply"),
     (
         [{"kind": "reset"}, {"kind": "timeout", "at_byte": 5}],
-        "faults.1: at_byte is given, but timeout has no use for it",
+        "faults.1: at_byte does not apply to timeout",
     ),
     (
         [{"kind": "html_502", "seconds": 5}],
-        "seconds is given, but html_502 has no use for it: leave it out (latency, timeout",
+        "seconds does not apply to html_502: leave it out (it applies to latency, timeout",
     ),
-    ([{"kind": "throttle", "when": "after"}], "throttle never has an effect: leave it out"),
-    ([{"kind": "url_form", "when": "before"}], "url_form always strikes after the effect: leave it out"),
+    ([{"kind": "throttle", "when": "after"}], "throttle never has an effect; leave it out"),
+    ([{"kind": "url_form", "when": "before"}], "url_form always hits after the effect; leave it out"),
     ([{"kind": "url_form", "form": "decodet"}], "form is 'decodet': did you mean 'decoded'?"),
     ([{"kind": "reset", "form": "hard"}], "form is 'hard', but reset has no forms: leave it out"),
     ([{"kind": "reset", "api": "RegisterMedai"}], "api: the sandbox has no such API: did you mean 'RegisterMedia'?"),
-    ([{"kind": "url_form", "api": "ListObjects"}], "api is 'ListObjects', but url_form strikes RegisterMedia only"),
+    ([{"kind": "url_form", "api": "ListObjects"}], "api is 'ListObjects', but url_form applies only to RegisterMedia"),
     ([{"kind": "reset", "from": 5, "until": 5}], "until is 5, which is not after from (5): make it larger"),
     ([{"kind": "error"}], "code is missing: an error needs one, such as code: InternalError"),
-    ([{"kind": "error", "code": "Odd"}], "status is missing: code 'Odd' has none of its own here"),
+    ([{"kind": "error", "code": "Odd"}], "status is missing: code 'Odd' has no default status"),
     (
         [{"kind": "error", "code": "Odd", "status": 200}],
         "status: Input should be greater than or equal to 400 (it is 200)",

@@ -49,6 +49,7 @@ def invoke(sandbox: Sandbox, *arguments: str) -> Any:
     return result.output
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
 def test_the_process_says_when_it_is_ready_and_stops_within_a_second(tmp_path: Path, stop: signal.Signals) -> None:
     ready_file = tmp_path / "ready.json"
@@ -121,7 +122,7 @@ def test_a_bad_file_is_one_message_that_names_the_field(tmp_path: Path, text: st
     ("text", "words"),
     [
         ("buckets: [{name: abc, account: '9'}]", "There is no account '9'"),
-        ("accounts: [{uid: '1'}, {uid: '2'}]", "Access key LTAI-sandbox is account 1's"),
+        ("accounts: [{uid: '1'}, {uid: '2'}]", "Access key LTAI-sandbox belongs to account 1"),
         ("accounts: [{uid: '1', categories: [{name: n, parent: 7}]}]", "category 7 does not exist"),
     ],
 )

@@ -184,8 +184,9 @@ def test_the_page_of_a_dag_says_what_its_file_says() -> None:
 class Xcom:
     """What a task pulls and pushes."""
 
-    def __init__(self, run_id: str) -> None:
+    def __init__(self, run_id: str, *, try_number: int = 1) -> None:
         self.run_id = run_id
+        self.try_number = try_number
         self.pushed: dict[str, Any] = {}
 
     def xcom_pull(self, **_: Any) -> str:
@@ -228,3 +229,32 @@ def test_a_run_is_resumed_by_its_id_in_the_trigger_form(urls: dict[str, str]) ->
         run = store.run(resumed)
         assert (run.local_date, run.options.resume) == (dt.date(2026, 1, 2), before)
         assert [scan.prefix for scan in store.open_scans(resumed)] == ["in/2026-01-02/"]
+
+
+@pytest.mark.parametrize("other", ["another DAG", "another migration"])
+def test_a_run_of_another_dag_is_neither_resumed_nor_settled(urls: dict[str, str], other: str) -> None:
+    theirs = context(f"theirs: {other}")
+    theirs["dag_run"].dag_id = "somebody_elses"
+    before = prepare_operator(name="nights" if other == "another DAG" else "days").execute(theirs)
+    with Store.open(urls["ready"]) as store, store.connection() as connection:
+        connection.execute("update runs set alive_at = now() - interval '1 hour' where run_id = %s", (before,))
+    with pytest.raises(AirflowFailException, match="the DAG vod_backfill__nights has no run"):
+        prepare_operator().execute(context(f"resumed: {other}", start=None, conf={"resume": before}))
+    with Store.open(urls["ready"]) as store:
+        assert store.run(before).state == "running"
+
+
+def test_tasks_that_work_for_days_survive_any_number_of_restarts() -> None:
+    dag = migration_dag(migration(require_approval=True), "dags/migrations/nights.yaml")
+    for name in ("plan", "discover", "register_1"):
+        task = dag.get_task(name)
+        assert (task.retries, task.max_retry_delay) == (10_000, dt.timedelta(minutes=5))
+    assert dag.get_task("report").retries == 3
+
+
+@pytest.mark.parametrize(("tries", "ends"), [(1, False), (19, False), (20, True), (500, True)])
+def test_a_bug_is_not_tried_again_for_ever(monkeypatch: pytest.MonkeyPatch, tries: int, *, ends: bool) -> None:
+    task: Any = migration_dag(migration(), "dags/migrations/nights.yaml").get_task("register_1")
+    monkeypatch.setattr(type(task), "work", lambda *_: {}["missing"])
+    with pytest.raises(AirflowFailException if ends else KeyError, match="missing"):
+        task.execute({"ti": Xcom("any", try_number=tries)})

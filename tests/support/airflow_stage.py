@@ -62,7 +62,7 @@ class Stage:
 
     def run_id(self, name: str, dag_run_id: str) -> str:
         """Our run's id."""
-        query = "select run_id from runs where dag_id = %s and dag_run_id = %s order by execution desc"
+        query = "select run_id from vod_migrate.runs where dag_id = %s and dag_run_id = %s order by execution desc"
         return str(self.rows(query, f"vod_backfill__{name}", dag_run_id)[0][0])
 
     # Tasks
@@ -108,8 +108,10 @@ class Stage:
     # What was registered
 
     def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
-        with self.store.connection() as connection:
-            return connection.cursor(row_factory=tuple_row).execute(query.encode(), values).fetchall()
+        # With the store's patience: the database may have just been away.
+        return self.store._do(
+            lambda connection: connection.cursor(row_factory=tuple_row).execute(query.encode(), values).fetchall()
+        )
 
     def registered(self, bucket: str) -> dict[str, str]:
         rows = self.rows(f"select key, media_id {OBJECTS} where bucket = %s and registered and not gone", bucket)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import os
+import json
+import random
 import threading
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Self
+from typing import Any, Self
+
+from generated_replies import CODES, ODD
 
 from vod_migrate.cloud.connection import connection_from_fields
 from vod_migrate.media import Batch, Reply
 from vod_migrate.migration.registration import Register
 from vod_migrate.register.client import RegisterMediaClient
-
-PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +23,26 @@ class Answer:
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
 
+    @classmethod
+    def of(cls, body: Any, status: int = 200, **headers: str) -> Self:
+        """body: bytes, or what is sent as JSON; the names of headers with _ for -."""
+        raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+        return cls(body=raw, status=status, headers={name.replace("_", "-"): value for name, value in headers.items()})
+
+    @classmethod
+    def any(cls, dice: random.Random, body: Any) -> Self:
+        """A body, or an error, with some bytes changed and a status and headers that need not fit it."""
+        if dice.random() < 0.3:
+            body = {"Code": dice.choice(CODES), "Message": dice.choice([*CODES, *ODD]), "RequestId": dice.choice(ODD)}
+        raw = bytearray(json.dumps(body).encode())
+        for _ in range(dice.choice([0, 0, 0, 1, 3, 50])):
+            place = dice.randrange(len(raw) + 1)
+            raw[place : place + dice.choice([0, 1, 2, 500])] = dice.randbytes(dice.choice([0, 1, 2]))
+        raw = dice.choice([raw, raw, raw, raw[: len(raw) // 2], b"[" * 100_000, b"\xff\xfe" + raw])
+        status = dice.choice([200, 200, 200, 200, 201, 302, 400, 403, 404, 414, 429, 500, 502, 503])
+        headers = dice.choice([{}, {}, {"x-acs-retry-after": dice.choice(["5", "-1", "x", ""])}])
+        return cls(body=bytes(raw), status=status, headers=headers)
+
 
 class ScriptedVod:
     """Sends batches through the real SDK and has each answered as told."""
@@ -29,7 +50,6 @@ class ScriptedVod:
     def __init__(self) -> None:
         self._answer = Answer(body=b"")
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._proxies = {name: os.environ.pop(name) for name in PROXIES if name in os.environ}
 
     def __enter__(self) -> Self:
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
@@ -48,7 +68,6 @@ class ScriptedVod:
     def __exit__(self, *_: object) -> None:
         self._server.shutdown()
         self._server.server_close()
-        os.environ.update(self._proxies)
 
     def ask(self, sent: Batch, answer: Answer) -> Reply:
         self._answer = answer

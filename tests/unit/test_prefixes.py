@@ -9,12 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from vod_migrate import errors
-from vod_migrate.errors import BadOption, RegisterError, RunStopped, SourceError, VodMigrateError
+from vod_migrate.errors import BadOption
 from vod_migrate.migration.loader import parse_migration
 from vod_migrate.migration.model import Migration
 from vod_migrate.migration.options import parse_options
-from vod_migrate.results.stop import error_named, stop_error
 from vod_migrate.run.request import _disjoint, _prefixes
 
 DAY = dt.date(2024, 2, 29)
@@ -93,37 +91,3 @@ def test_disjoint_prefixes_cover_the_same_keys_and_none_twice(prefixes: list[str
     for one in kept:
         assert one in prefixes
         assert not any(other.startswith(one) for other in kept if other != one)
-
-
-@pytest.mark.parametrize(
-    ("code", "fallback", "kind"),
-    [
-        ("ThresholdPassed", RunStopped, errors.ThresholdPassed),
-        ("Denied", RunStopped, errors.Denied),
-        ("ListingBroken", SourceError, errors.ListingBroken),
-        ("NoSuchError", SourceError, SourceError),
-        ("Retryable", SourceError, SourceError),
-        ("ClassVar", RunStopped, RunStopped),
-        ("", RunStopped, RunStopped),
-        (None, SourceError, SourceError),
-    ],
-)
-def test_a_recorded_code_names_its_error_again(
-    code: str | None, fallback: type[VodMigrateError], kind: type[VodMigrateError]
-) -> None:
-    assert error_named(code, fallback) is kind
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        name
-        for name in errors.__all__
-        if issubclass(getattr(errors, name), RunStopped | RegisterError) and name != "RegisterError"
-    ],
-)
-def test_every_error_that_stops_a_run_is_the_same_error_to_those_who_come_later(name: str) -> None:
-    kind = getattr(errors, name)
-    again = stop_error(name, "because")
-    assert (type(again), str(again), again.exit_code) == (kind, "because", kind.exit_code)
-    assert str(stop_error(name, None)) == name

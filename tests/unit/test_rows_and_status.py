@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import replace
 
 import pytest
 
 from vod_migrate.report.status import render_status
-from vod_migrate.results.scan import Scan, SelectedPage
+from vod_migrate.results.scan import Scan, ScanKind, SelectedPage
 from vod_migrate.results.summary import RunCounts
 
 SCAN = Scan(scan_id=1, prefix="a/", whole=True)
@@ -22,11 +23,11 @@ def test_a_scan_adds_up_its_pages_and_keeps_the_last_key_over_an_empty_one() -> 
     second = first.after(listing(cursor="u"), {}, over_limit=[])
     last = second.after(listing("a/3", "a/4", extension=1, empty=1), {"queued": 1}, over_limit=[])
     assert (first.cursor, first.last_key) == ("t", "a/2")
-    assert (second.cursor, second.last_key, second.pages) == ("u", "a/2", 2)
-    assert (last.cursor, last.last_key, last.pages, last.listed) == (None, "a/4", 3, 4)
+    assert (second.cursor, second.last_key, second.page_no) == ("u", "a/2", 2)
+    assert (last.cursor, last.last_key, last.page_no, last.listed) == (None, "a/4", 3, 4)
     assert (last.counts, last.left_out) == ({"queued": 2}, {"extension": 2, "empty": 1})
     assert not last.limited
-    assert (SCAN.pages, SCAN.counts) == (0, {})
+    assert (SCAN.page_no, SCAN.counts) == (0, {})
 
 
 def test_a_page_beyond_the_limit_ends_the_scan_and_counts_what_it_left_out() -> None:
@@ -35,24 +36,34 @@ def test_a_page_beyond_the_limit_ends_the_scan_and_counts_what_it_left_out() -> 
     assert cut.left_out == {"limit": 1}
 
 
+def scan(listed: int, counts: dict[str, int], left_out: dict[str, int], kind: ScanKind = ScanKind.PREFIX) -> Scan:
+    return replace(SCAN, listed=listed, counts=counts, left_out=left_out, kind=kind)
+
+
 def test_counts_come_from_all_scans_calls_and_outcomes_of_a_run() -> None:
     counts = RunCounts.from_rows(
-        outcomes={"registered": 5, "already_registered": 2, "failed": 1, "retry": 9},
+        outcomes={"registered": 5, "already_registered": 2, "failed": 1},
         calls={"ok": 3, "throttled": 2, "transient": 1},
-        pending=(4, 1),
+        pending=4,
+        unknown=1,
         scans=[
-            (10, {"unchanged": 2, "changed": 1}, {"extension": 1}),
-            (5, {"unchanged": 1, "gone": 3, "owned_elsewhere": 1}, {"empty": 1, "extension": 1}),
+            scan(10, {"unchanged": 2, "changed": 1}, {"extension": 1}),
+            scan(5, {"unchanged": 1, "gone": 3, "owned_elsewhere": 1}, {"empty": 1, "extension": 1}),
+            scan(7, {"queued": 3, "queued_again": 1, "unchanged": 1}, {"excluded": 2}, ScanKind.LEFTOVERS),
+            scan(4, {"approved": 3, "vanished": 1}, {}, ScanKind.APPROVAL),
         ],
     )
     assert (counts.discovered, counts.calls, counts.throttled, counts.settled) == (15, 6, 2, 8)
     assert (counts.unchanged, counts.changed, counts.gone, counts.owned_elsewhere) == (3, 1, 3, 1)
     assert (counts.pending, counts.unknown) == (4, 1)
+    assert (counts.leftovers, counts.leftovers_left_out) == (4, {"excluded": 2, "unchanged": 1})
     assert list(counts.left_out.items()) == [("empty", 1), ("extension", 2)]
+    assert (counts.leftovers, counts.leftovers_left_out) == (4, {"excluded": 2, "unchanged": 1})
+    assert counts.approval == {"approved": 3, "vanished": 1}
 
 
 def test_a_run_without_scans_has_no_discovered_objects() -> None:
-    assert RunCounts.from_rows(outcomes={}, calls={}, pending=(0, 0), scans=[]) == RunCounts()
+    assert RunCounts.from_rows(outcomes={}, calls={}, pending=0, unknown=0, scans=[]) == RunCounts()
 
 
 def test_the_json_of_counts_names_every_number_but_the_calls() -> None:

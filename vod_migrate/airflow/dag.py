@@ -24,21 +24,19 @@ FIRST_DATE = dt.date(2020, 1, 1)
 """How far back a backfill may go where the file does not say."""
 
 ACTIVE_RUNS = 3
-"""Nightly runs side by side, so that a long first night blocks no later one; runs are safe beside each other anyway."""
+"""Nightly runs side by side, so that a long first night does not block the next ones; runs are safe beside each other."""
 
 DISCOVER_PRIORITY = 10
-"""Above register's 1: registering waits for discovering, so it must not be the one that takes the last slot."""
+"""Above register's 1: registering waits for discovery, so it must not take the last slot."""
 
 _RETRYING: dict[str, Any] = {
     "retries": 3,
     "retry_delay": dt.timedelta(seconds=30),
     "retry_exponential_backoff": 2.0,
-    "max_retry_delay": dt.timedelta(minutes=10),
+    "max_retry_delay": dt.timedelta(minutes=5),
 }
-
-
-WORKING_RETRIES = 1_000
-"""A first night of 59 hours must survive any number of restarts of its workers, and each costs a try. What a retry cannot mend fails at once."""
+WORKING_RETRIES = 10_000
+"""Of the tasks that work for hours or days: each restart of an Airflow worker costs a try. What a retry cannot mend fails at once."""
 
 
 class MigrationGroup(TaskGroup):
@@ -49,7 +47,7 @@ class MigrationGroup(TaskGroup):
         """The run's summary, for a task after the group: what `vod-migrate run --json` prints, as a dict."""
         report = self.children[f"{self.group_id}.report"]
         if not isinstance(report, ReportOperator):
-            raise TypeError(f"{report.node_id} is no report: the group was changed")
+            raise TypeError(f"{report.node_id} is not a report: the group was changed")
         return report.output
 
 
@@ -103,16 +101,19 @@ def _tasks(migration: Migration, *, group: TaskGroup | None, options: Mapping[st
         options=options,
     )
     report = ReportOperator(task_id="report", prepare_task_id=prepare.task_id, trigger_rule=TriggerRule.ALL_DONE)
-    shared: dict[str, Any] = {"prepare_task_id": prepare.task_id, "connection_id": migration.connection}
-    retrying = {**shared, "retries": WORKING_RETRIES}
-    working: list[BaseOperator] = [DiscoverOperator(task_id="discover", priority_weight=DISCOVER_PRIORITY, **retrying)]
+    shared: dict[str, Any] = {
+        "prepare_task_id": prepare.task_id,
+        "connection_id": migration.connection,
+        "retries": WORKING_RETRIES,
+    }
+    working: list[BaseOperator] = [DiscoverOperator(task_id="discover", priority_weight=DISCOVER_PRIORITY, **shared)]
     for number in range(1, migration.register_.workers + 1):
         slot = f"register_{number}"
-        working.append(RegisterOperator(task_id=slot, slot=slot, **retrying))
+        working.append(RegisterOperator(task_id=slot, slot=slot, **shared))
     if not migration.require_approval:
         prepare >> working >> report
         return
-    from vod_migrate.airflow.approval import ApproveOperator  # noqa: PLC0415 - only where somebody is asked
+    from vod_migrate.airflow.approval import ApproveOperator  # noqa: PLC0415 - needs the provider `standard`
 
     plan = PlanOperator(task_id="plan", **shared)
     approve = ApproveOperator(

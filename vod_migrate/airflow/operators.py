@@ -1,7 +1,7 @@
 """The tasks of a run as operators: prepare → discover beside register → report; and plan, for runs that need an approval.
 
-The tasks hand each other nothing but the run's ID; everything else is in the results store. An error that may go away
-fails the try, and Airflow tries again; any other fails the task at once. What was not sent stays pending either way.
+The tasks hand each other only the run's ID; everything else is in the results store. An error that may go away fails the
+try, and Airflow tries again; any other fails the task at once. What was not sent stays pending either way.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from vod_migrate.airflow.hook import VodHook, open_results
-from vod_migrate.errors import Cancelled, Interrupted, Paused, Retryable, VodMigrateError
+from vod_migrate.errors import BadOption, Cancelled, Interrupted, Paused, Retryable, VodMigrateError
 from vod_migrate.migration.loader import parse_migration
 from vod_migrate.migration.model import Migration
-from vod_migrate.migration.options import parse_options
+from vod_migrate.migration.options import RunOptions, parse_options
 from vod_migrate.shutdown import StopSignal
 
 if TYPE_CHECKING:
@@ -32,8 +32,12 @@ if TYPE_CHECKING:
     from vod_migrate.results.store import Store
 
 
+MOST_UNEXPLAINED_TRIES = 20
+"""After so many tries an error that is not ours ends the task: it is a bug, and another try will not mend it."""
+
+
 class PrepareOperator(BaseOperator):
-    """Checks options, connection, results database and what VOD has to know, and stores the run with its resolved migration file.
+    """Checks options, connection, results database and settings in VOD, and stores the run with its resolved migration file.
 
     options: the run's options by name (templated); None takes them from the trigger form.
     Returns the run's ID.
@@ -60,15 +64,17 @@ class PrepareOperator(BaseOperator):
             migration = parse_migration(self.migration, origin=f"the migration of {self.task_id}")
             dag_run = context["dag_run"]
             given = self.options if self.options is not None else {**context["params"], **(dag_run.conf or {})}
+            options = parse_options(given)
             interval = _interval(dag_run)
             connection = VodHook(migration.connection).connection
             preflight(connection, migration)
             with open_results() as store:
+                _check_resumed(store, options, migration, dag_run.dag_id)
                 run = prepare(
                     store=store,
                     connection=connection,
                     migration=migration,
-                    options=parse_options(given),
+                    options=options,
                     origin=Origin(
                         kind="airflow",
                         dag_id=dag_run.dag_id,
@@ -83,9 +89,7 @@ class PrepareOperator(BaseOperator):
 
 
 class _EngineOperator(BaseOperator):
-    """A part of the engine that works until it is done, or until Airflow asks it to stop."""
-
-    action: ClassVar[str]
+    """A part of a run that works until it is done, or until Airflow asks it to stop."""
 
     def __init__(self, *, prepare_task_id: str, connection_id: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -100,12 +104,12 @@ class _EngineOperator(BaseOperator):
         if self._asked_to_stop:
             self._signal.ask()
         run_id = prepared_run(context, self.prepare_task_id)
-        with explained(self), open_results() as store:
+        with explained(self, tries=context["ti"].try_number), open_results() as store:
             try:
                 self.work(store, run_id, self._signal.event)
-            except (Paused, Cancelled) as told:
-                # The run ends as somebody wished; its report says so, and how.
-                self.log.info("%s", told)
+            except (Paused, Cancelled) as end:
+                # As somebody wished; the report says who, or why.
+                self.log.info("%s", end)
 
     def _plan(self, store: Store, run_id: str, stop: threading.Event) -> None:
         from vod_migrate.plan.text import plan_text  # noqa: PLC0415 - not while parsing
@@ -116,10 +120,10 @@ class _EngineOperator(BaseOperator):
 
     @abstractmethod
     def work(self, store: Store, run_id: str, stop: threading.Event) -> None:
-        """One blocking call into the engine."""
+        """One blocking call into `vod_migrate.run`."""
 
     def on_kill(self) -> None:
-        """Called by Airflow inside the handler of SIGTERM, 5 s before SIGKILL; `execute` then goes on, and ends."""
+        """Called by Airflow in the handler of SIGTERM, 5 s before SIGKILL; `execute` then continues, and ends."""
         self._asked_to_stop = True
         if self._signal is not None:
             self._signal.ask()
@@ -131,7 +135,7 @@ class PlanOperator(_EngineOperator):
     ui_color = "#fdeee2"
 
     def work(self, store: Store, run_id: str, stop: threading.Event) -> None:
-        """See `planner.plan_run`; a run that names a plan which was approved before needs no other."""
+        """See `planning_run.plan_run`; a run that names an approved plan needs no other."""
         if store.run(run_id).options.approve is None:
             self._plan(store, run_id, stop)
 
@@ -142,7 +146,7 @@ class DiscoverOperator(_EngineOperator):
     ui_color = "#e8f7ec"
 
     def work(self, store: Store, run_id: str, stop: threading.Event) -> None:
-        """See `engine.discover`; a dry run plans instead."""
+        """See `lifecycle.discover`; a dry run plans instead."""
         from vod_migrate.run.lifecycle import discover  # noqa: PLC0415 - not while parsing
 
         run = store.run(run_id)
@@ -166,7 +170,7 @@ class RegisterOperator(_EngineOperator):
         self.slot = slot
 
     def work(self, store: Store, run_id: str, stop: threading.Event) -> None:
-        """See `engine.register`; a dry run sends nothing."""
+        """See `lifecycle.register`; a dry run sends nothing."""
         from vod_migrate.run.lifecycle import register  # noqa: PLC0415 - not while parsing
 
         if store.run(run_id).options.dry_run:
@@ -177,12 +181,12 @@ class RegisterOperator(_EngineOperator):
 
 
 class ReportOperator(BaseOperator):
-    """Settles the run, writes its report, and fails where the run was no success: after writing, so both are there.
+    """Settles the run, writes its report, and then fails unless the run was a success.
 
-    A paused run is no failure: its summary says `paused`, and the next run continues.
+    A paused run is not a failure: its summary says `paused`, and the next run continues.
 
-    Its XCom `return_value` is the summary, as `vod-migrate run --json` prints it, also when the task then fails. That of a run which
-    only planned (a dry run, or one that was not approved) holds the plan, too.
+    Its XCom `return_value` is the summary, as `vod-migrate run --json` prints it, even if the task then fails. For a run that only
+    planned (a dry run, or one that was not approved) it includes the plan.
     """
 
     ui_color = "#f3e8ff"
@@ -192,7 +196,7 @@ class ReportOperator(BaseOperator):
         self.prepare_task_id = prepare_task_id
 
     def execute(self, context: Context) -> None:
-        """Runs whatever became of the tasks before it."""
+        """Runs however the tasks before it ended."""
         from vod_migrate.plan.files import write_plan  # noqa: PLC0415 - not while parsing
         from vod_migrate.report.files import write_report  # noqa: PLC0415 - not while parsing
         from vod_migrate.run.settle import finish  # noqa: PLC0415 - not while parsing
@@ -221,6 +225,18 @@ def reports_folder() -> Path:
     return Path(os.environ.get("AIRFLOW_HOME", "~/airflow")).expanduser() / "vod_reports"
 
 
+def _check_resumed(store: Store, options: RunOptions, migration: Migration, dag_id: str) -> None:
+    """Whoever may trigger a DAG may resume its own runs only; checked before anything is done to the run."""
+    if options.resume is None:
+        return
+    try:
+        before = store.run(options.resume)
+    except KeyError:
+        before = None
+    if before is None or before.migration != migration.name or before.dag_id not in (None, dag_id):
+        raise BadOption(f"resume: the DAG {dag_id} has no run {options.resume!r}; see its runs on the page `VOD runs`")
+
+
 def _interval(dag_run: Any) -> tuple[dt.datetime, dt.datetime] | None:
     start, end = dag_run.data_interval_start, dag_run.data_interval_end
     return (start, end) if start is not None and end is not None else None
@@ -235,11 +251,17 @@ def prepared_run(context: Context, prepare_task_id: str) -> str:
 
 
 @contextmanager
-def explained(operator: BaseOperator) -> Iterator[None]:
-    """Turns our errors into Airflow's: one paragraph, and no second try where it cannot help."""
+def explained(operator: BaseOperator, *, tries: int = 0) -> Iterator[None]:
+    """Turns our errors into Airflow's: one paragraph, and no further try if it cannot help. tries: which one this is."""
     try:
         yield
     except VodMigrateError as error:
         operator.log.error("%s", error)  # noqa: TRY400 - a paragraph, no traceback
         may_go_away = isinstance(error, (Retryable, Interrupted))
         raise (AirflowException if may_go_away else AirflowFailException)(str(error)) from None
+    except AirflowException:
+        raise
+    except Exception as error:
+        if tries < MOST_UNEXPLAINED_TRIES:
+            raise
+        raise AirflowFailException(f"a bug, please report it: {error!r} after {tries} tries") from error

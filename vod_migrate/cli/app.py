@@ -108,6 +108,10 @@ def main() -> None:
         typer.echo(text, err=True)
         sys.stdout.flush()
         sys.stderr.flush()
-        # Threads that still wait for the network must not keep the process alive.
-        atexit._run_exitfuncs()  # noqa: SLF001 - lets the embedded Postgres stop
-        os._exit(error.exit_code)
+        _exit(error.exit_code)
+
+
+def _exit(code: int) -> None:
+    """Ends the process, although threads may still wait for the network."""
+    atexit._run_exitfuncs()  # noqa: SLF001 - lets the embedded Postgres stop
+    os._exit(code)

@@ -1,4 +1,4 @@
-"""`python -m vod_migrate.sandbox`: the sandbox by itself."""
+"""`python -m vod_migrate.sandbox`: the sandbox without the rest of the package."""
 
 from vod_migrate.sandbox.cli import sandbox_app
 

@@ -15,7 +15,7 @@ from vod_migrate.sandbox.vod.templates import Templates
 
 
 class Account:
-    """One account at work: its configuration, its quotas, its media library."""
+    """One account: its configuration, its quotas and its media library."""
 
     def __init__(self, config: AccountConfig) -> None:
         self.config = config
@@ -38,7 +38,7 @@ class Caller:
     credential: CredentialConfig
 
     def may(self, action: str) -> bool:
-        """Whether a RAM action, such as `vod:RegisterMedia`, is denied neither to the account nor to the user."""
+        """Whether neither the account nor the user is denied a RAM action such as `vod:RegisterMedia`."""
         denied = (*self.account.config.deny, *self.credential.deny)
         return not any(fnmatchcase(action, pattern) for pattern in denied)
 
@@ -53,14 +53,13 @@ class Accounts:
             self.add(config)
 
     def add(self, config: AccountConfig) -> Account:
-        """Add an account, or change one: its media library, categories and templates are kept.
-
-        Raises `BadRequest` when one of its access keys is another account's.
-        """
+        """Add an account, or change one, which keeps its media library, categories and templates."""
         for credential in config.credentials:
             owner = self._callers.get(credential.access_key_id)
             if owner is not None and owner.account.uid != config.uid:
-                raise BadRequest(f"Access key {credential.access_key_id} is account {owner.account.uid}'s.", status=409)
+                raise BadRequest(
+                    f"Access key {credential.access_key_id} belongs to account {owner.account.uid}.", status=409
+                )
         account = self._accounts.get(config.uid)
         if account is None:
             account = self._accounts[config.uid] = Account(config)
@@ -80,7 +79,7 @@ class Accounts:
 
     @property
     def first(self) -> Account:
-        """The account that is meant where none is named."""
+        """The default account."""
         return next(iter(self._accounts.values()))
 
     def __iter__(self) -> Iterator[Account]:

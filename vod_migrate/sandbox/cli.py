@@ -15,28 +15,32 @@ from vod_migrate.sandbox.environment import URL_VARIABLE
 from vod_migrate.sandbox.server import LOOPBACK
 
 sandbox_app = typer.Typer(
-    help="A local OSS and VOD for rehearsals: no cloud account, the real protocols.", invoke_without_command=True
+    help="A local OSS and VOD for rehearsals: real protocols, no cloud account.", invoke_without_command=True
 )
 
 Host = Annotated[
     str,
-    typer.Option(help="Address to listen on; its keys are published, so other than loopback only in a closed network."),
+    typer.Option(
+        help="Address to listen on. The keys are public, so use another address than loopback only in a closed network."
+    ),
 ]
-Port = Annotated[int, typer.Option(help="Port; 0 takes a free one.", min=0, max=65_535)]
+Port = Annotated[int, typer.Option(help="Port; 0 picks a free one.", min=0, max=65_535)]
 Config = Annotated[Path | None, typer.Option(help="YAML file with accounts, buckets, settings and faults.")]
-Faults = Annotated[Path | None, typer.Option(help="YAML file with a fault plan, instead of the config's own.")]
-Objects = Annotated[int | None, typer.Option(help="Generate that many objects in the bucket.", min=0)]
-BucketName = Annotated[str | None, typer.Option(help="The bucket to generate them in; default: the first.")]
+Faults = Annotated[Path | None, typer.Option(help="YAML file with a fault plan; it replaces the faults of the config.")]
+Objects = Annotated[int | None, typer.Option(help="Generate this many objects in the bucket.", min=0)]
+BucketName = Annotated[str | None, typer.Option(help="The bucket for the generated objects; default: the first.")]
 Seed = Annotated[int | None, typer.Option(help="Seed of the generated objects.")]
-ReadyFile = Annotated[Path | None, typer.Option(help="Write the endpoints there as JSON, once the sandbox answers.")]
+ReadyFile = Annotated[
+    Path | None, typer.Option(help="Write the endpoints to this file as JSON once the sandbox answers.")
+]
 State = Annotated[
     Path | None,
-    typer.Option(help="Keep what is registered in this file, and begin with it: a sandbox that was killed comes back."),
+    typer.Option(help="Keep a journal of the media library in this file, and start from it, even after a kill."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
 Url = Annotated[str, typer.Option(envvar=URL_VARIABLE, help="The running sandbox: http://127.0.0.1:PORT.")]
-Pairs = Annotated[list[str] | None, typer.Argument(help="NAME=VALUE; values are read as JSON where they are JSON.")]
-AccountUid = Annotated[str | None, typer.Option("--account", help="The account's uid; default: the first.")]
+Pairs = Annotated[list[str] | None, typer.Argument(help="NAME=VALUE; a value that is JSON is read as JSON.")]
+AccountUid = Annotated[str | None, typer.Option("--account", help="The uid of the account; default: the first.")]
 
 
 @sandbox_app.callback()
@@ -53,7 +57,7 @@ def start(
     state: State = None,
     as_json: Json = False,
 ) -> None:
-    """A local OSS and VOD for rehearsals. Without a command it serves."""
+    """A local OSS and VOD for rehearsals. Without a command, serve."""
     if context.invoked_subcommand is None:
         serve(host, port, config, faults, objects, bucket, seed, ready_file, state, as_json)
 
@@ -71,7 +75,7 @@ def serve(
     state: State = None,
     as_json: Json = False,
 ) -> None:
-    """Serve until Ctrl-C or SIGTERM; print how a client finds the sandbox."""
+    """Serve until Ctrl-C or SIGTERM, and print how to point a client at the sandbox."""
     with _plain_errors():
         chosen = process.with_objects(
             process.with_faults(process.read_config(config), faults), bucket=bucket, objects=objects, seed=seed
@@ -94,8 +98,8 @@ def fault(
     url: Url,
     kind: Annotated[str | None, typer.Argument(help="The kind of fault, such as http_503.")] = None,
     details: Pairs = None,
-    plan: Annotated[Path | None, typer.Option(help="YAML file with faults to arm instead of all others.")] = None,
-    remove: Annotated[int | None, typer.Option(help="Disarm the fault of that number.")] = None,
+    plan: Annotated[Path | None, typer.Option(help="YAML file with faults that replace all others.")] = None,
+    remove: Annotated[int | None, typer.Option(help="Disarm the fault with this number.")] = None,
     clear: Annotated[bool, typer.Option("--clear", help="Disarm every fault.")] = False,
 ) -> None:
     """Show the faults, or arm one: fault http_503 api=RegisterMedia rate=0.1."""
@@ -117,9 +121,9 @@ def fault(
 def counters(
     url: Url,
     account: AccountUid = None,
-    reset: Annotated[bool, typer.Option("--reset", help="Start counting anew.")] = False,
+    reset: Annotated[bool, typer.Option("--reset", help="Reset the counters.")] = False,
 ) -> None:
-    """Show what arrived and what became of it, by API."""
+    """Show the calls that arrived and their outcomes, by API."""
     with _plain_errors():
         _show(
             control_client.ask(url, "DELETE", "counters")
@@ -131,12 +135,14 @@ def counters(
 @sandbox_app.command()
 def truth(
     url: Url,
-    bucket: Annotated[str | None, typer.Option(help="Only from this bucket.")] = None,
+    bucket: Annotated[str | None, typer.Option(help="Only media from this bucket.")] = None,
     account: AccountUid = None,
-    expected: Annotated[bool, typer.Option("--expected", help="What the bucket holds, registered or not.")] = False,
-    prefix: Annotated[str | None, typer.Option(help="With --expected: only keys that begin so.")] = None,
+    expected: Annotated[
+        bool, typer.Option("--expected", help="Print what the bucket holds, registered or not.")
+    ] = False,
+    prefix: Annotated[str | None, typer.Option(help="With --expected: only keys with this prefix.")] = None,
 ) -> None:
-    """Print what is registered, one JSON object a line."""
+    """Print what is registered, one JSON object per line."""
     with _plain_errors():
         rows = (
             control_client.lines(url, "expected", bucket=bucket, prefix=prefix)
@@ -171,7 +177,7 @@ def media(
 @sandbox_app.command()
 def bucket(
     url: Url,
-    name: Annotated[str | None, typer.Argument(help="The bucket; without a name all are shown.")] = None,
+    name: Annotated[str | None, typer.Argument(help="The bucket; without a name, all are shown.")] = None,
     details: Pairs = None,
 ) -> None:
     """Show the buckets, or make one: bucket raw-footage in_vod=true generate='{"count": 5000}'."""

@@ -27,7 +27,7 @@ _Query = dict[str, str]
 
 
 class Control:
-    """What a test or a person may ask of a running sandbox."""
+    """What a test or a person can ask of a running sandbox."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -55,14 +55,14 @@ class Control:
         }
 
     async def handle(self, raw: web.BaseRequest) -> web.StreamResponse:
-        """Answer one control request; what cannot be done is a JSON error that says why."""
+        """Answer one control request; an error is JSON that says why."""
         try:
             path, query = split_target(raw.raw_path)
             name = path.removeprefix("/_sandbox/").strip("/")
             route = self._routes.get((raw.method, name))
             if route is None:
                 known = ", ".join(sorted(f"{method} {path}" for method, path in self._routes))
-                raise BadRequest(f"There is no {raw.method} {name}; there is {known}.", status=404)  # noqa: TRY301 - one exit
+                raise BadRequest(f"There is no {raw.method} {name}; available: {known}.", status=404)  # noqa: TRY301 - one exit
             text = await raw.content.read()
             answer = route(dict(query), json.loads(text) if text else {})
         except BadRequest as error:
@@ -113,7 +113,7 @@ class Control:
 
 
 def truth(world: World, bucket: str | None, uid: str | None) -> Iterator[dict[str, Any]]:
-    """What is registered from a bucket (every bucket, without a name). Raises `BadRequest`."""
+    """What is registered from a bucket; from every bucket, without a name."""
     account = world.account(uid)
     chosen = [world.bucket(bucket)] if bucket is not None else list(world.buckets.values())
     return (
@@ -124,7 +124,7 @@ def truth(world: World, bucket: str | None, uid: str | None) -> Iterator[dict[st
 
 
 def expected(world: World, bucket: str | None, prefix: str) -> Iterator[dict[str, Any]]:
-    """Every object of a bucket, as a complete listing would show it. Raises `BadRequest`."""
+    """Every object of a bucket, as a complete listing would show it."""
     if bucket is None:
         raise BadRequest("expected needs ?bucket=NAME.")
     return _expected(world.bucket(bucket), prefix)
@@ -158,7 +158,7 @@ async def _stream(raw: web.BaseRequest, rows: Iterator[dict[str, Any]]) -> web.S
     await response.prepare(raw)
     while lines := [json.dumps(row, ensure_ascii=False) for row in islice(rows, _LINES_PER_CHUNK)]:
         await response.write(("\n".join(lines) + "\n").encode("utf-8", "surrogatepass"))
-        # A fast reader never makes write() wait; calls must get their turn all the same.
+        # A fast reader never makes write() wait, but calls must still get their turn.
         await asyncio.sleep(0)
     await response.write_eof()
     return response

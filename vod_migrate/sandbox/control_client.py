@@ -1,4 +1,4 @@
-"""The other end of the control API, for the command line."""
+"""The client of the control API, for the command line."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ TIMEOUT_S: Final = 60
 
 
 class ControlError(Exception):
-    """The sandbox refused, or is not there; the message names the fix."""
+    """The sandbox refused, or is not running. The message names the fix."""
 
 
 def ask(url: str, method: str, name: str, body: object = None, **query: str | None) -> Any:
-    """One control request; returns the decoded JSON. Raises `ControlError`."""
+    """Send one control request. Returns the decoded JSON. Raises `ControlError`."""
     with _open(url, method, name, body, query) as response:
         return json.load(response)
 
 
 def lines(url: str, name: str, **query: str | None) -> Iterator[str]:
-    """The lines of an NDJSON answer, one by one, however many there are. Raises `ControlError`."""
+    """The lines of an NDJSON reply, one by one. Raises `ControlError`."""
     with _open(url, "GET", name, None, query) as response:
         for line in response:
             yield line.decode().rstrip("\n")
@@ -33,11 +33,11 @@ def _open(url: str, method: str, name: str, body: object, query: Mapping[str, st
     given = {key: value for key, value in query.items() if value is not None}
     target = f"{url.rstrip('/')}/_sandbox/{name}" + (f"?{urlencode(given)}" if given else "")
     if not target.startswith(("http://", "https://")):
-        raise ControlError(f"{url!r} is no URL; name the sandbox as http://127.0.0.1:PORT.")
+        raise ControlError(f"{url!r} is not a URL; give the address of the sandbox as http://127.0.0.1:PORT.")
     request = urllib.request.Request(  # noqa: S310 - scheme checked above
         target, method=method, data=None if body is None else json.dumps(body).encode()
     )
-    # The sandbox is on this machine: a proxy would only be in the way.
+    # The sandbox is on this machine, so no proxy is used.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         return opener.open(request, timeout=TIMEOUT_S)

@@ -1,4 +1,4 @@
-"""What arrived and what became of it, per account and API."""
+"""Calls and their outcomes, per account and API."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class ApiCounters:
 
     @contextlib.contextmanager
     def call(self, now: float) -> Iterator[None]:
-        """Around one call, from its arrival to its answer."""
+        """Count one call, from its arrival to its reply."""
         self.requests += 1
         self.arrivals[int(now)] += 1
         self.first_arrival = self.first_arrival or now
@@ -60,11 +60,11 @@ class Counters:
         return row
 
     def reset(self) -> None:
-        """Start counting anew. Calls in flight finish in the old rows."""
+        """Reset the counters. Calls in flight finish in the old rows."""
         self._rows = {}
 
     def summary(self, uid: str | None = None) -> dict[str, dict[str, Any]]:
-        """By API: sums over accounts, and the highest of the high-water marks. `uid` keeps one account."""
+        """The counts by API, summed over accounts; of maxima, the highest. `uid` selects one account."""
         by_api: dict[str, list[ApiCounters]] = {}
         for (owner, api), row in sorted(self._rows.items()):
             if uid is None or owner == uid:

@@ -1,10 +1,10 @@
-"""How the two services say no.
+"""How the two services refuse a call.
 
 ServiceError            a refusal with the vendor's code, HTTP status and message
 ├── OssError            becomes the OSS error XML
 └── VodError            becomes the OpenAPI error JSON
-Dropped                 no answer, or a part of one: the connection is cut
-BadRequest              the control API was asked for something that does not exist
+Dropped                 no reply, or a part of one: the connection is cut
+BadRequest              the control API cannot do what it was asked
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class ServiceError(Exception):
 
 
 class OssError(ServiceError):
-    """An OSS refusal; `details` become further elements of the error XML."""
+    """An OSS refusal. `details` become further elements of the error XML."""
 
     def __init__(self, code: str, status: int, message: str, **details: str) -> None:
         super().__init__(code, status, message)
@@ -29,7 +29,7 @@ class OssError(ServiceError):
 
 
 class VodError(ServiceError):
-    """A VOD refusal; with `retry_after_ms` it says when to come back."""
+    """A VOD refusal. `retry_after_ms` says when to retry."""
 
     def __init__(self, code: str, status: int, message: str, *, retry_after_ms: int | None = None) -> None:
         super().__init__(code, status, message)
@@ -37,10 +37,10 @@ class VodError(ServiceError):
 
 
 class Dropped(Exception):
-    """The connection is to be cut, as a fault asked for; `sent` is what of the answer goes out first."""
+    """A fault cuts the connection after `sent`, the first bytes of the reply."""
 
     def __init__(self, sent: bytes = b"") -> None:
-        super().__init__("no answer")
+        super().__init__("no reply")
         self.sent = sent
 
 

@@ -1,4 +1,4 @@
-"""Requests and replies as both services see them: raw paths, decoded queries, no framework in between."""
+"""Requests and replies as both services see them: raw paths and decoded queries, without a framework."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from urllib.parse import quote, unquote_plus
 
 from vod_migrate.sandbox.errors import BadRequest
 
-_NAUGHTY: Final = re.compile("[&<>]")
+_SPECIAL: Final = re.compile("[&<>]")
 _ENTITIES: Final = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 
 
@@ -26,17 +26,17 @@ class Request:
 
     @property
     def parameters(self) -> dict[str, str]:
-        """The query as a mapping; of a repeated name the last value counts."""
+        """The query as a mapping. If a name is repeated, its last value counts."""
         return dict(self.query)
 
     def header(self, name: str) -> str:
-        """The value of a header as it was sent, empty when it was not."""
+        """The value of a header as it was sent, empty if it was not."""
         return self.headers.get(name, "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpReply:
-    """One HTTP reply. With `chunks` the body is streamed and `length` is its size in bytes."""
+    """One HTTP reply. If `chunks` is set, the body is streamed and `length` is its size in bytes."""
 
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
@@ -54,7 +54,7 @@ def split_target(target: str) -> tuple[str, tuple[tuple[str, str], ...]]:
 def decode_form(encoded: str) -> tuple[tuple[str, str], ...]:
     """`a=1&b=%20` as pairs, in order; a name without a value has the empty value.
 
-    Raises `BadRequest` when the decoded text is not UTF-8: a lenient decoder would hide a broken client.
+    Text that is not UTF-8 is a `BadRequest`: a lenient decoder would hide a broken client.
     """
     try:
         return tuple(
@@ -66,15 +66,15 @@ def decode_form(encoded: str) -> tuple[tuple[str, str], ...]:
 
 
 def percent_encode(text: str, *, safe: str = "~") -> str:
-    """RFC 3986 encoding as both vendors' signatures want it: upper-case hex, `~` left alone."""
+    """RFC 3986 encoding as both signatures need it: upper-case hex, `~` unescaped."""
     return quote(text, safe=safe)
 
 
 def xml_text(text: str) -> str:
     """Text as XML character data."""
-    return _NAUGHTY.sub(lambda found: _ENTITIES[found.group()], text)
+    return _SPECIAL.sub(lambda found: _ENTITIES[found.group()], text)
 
 
 def element(name: str, text: str | int) -> str:
-    """One XML element with text in it."""
+    """One XML element that holds a text."""
     return f"<{name}>{xml_text(str(text))}</{name}>"

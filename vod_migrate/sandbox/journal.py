@@ -1,8 +1,8 @@
-"""A sandbox that is killed comes back with what it did: one line on disk for each call that registered something.
+"""The journal, from which a killed sandbox restarts: one line on disk for each call that changed the media library.
 
-A line is written in the same turn of the event loop as the effect and before the answer, so a killed sandbox never
-answered for what its journal lacks. Only the media library is kept: settings, faults and buckets come from the
-configuration again, categories and counters begin anew.
+A line is written in the same turn of the event loop as the effect and before the reply, so every call that got a reply
+is in the journal. Only the media library is kept: settings, faults and buckets come from the configuration again,
+categories and counters start empty.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from vod_migrate.sandbox.accounts import Accounts
 from vod_migrate.sandbox.errors import BadRequest
 from vod_migrate.sandbox.vod.library import NO_EXTRAS, CallOptions, Changes, Extras, Registration
 
-# Where a line says nothing more than that a registered file was registered again.
+# What an effect is, other than a new registration.
 _AGAIN: Final = "again"
 _CHANGED: Final = "changed"
 _DELETED: Final = "deleted"
 
 
 class Journal:
-    """The effects of RegisterMedia calls, in order; each line names the call's RequestId and the fault that hit it."""
+    """The effects of calls, in order. Each line has the RequestId of the call and the fault that hit it."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -32,10 +32,7 @@ class Journal:
         self._effects: list[dict[str, Any]] = []
 
     def replay(self, accounts: Accounts, seed: int) -> None:
-        """Puts what the journal holds into the libraries, then opens it for more.
-
-        Raises `BadRequest` when a line cannot be read, other than a last one that was cut off by the kill.
-        """
+        """Apply the journal to the libraries, then open it for writing. A last line that the kill cut off is dropped."""
         if self._path.exists():
             for line in self._lines():
                 _apply(accounts, line, seed)
@@ -48,7 +45,7 @@ class Journal:
             self._file = None
 
     def effect(self, uid: str, bucket: str, key: str, registration: Registration) -> None:
-        """Notes one file of the call that is being performed; `call` writes them."""
+        """Note one file that the current call registered; `call` writes them."""
         if registration.registrations > 1:
             self._effects.append({"uid": uid, "bucket": bucket, "key": key, "is": _AGAIN})
             return
@@ -64,7 +61,7 @@ class Journal:
         self._effects.append({"uid": uid, "bucket": bucket, "key": key, **row})
 
     def changed(self, uid: str, bucket: str, key: str, registration: Registration) -> None:
-        """Notes what is now said about a media."""
+        """Note the changed metadata of a media."""
         changes = registration.changes
         row = {
             "title": registration.title,
@@ -74,16 +71,16 @@ class Journal:
         self._effects.append({"uid": uid, "bucket": bucket, "key": key, "is": _CHANGED, **row})
 
     def deleted(self, uid: str, bucket: str, key: str) -> None:
-        """Notes that a media was deleted."""
+        """Note that a media was deleted."""
         self._effects.append({"uid": uid, "bucket": bucket, "key": key, "is": _DELETED})
 
     def call(self, request_id: str, *, signed: str, fault: str | None) -> None:
-        """Writes the call whose effects were noted, if it had any. signed: when the client says that it sent the call."""
+        """Write the noted effects of a call, if it had any. signed: the date that the client signed."""
         if self._effects and self._file is not None:
             effects, self._effects = self._effects, []
             line = {"request_id": request_id, "signed": signed, "fault": fault, "effects": effects}
             self._file.write(json.dumps(line, ensure_ascii=False) + "\n")
-            # To the kernel, which a killed process does not take along.
+            # To the kernel, where it survives the process.
             self._file.flush()
 
     def _lines(self) -> Iterator[dict[str, Any]]:
@@ -96,7 +93,7 @@ class Journal:
                 yield json.loads(line)
             except ValueError as error:
                 raise BadRequest(
-                    f"{self._path} is no journal of a sandbox: line {number} is not JSON ({error}). Name another --state."
+                    f"{self._path} is not a journal of a sandbox: line {number} is not JSON ({error}). Use another --state."
                 ) from None
 
 
@@ -104,7 +101,7 @@ def _apply(accounts: Accounts, line: dict[str, Any], seed: int) -> None:
     for effect in line["effects"]:
         account = accounts.get(effect["uid"])
         if account is None:
-            raise BadRequest(f"The journal names account {effect['uid']!r}, which the configuration does not have.")
+            raise BadRequest(f"The journal names account {effect['uid']!r}, which is not in the configuration.")
         library, bucket, key = account.library, effect["bucket"], effect["key"]
         media_id = library.media_id(seed, account.uid, bucket, key)
         known = library.get(bucket, key)

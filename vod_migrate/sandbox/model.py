@@ -1,4 +1,4 @@
-"""The base of every model of the sandbox, and how a refused one is explained."""
+"""The base class of the sandbox's models, and how a validation error is explained."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _SECRET: Final = ("secret", "token")
 
 
 class Strict(BaseModel):
-    """Unknown names are refused, so that typos show."""
+    """A model that rejects unknown names, so that typos are noticed."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -36,6 +36,6 @@ def _sentence(problem: Any) -> str:
 
 
 def did_you_mean(name: str, known: tuple[str, ...]) -> str:
-    """The known names, the likeliest first where one is close: the end of a sentence about an unknown name."""
+    """The end of a sentence about an unknown name: the closest known name, if there is one, and all of them."""
     close = get_close_matches(name, known, n=1)
-    return f"did you mean {close[0]!r}? Known are {', '.join(known)}" if close else f"known are {', '.join(known)}"
+    return f"did you mean {close[0]!r}? Known: {', '.join(known)}" if close else f"known: {', '.join(known)}"

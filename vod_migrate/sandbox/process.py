@@ -1,4 +1,4 @@
-"""A sandbox as a process: read its file, listen, say so, and stop on SIGTERM or SIGINT."""
+"""A sandbox as a process: read its file, listen, report the endpoints, and stop on SIGTERM or SIGINT."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ ANY_ADDRESS = "0.0.0.0"  # noqa: S104 - compared, not bound
 
 
 class ConfigError(Exception):
-    """The sandbox's configuration cannot be used; the message names the file and the field."""
+    """The configuration of the sandbox cannot be used. The message names the file and the field."""
 
 
 def read_config(path: Path | None) -> SandboxConfig:
-    """The configuration in a YAML file, the default one without a file. Raises `ConfigError`."""
+    """The configuration in a YAML file; the default one without a file."""
     if path is None:
         return SandboxConfig()
     document = _read_yaml(path)
@@ -41,7 +41,7 @@ def read_config(path: Path | None) -> SandboxConfig:
 
 
 def read_plan(path: Path) -> list[FaultConfig]:
-    """The faults in a YAML file: a list, or a mapping with the key faults. Raises `ConfigError`."""
+    """The faults in a YAML file: a list, or a mapping with the key faults."""
     document = _read_yaml(path)
     try:
         return FaultPlanFile.model_validate(document if isinstance(document, dict) else {"faults": document}).faults
@@ -50,7 +50,7 @@ def read_plan(path: Path) -> list[FaultConfig]:
 
 
 def with_faults(config: SandboxConfig, path: Path | None) -> SandboxConfig:
-    """The configuration with the faults of a file instead of its own. Raises `ConfigError`."""
+    """The configuration with its faults replaced by those of a file."""
     return config if path is None else config.model_copy(update={"faults": read_plan(path)})
 
 
@@ -64,7 +64,7 @@ def _read_yaml(path: Path) -> Any:
 
 
 def with_objects(config: SandboxConfig, *, bucket: str | None, objects: int | None, seed: int | None) -> SandboxConfig:
-    """The configuration with a generated data set of that many objects in that bucket (the first one)."""
+    """The configuration with a generated data set of this many objects in this bucket (default: the first)."""
     if objects is None and bucket is None and seed is None:
         return config
     name = bucket or (config.buckets[0].name if config.buckets else BucketConfig().name)
@@ -88,7 +88,7 @@ def serve(
     as_json: bool,
     state: Path | None = None,
 ) -> None:
-    """Serve until SIGTERM or SIGINT; `state` keeps what was registered. Raises `ConfigError`, also when the port is taken."""
+    """Serve until SIGTERM or SIGINT. `state` is the journal. Raises `ConfigError`, also if the port is taken."""
     asyncio.run(_serve(config, host=host, port=port, ready_file=ready_file, as_json=as_json, state=state))
 
 
@@ -104,14 +104,14 @@ async def _serve(
     except BadRequest as error:
         raise ConfigError(str(error)) from None
     except OSError as error:
-        raise ConfigError(f"The state in {state} cannot be used: {error.strerror}.") from None
+        raise ConfigError(f"The journal {state} cannot be used: {error.strerror}.") from None
     try:
         bound = await server.start(port, host=host)
     except OSError as error:
         raise ConfigError(
             f"Port {port} cannot be used: {error.strerror}. Choose another, or 0 for a free one."
         ) from None
-    # The SDKs need an address, and every address also answers on loopback.
+    # The SDKs need one address, and a sandbox on all addresses also answers on loopback.
     shown = LOOPBACK if host == ANY_ADDRESS else host
     ready = describe(f"http://{shown}:{bound}", config)
     if ready_file is not None:
@@ -124,7 +124,7 @@ async def _serve(
 
 
 def describe(endpoint: str, config: SandboxConfig) -> dict[str, Any]:
-    """What a client has to know of a sandbox that is ready."""
+    """What a client needs to know about a sandbox that is ready."""
     return {
         "endpoint": endpoint,
         "oss_endpoint": endpoint,
@@ -146,12 +146,12 @@ def _words(ready: dict[str, Any]) -> str:
 
 
 def _write(path: Path, text: str) -> None:
-    # Whoever waits for the file must never read half of it.
+    # A process that waits for the file must never read half of it.
     draft = path.with_name(path.name + ".part")
     draft.write_text(text, encoding="utf-8")
     draft.replace(path)
 
 
 def fail(message: str) -> None:
-    """Say what is wrong, on standard error."""
+    """Print what is wrong to standard error."""
     typer.echo(f"vod-migrate sandbox: {message}", err=True)

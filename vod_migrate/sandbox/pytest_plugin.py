@@ -91,7 +91,7 @@ class Sandbox:
 
     @classmethod
     def start(cls, config: SandboxConfig | None = None, **settings: Any) -> Self:
-        """A sandbox that answers. Settings are those of `Settings`, over the config's own."""
+        """Start a sandbox. `settings` are those of `Settings`; they override the config."""
         chosen = config or SandboxConfig()
         if settings:
             merged = Settings.model_validate({**chosen.settings.model_dump(), **settings})
@@ -102,7 +102,7 @@ class Sandbox:
         return sandbox
 
     def stop(self) -> None:
-        """Stop answering; may be called twice."""
+        """Stop the sandbox. It may be called twice."""
         if self._loop.is_closed():
             return
         asyncio.run_coroutine_threadsafe(self._server.stop(), self._loop).result(_START_S)
@@ -125,7 +125,7 @@ class Sandbox:
 
     @property
     def host(self) -> str:
-        """Address and port without a scheme, as the VOD SDK wants its endpoint."""
+        """Address and port without a scheme, as the VOD SDK needs its endpoint."""
         return f"127.0.0.1:{self.port}"
 
     @property
@@ -134,7 +134,7 @@ class Sandbox:
         return client_environment(self.endpoint, self._config)
 
     def put(self, bucket: str, key: str, body: bytes | None = None, *, storage_class: str = "Standard") -> None:
-        """Store an object, by default a small file of the format that its extension promises; the bucket must exist."""
+        """Store an object in a bucket that exists; by default a small file of the format of its extension."""
         stored = sample(key) if body is None else body
 
         def act(world: World) -> None:
@@ -148,22 +148,22 @@ class Sandbox:
         self._do(lambda world: world.bucket(bucket).delete(key))
 
     def generate(self, bucket: str, count: int, **dataset: Any) -> None:
-        """Fill a bucket with a generated data set; further arguments are those of `DatasetConfig`."""
+        """Fill a bucket with a generated data set. Further arguments are those of `DatasetConfig`."""
         config = DatasetConfig.model_validate({"count": count, **dataset})
         self._do(lambda world: world.bucket(bucket).generate(config))
 
     def add_bucket(self, name: str, *, in_vod: bool = True, **bucket: Any) -> None:
-        """Make a bucket, or change whether it is in VOD; further arguments are those of `BucketConfig`."""
+        """Make a bucket, or change whether it is in VOD. Further arguments are those of `BucketConfig`."""
         config = BucketConfig.model_validate({"name": name, "in_vod": in_vod, **bucket})
         self._do(lambda world: world.set_bucket(config))
 
     def add_category(self, name: str, *, parent: int | None = None) -> int:
-        """Make a media category in the first account; returns its CateId."""
+        """Make a media category in the first account. Returns its CateId."""
         config = CategoryConfig(name=name, parent=parent)
         return self._do(lambda world: world.accounts.first.categories.configure(config).id)
 
     def account(self, **changes: Any) -> AccountConfig:
-        """Change the first account; arguments are those of `AccountConfig`. Returns what it is now."""
+        """Change the first account. Arguments are those of `AccountConfig`. Returns its new configuration."""
 
         def act(world: World) -> AccountConfig:
             known = world.accounts.first.config
@@ -173,16 +173,16 @@ class Sandbox:
         return self._do(act)
 
     def settings(self, **changes: Any) -> Settings:
-        """Change settings (none: just read them); returns all of them."""
+        """Change settings, or only read them. Returns all of them."""
         return self._do(lambda world: world.change_settings(changes))
 
     def fault(self, kind: str, **fault: Any) -> int:
-        """Arm a fault; arguments are those of `FaultConfig`. Returns its number."""
+        """Add a fault. Arguments are those of `FaultConfig`. Returns its number."""
         config = FaultConfig.model_validate({"kind": kind, **fault})
         return self._do(lambda world: world.faults.add(config))
 
     def plan(self, faults: Sequence[dict[str, Any]]) -> int:
-        """Arm these faults instead of all others, counted from now; returns how many there are."""
+        """Replace all faults, timed from now. Returns how many there are."""
         configs = FaultPlanFile.model_validate({"faults": faults}).faults
         return self._do(lambda world: world.faults.replace(configs))
 
@@ -191,24 +191,24 @@ class Sandbox:
         return self._do(lambda world: world.faults.summary())
 
     def clear_faults(self) -> int:
-        """Disarm every fault; returns how many there were."""
+        """Disarm every fault. Returns how many there were."""
         return self._do(lambda world: world.faults.remove())
 
     def counters(self, account: str | None = None) -> dict[str, dict[str, Any]]:
-        """What arrived, by API; see docs/reference/sandbox.md for the names."""
+        """The calls that arrived, by API; docs/reference/sandbox.md explains the names."""
         return self._do(lambda world: world.counters.summary(account))
 
     def reset_counters(self) -> None:
-        """Start counting anew."""
+        """Reset the counters."""
         self._do(lambda world: world.counters.reset())
 
     def import_media(self, bucket: str, **order: Any) -> int:
-        """Register the objects of a bucket behind the client's back; arguments are those of `MediaImport`."""
+        """Register the objects of a bucket behind the client's back. Arguments are those of `MediaImport`."""
         config = MediaImport.model_validate({"bucket": bucket, **order})
         return self._do(lambda world: console.import_media(world, config))
 
     def change_media(self, bucket: str, key: str, **changes: Any) -> dict[str, Any]:
-        """Change one media behind the client's back; arguments are those of `MediaChange`."""
+        """Change one media behind the client's back. Arguments are those of `MediaChange`."""
         change = MediaChange.model_validate({"bucket": bucket, "key": key, **changes})
         return self._do(lambda world: console.change_media(world, change))
 

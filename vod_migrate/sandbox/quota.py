@@ -9,7 +9,7 @@ WINDOW_S: Final = 1.0
 
 
 class SlidingSecond:
-    """The calls of the last second, by the time each was accepted. Refused calls leave no trace."""
+    """The calls accepted in the last second. Refused calls do not count."""
 
     __slots__ = ("_accepted", "most")
 
@@ -18,7 +18,7 @@ class SlidingSecond:
         self.most = 0
 
     def accept(self, now: float, limit: int | None) -> bool:
-        """Whether a call at `now` (seconds, monotonic) keeps every window of one second within `limit` calls."""
+        """Whether a call at `now` (monotonic seconds) keeps every window of one second within `limit` calls."""
         accepted = self._accepted
         while accepted and accepted[0] <= now - WINDOW_S:
             accepted.popleft()

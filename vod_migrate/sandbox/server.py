@@ -1,4 +1,4 @@
-"""The HTTP server: one port for OSS, VOD and the control API, and the way of a call through jitter, quota and faults."""
+"""The HTTP server: one port for OSS, VOD and the control API. A call passes through jitter, quota and faults."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class SandboxServer:
         self._runner: web.ServerRunner | None = None
 
     async def start(self, port: int = 0, *, host: str = LOOPBACK) -> int:
-        """Listen; returns the port, a free one for 0. Raises `OSError` when it is taken."""
+        """Listen. Returns the port; 0 picks a free one. Raises `OSError` if it is taken."""
         server = web.Server(
             self._handle, access_log=None, max_line_size=_MAX_LINE_BYTES, max_field_size=_MAX_LINE_BYTES,
             keepalive_timeout=75,
@@ -65,7 +65,7 @@ class SandboxServer:
         return bound
 
     async def stop(self) -> None:
-        """Stop listening and cut what is still open."""
+        """Stop listening and cut open connections."""
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
@@ -89,15 +89,15 @@ class SandboxServer:
         except Dropped as dropped:
             await _cut(raw, dropped.sent)
             return web.Response()
-        except Exception:  # noqa: BLE001 - a bug answers 500
+        except Exception:  # noqa: BLE001 - a bug is answered with 500
             _log.exception("The sandbox itself failed on %s %s", request.method, request.path)
             reply = service.refusal(service.broken(500), request)
-        # The clock of the sandbox, which a setting moves, not the machine's.
+        # By the clock of the sandbox, which a setting can move.
         reply.headers.setdefault("Date", self.world.timestamp("%a, %d %b %Y %H:%M:%S GMT"))
         return await _send(raw, reply)
 
     async def _call(self, service: Service, request: Request) -> HttpReply:
-        """One call, from its arrival to its reply. Raises `Dropped`."""
+        """Handle one call, from its arrival to its reply. Raises `Dropped`."""
         world, settings = self.world, self.world.settings
         if settings.arrival_jitter_ms:
             await asyncio.sleep(world.random.expovariate(1_000 / settings.arrival_jitter_ms))
@@ -177,12 +177,12 @@ class SandboxServer:
 
 
 async def _cut(raw: web.BaseRequest, sent: bytes) -> None:
-    """Close the connection with a reset, as a crashed or overloaded peer does, once `sent` has gone out."""
+    """Send `sent`, then reset the connection, as a crashed or overloaded peer does."""
     if raw.transport is None:
         return
     if sent:
         raw.transport.write(sent)
-        # A reset throws away what has not been read on the other side.
+        # A reset discards what the other side has not read yet.
         await asyncio.sleep(_DRAIN_S)
     connection = raw.transport.get_extra_info("socket")
     if connection is not None:
@@ -204,7 +204,7 @@ async def _send(raw: web.BaseRequest, reply: HttpReply) -> web.StreamResponse:
     for turn, chunk in enumerate(reply.chunks):
         await response.write(chunk)
         if turn % _CHUNKS_BETWEEN_TURNS == 0:
-            # A fast reader never makes write() wait; other calls must get their turn all the same.
+            # A fast reader never makes write() wait, but other calls must still get their turn.
             await asyncio.sleep(0)
     await response.write_eof()
     return response

@@ -12,34 +12,34 @@ from vod_migrate.sandbox.http import HttpReply, Request
 
 
 class Service(Protocol):
-    """A service: it names a request's API, finds out who signed it, does it, and words its refusals."""
+    """A service names the API of a request, authenticates its signer, carries it out, and words its refusals."""
 
     def api_of(self, request: Request) -> str:
-        """The name of the API, for quotas, faults and counters. Never raises."""
+        """The name of the API, for quotas, faults and counters. It never raises."""
 
     def keys_of(self, request: Request) -> Iterable[str]:
-        """The object keys the request is about, for faults with a glob. Never raises."""
+        """The object keys that the request names, for faults with a glob. It never raises."""
 
     def authenticate(self, request: Request) -> Caller:
-        """Who signed the request. Raises `ServiceError`."""
+        """The signer of the request. Raises `ServiceError`."""
 
     def perform(self, api: str, request: Request, caller: Caller) -> tuple[HttpReply, int]:
-        """The effect of the request: its reply, and how many files it carried. Raises `ServiceError`."""
+        """Carry out the request. Returns its reply, and how many files it carried. Raises `ServiceError`."""
 
     def can_distort(self, fault: FaultConfig, request: Request, reply: HttpReply) -> bool:
-        """Whether a fault that shapes answers would change this one."""
+        """Whether a fault of replies would change this one."""
 
     def distorted(self, faults: Sequence[FaultConfig], request: Request, reply: HttpReply) -> HttpReply:
-        """The answer as these faults, one after the other, make it."""
+        """The reply after each of these faults has changed it."""
 
     def throttled(self, *, retry_after_ms: int | None = None) -> ServiceError:
-        """What is said to a call over its quota."""
+        """The refusal of a call over its quota."""
 
     def broken(self, status: int) -> ServiceError:
-        """What a 500 or a 503 looks like."""
+        """A 500 or a 503 of this service."""
 
     def refused(self, code: str, status: int, message: str, *, retry_after_ms: int | None) -> ServiceError:
         """A refusal with any code."""
 
     def refusal(self, error: ServiceError, request: Request) -> HttpReply:
-        """An error in the form of the service."""
+        """An error as this service writes it."""

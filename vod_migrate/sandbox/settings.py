@@ -1,4 +1,4 @@
-"""Everything that can be said about a sandbox, validated."""
+"""The configuration of a sandbox, validated."""
 
 from __future__ import annotations
 
@@ -62,15 +62,15 @@ DEFAULT_RESTORE_S: dict[RestoreKind, float] = {
 class Settings(Strict):
     """What can be changed while the sandbox runs."""
 
-    seed: int = Field(default=0, description="decides MediaIds, random latency and jitter")
-    latency_ms: float = Field(default=0, ge=0, description="mean time between the effect of a call and its answer")
+    seed: int = Field(default=0, description="determines MediaIds, random latency and jitter")
+    latency_ms: float = Field(default=0, ge=0, description="mean time between the effect of a call and its reply")
     latency_shape: Literal["fixed", "exponential", "lognormal"] = Field(
         default="fixed", description="how latency_ms is distributed; lognormal has sigma 0.5"
     )
     arrival_jitter_ms: float = Field(
         default=0,
         ge=0,
-        description="mean of an exponential delay before a call arrives, that is, before its quota is counted",
+        description="mean of an exponential delay before a call arrives, and so before it counts against the quota",
     )
     quotas: dict[str, int | None] = Field(
         default_factory=lambda: {**DEFAULT_QUOTAS},
@@ -78,7 +78,7 @@ class Settings(Strict):
     )
     retry_after_ms: int | None = Field(default=None, ge=0, description="x-acs-retry-after of a throttled call")
     url_encoding: Literal["percent", "raw", "both"] = Field(
-        default="both", description="how the path of a FileURL is read; both: percent-encoded first, then as it stands"
+        default="both", description="how the path of a FileURL is read; both: percent-encoded first, then as written"
     )
     missing_file: Literal["failed", "refuse"] = Field(
         default="failed", description="what a FileURL without an object does"
@@ -92,19 +92,23 @@ class Settings(Strict):
         default="http", description="the scheme of FileURLs in replies"
     )
     failed_form: Literal["plain", "json"] = Field(
-        default="plain", description="FailedFileURLs as plain strings, or as strings that hold a JSON list each"
+        default="plain", description="FailedFileURLs as plain strings, or as strings with a JSON list each"
     )
     max_url_bytes: int = Field(
-        default=131_072, ge=256, le=131_072, description="a longer request target is answered with an HTML 414"
+        default=131_072, ge=256, le=131_072, description="a longer request target gets an HTML 414"
     )
     seen_after_ms: float = Field(
-        default=0, ge=0, description="how long after its registration the query APIs know a media"
+        default=0, ge=0, description="how long after registration the calls that ask for media find it"
     )
     analysis_s: float = Field(
         default=0, ge=0, description="how many seconds a registered file is Uploading before its content is known"
     )
-    queue_s: float = Field(default=0, ge=0, description="how many seconds it is UploadSucc before transcoding starts")
-    transcode_s: float = Field(default=0, ge=0, description="how many seconds transcoding takes, well or not")
+    queue_s: float = Field(
+        default=0, ge=0, description="how many seconds a media is UploadSucc before its transcoding starts"
+    )
+    transcode_s: float = Field(
+        default=0, ge=0, description="how many seconds transcoding takes, whether it succeeds or not"
+    )
     restore_s: dict[RestoreKind, Annotated[float, Field(ge=0)]] = Field(
         default_factory=lambda: {**DEFAULT_RESTORE_S},
         description="how many seconds RestoreObject takes, by storage class and tier",
@@ -126,7 +130,7 @@ class CredentialConfig(Strict):
 
 
 class CategoryConfig(Strict):
-    """A media category; `id` is chosen when it is not given."""
+    """A media category; `id` is chosen if it is not given."""
 
     name: str
     id: int | None = None
@@ -140,7 +144,7 @@ class AccountConfig(Strict):
     regions: list[str] = Field(default_factory=lambda: [DEFAULT_REGION], min_length=1)
     credentials: list[CredentialConfig] = Field(default_factory=lambda: [CredentialConfig()])
     deny: list[str] = Field(default_factory=list, description="RAM actions refused to every user of the account")
-    activated: bool = Field(default=True, description="whether VOD was ever opened for the account")
+    activated: bool = Field(default=True, description="whether VOD is activated for the account")
     suspended: bool = False
     categories: list[CategoryConfig] = Field(default_factory=list)
     template_groups: list[str] = Field(default_factory=list, description="further transcoding template group ids")
@@ -148,7 +152,7 @@ class AccountConfig(Strict):
 
 
 class SizeConfig(Strict):
-    """Object sizes in bytes: log-normal around the median, cut at the maximum."""
+    """Object sizes in bytes: log-normal around the median, at most the maximum."""
 
     median: int = Field(default=80_000_000, ge=1)
     sigma: float = Field(default=1.0, ge=0, le=4)
@@ -165,7 +169,7 @@ class DatesConfig(Strict):
 
 
 class DatasetConfig(Strict):
-    """A generated bucket: `count` keys that exist only as a function of the seed."""
+    """A generated bucket: `count` keys, computed from the seed."""
 
     count: int = Field(default=1_000, ge=0, le=10_000_000_000)
     seed: int = 1
@@ -173,7 +177,7 @@ class DatasetConfig(Strict):
         default="archive/", max_length=200, pattern=r"^([^/].*/)?$", description="empty, or ending in /"
     )
     dirt: float = Field(
-        default=1.0, ge=0, le=3, description="0: plain ASCII .mp4 only; 1: the dirt of real life; up to 3"
+        default=1.0, ge=0, le=3, description="0: plain ASCII .mp4 only; 1: as odd as real names; up to 3"
     )
     dates: DatesConfig | None = None
     hls: Share | None = Field(default=None, description="share of keys in HLS folders; default 0.05 times dirt")

@@ -1,4 +1,4 @@
-"""Everything a sandbox knows: settings, accounts, buckets, faults, counters. One event loop owns it."""
+"""The state of a sandbox: settings, accounts, buckets, faults, counters. One event loop owns it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class World:
     """The state behind both services."""
 
     def __init__(self, config: SandboxConfig, journal: Journal | None = None) -> None:
-        """Raises `BadRequest` when the configuration contradicts itself, or does not fit the journal."""
+        """Raises `BadRequest` if the configuration contradicts itself or does not fit the journal."""
         self.settings = config.settings
         self.accounts = Accounts(config.accounts)
         self.buckets: dict[str, Bucket] = {}
@@ -37,7 +37,7 @@ class World:
         return time.time() + self.settings.clock_offset_s
 
     def process_time(self) -> float:
-        """The clock of what takes time in the background: it can be moved without making signatures look old."""
+        """The clock of background work. It can be moved ahead without making signatures look old."""
         return self.now() + self.settings.fast_forward_s
 
     def timestamp(self, form: str = "%Y-%m-%dT%H:%M:%S.000Z") -> str:
@@ -45,7 +45,7 @@ class World:
         return datetime.fromtimestamp(self.now(), UTC).strftime(form)
 
     def change_settings(self, changes: dict[str, object]) -> Settings:
-        """Change some settings; quotas and restore times are merged. Raises `pydantic.ValidationError`."""
+        """Change some settings; quotas and restore times are merged."""
         current = self.settings.model_dump()
         for name in ("quotas", "restore_s"):
             table = changes.get(name)
@@ -57,18 +57,20 @@ class World:
         return self.settings
 
     def account(self, uid: str | None) -> Account:
-        """The account of that uid, the first one without a uid. Raises `BadRequest`."""
+        """The account with this uid; the first one without a uid."""
         found = self.accounts.first if uid is None else self.accounts.get(uid)
         if found is None:
-            raise BadRequest(f"There is no account {uid!r}; POST /_sandbox/accounts makes one.", status=404)
+            raise BadRequest(f"There is no account {uid!r}; create it with POST /_sandbox/accounts.", status=404)
         return found
 
     def bucket(self, name: str) -> Bucket:
-        """The bucket of that name. Raises `BadRequest`."""
+        """The bucket with this name."""
         try:
             return self.buckets[name]
         except KeyError:
-            raise BadRequest(f"There is no bucket {name!r}; POST /_sandbox/buckets makes one.", status=404) from None
+            raise BadRequest(
+                f"There is no bucket {name!r}; create it with POST /_sandbox/buckets.", status=404
+            ) from None
 
     def set_bucket(self, config: BucketConfig) -> Bucket:
         """Make a bucket, or change whether it is in VOD and what is generated in it."""

@@ -188,7 +188,14 @@ def _places(
             source_id=row["source_id"],
             queues=queues.get(row["migration_id"], []),
         )
-        for row in QUERIES.search_sources(connection, migrations=numbers, bucket=search.bucket, **filters(readable))
+        for row in QUERIES.search_sources(
+            connection,
+            migrations=numbers,
+            bucket=search.bucket,
+            first=search.prefix,
+            beyond=prefix_end(search.prefix) or _BEYOND_ALL,
+            **filters(readable),
+        )
     ]
     return sorted(places, key=lambda place: place.order)
 

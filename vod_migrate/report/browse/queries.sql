@@ -131,7 +131,7 @@ where (:migration::text is null or m.name = :migration) and (:account::text is n
 order by m.name, m.account;
 
 -- name: search_sources
--- The buckets that some migrations have run on, by name.
+-- The buckets that some migrations have run on, by name; only those with a key in the wanted stretch.
 -- From one source to the next in an index: a migration has few sources and many runs.
 select m.migration_id, s.source_id, s.bucket
 from unnest(:migrations::int[]) as m (migration_id)
@@ -147,6 +147,9 @@ cross join lateral (
 ) p
 join vod_migrate.sources s using (source_id)
 where (:bucket::text is null or s.bucket = :bucket)
+  and (:first::text = ''
+       or exists (select 1 from vod_migrate.objects o where o.source_id = s.source_id and o.key >= :first and o.key < :beyond)
+       or exists (select 1 from vod_migrate.work w where w.source_id = s.source_id and w.key >= :first and w.key < :beyond))
   and exists (
     select 1 from vod_migrate.migration_dags d
     where d.migration_id = m.migration_id and (:everything::boolean or d.dag_id = any(:dags::text[]))

@@ -1,4 +1,4 @@
-"""What a fault does to one call that gets no proper answer."""
+"""What a fault does to one call that gets no proper reply."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _NO_EFFECT_BODY: Final = json.dumps({"RequestId": "0", "RegisteredMediaList": []
 
 
 async def misbehave(hit: FaultHit, service: Service, request: Request, reply: HttpReply | None) -> HttpReply:
-    """The answer to a call that a fault hit; `reply` is the proper one, None before the effect. Raises `Dropped`."""
+    """The reply to a call that a fault hit; `reply` is the proper one, None before the effect. Raises `Dropped`."""
     config = hit.config
     match config.kind:
         case "http_500" | "http_503":
@@ -41,7 +41,7 @@ async def misbehave(hit: FaultHit, service: Service, request: Request, reply: Ht
     if reply is None or config.at_byte is None:
         raise Dropped
     answer = as_sent(reply)
-    # All of it would be a proper answer.
+    # The whole of it would be a proper reply.
     most = len(answer) - 1
     raise Dropped(answer[: int(hit.draw * len(answer)) if config.at_byte == "any" else min(most, config.at_byte)])
 
@@ -51,7 +51,7 @@ def _refused(hit: FaultHit, service: Service, request: Request) -> HttpReply:
     usual = service.throttled(retry_after_ms=config.retry_after_ms)
     if config.code is None:
         return service.refusal(usual, request)
-    status, message = CODES.get(config.code, (400, "The sandbox was told to refuse this call."))
+    status, message = CODES.get(config.code, (400, "A fault refuses this call."))
     error = service.refused(
         config.code, config.status or status, message, retry_after_ms=config.retry_after_ms
     )  # fmt: skip
@@ -59,12 +59,12 @@ def _refused(hit: FaultHit, service: Service, request: Request) -> HttpReply:
 
 
 def html(status: int, title: str) -> HttpReply:
-    """A page of a gateway."""
+    """An HTML error page of a gateway."""
     return HttpReply(status=status, headers={"Content-Type": "text/html"}, body=_HTML.format(title).encode())
 
 
 def as_sent(reply: HttpReply) -> bytes:
-    """A reply as the bytes of an HTTP/1.1 answer; of a streamed one only the head."""
+    """A reply as HTTP/1.1 bytes; if it is streamed, only its head."""
     length = len(reply.body) if reply.length is None else reply.length
     head = "".join(f"{name}: {value}\r\n" for name, value in {**reply.headers, "Content-Length": length}.items())
     return f"HTTP/1.1 {reply.status} {HTTPStatus(reply.status).phrase}\r\n{head}\r\n".encode() + reply.body

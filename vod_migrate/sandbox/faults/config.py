@@ -1,4 +1,4 @@
-"""One fault of a plan, as it is written in YAML and JSON, validated."""
+"""One fault of a plan, as written in YAML or JSON, validated."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _OWN_FIELDS: Final = ("code", "status", "retry_after_ms", "seconds", "shape", "s
 
 
 class FaultConfig(Strict):
-    """Something that goes wrong on purpose: what (kind, form), where (api, account, keys), and when."""
+    """A fault: what goes wrong (kind, form), where (api, account, keys), and when."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_by_name=True, validate_by_alias=True)
 
@@ -34,18 +34,22 @@ class FaultConfig(Strict):
         ge=0,
         validation_alias=AliasChoices("from", "start"),
         serialization_alias="from",
-        description="seconds since the fault was armed before which it spares everything",
+        description="seconds since the fault was armed; before that it hits nothing",
     )
-    until: float | None = Field(default=None, gt=0, description="seconds since the fault was armed at which it is over")
+    until: float | None = Field(
+        default=None, gt=0, description="seconds since the fault was armed; after that it hits nothing"
+    )
     times: int | None = Field(
         default=None,
         ge=1,
         validation_alias=AliasChoices("times", "count"),
-        description="how often it hits before it is over; default: without end",
+        description="how often it hits before it ends; default: no limit",
     )
-    skip: int = Field(default=0, ge=0, description="how many matching calls (files) are spared first")
+    skip: int = Field(default=0, ge=0, description="how many matching calls (files) it spares first")
     when: Literal["before", "after"] = Field(default="before", description="before the effect of the call, or after it")
-    seed: int = Field(default=0, description="another seed, other calls; the same seed and order, the same ones")
+    seed: int = Field(
+        default=0, description="another seed hits other calls; the same seed and order of calls, the same ones"
+    )
     code: str | None = Field(default=None, min_length=1, description="error, throttle: the code of the refusal")
     status: int | None = Field(default=None, ge=400, le=599, description="error, throttle: its HTTP status")
     retry_after_ms: int | None = Field(default=None, ge=0, description="error, throttle: sent as x-acs-retry-after")
@@ -56,11 +60,13 @@ class FaultConfig(Strict):
         default="constant",
         description="latency: uniform from 0 to twice the mean; exponential around it; lognormal around the median",
     )
-    sigma: float = Field(default=1.0, ge=0, le=4, description="latency: of the lognormal; from 1 on its tail is long")
-    at_byte: int | Literal["any"] | None = Field(
-        default=None, description="reset: how many bytes of the answer are sent before; any: a seeded number"
+    sigma: float = Field(
+        default=1.0, ge=0, le=4, description="latency: sigma of the lognormal; from 1 on, its tail is long"
     )
-    sticky: bool = Field(default=True, description="kinds of file: the same key always has the same fate")
+    at_byte: int | Literal["any"] | None = Field(
+        default=None, description="reset: how many bytes of the reply are sent first; any: a seeded number"
+    )
+    sticky: bool = Field(default=True, description="kinds of file: the same key is always hit, or never")
 
     @field_validator("kind")
     @classmethod
@@ -89,14 +95,14 @@ class FaultConfig(Strict):
         self._check_fields(kind)
         self._check_form(kind)
         if kind.apis and self.api not in ("any", *kind.apis):
-            raise ValueError(f"api is {self.api!r}, but {self.kind} strikes {' and '.join(kind.apis)} only")
+            raise ValueError(f"api is {self.api!r}, but {self.kind} applies only to {' and '.join(kind.apis)}")
         if self.until is not None and self.until <= self.start:
             raise ValueError(f"until is {self.until:g}, which is not after from ({self.start:g}): make it larger")
         if self.kind == "error" and self.code is None:
             raise ValueError("code is missing: an error needs one, such as code: InternalError")
         if self.code is not None and self.code not in CODES and self.status is None:
             raise ValueError(
-                f"status is missing: code {self.code!r} has none of its own here, so say one from 400 to 599 "
+                f"status is missing: code {self.code!r} has no default status, so give one from 400 to 599 "
                 f"({did_you_mean(self.code, tuple(CODES))})"
             )
         return self
@@ -107,14 +113,14 @@ class FaultConfig(Strict):
             if name in given and name not in kind.fields:
                 takers = [other for other, found in KINDS.items() if name in found.fields]
                 raise ValueError(
-                    f"{name} is given, but {self.kind} has no use for it: leave it out ({', '.join(takers)} take it)"
+                    f"{name} does not apply to {self.kind}: leave it out (it applies to {', '.join(takers)})"
                 )
         if "when" in given and not kind.timed:
-            fixed = "never has an effect" if self.kind == "throttle" else "always strikes after the effect"
-            raise ValueError(f"when is given, but {self.kind} {fixed}: leave it out")
+            fixed = "never has an effect" if self.kind == "throttle" else "always hits after the effect"
+            raise ValueError(f"when does not apply: {self.kind} {fixed}; leave it out")
         if self.at_byte is not None and "when" in given and self.when == "before":
             raise ValueError(
-                "when is 'before', but a reset within the answer (at_byte) comes after the effect: leave it out"
+                "when is 'before', but a reset within the reply (at_byte) comes after the effect: leave it out"
             )
 
     def _check_form(self, kind: Kind) -> None:
@@ -126,18 +132,18 @@ class FaultConfig(Strict):
 
     @property
     def variant(self) -> str:
-        """The form, or the kind's default; empty where it has none."""
+        """The form, or the default of its kind; empty if the kind has no forms."""
         return self.form or next(iter(KINDS[self.kind].forms), "")
 
     @property
     def has_effect(self) -> bool:
-        """Whether a call that it hits is carried out all the same."""
+        """Whether a call that it hits is carried out anyway."""
         if self.kind == "throttle":
             return False
         return KINDS[self.kind].level in ("reply", "file") or self.when == "after" or self.at_byte is not None
 
 
 class FaultPlanFile(Strict):
-    """A fault plan, as in `serve --faults FILE.yaml` and `PUT faults`; a bare list of faults says the same."""
+    """A fault plan, as in `serve --faults FILE.yaml` and `PUT faults`; a bare list of faults means the same."""
 
     faults: list[FaultConfig]

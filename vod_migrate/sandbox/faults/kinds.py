@@ -1,4 +1,4 @@
-"""The kinds of faults: what each does, where it strikes, and which fields it takes."""
+"""The kinds of faults: what each does, what it hits, and its own fields."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ Level = Literal["delay", "call", "reply", "file"]
 class Kind:
     """One kind of fault.
 
-    level: delay (all that hit add up), call (the first that hits is the only one; there is no proper answer), reply (all
-    that hit shape the answer one after the other), file (single files of a RegisterMedia call).
-    forms: the variants, the default first. fields: what it takes besides the common fields. apis: where it makes sense, empty:
-    everywhere. timed: whether it can strike before and after the effect.
+    level: delay (all that hit add up), call (only the first that hits applies, and there is no proper reply), reply (all
+    that hit change the reply, one after another), file (single files of a RegisterMedia call).
+    forms: the variants, the default first. fields: those besides the common ones. apis: the APIs that it applies to; empty
+    means all. timed: whether it can hit before and after the effect.
     """
 
     level: Level
@@ -35,7 +35,7 @@ KINDS: Final[dict[str, Kind]] = {
     ),
     "timeout": Kind(level="call", what="the connection is held, then reset", fields=("seconds",), timed=True),
     "reset": Kind(
-        level="call", what="the connection is reset, with at_byte in the middle of the answer", fields=("at_byte",), timed=True
+        level="call", what="the connection is reset, with at_byte in the middle of the reply", fields=("at_byte",), timed=True
     ),
     "http_500": Kind(level="call", what="InternalError", timed=True),
     "http_503": Kind(level="call", what="ServiceUnAvailable", timed=True),
@@ -69,9 +69,9 @@ KINDS: Final[dict[str, Kind]] = {
         forms=("http", "https", "decoded", "lower_hex", "encoded_more", "encoded_twice", "plus", "capital_host"),
     ),
     "foreign_file": Kind(
-        level="reply", what="the reply names a file nobody asked for", apis=_REGISTER, forms=("registered", "failed")
+        level="reply", what="the reply names a file that was not sent", apis=_REGISTER, forms=("registered", "failed")
     ),
-    "repeat_page": Kind(level="reply", what="a listing sends its previous page once more", apis=_LIST),
+    "repeat_page": Kind(level="reply", what="a listing sends its previous page again", apis=_LIST),
     "end_early": Kind(
         level="reply",
         what="a listing ends before its end",
@@ -123,4 +123,4 @@ CODES: Final[dict[str, tuple[int, str]]] = {
     "RequestTimeTooSkewed": (403, "The difference between the request time and the current time is too large."),
     "NoSuchBucket": (404, "The specified bucket does not exist."),
 }
-"""HTTP status and message of the codes that need no status of their own: common error codes of VOD, and of OSS."""
+"""HTTP status and message of the codes that a fault can name without a status: common error codes of VOD and OSS."""

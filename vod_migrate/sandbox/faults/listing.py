@@ -1,4 +1,4 @@
-"""Listings that are not true: a page sent once more, an end before the end."""
+"""False listings: a page that is sent again, an end that comes too early."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ _NEXT: Final = re.compile(rb"<Next(ContinuationToken|Marker)>[^<]*</Next(Continu
 _MOST_REMEMBERED: Final = 64
 
 
-class Lying:
-    """Makes true pages untrue; while `repeat_page` is armed it remembers the last two true pages of each listing."""
+class FalsePages:
+    """Falsifies pages. While `repeat_page` is armed, it remembers the last two true pages of each listing."""
 
     def __init__(self) -> None:
         self._pages: dict[tuple[str, str, str], tuple[bytes, bytes]] = {}
@@ -23,11 +23,11 @@ class Lying:
     def can(self, fault: FaultConfig, request: Request, reply: HttpReply) -> bool:
         """Whether a fault would change this true page."""
         if fault.kind == "repeat_page":
-            return bool(self._previous(request, reply.body)) and _goes_on(request)
+            return bool(self._previous(request, reply.body)) and _is_later_page(request)
         return _TRUNCATED in reply.body
 
-    def lie(self, fault: FaultConfig, request: Request, body: bytes) -> bytes:
-        """The page as a fault makes it."""
+    def falsified(self, fault: FaultConfig, request: Request, body: bytes) -> bytes:
+        """The page as a fault changes it."""
         if fault.kind == "repeat_page":
             return self._pages[_listing(request)][0]
         if fault.variant != "no_token":
@@ -48,6 +48,6 @@ def _listing(request: Request) -> tuple[str, str, str]:
     return request.path, query.get("prefix", ""), query.get("delimiter", "")
 
 
-def _goes_on(request: Request) -> bool:
+def _is_later_page(request: Request) -> bool:
     query = request.parameters
     return bool(query.get("continuation-token") or query.get("marker"))

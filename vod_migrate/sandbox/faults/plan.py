@@ -1,6 +1,6 @@
-"""The fault plan at work: which call, which file, how often; seeded, so that a run can be repeated.
+"""The fault plan in action: which call, which file, how often. It is seeded, so a run can be repeated.
 
-The same plan and the same order of calls give the same faults: each fault has a random generator of its own, seeded with its
+The same plan and the same order of calls give the same faults: each fault has its own random generator, seeded with its
 seed and its place in the plan, and draws from it only when a call matches.
 """
 
@@ -23,7 +23,7 @@ MOST_DELAY_S: Final = 600.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """What a fault may hit. `named` gives its object keys; it is asked only when a fault has a glob."""
+    """What a fault may hit. `named` returns its object keys; it is called only if a fault has a glob."""
 
     api: str
     uid: str
@@ -32,14 +32,14 @@ class Subject:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FaultHit:
-    """A fault that struck. `draw`: a seeded number from 0 to below 1, for what it has to choose."""
+    """A fault that hit. `draw`: a seeded number from 0 to below 1, for its choices."""
 
     config: FaultConfig
     draw: float
 
 
 class _Armed:
-    """A fault with its memory: since when it is armed, how often it was met and how often it hit."""
+    """A fault and its history: when it was armed, how often it was met and how often it hit."""
 
     def __init__(self, number: int, config: FaultConfig, now: float) -> None:
         self.number = number
@@ -64,8 +64,8 @@ class _Armed:
         over = config.times is not None and self.hits >= config.times
         return not over and config.start <= age and (config.until is None or age < config.until)
 
-    def strikes(self, key: str | None = None) -> bool:
-        """Whether it hits this call, or this key. Call it once for each: it counts."""
+    def hits_now(self, key: str | None = None) -> bool:
+        """Whether it hits this call or key. This counts, so ask once for each."""
         self.met += 1
         if self.met <= self.config.skip or not self._chosen(key):
             return False
@@ -107,21 +107,21 @@ class FaultPlan:
         self.replace(configs)
 
     def replace(self, configs: Iterable[FaultConfig]) -> int:
-        """Arm these instead of all others, counted from 1 and from now; returns how many there are."""
+        """Replace all faults, numbered from 1 and timed from now. Returns how many there are."""
         self._armed, self._next = [], 1
         for config in configs:
             self.add(config)
         return len(self._armed)
 
     def add(self, config: FaultConfig) -> int:
-        """Arm one more; returns its number, by which it can be removed."""
+        """Add a fault. Returns its number, by which it can be removed."""
         number = self._next
         self._next += 1
         self._armed.append(_Armed(number, config, self._clock()))
         return number
 
     def remove(self, number: int | None = None) -> int:
-        """Disarm one fault, or all; returns how many there were."""
+        """Disarm one fault, or all. Returns how many there were."""
         before = len(self._armed)
         self._armed = [armed for armed in self._armed if number is not None and armed.number != number]
         return before - len(self._armed)
@@ -146,27 +146,27 @@ class FaultPlan:
         """Seconds that the call waits before its effect, and after it."""
         waits = {"before": 0.0, "after": 0.0}
         for armed in self._about("delay", subject):
-            if armed.strikes():
+            if armed.hits_now():
                 waits[armed.config.when] += armed.delay_s()
         return waits["before"], waits["after"]
 
     def for_call(self, subject: Subject) -> FaultHit | None:
-        """The first fault that takes the call's answer away."""
-        return next((armed.hit() for armed in self._about("call", subject) if armed.strikes()), None)
+        """The first fault that leaves the call without a proper reply."""
+        return next((armed.hit() for armed in self._about("call", subject) if armed.hits_now()), None)
 
     def for_reply(self, subject: Subject, applies: Callable[[FaultConfig], bool]) -> list[FaultConfig]:
-        """Every fault that shapes the call's answer; one that does not apply to this answer is not met."""
+        """Every fault that changes the reply. A fault that does not apply to this reply is not met."""
         return [
             armed.config
             for armed in self._about("reply", subject)
-            if applies(armed.config) and armed.strikes()
+            if applies(armed.config) and armed.hits_now()
         ]  # fmt: skip
 
     def for_file(self, api: str, uid: str, key: str, kinds: frozenset[str]) -> FaultConfig | None:
         """The first fault of these kinds that hits one file."""
         subject = Subject(api=api, uid=uid, named=lambda: (key,))
         for armed in self._about("file", subject):
-            if armed.config.kind in kinds and armed.strikes(key):
+            if armed.config.kind in kinds and armed.hits_now(key):
                 return armed.config
         return None
 

@@ -1,4 +1,4 @@
-"""Answers of RegisterMedia that differ from its page: other types, other spellings, files nobody asked for."""
+"""Replies of RegisterMedia that differ from its page: other types, other spellings, files that were not sent."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _FOREIGN: Final = "nobody-asked-for-this.mp4"
 
 
 def distorted(fault: FaultConfig, body: Any) -> Any:
-    """What a fault makes of the decoded body of a 200 answer; one that another fault has changed beyond it is left alone."""
+    """The decoded body of a 200 reply as a fault changes it; a body that another fault replaced is left alone."""
     if not isinstance(body, dict):
         return body
     match fault.kind:
@@ -36,7 +36,7 @@ _TYPES: Final[dict[str, Callable[[Body], Any]]] = {
     "null_body": lambda _: None,
     "no_lists": lambda body: {name: value for name, value in body.items() if name not in _LISTS},
     "null_lists": lambda body: {**body, **dict.fromkeys(_LISTS)},
-    # The form that the older RPC gateways make of a list.
+    # How the older RPC gateways write a list.
     "lists_as_objects": lambda body: {
         **body,
         "RegisteredMediaList": {"RegisteredMedia": body["RegisteredMediaList"]},

@@ -38,7 +38,7 @@ class Bucket:
 
     @property
     def empty(self) -> bool:
-        """Whether nothing is left in it."""
+        """Whether it has no objects."""
         return not any(True for _ in islice(self.scan(""), 1))
 
     def generate(self, config: DatasetConfig) -> None:
@@ -48,7 +48,7 @@ class Bucket:
         self._restores = {}
 
     def put(self, upload: Upload) -> None:
-        """Store an object, over whatever had its key."""
+        """Store an object, or replace the one with its key."""
         key = upload.entry.key
         if key not in self._uploads:
             insort(self._uploaded, key)
@@ -56,7 +56,7 @@ class Bucket:
         self._restores.pop(key, None)
 
     def delete(self, key: str) -> None:
-        """Remove an object; a key that is not there is no error, as in OSS."""
+        """Remove an object. As in OSS, a missing key is not an error."""
         self._restores.pop(key, None)
         if self._uploads.pop(key, None) is not None:
             del self._uploaded[bisect_left(self._uploaded, key)]
@@ -69,7 +69,7 @@ class Bucket:
 
     @property
     def has_restores(self) -> bool:
-        """Whether anything was ever restored, and not replaced or deleted since."""
+        """Whether any object has a restore, perhaps an expired one."""
         return bool(self._restores)
 
     def restore(self, key: str) -> Restore | None:
@@ -88,7 +88,7 @@ class Bucket:
         return restore is not None and restore.readable(now)
 
     def format_of(self, entry: StoredObject) -> str:
-        """What an object contains, as its first bytes tell: see `objects.content`."""
+        """The format of an object's content, by its first bytes: see `objects.content`."""
         upload = self._uploads.get(entry.key)
         if upload is not None:
             return content.recognised(upload.content[: content.HEAD_BYTES])

@@ -1,4 +1,4 @@
-"""What files begin with: the signature of each media format, and what is no media at all.
+"""The first bytes of files: the signature of each media format, and of files that are not media.
 
 Signatures are those of the formats' own specifications, as `file(1)` knows them.
 """
@@ -12,7 +12,7 @@ _ASF: Final = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
 _TS_PACKET: Final = 188
 HEAD_BYTES: Final = 1_024
 
-# By format: the first bytes of a file that has it.
+# The first bytes of a file, by its format.
 _HEADS: Final[dict[str, bytes]] = {
     "mp4": b"\0\0\0\x20ftypisom\0\0\2\0isomiso2avc1mp41\0\0\0\x08free",
     "quicktime": b"\0\0\0\x14ftypqt  \0\0\2\0qt  \0\0\0\x08wide",
@@ -41,7 +41,7 @@ _HEADS: Final[dict[str, bytes]] = {
     "mjpeg": b"\xff\xd8\xff\xe0\0\x10JFIF\0",
     "dv": b"\x1f\x07\0\x3f",
 }
-# The shortest beginning that tells each format, the most telling first.
+# What identifies each format, the most specific first.
 _SIGNATURES: Final[tuple[tuple[str, int, bytes], ...]] = (
     ("quicktime", 4, b"ftypqt  "),
     ("mp4", 4, b"ftyp"),
@@ -114,28 +114,28 @@ NOT_MEDIA: Final = tuple(_OTHER)
 
 
 def extension_of(key: str) -> str:
-    """The extension of a key in lower case, without the dot; empty where it has none."""
+    """The extension of a key in lower case without the dot, empty if it has none."""
     name = key.rpartition("/")[2]
     return name.rpartition(".")[2].lower() if "." in name else ""
 
 
 def format_of_name(key: str) -> str:
-    """The format that a key's extension promises; `text` for one that is not media."""
+    """The format that the extension of a key stands for; `text` if it is not a media extension."""
     return _FORMAT_OF.get(extension_of(key), "text")
 
 
 def head(name: str) -> bytes:
-    """The first bytes of a file of that format, or of one that is not media."""
+    """The first bytes of a file of this format, or of one of `NOT_MEDIA`."""
     return _HEADS.get(name) or _OTHER[name]
 
 
 def sample(key: str) -> bytes:
-    """A small file of the format that the key's extension promises."""
+    """A small file of the format that the extension of the key stands for."""
     return head(format_of_name(key))
 
 
 def recognised(first: bytes) -> str:
-    """The format of a file with these first bytes; `empty`, or one of `NOT_MEDIA`, where it is no media."""
+    """The format of a file with these first bytes: a media format, `empty`, or one of `NOT_MEDIA`."""
     if not first:
         return "empty"
     for name, offset, signature in _SIGNATURES:

@@ -1,4 +1,4 @@
-"""A generated data set: any number of keys that exist only as a function of the seed.
+"""A generated data set: any number of keys, computed from the seed.
 
 The keys lie in blocks of about 1,000. The folder names of blocks ascend, so the block of any key is found by bisection,
 and a block's entries are a pure function of the seed and the block's number. A few blocks are remembered.
@@ -30,7 +30,7 @@ _INFREQUENT_SHARE: Final = 0.05
 _PATTERN_BYTES: Final = 65_536
 _MISLABELLED: Final = ("mp3", "matroska", "avi", "flv")
 
-# Made once: a key takes a microsecond or two, and writing a time out would be a third of it.
+# Made once: a key takes a microsecond or two, and formatting a time would be a third of that.
 _TIMES: Final = [f"T{minute // 60:02d}:{minute % 60:02d}:{minute * 7 % 60:02d}.000Z" for minute in range(1_440)]
 _ENTRY: Final = StoredObject._make
 
@@ -112,7 +112,7 @@ class Dataset:
             length -= len(piece)
 
     def format_of(self, key: str) -> str:
-        """What an object contains: the format that its name promises, except for the shares of the configuration."""
+        """The format of an object's content: that of its extension, unless it is one of the corrupt or mislabelled."""
         config, promised = self.config, content.format_of_name(key)
         if not config.corrupt + config.mislabelled or not content.is_media(promised):
             return promised
@@ -130,7 +130,7 @@ class Dataset:
         return self._playlist(key) if name == "hls" else content.head(name)
 
     def _playlist(self, key: str) -> bytes:
-        """The playlist of an HLS folder: it names each segment beside it, and empty lines fill up its size."""
+        """The playlist of an HLS folder: it names each segment beside it, and empty lines pad it to its size."""
         folder = key.rpartition("/")[0] + "/"
         number = self._block_of(key)
         keys, entries = self._block(number) if number is not None else ([], [])

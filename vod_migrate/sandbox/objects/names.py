@@ -1,4 +1,4 @@
-"""The names people give their files: mostly plain, some Chinese, some with every character a URL can trip over."""
+"""The names that people give their files: most plain, some Chinese, some with every character that is special in a URL."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final
 from urllib.parse import quote
 
 MAX_KEY_BYTES: Final = 1_023
-# FileURL may have 1,024 bytes; long keys are made to fall on both sides of it.
+# FileURL may have 1,024 bytes; long keys fall on both sides of that limit.
 MAX_URL_BYTES: Final = 1_024
 URL_HEAD_BYTES: Final = len("https://media-archive.oss-cn-shanghai.aliyuncs.com/")
 

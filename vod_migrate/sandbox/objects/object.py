@@ -32,13 +32,13 @@ class Upload:
 
 
 def after_all(prefix: str) -> str:
-    """The least key above every key that begins with `prefix`; empty when there is none.
+    """The smallest key above every key that begins with `prefix`; empty if there is none.
 
     Comparing `str` by code point is comparing UTF-8 by bytes.
     """
     for end in range(len(prefix), 0, -1):
         last = ord(prefix[end - 1])
         if last < ord(HIGHEST):
-            following = 0xE000 if last == 0xD7FF else last + 1  # noqa: PLR2004 - surrogates are no characters
+            following = 0xE000 if last == 0xD7FF else last + 1  # noqa: PLR2004 - surrogates are not characters
             return prefix[: end - 1] + chr(following)
     return ""

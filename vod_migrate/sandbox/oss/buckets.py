@@ -19,7 +19,7 @@ _MAX_PAGE: Final = 1_000
 
 
 def check_bucket_name(name: str) -> None:
-    """Raises `OssError` InvalidBucketName: 3 to 63 lower-case letters, digits and inner hyphens."""
+    """Refuse a name unless it has 3 to 63 lower-case letters, digits and inner hyphens."""
     if not _NAME.fullmatch(name):
         raise OssError("InvalidBucketName", 400, "The specified bucket is not valid.", BucketName=name)
 
@@ -49,7 +49,7 @@ def list_buckets(world: World, account: Account, query: dict[str, str]) -> HttpR
 
 
 def put_bucket(world: World, account: Account, name: str, region: str | None, request: Request) -> HttpReply:
-    """Make a bucket in the region of the request. It is not added to VOD: that is another service's job."""
+    """Make a bucket in the region of the request. It is not added to VOD, which is another service."""
     check_bucket_name(name)
     if name in world.buckets:
         raise OssError(
@@ -70,7 +70,7 @@ def put_bucket(world: World, account: Account, name: str, region: str | None, re
 
 
 def delete_bucket(world: World, bucket: Bucket) -> HttpReply:
-    """Remove an empty bucket. Raises `OssError` BucketNotEmpty."""
+    """Remove an empty bucket."""
     if not bucket.empty:
         raise OssError("BucketNotEmpty", 409, "The bucket you tried to delete is not empty.", BucketName=bucket.name)
     del world.buckets[bucket.name]

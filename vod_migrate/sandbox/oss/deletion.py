@@ -15,7 +15,7 @@ from vod_migrate.sandbox.oss.objects import CURRENT_VERSIONS, check_digest, chec
 MAX_DELETED_KEYS: Final = 1_000
 _REFERENCE: Final = re.compile(rb"&#(?:x([0-9A-Fa-f]+)|([0-9]+));")
 _CONTROL: Final = "control"
-# XML 1.0 has no way to write these characters; OSS and its SDKs write them as character references all the same.
+# XML 1.0 cannot express these characters; OSS and its SDKs write them as character references anyway.
 _NOT_IN_XML: Final = frozenset({*range(1, 0x20), 0xFFFE, 0xFFFF} - {0x9, 0xA, 0xD})
 
 
@@ -53,7 +53,7 @@ def delete_objects(bucket: Bucket, request: Request) -> HttpReply:
 
 
 def _parse(body: bytes) -> etree._Element:
-    # A reference to a character that XML 1.0 forbids becomes an element, because no XML parser accepts it.
+    # XML parsers reject references to characters that XML 1.0 forbids, so each becomes an element.
     marked = _REFERENCE.sub(_mark, body)
     try:
         return etree.fromstring(marked, etree.XMLParser(resolve_entities=False, no_network=True))

@@ -50,7 +50,7 @@ def page(bucket: Bucket, *, prefix: str, delimiter: str, start: Position, max_ke
     last = ""
     for item in _rolled_up(bucket, prefix, delimiter, start):
         if len(entries) + len(prefixes) == max_keys:
-            # A common prefix is resumed above all of its keys.
+            # The next page starts after all keys of a common prefix.
             rolled = bool(prefixes) and prefixes[-1] == last
             following = Position(key=after_all(last)) if rolled else Position(key=last, inclusive=False)
             break
@@ -64,7 +64,7 @@ def page(bucket: Bucket, *, prefix: str, delimiter: str, start: Position, max_ke
 
 
 def _rolled_up(bucket: Bucket, prefix: str, delimiter: str, start: Position) -> Iterator[StoredObject | str]:
-    """Entries and common prefixes from `start` on; what lies under a common prefix is jumped over, not read."""
+    """Entries and common prefixes from `start` on. Keys under a common prefix are skipped without being read."""
 
     def rollup(key: str) -> str | None:
         if not delimiter or not key.startswith(prefix):
@@ -162,7 +162,7 @@ def _document(
         for key, size, etag, storage_class, modified, _ in found.entries
     ])  # fmt: skip
     prefixes = "".join(f"<CommonPrefixes><Prefix>{encode(name)}</Prefix></CommonPrefixes>" for name in found.prefixes)
-    # No namespace: the SDK looks its elements up by bare name.
+    # No namespace: the SDK finds elements by their bare names.
     text = (
         f'<?xml version="1.0" encoding="UTF-8"?>\n<ListBucketResult>{head}{contents}{prefixes}{tail}</ListBucketResult>'
     )

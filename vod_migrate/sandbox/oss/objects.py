@@ -28,12 +28,12 @@ _OCTETS: Final = "application/octet-stream"
 
 @lru_cache(maxsize=1)
 def _crc64() -> crcmod.Crc:
-    # ECMA-182, reflected: the polynomial of x-oss-hash-crc64ecma. Its table takes a moment, so not at import.
+    # ECMA-182, reflected: the polynomial of x-oss-hash-crc64ecma. Its table is slow to build, so not at import.
     return crcmod.Crc(0x142F0E1EBA9EA3693, initCrc=0, rev=True, xorOut=0xFFFFFFFFFFFFFFFF)
 
 
 def checksum(content: bytes) -> str:
-    """CRC-64/ECMA of an object, in decimal, as x-oss-hash-crc64ecma gives it."""
+    """CRC-64/ECMA of an object in decimal, as in x-oss-hash-crc64ecma."""
     crc = _crc64().copy()
     crc.update(content)
     return str(crc.crcValue)
@@ -48,7 +48,7 @@ def new_upload(
     content_type: str = _OCTETS,
     metadata: dict[str, str] | None = None,
 ) -> Upload:
-    """An object to be put into a bucket. `modified` is ISO 8601 as in listings."""
+    """An object to store in a bucket. `modified` is ISO 8601, as in listings."""
     check_key(key)
     if storage_class not in STORAGE_CLASSES:
         raise OssError("InvalidArgument", 400, "The storage class is not valid.", ArgumentValue=storage_class)
@@ -86,13 +86,13 @@ def put_object(bucket: Bucket, key: str, request: Request, modified: str) -> Htt
 
 
 def head_object(bucket: Bucket, key: str, request: Request, now: float) -> HttpReply:
-    """What is known of an object, in headers."""
+    """The headers of an object."""
     entry = existing(bucket, key, request)
     return HttpReply(headers=_headers(bucket, entry, now), length=entry.size)
 
 
 def get_object(bucket: Bucket, key: str, request: Request, now: float) -> HttpReply:
-    """An object or one range of it. An archived object must be restored first."""
+    """An object, or one range of it. An archived object must be restored first."""
     entry = existing(bucket, key, request)
     if not bucket.readable(entry, now):
         raise OssError("InvalidObjectState", 403, "The operation is not valid for the object's state", ObjectName=key)
@@ -149,7 +149,7 @@ def _headers(bucket: Bucket, entry: StoredObject, now: float) -> dict[str, str]:
 
 
 def _range(header: str, size: int, *, standard: bool) -> tuple[int, int] | None:
-    """The half-open byte range asked for; None for the whole object.
+    """The requested byte range, half-open; None for the whole object.
 
     By default OSS ignores a range that is malformed or leaves the object; with `x-oss-range-behavior: standard` it
     cuts the end and refuses a start outside (GetObject page, 2026-03).
@@ -175,7 +175,7 @@ def _range(header: str, size: int, *, standard: bool) -> tuple[int, int] | None:
 
 
 def check_digest(request: Request) -> None:
-    """Compare the body with its Content-MD5, where that is given."""
+    """Compare the body with its Content-MD5, if there is one."""
     given = request.header("Content-MD5")
     digest = hashlib.md5(request.body, usedforsecurity=False).digest()
     if given and given != base64.b64encode(digest).decode():

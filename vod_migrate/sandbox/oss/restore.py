@@ -23,7 +23,7 @@ _DEFAULT_TIER: Final = "Standard"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _ClassRules:
-    """What a storage class allows: `tiers` is empty where there is no choice of priority."""
+    """What a storage class allows. `tiers` is empty if there is no choice of priority."""
 
     max_days: int
     tiers: tuple[str, ...] = ()
@@ -64,7 +64,7 @@ def restore_object(
 
 
 def _read_request(body: bytes, rules: _ClassRules) -> tuple[int, str]:
-    """Days and tier of a RestoreRequest. Only Archive has a default for the days: one."""
+    """Days and tier of a RestoreRequest. Only Archive has a default number of days: one."""
     if not body:
         if rules.tiers:
             raise malformed_xml()

@@ -11,7 +11,7 @@ from urllib.parse import unquote
 from vod_migrate.sandbox.accounts import Caller
 from vod_migrate.sandbox.errors import OssError, ServiceError
 from vod_migrate.sandbox.faults.config import FaultConfig
-from vod_migrate.sandbox.faults.listing import Lying
+from vod_migrate.sandbox.faults.listing import FalsePages
 from vod_migrate.sandbox.http import HttpReply, Request, element
 from vod_migrate.sandbox.objects.bucket import Bucket
 from vod_migrate.sandbox.oss import (
@@ -41,7 +41,7 @@ _BUCKET_SUBRESOURCES: Final = {
 }
 _OBJECT_SUBRESOURCES: Final = {("POST", "restore"): "RestoreObject"}
 _OBJECT_APIS: Final = {"PUT": "PutObject", "GET": "GetObject", "HEAD": "HeadObject", "DELETE": "DeleteObject"}
-# Sub-resources that would turn a request into one that the sandbox does not have.
+# Subresources that select an operation that the sandbox does not have.
 _NOT_HERE: Final = frozenset(
     [
         "acl",
@@ -72,7 +72,7 @@ _NOT_HERE: Final = frozenset(
 
 
 def locate(request: Request) -> tuple[str, str]:
-    """Bucket and key of a path-style request, decoded; empty where the path names none."""
+    """Bucket and key of a path-style request, decoded; empty if the path does not name one."""
     bucket, _, key = request.path.removeprefix("/").partition("/")
     try:
         return unquote(bucket, errors="strict"), unquote(key, errors="strict")
@@ -88,7 +88,7 @@ class Oss:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._lying = Lying()
+        self._false_pages = FalsePages()
         self._operations: dict[str, Operation] = {
             "ListObjects": lambda bucket, _, request: self._listed(bucket, request),
             "PutObject": lambda bucket, key, request: objects.put_object(bucket, key, request, world.timestamp()),
@@ -113,7 +113,7 @@ class Oss:
         }
 
     def api_of(self, request: Request) -> str:
-        """The operation, in the vendor's names; both versions of listing are `ListObjects`."""
+        """The vendor's name of the operation; both versions of listing are `ListObjects`."""
         bucket, _, key = request.path.removeprefix("/").partition("/")
         names = {name for name, _ in request.query}
         subresources = _OBJECT_SUBRESOURCES if key else _BUCKET_SUBRESOURCES if bucket else {}
@@ -135,12 +135,12 @@ class Oss:
         return (key or request.parameters.get("prefix", ""),)
 
     def authenticate(self, request: Request) -> Caller:
-        """Who signed the request. Raises `OssError`."""
+        """The signer of the request."""
         bucket, key = locate(request)
         return signature.authenticate(request, self._world.accounts, bucket=bucket, key=key, now=self._world.now())
 
     def perform(self, api: str, request: Request, caller: Caller) -> tuple[HttpReply, int]:
-        """The effect of the request. Raises `OssError`."""
+        """Carry out the request."""
         if api == "NotImplemented":
             raise OssError("NotImplemented", 501, "The sandbox does not have this operation.")
         if caller.account.config.suspended:
@@ -180,20 +180,20 @@ class Oss:
 
     def can_distort(self, fault: FaultConfig, request: Request, reply: HttpReply) -> bool:
         """Whether a listing fault would change this page."""
-        return self._lying.can(fault, request, reply)
+        return self._false_pages.can(fault, request, reply)
 
     def distorted(self, faults: Sequence[FaultConfig], request: Request, reply: HttpReply) -> HttpReply:
-        """A page as these faults make it."""
+        """A page as these faults change it."""
         body = reply.body
         for fault in faults:
-            body = self._lying.lie(fault, request, body)
+            body = self._false_pages.falsified(fault, request, body)
         return HttpReply(headers=reply.headers, body=body)
 
-    def refused(self, code: str, status: int, message: str, *, retry_after_ms: int | None) -> ServiceError:  # noqa: ARG002 - the common face
-        """Any code; OSS never says when to come back."""
+    def refused(self, code: str, status: int, message: str, *, retry_after_ms: int | None) -> ServiceError:  # noqa: ARG002 - the protocol
+        """Any code. OSS never says when to retry."""
         return OssError(code, status, message)
 
-    def throttled(self, *, retry_after_ms: int | None = None) -> ServiceError:  # noqa: ARG002 - OSS never says
+    def throttled(self, *, retry_after_ms: int | None = None) -> ServiceError:  # noqa: ARG002 - OSS never says when
         """Over the quota."""
         return OssError("TotalQpsLimitExceeded", 503, "Please reduce your request rate.")
 
@@ -228,5 +228,5 @@ def _xml(body: bytes) -> HttpReply:
 
 
 def new_request_id() -> str:
-    """24 upper-case hex digits, as OSS has them."""
+    """24 upper-case hex digits, as in OSS."""
     return secrets.token_hex(12).upper()

@@ -102,7 +102,7 @@ _SUBRESOURCES: Final = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """What a request says about its signer. `sign` turns the secret into the signature that would be right."""
+    """What a request says about its signer. `sign` computes the correct signature from the secret."""
 
     access_key_id: str
     signature: str
@@ -112,7 +112,7 @@ class Claim:
 
 
 def authenticate(request: Request, accounts: Accounts, *, bucket: str, key: str, now: float) -> Caller:
-    """The signer of a request for `bucket` and `key` (decoded; empty for none). Raises `OssError`.
+    """The signer of a request for `bucket` and `key` (decoded; empty if there is none).
 
     `now` is the server's time in seconds since 1970.
     """
@@ -298,5 +298,5 @@ def signed_region(request: Request) -> str | None:
 
 
 def _bytes(text: str) -> bytes:
-    # Header bytes that are no UTF-8 come as surrogates; they are signed as they were sent.
+    # Header bytes that are not UTF-8 arrive as surrogates; they are signed as they were sent.
     return text.encode("utf-8", "surrogateescape")

@@ -1,4 +1,4 @@
-"""ListObjectVersions of a bucket without versioning: each object is its only version, named null."""
+"""ListObjectVersions of a bucket without versioning: each object has one version, named null."""
 
 from __future__ import annotations
 

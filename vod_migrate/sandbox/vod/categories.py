@@ -21,7 +21,7 @@ _TYPES: Final = frozenset({"", "default", "material"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Category:
-    """One category; the parent of a top-level one is -1, its level 0."""
+    """One category. At the top level, the parent is -1 and the level 0."""
 
     id: int
     name: str
@@ -30,7 +30,7 @@ class Category:
     type: str = "default"
 
     def as_reply(self) -> dict[str, Any]:
-        """The form of the API."""
+        """The category as the API returns it."""
         return {
             "CateId": self.id,
             "CateName": self.name,
@@ -57,9 +57,9 @@ class CategoryTree:
         return found.name if found else None
 
     def configure(self, config: CategoryConfig) -> Category:
-        """A category from a file or the control API. Raises `BadRequest`."""
+        """Add a category from a file or the control API."""
         if config.id is not None and config.id in self._by_id:
-            raise BadRequest(f"Category {config.id} exists already.", status=409)
+            raise BadRequest(f"Category {config.id} already exists.", status=409)
         try:
             return self._add(config.name, ROOT if config.parent is None else config.parent, config.id, "default")
         except VodError as error:

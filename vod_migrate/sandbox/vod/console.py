@@ -1,4 +1,4 @@
-"""What somebody does in the VOD console, behind the back of the client: register, change and delete media."""
+"""What somebody does in the VOD console behind the client's back: register, change and delete media."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from vod_migrate.sandbox.errors import BadRequest
 from vod_migrate.sandbox.model import Strict
 from vod_migrate.sandbox.objects.content import extension_of
 from vod_migrate.sandbox.state import World
-from vod_migrate.sandbox.vod.library import NO_EXTRAS, CallOptions, Changes, Place
+from vod_migrate.sandbox.vod.library import NO_EXTRAS, CallOptions, Changes, LibraryEntry
 from vod_migrate.sandbox.vod.media import STATUSES, Media
 from vod_migrate.sandbox.vod.metadata import MAX_TITLE_BYTES
 from vod_migrate.sandbox.vod.register import EXTENSIONS, new_registration
@@ -34,7 +34,7 @@ class MediaName(Strict):
 
 
 class MediaChange(MediaName):
-    """What one media is from now on; fields that are not given stay as they are."""
+    """Changes of one media; fields that are not given stay as they are."""
 
     title: str | None = None
     description: str | None = None
@@ -42,7 +42,7 @@ class MediaChange(MediaName):
     cover_url: str | None = None
     cate_id: int | None = None
     reference_id: str | None = None
-    status: str | None = Field(default=None, description="a Status that no longer follows from the processing")
+    status: str | None = Field(default=None, description="a Status that overrides the processing; null removes it")
     size: int | None = Field(default=None, ge=0, description="the size that VOD reports")
     file_key: str | None = Field(default=None, description="another object of the bucket as its source file")
 
@@ -54,7 +54,7 @@ class MediaChange(MediaName):
 
 
 class MediaImport(Strict):
-    """Objects to register as they are: those of a bucket with a prefix and an extension that VOD supports."""
+    """Objects to register: those of a bucket with this prefix and an extension that VOD supports."""
 
     account: str | None = None
     bucket: str
@@ -63,7 +63,7 @@ class MediaImport(Strict):
 
 
 def import_media(world: World, order: MediaImport) -> int:
-    """Register objects that are not registered yet; returns how many."""
+    """Register the objects that are not registered yet. Returns how many."""
     account, bucket = world.account(order.account), world.bucket(order.bucket)
     library, count, now = account.library, 0, round(world.process_time(), 3)
     options = CallOptions(template_group_id=order.template_group_id)
@@ -87,7 +87,7 @@ def import_media(world: World, order: MediaImport) -> int:
 
 
 def change_media(world: World, change: MediaChange) -> dict[str, Any]:
-    """Change one media; returns what it is now."""
+    """Change one media. Returns its new state."""
     account, media = _find(world, change)
     bucket, key, registration = media.place
     given = change.model_dump(exclude_unset=True)
@@ -108,7 +108,7 @@ def change_media(world: World, change: MediaChange) -> dict[str, Any]:
 
 
 def delete_media(world: World, name: MediaName) -> dict[str, Any]:
-    """Delete one media, not its source file; returns what it was."""
+    """Delete one media, but not its source file. Returns its last state."""
     account, media = _find(world, name)
     was = describe(media)
     bucket, key, _ = media.place
@@ -148,7 +148,7 @@ def _find(world: World, name: MediaName) -> tuple[Account, Media]:
     registration = account.library.get(*place) if place is not None else None
     if place is None or registration is None:
         raise BadRequest(f"There is no media {name.media_id or f'of {name.bucket}/{name.key}'}.", status=404)
-    return account, Media(world, account, Place(*place, registration))
+    return account, Media(world, account, LibraryEntry(*place, registration))
 
 
 def _keep(world: World) -> None:

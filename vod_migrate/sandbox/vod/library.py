@@ -1,4 +1,4 @@
-"""What is registered: the truth of the sandbox. Kept small, since a rehearsal may register millions of files."""
+"""What is registered: the truth of the sandbox. It is kept small, because a rehearsal may register millions of files."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallOptions:
-    """What a RegisterMedia call says about all its files. Of template group and workflow only what applies is set."""
+    """What a RegisterMedia call says about all its files. Only the template group or the workflow that applies is set."""
 
     template_group_id: str | None = None
     workflow_id: str | None = None
@@ -37,7 +37,7 @@ NO_EXTRAS = Extras()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Changes:
-    """What happened to a media after its registration: when, and what it now is instead of what follows from it."""
+    """What changed after the registration, and when. A value overrides what follows from the registration."""
 
     modified_at: float
     status: str | None = None
@@ -46,10 +46,10 @@ class Changes:
 
 
 class Registration:
-    """One registered file. The MediaId is not kept: it follows from seed, account, bucket and key.
+    """One registered file. The MediaId is not stored: it is computed from seed, account, bucket and key.
 
-    `size` and `source` are those of the object when it was registered: its bytes, and the format of its content,
-    `archived`, or what it is instead of media.
+    `size` (bytes) and `source` describe the object when it was registered. `source` is the format of its content, or
+    `archived`.
     """
 
     __slots__ = ("at", "changes", "extras", "file_url", "options", "registrations", "size", "source", "title")
@@ -77,7 +77,7 @@ class Registration:
         self.registrations = 1
 
 
-class Place(NamedTuple):
+class LibraryEntry(NamedTuple):
     """Where a media is in its library, and what it is."""
 
     bucket: str
@@ -93,13 +93,13 @@ class Library:
         self._references: dict[str, tuple[str, str]] = {}
         self._options: dict[CallOptions, CallOptions] = {}
         self._by_id: dict[str, tuple[str, str]] | None = None
-        self._in_order: list[Place] | None = None
+        self._in_order: list[LibraryEntry] | None = None
         self._deletions: Counter[tuple[str, str]] = Counter()
         self._seed = 0
         self.version = 0
 
     def media_id(self, seed: int, uid: str, bucket: str, key: str) -> str:
-        """32 lower-case hex digits, the same for the same file every time, until its media is deleted."""
+        """32 lower-case hex digits, always the same for a file until its media is deleted."""
         deletions = self._deletions.get((bucket, key))
         text = f"{seed}\0{uid}\0{bucket}\0{key}" + (f"\0{deletions}" if deletions else "")
         return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
@@ -109,18 +109,18 @@ class Library:
         return self._media.get(bucket, {}).get(key)
 
     def add(self, bucket: str, key: str, registration: Registration, media_id: str) -> None:
-        """Register a file; its options are shared with every call that had the same."""
+        """Register a file. Calls with the same options share them."""
         registration.options = self._options.setdefault(registration.options, registration.options)
         self._media.setdefault(bucket, {})[key] = registration
         self._refer(bucket, key, registration.extras.reference_id)
         if self._by_id is not None:
             self._by_id[media_id] = bucket, key
         if self._in_order is not None:
-            self._in_order.append(Place(bucket, key, registration))
+            self._in_order.append(LibraryEntry(bucket, key, registration))
         self.version += 1
 
     def change(self, bucket: str, key: str, *, title: str, extras: Extras, changes: Changes) -> None:
-        """Replace what is said about a media."""
+        """Replace the metadata and the changes of a media."""
         registration = self._media[bucket][key]
         if registration.extras.reference_id != extras.reference_id:
             self._references.pop(registration.extras.reference_id or "", None)
@@ -129,7 +129,7 @@ class Library:
         self.version += 1
 
     def remove(self, bucket: str, key: str, media_id: str) -> None:
-        """Delete a media, so that registering its file again makes another with a MediaId of its own."""
+        """Delete a media. Registering its file again makes another media with another MediaId."""
         registration = self._media[bucket].pop(key)
         self._references.pop(registration.extras.reference_id or "", None)
         if self._by_id is not None:
@@ -142,7 +142,7 @@ class Library:
         return self._references.get(reference_id)
 
     def by_media_id(self, media_id: str, seed: int, uid: str) -> tuple[str, str] | None:
-        """Bucket and key of a MediaId. The index is made at the first question: most rehearsals never ask."""
+        """Bucket and key of a MediaId. The index is built at the first call, because most rehearsals need none."""
         if self._by_id is None or self._seed != seed:
             self._seed = seed
             self._by_id = {
@@ -152,14 +152,14 @@ class Library:
             }
         return self._by_id.get(media_id)
 
-    def in_order(self) -> Sequence[Place]:
-        """Every media in the order of registration, deleted ones included: see `exists`. Made at the first question."""
+    def in_order(self) -> Sequence[LibraryEntry]:
+        """Every media in the order of registration, including deleted ones (see `exists`). Built at the first call."""
         if self._in_order is None:
             self._build_order()
         return self._in_order or []
 
-    def exists(self, place: Place) -> bool:
-        """Whether a media of `in_order` was not deleted since."""
+    def exists(self, place: LibraryEntry) -> bool:
+        """Whether a media of `in_order` has not been deleted."""
         return self.get(place.bucket, place.key) is place.registration
 
     def truth(self, seed: int, uid: str, bucket: str, address: str) -> Iterator[dict[str, Any]]:
@@ -191,12 +191,14 @@ class Library:
             self._references[reference_id] = bucket, key
 
     def _build_order(self) -> None:
-        places = [Place(bucket, key, found) for bucket, media in self._media.items() for key, found in media.items()]
-        # Stable: files of one call have the same time and stay in their order.
+        places = [
+            LibraryEntry(bucket, key, found) for bucket, media in self._media.items() for key, found in media.items()
+        ]
+        # The sort is stable: files of one call have the same time and keep their order.
         places.sort(key=lambda place: place.registration.at)
         self._in_order = places
 
 
 def canonical_url(address: str, key: str) -> str:
-    """The FileURL most clients send: https, percent-encoded."""
+    """The FileURL that most clients send: https, percent-encoded."""
     return f"https://{address}/{quote(key, safe='/~')}"

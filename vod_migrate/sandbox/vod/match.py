@@ -26,7 +26,7 @@ _TOKEN: Final = re.compile(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Field:
-    """A field that Match may name: how its value is read, and how it is compared."""
+    """A field that Match may name: how to read its value, and how to compare it."""
 
     read: Callable[[Media], str | float | None]
     kind: Literal["exact", "fuzzy", "number", "time"]
@@ -52,7 +52,7 @@ _FIELDS: Final[dict[str, _Field]] = {
 
 
 def read_match(text: str) -> Filter:
-    """The filter that a Match says; without one, every media passes."""
+    """The filter of a Match; an empty one passes every media."""
     if not text.strip():
         return lambda _: True
     reader = _Reader(text)
@@ -92,7 +92,7 @@ class _Reader:
         name = self._take()
         field = _FIELDS.get(name)
         if field is None:
-            raise _bad(f"{name!r} is not a field; known are {', '.join(_FIELDS)}")
+            raise _bad(f"{name!r} is not a field; known: {', '.join(_FIELDS)}")
         if self._skip("in"):
             return self._any_of(field)
         self._expect("=")

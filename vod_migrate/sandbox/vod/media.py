@@ -12,7 +12,7 @@ from vod_migrate.sandbox.objects.bucket import Bucket
 from vod_migrate.sandbox.objects.content import extension_of, is_media
 from vod_migrate.sandbox.objects.object import StoredObject
 from vod_migrate.sandbox.state import World
-from vod_migrate.sandbox.vod.library import Place, Registration, canonical_url
+from vod_migrate.sandbox.vod.library import LibraryEntry, Registration, canonical_url
 from vod_migrate.sandbox.vod.templates import HLS_GROUP, NO_TRANSCODE
 
 APP_ID: Final = "app-1000000"
@@ -31,7 +31,7 @@ _SOURCE_CLASSES: Final = {
     "ColdArchive": "SourceColdArchive",
     "DeepColdArchive": "SourceColdArchive",
 }
-# Nothing is decoded: a duration follows from the size, at one megabit a second.
+# Nothing is decoded: a duration is computed from the size, at one megabit per second.
 _BYTES_PER_S: Final = 125_000
 BITRATE_KBPS: Final = "1000"
 FPS: Final = "25"
@@ -50,11 +50,11 @@ class Stream:
 
 
 class Media:
-    """One media of an account. It is made for one reply and answers for that moment."""
+    """One media of an account, at the moment of one reply."""
 
     __slots__ = ("_account", "_place", "_world")
 
-    def __init__(self, world: World, account: Account, place: Place) -> None:
+    def __init__(self, world: World, account: Account, place: LibraryEntry) -> None:
         self._world = world
         self._account = account
         self._place = place
@@ -65,7 +65,7 @@ class Media:
         return self._place.registration
 
     @property
-    def place(self) -> Place:
+    def place(self) -> LibraryEntry:
         """Where it is in the library."""
         return self._place
 
@@ -103,7 +103,7 @@ class Media:
 
     @property
     def storage_class(self) -> str:
-        """The storage class, in the words of VOD."""
+        """The storage class, as VOD names it."""
         source = self.source
         return _SOURCE_CLASSES[source.storage_class if source else "Standard"]
 
@@ -144,7 +144,7 @@ class Media:
 
     @property
     def visible(self) -> bool:
-        """Whether queries know it yet."""
+        """Whether queries find it yet."""
         return self._age_s >= self._world.settings.seen_after_ms / 1_000
 
     @property
@@ -159,7 +159,7 @@ class Media:
 
     @property
     def template_group_id(self) -> str | None:
-        """The template group or workflow that transcodes it, None where nothing does."""
+        """The template group or workflow that transcodes it, None if it is not transcoded."""
         options = self.registration.options
         group = options.workflow_id or options.template_group_id
         return None if group == NO_TRANSCODE else group
@@ -172,7 +172,7 @@ class Media:
 
     @property
     def transcode_ends(self) -> float:
-        """When its transcoding ends, well or not."""
+        """When its transcoding ends, whether it succeeds or not."""
         return self.transcode_starts + self._world.settings.transcode_s
 
     @property
@@ -237,7 +237,7 @@ def utc(at: float) -> str:
 
 
 def given(row: dict[str, Any]) -> dict[str, Any]:
-    """A reply without the fields that have no value, which VOD leaves out."""
+    """A row without the fields that have no value; VOD omits them."""
     return {label: value for label, value in row.items() if value is not None}
 
 

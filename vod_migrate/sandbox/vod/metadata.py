@@ -1,4 +1,4 @@
-"""RegisterMetadatas: the rules of the RegisterMedia page, each with its own words when it is broken.
+"""RegisterMetadatas: the rules of the RegisterMedia page, each with its own message.
 
 Limits: RegisterMedia page, 2025-12; no emoji: the Chinese edition of the same page.
 """
@@ -26,7 +26,7 @@ _KEYS: Final = frozenset({"FileURL", "Title", "Description", "Tags", "CoverURL",
 _URL: Final = re.compile(r"(?i:https?)://([^/?#]*)/(.+)", re.DOTALL)
 _HOST: Final = re.compile(r"([a-z0-9][a-z0-9-]{1,61}[a-z0-9])\.oss-([a-z0-9-]+)\.aliyuncs\.com")
 _REFERENCE: Final = re.compile(r"[A-Za-z0-9_-]{6,64}")
-# Pictographs, dingbats, flags, keycaps and the joiners and variation selectors that only emoji need.
+# Pictographs, dingbats, flags, keycaps, and the joiners and variation selectors that only emoji use.
 _EMOJI: Final = re.compile(
     "[\U0001f000-\U0001faff\u2600-\u27bf\u2b05-\u2b07\u2b1b\u2b1c\u2b50\u2b55\u231a\u231b\u2328\u23cf\u23e9-\u23f3"
     "\u23f8-\u23fa\ufe0f\u20e3\u200d\U000e0020-\U000e007f]"
@@ -36,7 +36,7 @@ _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metadata:
-    """One file to be registered: `path` is what follows the host in its FileURL, as it was sent."""
+    """One file to register. `path` follows the host in its FileURL, as it was sent."""
 
     file_url: str
     bucket: str
@@ -68,7 +68,7 @@ def _read(place: int, item: object, categories: CategoryTree) -> Metadata:
         raise invalid(where, "it must be an object")
     unknown = item.keys() - _KEYS
     if unknown:
-        raise invalid(f"{where}.{min(unknown)}", f"unknown; known are {', '.join(sorted(_KEYS))}")
+        raise invalid(f"{where}.{min(unknown)}", f"unknown; known: {', '.join(sorted(_KEYS))}")
     url = read_text(where, item, "FileURL", MAX_URL_BYTES)
     title = read_text(where, item, "Title", MAX_TITLE_BYTES)
     if not url:
@@ -115,7 +115,7 @@ def read_extras(where: str, item: dict[str, Any], categories: CategoryTree) -> E
 
 
 def read_text(where: str, item: dict[str, Any], name: str, most: int | None) -> str | None:
-    """A text of at most that many bytes, None when it is not given."""
+    """A text of at most `most` bytes, None if it is not given."""
     if name not in item:
         return None
     value = item[name]

@@ -12,7 +12,7 @@ TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 
 
 def missing(name: str) -> VodError:
-    """A mandatory parameter was not given."""
+    """The refusal of a call without a mandatory parameter."""
     return VodError(
         "MissingParameter",
         400,
@@ -21,7 +21,7 @@ def missing(name: str) -> VodError:
 
 
 def invalid(name: str, rule: str) -> VodError:
-    """A parameter breaks a rule; the message names both."""
+    """The refusal of a parameter that breaks a rule; the message names both."""
     return VodError("InvalidParameter", 400, f"The specified parameter {name} is not valid: {rule}.")
 
 
@@ -34,7 +34,7 @@ def required(parameters: Parameters, name: str) -> str:
 
 
 def whole_number(parameters: Parameters, name: str, default: int, *, least: int, most: int) -> int:
-    """An integer parameter between two bounds, both allowed."""
+    """An integer parameter from `least` to `most`."""
     text = parameters.get(name, "")
     if not text:
         return default
@@ -45,7 +45,7 @@ def whole_number(parameters: Parameters, name: str, default: int, *, least: int,
 
 
 def boolean(parameters: Parameters, name: str) -> bool | None:
-    """A boolean parameter, None when it is not given."""
+    """A boolean parameter, None if it is not given."""
     text = parameters.get(name, "").lower()
     if text not in {"", "true", "false"}:
         raise invalid(name, "it must be true or false")
@@ -68,11 +68,11 @@ def one_of(parameters: Parameters, name: str, choices: tuple[str, ...]) -> str:
 
 
 def several_of(parameters: Parameters, name: str, choices: tuple[str, ...]) -> list[str]:
-    """A parameter with any of a few values, separated by commas; empty when it is not given."""
+    """A parameter with some of a few values, separated by commas; empty if it is not given."""
     values = [value for value in parameters.get(name, "").split(",") if value]
     unknown = [value for value in values if value not in choices]
     if unknown:
-        raise invalid(name, f"{unknown[0]} is unknown; known are {', '.join(choices)}")
+        raise invalid(name, f"{unknown[0]} is unknown; known: {', '.join(choices)}")
     return values
 
 
@@ -83,7 +83,7 @@ def page_of(parameters: Parameters, most: int) -> tuple[int, int]:
 
 
 def time_range(parameters: Parameters) -> tuple[str, str]:
-    """StartTime and EndTime as they are written; where one is not given, the least or the greatest possible."""
+    """StartTime and EndTime as written; a missing one is before, or after, every time."""
     start, end = parameters.get("StartTime", ""), parameters.get("EndTime", "")
     for name, text in (("StartTime", start), ("EndTime", end)):
         if text and not TIME.fullmatch(text):

@@ -1,4 +1,4 @@
-"""RegisterMedia: which files are registered, which fail, and what is said about each."""
+"""RegisterMedia: which files are registered, which fail, and how each is reported."""
 
 from __future__ import annotations
 
@@ -68,19 +68,19 @@ EXTENSIONS: Final = frozenset(
     ]
 )
 _PERCENT_ENCODED: Final = re.compile(r"(?:[A-Za-z0-9\-._~!$&'()*+,;=:@/]|%[0-9A-Fa-f]{2})+")
-_Fate = Literal["fail_files", "omit_files", "both_lists"]
-_FATES: Final = frozenset({"fail_files", "omit_files", "both_lists"})
+_FileFault = Literal["fail_files", "omit_files", "both_lists"]
+_FILE_FAULTS: Final = frozenset({"fail_files", "omit_files", "both_lists"})
 _SHARED: Final = frozenset({"same_media_id"})
 _WORKFLOW: Final = re.compile(r"[0-9a-f]{32}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _File:
-    """One file of a call. `key` is the object it registers, None for none; `fate` is what a fault makes of the reply."""
+    """One file of a call. `key` is the object to register, None if it fails; `fault` changes how it is reported."""
 
     metadata: Metadata
     key: str | None
-    fate: _Fate | None = None
+    fault: _FileFault | None = None
     shared_id: str | None = None
 
 
@@ -97,17 +97,17 @@ def register_media(world: World, account: Account, parameters: Parameters) -> tu
     failed: list[str] = []
     for file in files:
         row = None if file.key is None else _register(world, account, bucket, file.metadata, file.key, options, now)
-        if file.fate == "omit_files":
+        if file.fault == "omit_files":
             continue
-        if row is None or file.fate in {"fail_files", "both_lists"}:
+        if row is None or file.fault in {"fail_files", "both_lists"}:
             failed.append(file.metadata.file_url)
-        if row is not None and file.fate != "fail_files":
+        if row is not None and file.fault != "fail_files":
             registered.append(row if file.shared_id is None else {**row, "MediaId": file.shared_id})
     return _reply(world, registered, failed), len(files)
 
 
 def keys_of(parameters: Parameters) -> list[str]:
-    """The keys that a call seems to be about, for faults; empty when it is malformed."""
+    """The keys that a call names, for faults; empty if it is malformed."""
     try:
         items = json.loads(parameters.get("RegisterMetadatas", ""))
         return [unquote(str(item["FileURL"]).split("/", 3)[3]) for item in items]
@@ -123,7 +123,7 @@ def _options(account: Account, parameters: Parameters) -> CallOptions:
     if user_data is not None:
         check_user_data(user_data)
     if workflow_id:
-        # It takes precedence, so a template group beside it is not even looked at.
+        # It takes precedence, so a template group beside it is ignored.
         if not _WORKFLOW.fullmatch(workflow_id):
             raise invalid("WorkflowId", "it must be 32 lower-case hex digits")
         if not account.templates.has_workflow(workflow_id):
@@ -164,11 +164,13 @@ def _examine(world: World, account: Account, bucket: Bucket, metadata: Metadata)
         raise VodError("InvalidFileURL.NotFound", 404, f"{metadata.file_url} does not exist.")
     shared = _struck(world, account, subject, _SHARED) if key is not None else None
     shared_id = None if shared is None else f"{shared.seed:032x}"[-32:]
-    fault = _struck(world, account, subject, _FATES)
+    fault = _struck(world, account, subject, _FILE_FAULTS)
     if fault is None:
         return _File(metadata=metadata, key=key, shared_id=shared_id)
     registers = fault.kind == "both_lists" or fault.when == "after"
-    return _File(metadata=metadata, key=key if registers else None, fate=cast("_Fate", fault.kind), shared_id=shared_id)
+    return _File(
+        metadata=metadata, key=key if registers else None, fault=cast("_FileFault", fault.kind), shared_id=shared_id
+    )
 
 
 def _struck(world: World, account: Account, key: str, kinds: frozenset[str]) -> FaultConfig | None:
@@ -179,7 +181,7 @@ def _struck(world: World, account: Account, key: str, kinds: frozenset[str]) -> 
 
 
 def _candidates(encoding: str, path: str) -> list[str]:
-    """The keys that a path may mean, the likeliest first."""
+    """The keys that a path may mean, the most likely first."""
     keys: list[str] = []
     if encoding != "raw" and _PERCENT_ENCODED.fullmatch(path):
         with contextlib.suppress(UnicodeDecodeError):
@@ -240,7 +242,7 @@ def new_registration(
     file_url: str | None,
     now: float,
 ) -> Registration:
-    """A registration of an object as it is now: what VOD will make of it follows from its content."""
+    """The registration of an object in its present state: how VOD processes it follows from its content."""
     readable = entry is not None and bucket.readable(entry, now)
     return Registration(
         title=title,

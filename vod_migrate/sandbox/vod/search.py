@@ -45,7 +45,7 @@ _FIELDS: Final = ("VideoId", "AudioId", *_COMMON_FIELDS)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Query:
-    """What a listing asks for. Two with the same `text` ask for the same."""
+    """What a listing asks for. Queries with the same `text` are equal."""
 
     text: str
     passes: Filter
@@ -54,7 +54,7 @@ class _Query:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Scroll:
-    """Where a page began and ended: places in the order of registration, `end` None after the last media."""
+    """Where a page starts, and where the next one does: places in the order of registration; `end` is None after the last."""
 
     query: str
     size: int
@@ -64,7 +64,7 @@ class _Scroll:
 
 
 class Scrolls:
-    """The ScrollTokens that an account was given."""
+    """The ScrollTokens of an account."""
 
     def __init__(self) -> None:
         self._known: OrderedDict[str, _Scroll] = OrderedDict()
@@ -83,7 +83,7 @@ class Scrolls:
 
 
 class Listings:
-    """The two APIs that list a library, with what they remember from call to call."""
+    """The two APIs that list a library, and what they remember between calls."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -169,7 +169,7 @@ class Listings:
         return earlier[-1] if earlier else scroll.start
 
     def _first(self, account: Account, query: _Query, skipped: int, start: int | None = None) -> int:
-        """The place where a page begins that leaves out so many media."""
+        """The place where a page starts that skips this many media."""
         begin = (len(account.library.in_order()) - 1 if query.descending else 0) if start is None else start
         if not skipped:
             return begin
@@ -187,7 +187,7 @@ class Listings:
                     yield place, media
 
     def _total(self, account: Account, query: _Query) -> int:
-        """How many media match. It is counted again only when it can have changed."""
+        """How many media match. They are counted again only if the number can have changed."""
         settings = self._world.settings
         ageing = settings.seen_after_ms or settings.analysis_s or settings.queue_s or settings.transcode_s
         remembered = account.uid, query.text

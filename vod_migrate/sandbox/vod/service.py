@@ -64,7 +64,7 @@ class Vod:
         return bool(request.header("x-acs-action")) or any(name == "Action" for name, _ in request.query)
 
     def api_of(self, request: Request) -> str:
-        """The action as it was asked for."""
+        """The action, as the request names it."""
         return request.header("x-acs-action") or request.parameters.get("Action", "")
 
     def keys_of(self, request: Request) -> Iterable[str]:
@@ -75,11 +75,11 @@ class Vod:
             return ()
 
     def authenticate(self, request: Request) -> Caller:
-        """Who signed the request. Raises `VodError`."""
+        """The signer of the request."""
         return signature.authenticate(request, self._world.accounts, self._nonces, self._world.now())
 
     def perform(self, api: str, request: Request, caller: Caller) -> tuple[HttpReply, int]:
-        """The effect of the action. Raises `VodError`."""
+        """Carry out the action."""
         action = self._actions.get(api)
         if action is None:
             raise VodError(
@@ -101,19 +101,19 @@ class Vod:
         result, files = action(caller.account, _parameters(request))
         return _json_reply(200, {"RequestId": _new_request_id(), **result}), files
 
-    def can_distort(self, fault: FaultConfig, request: Request, reply: HttpReply) -> bool:  # noqa: ARG002 - the common face
-        """Every answer can be shaped."""
+    def can_distort(self, fault: FaultConfig, request: Request, reply: HttpReply) -> bool:  # noqa: ARG002 - the protocol
+        """Every reply can be changed."""
         return True
 
-    def distorted(self, faults: Sequence[FaultConfig], request: Request, reply: HttpReply) -> HttpReply:  # noqa: ARG002 - the common face
-        """The answer of RegisterMedia as these faults make it."""
+    def distorted(self, faults: Sequence[FaultConfig], request: Request, reply: HttpReply) -> HttpReply:  # noqa: ARG002 - the protocol
+        """The reply of RegisterMedia as these faults change it."""
         body = json.loads(reply.body)
         for fault in faults:
             body = distorted(fault, body)
         return HttpReply(headers=reply.headers, body=json.dumps(body, ensure_ascii=False).encode("utf-8", "replace"))
 
     def throttled(self, *, retry_after_ms: int | None = None) -> ServiceError:
-        """Over the quota. The code and the words: limits page of VOD, 2021."""
+        """Over the quota. Code and message: limits page of VOD, 2021."""
         wait = self._world.settings.retry_after_ms if retry_after_ms is None else retry_after_ms
         return VodError("Throttling.User", 400, "Request was denied due to user flow control.", retry_after_ms=wait)
 
@@ -122,7 +122,7 @@ class Vod:
         return VodError(code, status, message, retry_after_ms=retry_after_ms)
 
     def broken(self, status: int) -> ServiceError:
-        """A 500 or a 503; the capital A is the vendor's."""
+        """A 500 or a 503. The capital A is the vendor's spelling."""
         if status == 500:  # noqa: PLR2004 - an HTTP status
             return VodError("InternalError", 500, "The request processing has failed due to some unknown error.")
         return VodError("ServiceUnAvailable", 503, "The request has failed due to a temporary failure of the server.")

@@ -29,7 +29,7 @@ _FORM: Final = "application/x-www-form-urlencoded"
 
 
 class Nonces:
-    """Nonces seen in the last 30 minutes: as long as a signature may be fresh, before and after now."""
+    """Nonces of the last 30 minutes: a signature may be dated 15 minutes before or after now."""
 
     def __init__(self) -> None:
         self._seen: set[tuple[str, str]] = set()
@@ -47,7 +47,7 @@ class Nonces:
 
 
 def body_parameters(request: Request) -> tuple[tuple[str, str], ...]:
-    """The parameters in a form body, decoded, in order. Raises `VodError`."""
+    """The parameters in a form body, decoded, in order."""
     if not request.body or not request.header("Content-Type").startswith(_FORM):
         return ()
     try:
@@ -57,7 +57,7 @@ def body_parameters(request: Request) -> tuple[tuple[str, str], ...]:
 
 
 def authenticate(request: Request, accounts: Accounts, nonces: Nonces, now: float) -> Caller:
-    """Who signed the request; `now` in seconds since 1970. Raises `VodError`."""
+    """The signer of the request. `now`: seconds since 1970."""
     if request.header("Authorization"):
         return _acs3(request, accounts, nonces, now)
     if "Signature" in request.parameters or b"Signature=" in request.body:
@@ -89,7 +89,7 @@ def _acs3(request: Request, accounts: Accounts, nonces: Nonces, now: float) -> C
 
 
 def _canonical_digest(request: Request, signed: list[str], payload: str) -> str:
-    # On the wire a space may be a plus; what is signed is always %20, so the query is encoded anew.
+    # On the wire a space may be a plus, but %20 is signed, so the query is encoded again.
     query = "&".join(f"{percent_encode(name)}={percent_encode(value)}" for name, value in sorted(request.query))
     headers = "".join(f"{name}:{request.header(name).strip()}\n" for name in signed)
     text = "\n".join([request.method, request.path, query, headers, ";".join(signed), payload])

@@ -1,4 +1,4 @@
-"""Transcoding template groups and workflows: what a registration may name."""
+"""Transcoding template groups and workflows, which a registration may name."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class TemplateGroup:
     default: bool = False
 
     def as_reply(self) -> dict[str, Any]:
-        """The form of ListTranscodeTemplateGroup."""
+        """The group as ListTranscodeTemplateGroup returns it."""
         return {
             "AppId": "app-1000000",
             "CreationTime": self.created,
@@ -42,7 +42,7 @@ class TemplateGroup:
 
 
 class Templates:
-    """The template groups and workflows of an account. Not transcoding is always possible, and is not listed."""
+    """The template groups and workflows of an account. VOD_NO_TRANSCODE always exists and is not listed."""
 
     def __init__(self, *, groups: Iterable[str] = (), workflows: Iterable[str] = ()) -> None:
         self._groups = {
@@ -53,11 +53,11 @@ class Templates:
         self._workflows = {DEFAULT_WORKFLOW, *workflows}
 
     def has_group(self, group_id: str) -> bool:
-        """Whether a registration may name that TemplateGroupId."""
+        """Whether a registration may name this TemplateGroupId."""
         return group_id == NO_TRANSCODE or group_id in self._groups
 
     def has_workflow(self, workflow_id: str) -> bool:
-        """Whether a registration may name that WorkflowId."""
+        """Whether a registration may name this WorkflowId."""
         return workflow_id in self._workflows
 
     def list(self) -> dict[str, Any]:
@@ -65,7 +65,7 @@ class Templates:
         return {"TranscodeTemplateGroupList": [group.as_reply() for group in self._groups.values()]}
 
     def get(self, parameters: Parameters) -> dict[str, Any]:
-        """GetTranscodeTemplateGroup, by id. The code of a group that is not there: SetDefaultTranscodeTemplateGroup page."""
+        """GetTranscodeTemplateGroup. Its error code for an unknown group: SetDefaultTranscodeTemplateGroup page."""
         found = self._groups.get(parameters.get("TranscodeTemplateGroupId", ""))
         if found is None:
             raise VodError(
@@ -74,7 +74,7 @@ class Templates:
         return {"TranscodeTemplateGroup": {**found.as_reply(), "TranscodeTemplateList": []}}
 
     def add(self, parameters: Parameters, now: str) -> dict[str, Any]:
-        """AddTranscodeTemplateGroup: makes a group, or adds templates to one; templates themselves are not kept."""
+        """AddTranscodeTemplateGroup: make a group, or add templates to one. The templates are not kept."""
         group_id, name = parameters.get("TranscodeTemplateGroupId", ""), parameters.get("Name", "")
         if not group_id and not name:
             raise missing("Name")

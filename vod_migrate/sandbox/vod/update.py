@@ -22,7 +22,7 @@ _EXTRAS: Final = {
 
 
 def update_video_infos(world: World, account: Account, parameters: Parameters) -> tuple[dict[str, Any], int]:
-    """The reply, and how many media were changed. A call that breaks a rule changes nothing."""
+    """Returns the reply, and how many media changed. A call that breaks a rule changes nothing."""
     items = _read(required(parameters, "UpdateContent"))
     checked = [_check(place, item, account) for place, item in enumerate(items)]
     absent_videos: list[str] = []
@@ -60,7 +60,7 @@ def _check(place: int, item: dict[str, Any], account: Account) -> tuple[str | No
     where = f"UpdateContent[{place}]"
     unknown = item.keys() - _KEYS
     if unknown:
-        raise invalid(f"{where}.{min(unknown)}", f"unknown; known are {', '.join(sorted(_KEYS))}")
+        raise invalid(f"{where}.{min(unknown)}", f"unknown; known: {', '.join(sorted(_KEYS))}")
     if not (read_text(where, item, "VideoId", MAX_URL_BYTES) or read_text(where, item, "ReferenceId", MAX_URL_BYTES)):
         raise invalid(f"{where}.VideoId", "it is required")
     title = read_text(where, item, "Title", MAX_TITLE_BYTES)

@@ -12,13 +12,13 @@ _KEYS: Final = frozenset({"MessageCallback", "AccelerateConfig", "Extend"})
 
 
 def check_user_data(text: str) -> None:
-    """Raises `VodError` InvalidParameter with the rule that is broken."""
+    """Refuse UserData that breaks a rule."""
     settings = _object(text)
     if settings is None:
         raise invalid("UserData", "it must be a JSON object")
     unknown = settings.keys() - _KEYS
     if unknown:
-        raise invalid(f"UserData.{min(unknown)}", f"unknown; known are {', '.join(sorted(_KEYS))}")
+        raise invalid(f"UserData.{min(unknown)}", f"unknown; known: {', '.join(sorted(_KEYS))}")
     for name, value in settings.items():
         nested = _object(value) if isinstance(value, str) else value
         if not isinstance(nested, dict):

@@ -7,12 +7,12 @@ from typing import Any, Final
 from vod_migrate.sandbox.accounts import Account
 from vod_migrate.sandbox.errors import VodError
 from vod_migrate.sandbox.state import World
-from vod_migrate.sandbox.vod.library import Place
+from vod_migrate.sandbox.vod.library import LibraryEntry
 from vod_migrate.sandbox.vod.media import APP_ID, BITRATE_KBPS, FPS, HEIGHT, WIDTH, Media, Stream, given
 from vod_migrate.sandbox.vod.parameters import Parameters, invalid, missing, one_of, several_of, whole_number
 
 MAX_IDS: Final = 20
-# A bucket of one's own: GetMezzanineInfo page.
+# For the user's own bucket: GetMezzanineInfo page.
 _MAX_AUTH_S: Final = 129_600
 _MAX_LONG: Final = 2**63 - 1
 _FORMATS: Final = ("mp4", "m3u8", "mp3", "flv", "mpd", "webm")
@@ -20,7 +20,7 @@ _DEFINITIONS: Final = ("FD", "LD", "SD", "HD", "OD", "2K", "4K", "SQ", "HQ", "AU
 
 
 def find(world: World, account: Account, *, video_id: str = "", reference_id: str = "") -> Media | None:
-    """The media of a VideoId, or of a ReferenceId, if queries know it yet."""
+    """The media with this VideoId or ReferenceId, if queries find it yet."""
     library = account.library
     place = (
         library.by_media_id(video_id, world.settings.seed, account.uid)
@@ -30,7 +30,7 @@ def find(world: World, account: Account, *, video_id: str = "", reference_id: st
     registration = library.get(*place) if place is not None else None
     if place is None or registration is None:
         return None
-    media = Media(world, account, Place(*place, registration))
+    media = Media(world, account, LibraryEntry(*place, registration))
     return media if media.visible else None
 
 
@@ -51,7 +51,7 @@ def not_found() -> VodError:
 
 
 def ids_of(parameters: Parameters, name: str) -> list[str]:
-    """The IDs of a parameter, at most 20, each once."""
+    """The IDs in a parameter, at most 20, each once."""
     ids = [text for text in parameters.get(name, "").split(",") if text]
     if len(ids) > MAX_IDS:
         raise invalid(name, f"at most {MAX_IDS} IDs are allowed, not {len(ids)}")
@@ -105,7 +105,7 @@ def media_infos(world: World, account: Account, parameters: Parameters) -> dict[
 
 
 def mezzanine_info(world: World, account: Account, parameters: Parameters) -> dict[str, Any]:
-    """GetMezzanineInfo. The lists of streams come only when AdditionType names them."""
+    """GetMezzanineInfo. It lists streams only if AdditionType names their type."""
     output = one_of(parameters, "OutputType", ("cdn", "oss"))
     whole_number(parameters, "AuthTimeout", 3_600, least=1, most=_MAX_AUTH_S if output == "oss" else _MAX_LONG)
     wanted = several_of(parameters, "AdditionType", ("video", "audio"))
@@ -161,7 +161,7 @@ def play_info(world: World, account: Account, parameters: Parameters) -> dict[st
 
 
 def base_row(media: Media) -> dict[str, Any]:
-    """What all replies about a video have in common."""
+    """The fields that all replies about a video share."""
     registration = media.registration
     extras = registration.extras
     row = {
@@ -194,7 +194,7 @@ def _own_row(media: Media) -> dict[str, Any]:
 
 def _media_info(media: Media) -> dict[str, Any]:
     info = {**base_row(media), **_own_row(media), "MediaId": media.id, "Snapshots": []}
-    # These two are the source file's in this reply.
+    # This reply has them elsewhere: the ID as MediaId, the others in MezzanineInfo.
     for name in ("VideoId", "Size", "Duration"):
         info.pop(name, None)
     mezzanine = {

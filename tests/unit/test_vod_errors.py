@@ -1,20 +1,19 @@
-"""What the real SDK raises or returns means one thing: an outcome, or one error of the tree."""
+"""What the real SDK raises or returns instead of a reply means one error of the tree."""
 
 from __future__ import annotations
 
-import json
-import threading
+import random
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
 from alibabacloud_tea_openapi.exceptions import ClientException, ServerException, ThrottlingException
-from batches import HOST, batch_of
+from batches import batch_of
 from darabonba.exceptions import RetryError, UnretryableException
 from darabonba.policy.retry import RetryPolicyContext
+from generated_replies import CODES, ODD
+from scripted_vod import Answer, ScriptedVod
 
-from vod_migrate.cloud.connection import connection_from_fields
 from vod_migrate.cloud.vod import classify
 from vod_migrate.errors import (
     AccountStopped,
@@ -24,76 +23,26 @@ from vod_migrate.errors import (
     NetworkTrouble,
     RegisterError,
     RequestRefused,
+    Retryable,
     ServiceTrouble,
     Suspended,
     Throttled,
 )
-from vod_migrate.media import Reply, Verdict
-from vod_migrate.migration.registration import Register
-from vod_migrate.register.client import RegisterMediaClient
+from vod_migrate.media import Reply
 
 Ask = Callable[..., Reply]
 
 
+@pytest.fixture(scope="module")
+def vod() -> Iterator[ScriptedVod]:
+    with ScriptedVod() as running:
+        yield running
+
+
 @pytest.fixture
-def ask(monkeypatch: pytest.MonkeyPatch) -> Iterator[Ask]:
+def ask(vod: ScriptedVod) -> Ask:
     """Sends one batch of one file through the real SDK to a server that answers as told."""
-    for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"):
-        monkeypatch.delenv(name, raising=False)
-    told: dict[str, Any] = {}
-
-    class Scripted(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_POST(self) -> None:
-            self.send_response(told["status"])
-            for name, value in told["headers"].items():
-                self.send_header(name, value)
-            self.send_header("Content-Length", str(len(told["body"])))
-            self.end_headers()
-            self.wfile.write(told["body"])
-
-        def log_message(self, *_: object) -> None:
-            return
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Scripted)
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-    connection = connection_from_fields(
-        {
-            "access_key_id": "id",
-            "access_key_secret": "hidden-secret",
-            "region": "cn-shanghai",
-            "vod_endpoint": f"http://127.0.0.1:{server.server_port}",
-        },
-        origin="test",
-    )
-    client = RegisterMediaClient(connection, Register(template_group_id="x"), connections=1)
-
-    def send(body: Any, status: int = 200, **headers: str) -> Reply:
-        raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-        told.update(body=raw, status=status, headers={name.replace("_", "-"): value for name, value in headers.items()})
-        return client.register(batch_of(1))
-
-    yield send
-    server.shutdown()
-    server.server_close()
-
-
-ROW = {"FileURL": f"http://{HOST}/film%200.mp4", "MediaId": "m0", "NewRegister": True}
-
-
-@pytest.mark.parametrize(
-    ("body", "verdict"),
-    [
-        pytest.param({"RegisteredMediaList": [ROW]}, Verdict.REGISTERED, id="one list only"),
-        pytest.param({"RegisteredMediaList": [None, 7, ROW]}, Verdict.REGISTERED, id="among things of other types"),
-        pytest.param({"FailedFileURLs": [ROW["FileURL"]]}, Verdict.FAILED, id="the other list only"),
-        pytest.param({"FailedFileURLs": ROW["FileURL"]}, Verdict.FAILED, id="a string for a list"),
-        pytest.param({"RegisteredMediaList": [], "FailedFileURLs": []}, Verdict.UNKNOWN, id="both lists empty"),
-    ],
-)
-def test_an_answer_reads_the_same_through_the_sdk(ask: Ask, body: dict[str, Any], verdict: Verdict) -> None:
-    assert ask({"RequestId": "r", **body}).outcomes[0].verdict is verdict
+    return lambda *answer, **more: vod.ask(batch_of(1), Answer.of(*answer, **more))
 
 
 @pytest.mark.parametrize(
@@ -197,3 +146,25 @@ def test_what_the_sdk_gives_up_on_is_trouble_of_the_way_or_a_broken_reply(
 def test_a_long_page_of_a_proxy_is_cut_short() -> None:
     error = classify(ClientException(code="X", status_code=400, message="word " * 5_000))
     assert len(str(error)) < 500
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_any_exception_of_the_sdk_is_one_error_of_the_tree(seed: int) -> None:
+    dice = random.Random(seed)  # noqa: S311 - repeatable on purpose
+    for _ in range(200):
+        told = {
+            "code": dice.choice([*CODES, *ODD]),
+            "message": dice.choice([*CODES, *ODD]),
+            "request_id": dice.choice(ODD),
+            "status_code": dice.choice([400, 403, 404, 429, 500, 503, 599, 0, -2, None, "400"]),
+        }
+        inner = dice.choice([None, OSError("x"), KeyError("x"), RecursionError(), AttributeError(), UnicodeError()])
+        wrapped = UnretryableException(RetryPolicyContext(exception=inner))
+        kinds: list[Callable[[], Exception]] = [
+            lambda told=told, kind=kind: kind(**told)  # type: ignore[misc]
+            for kind in (ClientException, ServerException, ThrottlingException)
+        ]
+        error = classify(dice.choice([*(kind() for kind in kinds), wrapped]))
+        assert isinstance(error, Retryable | RequestRefused | AccountStopped)
+        assert "\x00" not in f"{error}{error.code}{error.request_id}".encode().decode()
+        assert len(str(error)) < 900
