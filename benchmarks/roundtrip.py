@@ -18,7 +18,9 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
+from queue import Empty, SimpleQueue
 
 import psycopg
 
@@ -27,30 +29,28 @@ sys.path.append(str(Path(__file__).parents[1] / "tests" / "support"))
 from delay_proxy import DelayProxy
 from stage import Stage, stage
 
-from vod_migrate.results.database import upgrade_schema
+from vod_migrate.describe.describer import file_url
 
-SDK_CALLS = 600
 FILES = 10
 
 
 def main() -> None:
-    if sys.argv[1:] == ["--sdk"]:
-        print(json.dumps({"cpu": sdk_alone()}))
+    if sys.argv[1] == "--sdk":
+        print(json.dumps({"cpu": sdk_alone(json.loads(Path(sys.argv[2]).read_text()))}))
         return
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--objects", type=int, default=4_000)
     parser.add_argument("--round-trips", type=float, nargs="+", default=[0, 20, 50, 100], metavar="MS")
     options = parser.parse_args()
-    with stage() as play:
-        alone = sdk(play)
-        print(f"the SDK alone: {alone * 1000:.2f} ms of CPU a call", flush=True)
-    print(f"{'round trip':>10} {'calls/s':>8} {'most in 1 s':>11} {'CPU a call':>11} {'of the SDK':>10} {'commits':>8}")
+    print(
+        f"{'round trip':>10} {'calls/s':>8} {'most in 1 s':>11} {'commits':>8} {'CPU a call':>11} {'of the SDK alone':>20}"
+    )
     for round_trip in options.round_trips:
         with stage() as play:
-            measure(play, round_trip, objects=options.objects, alone=alone)
+            measure(play, round_trip, objects=options.objects)
 
 
-def measure(play: Stage, round_trip: float, *, objects: int, alone: float) -> None:
+def measure(play: Stage, round_trip: float, *, objects: int) -> None:
     play.sandbox(
         {
             "settings": {"latency_ms": 30},
@@ -61,30 +61,47 @@ def measure(play: Stage, round_trip: float, *, objects: int, alone: float) -> No
         }
     )
     url = play.database()
-    upgrade_schema(url)
     with DelayProxy(url, round_trip=round_trip / 1000) as proxy:
         play.environment["VOD_MIGRATE_DATABASE_URL"] = proxy.url if round_trip else url
-        start = cpu_of_run(play, "small")
+        start = cpu_of_worker(play, "small")
         before = commits(url)
-        cpu = cpu_of_run(play, "archive")
+        cpu = cpu_of_worker(play, "archive")
         told = play.control("GET", "counters")["RegisterMedia"]
         seconds = {int(second): count for second, count in told["accepted_per_second"].items()}
         busy = sorted(seconds)[-(objects // FILES // 47) :]
         full = [seconds[second] for second in busy[1:-1]]
         calls = objects // FILES
         each = (cpu - start) / (calls - 5)
-        print(
-            f"{round_trip:7.0f} ms {sum(full) / len(full):8.2f} {told['most_accepted_in_a_second']:11} {each * 1000:8.2f} ms "
-            f"{each / alone:9.2f}x {(commits(url) - before) / calls:8.2f}",
-            flush=True,
-        )
+        made = (commits(url) - before) / calls
+    alone = sdk(play, url)
+    print(
+        f"{round_trip:7.0f} ms {sum(full) / len(full):8.2f} {told['most_accepted_in_a_second']:11} {made:8.2f} {each * 1000:8.2f} ms "
+        f"{each / alone:7.2f} x {alone * 1000:6.2f} ms",
+        flush=True,
+    )
 
 
-def cpu_of_run(play: Stage, bucket: str) -> float:
-    """Runs a migration to its end. Returns the seconds of CPU of its process."""
+def cpu_of_worker(play: Stage, bucket: str) -> float:
+    """Lists a bucket here, and sends it with a worker in a process of its own. Returns the worker's seconds of CPU."""
+    from vod_migrate.cloud.connection import connection_from_environment  # noqa: PLC0415 - after the stage is set
+    from vod_migrate.migration.loader import load_migration  # noqa: PLC0415 - after the stage is set
+    from vod_migrate.migration.options import RunOptions  # noqa: PLC0415 - after the stage is set
+    from vod_migrate.results.store import Store  # noqa: PLC0415 - after the stage is set
+    from vod_migrate.run.lifecycle import discover  # noqa: PLC0415 - after the stage is set
+    from vod_migrate.run.prepare import prepare  # noqa: PLC0415 - after the stage is set
+    from vod_migrate.run.request import Origin  # noqa: PLC0415 - after the stage is set
+
+    os.environ.update(play.environment)
     file = play.migration(bucket, source={"bucket": bucket}, register={"template_group_id": "VOD_NO_TRANSCODE"})
-    process = play.start("run", str(file), "--json", stdout=subprocess.DEVNULL, stderr=None)
-    _, status, usage = os.wait4(process.pid, 0)
+    connection = connection_from_environment()
+    with Store.open(play.environment["VOD_MIGRATE_DATABASE_URL"], connections=2) as store:
+        migration = load_migration(file)
+        run = prepare(
+            store=store, connection=connection, migration=migration, options=RunOptions(), origin=Origin(kind="cli")
+        )
+        discover(store=store, connection=connection, run_id=run.run_id, stop=threading.Event())
+    worker = play.start("work", run.run_id, "--slot", "measured", stderr=None)
+    _, status, usage = os.wait4(worker.pid, 0)
     if status:
         raise SystemExit(f"the worker ended with status {status}")
     return usage.ru_utime + usage.ru_stime
@@ -99,14 +116,21 @@ def commits(url: str) -> int:
     return int(row[0]) if row else 0
 
 
-def sdk(play: Stage) -> float:
-    """Seconds of CPU that one call of the vendor's SDK costs, in a process of its own."""
-    play.sandbox({"settings": {"latency_ms": 30, "quotas": {"RegisterMedia": None}}, "buckets": [{"name": "archive"}]})
-    told = subprocess.run([sys.executable, __file__, "--sdk"], env=play.environment, check=True, capture_output=True)
+def sdk(play: Stage, url: str) -> float:
+    """Seconds of CPU that a call of the vendor's SDK costs with the files that the worker sent, in a process of its own."""
+    with psycopg.connect(url) as connection:
+        rows = connection.execute("select key, sent from vod_migrate.objects where sent is not null").fetchall()
+    sent = [{"FileURL": file_url("archive.oss-cn-shanghai.aliyuncs.com", key), **described} for key, described in rows]
+    file = play.folder / "sent.json"
+    file.write_text(json.dumps([sent[place : place + FILES] for place in range(0, len(sent), FILES)]))
+    play.control("PATCH", "settings", {"quotas": {"RegisterMedia": None}})
+    told = subprocess.run(
+        [sys.executable, __file__, "--sdk", str(file)], env=play.environment, check=True, capture_output=True
+    )
     return float(json.loads(told.stdout)["cpu"])
 
 
-def sdk_alone() -> float:
+def sdk_alone(batches: list[list[dict[str, str]]]) -> float:
     from alibabacloud_vod20170321 import models  # noqa: PLC0415 - slow
     from darabonba.runtime import RuntimeOptions  # noqa: PLC0415 - slow
 
@@ -114,27 +138,24 @@ def sdk_alone() -> float:
     from vod_migrate.cloud.vod import vod_client  # noqa: PLC0415 - slow
 
     client = vod_client(connection_from_environment())
-    host = "archive.oss-cn-shanghai.aliyuncs.com"
-    rows = [
-        {"FileURL": f"https://{host}/interviews/2024/part-{number:04}.mp4", "Title": f"part-{number:04}"}
-        for number in range(FILES)
-    ]
-    request = models.RegisterMediaRequest(
-        register_metadatas=json.dumps(rows, separators=(",", ":")), template_group_id="VOD_NO_TRANSCODE"
-    )
+    waiting = SimpleQueue[list[dict[str, str]]]()
+    for batch in batches:
+        waiting.put(batch)
 
-    def call(count: int) -> None:
-        for _ in range(count):
-            client.register_media_with_options(request, RuntimeOptions(max_idle_conns=32))
+    def call() -> None:
+        with suppress(Empty):
+            while True:
+                text = json.dumps(waiting.get_nowait(), ensure_ascii=False, separators=(",", ":"))
+                request = models.RegisterMediaRequest(register_metadatas=text, template_group_id="VOD_NO_TRANSCODE")
+                client.register_media_with_options(request, RuntimeOptions(max_idle_conns=32))
 
-    call(20)
     began = time.process_time()
-    threads = [threading.Thread(target=call, args=(SDK_CALLS // 32 + 1,)) for _ in range(32)]
+    threads = [threading.Thread(target=call) for _ in range(32)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    return (time.process_time() - began) / (32 * (SDK_CALLS // 32 + 1))
+    return (time.process_time() - began) / len(batches)
 
 
 if __name__ == "__main__":

@@ -172,9 +172,9 @@ def airflow_run(rig: Any, migration: Any, dag_run_id: str, **options: Any) -> An
 def test_a_dag_run_cleared_after_its_threshold_starts_counting_anew(rig: Any, sandbox: Sandbox) -> None:
     migration = rig.migration(stop_after={"min_outcomes": 20})
     prove(rig, sandbox, migration)
-    put(sandbox, 200)
+    put(sandbox, 800)
     sandbox.fault("fail_files")
-    run = airflow_run(rig, migration, "r1")
+    run = airflow_run(rig, migration, "r1", calls_per_second=10)
     rig.discover(run)
     with pytest.raises(ThresholdPassed):
         rig.register(run)
@@ -185,7 +185,7 @@ def test_a_dag_run_cleared_after_its_threshold_starts_counting_anew(rig: Any, sa
     again = airflow_run(rig, migration, "r1", mode="failed")
     rig.register(again)
     assert finish(store=rig.store, run_id=again.run_id).counts.failed == 0
-    assert len(sandbox.truth(BUCKET)) == 201
+    assert len(sandbox.truth(BUCKET)) == 801
 
 
 def test_a_worker_that_lost_its_place_claims_nothing_more(rig: Any, sandbox: Sandbox) -> None:

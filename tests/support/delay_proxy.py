@@ -21,6 +21,7 @@ class DelayProxy:
         behind = conninfo_to_dict(url)
         self._behind = f"{behind['host']}/.s.PGSQL.{behind.get('port', 5432)}"
         self._one_way = round_trip / 2
+        self._sockets: list[socket.socket] = []
         self._listener = socket.create_server(("127.0.0.1", 0))
         port = self._listener.getsockname()[1]
         self.url = f"postgresql://{behind.get('user', 'postgres')}@127.0.0.1:{port}/{behind['dbname']}"
@@ -31,7 +32,8 @@ class DelayProxy:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._listener.close()
+        for one in (self._listener, *self._sockets):
+            one.close()
 
     def _accept(self) -> None:
         with suppress(OSError):
@@ -40,6 +42,7 @@ class DelayProxy:
                 there = socket.socket(socket.AF_UNIX)
                 there.connect(self._behind)
                 here.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                self._sockets += (here, there)
                 for source, target in ((here, there), (there, here)):
                     line: queue.SimpleQueue[tuple[float, bytes]] = queue.SimpleQueue()
                     threading.Thread(target=self._read, args=(source, line), daemon=True).start()
