@@ -31,7 +31,7 @@ class Crowd:
         self.store, self.clock = store, clock
         self.taken: collections.Counter[str] = collections.Counter()
 
-    def add(self, name: str, *, priority: int, caps: Callable[[], Any] = tuple, workers: int = 5) -> None:
+    def add(self, name: str, *, priority: int, caps: Callable[[], Any] = tuple, workers: int = 10) -> None:
         def send() -> None:
             # One limiter each: the threads of a shared one wait for each other by the clock of the wall.
             limiter = RateLimiter(self.store, account="studio", clock=self.clock, caps=caps, priority=priority)
