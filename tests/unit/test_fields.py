@@ -122,7 +122,7 @@ def test_what_is_over_a_limit_is_left_out_and_noted_where_the_policy_is_to_drop(
     ("rules", "sent", "note"),
     [
         ({"title": "x" * 140}, {"Title": "x" * 128}, "title: cut from 140 to 128 bytes"),
-        ({"title": f"a {EMOJI} b"}, {"Title": "a  b"}, "title: emoji taken out: U+1F600"),
+        ({"title": f"a {EMOJI} b"}, {"Title": "a  b"}, "title: emoji removed: U+1F600"),
         ({"description": "节" * 400}, {"Description": "节" * 341}, "description: cut from 1,200 to 1,023 bytes"),
         ({"tags": ["{{ 'y' ~ name }}", "x, z,,x"]}, {"Tags": "yb.mp4,x,z"}, None),
         (

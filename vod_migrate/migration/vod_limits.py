@@ -1,4 +1,4 @@
-"""The documented limits of RegisterMetadata, in UTF-8 bytes, and what a policy makes of a value that passes one.
+"""The documented limits of RegisterMetadata, in UTF-8 bytes, and what a policy does to a value that exceeds one.
 
 Limits: RegisterMedia page, 2025-12 (Title, Description, Tags, CoverURL, ReferenceId); no emoji in Title, Description and Tags:
 the Chinese edition of the same page; categories: AddCategory page (3 levels, names of 64 bytes).
@@ -37,19 +37,19 @@ _NOT_IN_URL = re.compile(r"[\x00-\x20\x7f\ud800-\udfff]")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Note:
-    """Something that a policy or a rule did to one field."""
+    """What a policy did to one field."""
 
     field: str
     text: str
 
 
 def without_emoji(text: str) -> str:
-    """The text without the characters that VOD does not take in a Title, Description or Tags."""
+    """The text without the characters that VOD does not accept in a Title, Description or Tags."""
     return str(_EMOJI.sub("", text))
 
 
 def plain(text: str, *, keep: str = "") -> str:
-    """The text with a space for each control character, line separator and half surrogate pair; `keep` stays."""
+    """The text with a space for each control character, line separator and lone surrogate; `keep` stays."""
     if text.isascii() and text.isprintable():
         return text
     return "".join(
@@ -72,7 +72,7 @@ def cut_to_bytes(text: str, limit: int) -> str:
 
 
 def fit_text(field: str, text: str, limit: int, policy: str, notes: list[Note], *, keep: str = "") -> str | None:
-    """A title or a description within its limit; None where it is dropped or nothing is left.
+    """A title, description or tag within its limit; None if it is dropped or nothing is left.
 
     Raises:
         Rejected: `<field>_emoji`, `<field>_too_long`.
@@ -81,19 +81,19 @@ def fit_text(field: str, text: str, limit: int, policy: str, notes: list[Note], 
     bare = text if text.isascii() else without_emoji(text)
     if bare != text:
         if policy == "fail":
-            raise Rejected(f"{field}_emoji", f"the {field} holds emoji, which VOD does not take: {_shown(text)}")
+            raise Rejected(f"{field}_emoji", f"the {field} holds emoji, which VOD does not accept: {_shown(text)}")
         if policy == "drop":
-            notes.append(Note(field=field, text="dropped: it holds emoji, which VOD does not take"))
+            notes.append(Note(field=field, text="dropped: it holds emoji, which VOD does not accept"))
             return None
-        notes.append(Note(field=field, text=f"emoji taken out: {_characters(text, bare)}"))
+        notes.append(Note(field=field, text=f"emoji removed: {_characters(text, bare)}"))
         text = bare.strip()
     size = len(text.encode())
     if size > limit:
-        told = f"{size:,} bytes; VOD takes {limit:,}"
+        length = f"{size:,} bytes; VOD allows {limit:,}"
         if policy == "fail":
-            raise Rejected(f"{field}_too_long", f"the {field} has {told}: {_shown(text)}")
+            raise Rejected(f"{field}_too_long", f"the {field} has {length}: {_shown(text)}")
         if policy == "drop":
-            notes.append(Note(field=field, text=f"dropped: it has {told}"))
+            notes.append(Note(field=field, text=f"dropped: it has {length}"))
             return None
         text = cut_to_bytes(text, limit).strip()
         notes.append(Note(field=field, text=f"cut from {size:,} to {len(text.encode()):,} bytes"))
@@ -109,20 +109,20 @@ def fit_tags(texts: Iterable[str], policy: str, notes: list[Note]) -> tuple[str,
     tags: list[str] = []
     for text in texts:
         for part in text.split(","):
-            said: list[Note] = []
-            tag = fit_text("tag", part, TAG_BYTES, policy, said)
-            notes.extend(Note(field="tags", text=f"{_shown(part.strip())}: {note.text}") for note in said)
+            own: list[Note] = []
+            tag = fit_text("tag", part, TAG_BYTES, policy, own)
+            notes.extend(Note(field="tags", text=f"{_shown(part.strip())}: {note.text}") for note in own)
             if tag is not None and tag not in tags:
                 tags.append(tag)
     if len(tags) > MOST_TAGS:
         if policy == "fail":
-            raise Rejected("too_many_tags", f"there are {len(tags)} tags; VOD takes {MOST_TAGS}")
+            raise Rejected("too_many_tags", f"there are {len(tags)} tags; VOD allows {MOST_TAGS}")
         notes.append(Note(field="tags", text=f"cut from {len(tags)} to the first {MOST_TAGS} tags"))
     return tuple(tags[:MOST_TAGS])
 
 
 def check_url(url: str) -> Rejected | None:
-    """Why a text is no CoverURL; None where it is one."""
+    """Why a text is not a valid CoverURL; None if it is."""
     try:
         parts = urlsplit(url)
         host = parts.hostname
@@ -132,39 +132,39 @@ def check_url(url: str) -> Rejected | None:
         return Rejected("bad_cover_url", f"not a valid cover URL: {_shown(url)}")
     size = len(url.encode())
     if size > URL_BYTES:
-        return Rejected("cover_url_too_long", f"the cover's URL has {size:,} bytes; VOD takes {URL_BYTES:,}")
+        return Rejected("cover_url_too_long", f"the cover's URL has {size:,} bytes; VOD allows {URL_BYTES:,}")
     return None
 
 
 def check_path(path: tuple[str, ...]) -> Rejected | None:
-    """Why a category path cannot exist; None where it can."""
+    """Why a category path cannot exist; None if it can."""
     shown = "/".join(path)
     if not all(path):
         return Rejected("bad_category", f"the category path {_shown(shown)} has a level without a name")
     if len(path) > CATEGORY_LEVELS:
         return Rejected(
             "category_too_deep",
-            f"the category path {_shown(shown)} has {len(path)} levels; VOD has {CATEGORY_LEVELS}",
+            f"the category path {_shown(shown)} has {len(path)} levels; VOD allows {CATEGORY_LEVELS}",
         )
     for name in path:
         size = len(name.encode())
         if size > CATEGORY_BYTES:
             return Rejected(
                 "category_name_too_long",
-                f"the category name {_shown(name)} has {size} bytes; VOD takes {CATEGORY_BYTES}",
+                f"the category name {_shown(name)} has {size} bytes; VOD allows {CATEGORY_BYTES}",
             )
     return None
 
 
 def check_cate_id(text: str) -> Rejected | None:
-    """Why a text is no CateId; None where it is one."""
+    """Why a text is not a CateId; None if it is."""
     if text.isascii() and text.isdigit() and len(text) <= 19 and 0 < int(text) <= LARGEST_CATE_ID:  # noqa: PLR2004 - digits of a Long
         return None
-    return Rejected("bad_cate_id", f"{_shown(text)} is not a CateId, which is a whole number")
+    return Rejected("bad_cate_id", f"{_shown(text)} is not a CateId, which is a positive whole number")
 
 
 def check_reference(text: str) -> Rejected | None:
-    """Why a text is no ReferenceId; None where it is one."""
+    """Why a text is not a ReferenceId; None if it is."""
     if _REFERENCE.fullmatch(text):
         return None
     return Rejected(
