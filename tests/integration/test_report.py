@@ -119,6 +119,7 @@ def rows(path: Path) -> list[list[str]]:
         return list(csv.reader(file))
 
 
+@pytest.mark.smoke
 def test_a_report_groups_failures_by_code_with_share_samples_and_what_to_do(store: Store) -> None:
     night = Night(store)
     for number in range(7):

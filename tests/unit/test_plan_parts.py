@@ -194,9 +194,9 @@ def test_a_saved_plan_reads_back_as_it_was_and_from_a_newer_version() -> None:
 
 
 BAD: list[tuple[str, dict[str, Any], str]] = [
-    ("a digest that is too short", {"approve": "0123456789a"}, "is no digest of a plan"),
-    ("a digest of other signs", {"approve": "0123456789xyz"}, "is no digest of a plan"),
-    ("both at once", {"approve": "0" * 12, "dry_run": True}, "give one"),
+    ("a digest that is too short", {"approve": "0123456789a"}, "is not the digest of a plan"),
+    ("a digest of other signs", {"approve": "0123456789xyz"}, "is not the digest of a plan"),
+    ("both at once", {"approve": "0" * 12, "dry_run": True}, "exclude each other"),
     ("a dry run that is no yes", {"dry_run": "perhaps"}, "dry_run"),
 ]
 
