@@ -19,7 +19,7 @@ export UV_LINK_MODE := copy
 unexport HTTP_PROXY HTTPS_PROXY ALL_PROXY http_proxy https_proxy all_proxy
 export ALIBABA_CLOUD_ECS_METADATA_DISABLED := true
 
-COMPILE = $(BIN)/uv pip compile --quiet --python-version 3.11 --python-platform linux --no-header \
+COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header \
 	--no-emit-index-url --no-emit-find-links --annotation-style line $(UPGRADE)
 
 help:  ## List these commands
@@ -88,8 +88,8 @@ clean:  ## Remove the environment, the caches and the demo's files
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:
-	@test -n "$(PYTHON)" && "$(PYTHON)" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' \
-		|| { echo "vod-migrate needs Python 3.11, which was not found: name it with make PYTHON=..."; exit 1; }
+	@test -n "$(PYTHON)" && "$(PYTHON)" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
+		|| { echo "vod-migrate needs Python 3.11 to 3.13, which was not found: name it with make PYTHON=..."; exit 1; }
 	@"$(PYTHON)" -c 'import ensurepip' 2>/dev/null \
 		|| { echo "this Python cannot create environments: apt-get install python3-venv"; exit 1; }
 	@"$(PYTHON)" -m venv $(VENV)

@@ -33,15 +33,13 @@ def main() -> None:
 
 
 def read_pages(*, pages: int) -> None:
-    import oss2  # noqa: PLC0415 - after the stage is set
-
+    from vod_migrate.cloud.clients import open_bucket  # noqa: PLC0415 - after the stage is set
     from vod_migrate.cloud.connection import connection_from_environment  # noqa: PLC0415 - after the stage is set
-    from vod_migrate.cloud.oss import open_bucket  # noqa: PLC0415 - after the stage is set
     from vod_migrate.discover.listing import list_pages  # noqa: PLC0415 - after the stage is set
 
     connection = connection_from_environment()
     ours = open_bucket(connection, BUCKET)
-    theirs = oss2.Bucket(ours.auth, connection.oss_endpoint, BUCKET, region=connection.region)
+    theirs = ours.sdk_bucket()
     our_pages = list_pages(ours, "")
     spent = {"ours": 0.0, "oss2": 0.0}
     token = ""

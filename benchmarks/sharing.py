@@ -181,10 +181,10 @@ class Foreign:
             os.environ.pop(name, None)
         from alibabacloud_vod20170321 import models  # noqa: PLC0415 - after the environment is clean
 
+        from vod_migrate.cloud.clients import open_vod  # noqa: PLC0415 - after the environment is clean
         from vod_migrate.cloud.connection import connection_from_environment  # noqa: PLC0415 - after the environment is clean
-        from vod_migrate.cloud.vod import vod_client  # noqa: PLC0415 - after the environment is clean
 
-        self._client = vod_client(connection_from_environment())
+        self._client = open_vod(connection_from_environment()).sdk
         (key, *_) = (json.loads(line)["key"] for line in play.lines("expected?bucket=foreign"))
         url = f"https://foreign.oss-cn-shanghai.aliyuncs.com/{key}"
         self._request = models.RegisterMediaRequest(

@@ -41,6 +41,7 @@ NAVIGATION = {
         "discussion/unknowns",
         "decisions/index",
     ],
+    "中文": ["/README.zh-CN", "zh/index", "zh/tutorial"],
     "Project": ["/README", "/CONTRIBUTING", "/SECURITY", "/CHANGELOG"],
 }
 """The side bar: pages under docs/, or from the top folder. The records of decisions are listed by their index."""
@@ -50,7 +51,7 @@ project_copyright = "the vod-migrate authors"
 html_title = "vod-migrate"
 html_theme = "furo"
 root_doc = "docs/index"
-include_patterns = ["docs/**", *(f"{page[1:]}.md" for page in NAVIGATION["Project"])]
+include_patterns = ["docs/**", *(f"{page[1:]}.md" for part in NAVIGATION.values() for page in part if page[0] == "/")]
 exclude_patterns = [".*", "build", "tests", "vod_migrate", "docs/*.py", "**/__pycache__"]
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 

@@ -17,6 +17,7 @@
     │   ├── SourceUnavailable             4   yes
     │   ├── SourceDenied                  3
     │   ├── BucketMissing                 2
+    │   ├── EndpointRefused               2          the endpoint or region is not the bucket's
     │   ├── ManifestBroken                2          a manifest or inventory that cannot be used
     │   └── ListingBroken                 6          an answer that cannot be true
     ├── RegisterError                     6          one RegisterMedia call
@@ -30,6 +31,7 @@
     │   └── AccountStopped                3          nothing can be sent for this account
     │       ├── Denied                    3
     │       ├── InvalidCredentials        3
+    │       ├── Misconfigured             2          this machine's proxy, CA bundle, DNS or endpoint
     │       └── Suspended                 3
     └── RunStopped                        6          the run ends early, the rest stays pending
         ├── ThresholdPassed               5
@@ -37,7 +39,7 @@
         ├── AllRefused                    6
         ├── CanaryFailed                  6
         ├── Unfinished                    6
-        ├── Paused                        0          no failure: somebody, its window or `pause_after` ended it for now
+        ├── Paused                        0          not a failure: somebody, its window or `pause_after` ended it for now
         │   ├── WindowClosed              0
         │   └── BrakeReached              0
         ├── Cancelled                   130
@@ -61,10 +63,12 @@ __all__ = [
     "CanaryFailed",
     "Cancelled",
     "Denied",
+    "EndpointRefused",
     "Interrupted",
     "InvalidCredentials",
     "ListingBroken",
     "ManifestBroken",
+    "Misconfigured",
     "MostlyFailed",
     "NetworkTrouble",
     "Paused",
@@ -98,7 +102,7 @@ class Retryable(Exception):
 
 
 class VodMigrateError(Exception):
-    """Base of every error that vod-migrate raises on purpose; its text is one paragraph for a person."""
+    """Base of every error that vod-migrate raises on purpose. Its text says what happened, what that means, and what to do."""
 
     exit_code: ClassVar[int] = 1
 
@@ -141,7 +145,7 @@ class StoreUnreachable(Retryable, StoreError):
 
 
 class StoreFull(StoreUnreachable):
-    """The results database has no room left: free some on its disk. Nothing that was recorded is lost."""
+    """The results database's disk is full: free some space. Nothing that was recorded is lost."""
 
 
 class StoreNotMigrated(StoreError):
@@ -157,7 +161,7 @@ class StoreTooNew(StoreError):
 
 
 class QuotaConflict(StoreError):
-    """Two connections name one account but different paces: give them the same `calls_per_second`."""
+    """Two connections name the same account but different rates: give both the same `calls_per_second`."""
 
     exit_code = 2
 
@@ -167,13 +171,19 @@ class SourceError(VodMigrateError):
 
     exit_code = 4
 
+    def __init__(self, message: str, *, reason: str = "", region: str = "") -> None:
+        """reason: an OssReason, where OSS refused something; region: the bucket's, where OSS named it."""
+        self.reason = reason
+        self.region = region
+        super().__init__(message)
+
 
 class SourceUnavailable(Retryable, SourceError):
-    """OSS did not answer, or answered with a server error."""
+    """OSS did not answer, or answered with a server error. Try again; the scan keeps its cursor."""
 
 
 class SourceDenied(SourceError):
-    """OSS refused the credentials, or they lack `oss:ListObjects` on the bucket."""
+    """OSS rejected the credentials, or they lack a permission: allow what the message names, e.g. `oss:ListObjects`."""
 
     exit_code = 3
 
@@ -184,20 +194,26 @@ class BucketMissing(SourceError):
     exit_code = 2
 
 
+class EndpointRefused(SourceError):
+    """The connection's region or OSS endpoint does not serve the bucket: correct the one that the message names."""
+
+    exit_code = 2
+
+
 class ManifestBroken(SourceError):
-    """A manifest or inventory is not there, or not what it says it is: names the file, the line or field, and the fix."""
+    """A manifest or inventory is missing or damaged: the message names the file, the line or field, and the fix."""
 
     exit_code = 2
 
 
 class ListingBroken(SourceError):
-    """OSS sent a page that cannot be true (repeated, out of order, outside the prefix). The scan stopped before it."""
+    """OSS sent an impossible page (repeated, out of order, outside the prefix). The scan stopped before it."""
 
     exit_code = 6
 
 
 class RegisterError(VodMigrateError):
-    """One RegisterMedia call did not give a reply that can be read as outcomes. call_id: its number, once it is recorded."""
+    """A call to VOD failed as a whole, so no file of it has an outcome. call_id: its number, once it is recorded."""
 
     exit_code = 6
     call_id: int | None = None
@@ -213,21 +229,21 @@ class RegisterError(VodMigrateError):
 
 
 class Transient(Retryable, RegisterError):
-    """The service or the way to it failed for now; whether the call had an effect is not known."""
+    """The service or the network failed for now; the call may or may not have had an effect."""
 
     exit_code = 4
 
 
 class NetworkTrouble(Transient):
-    """No answer: refused, reset, timed out, or the name did not resolve."""
+    """VOD did not answer: the connection was refused, reset or timed out, or the name did not resolve."""
 
 
 class ServiceTrouble(Transient):
-    """The service answered with a server error (5xx)."""
+    """VOD answered with a server error (5xx)."""
 
 
 class BrokenReply(Transient):
-    """The answer is not what RegisterMedia sends (HTML from a proxy, an empty body, other types)."""
+    """The answer is not one of VOD's (HTML from a proxy, an empty body, other types)."""
 
 
 class Throttled(Retryable, RegisterError):
@@ -250,27 +266,33 @@ class Throttled(Retryable, RegisterError):
 
 
 class TokenExpired(Retryable, RegisterError):
-    """The service refused the security token before its time; the provider has given another one."""
+    """VOD rejected the security token; the credential provider has issued another one."""
 
     exit_code = 4
 
 
 class RequestRefused(RegisterError):
-    """The service refused the call as a whole; one bad description is enough for that."""
+    """VOD refused the call as a whole; one bad description is enough for that."""
 
 
 class AccountStopped(RegisterError):
-    """Nothing can be sent for this account until a person acts; everything unsent stays pending."""
+    """Nothing can be sent for this account until somebody fixes it; everything unsent stays pending."""
 
     exit_code = 3
 
 
 class Denied(AccountStopped):
-    """The credentials lack `vod:RegisterMedia`: allow the action in the RAM policy."""
+    """The credentials lack a permission: allow the action that the message names in the RAM policy."""
 
 
 class InvalidCredentials(AccountStopped):
-    """The service does not know the AccessKey, or its secret or token does not fit."""
+    """The AccessKey does not exist, or its secret or security token is wrong or has expired."""
+
+
+class Misconfigured(AccountStopped):
+    """This machine's own configuration (proxy, CA bundle, endpoint) keeps it from VOD: correct what the message names."""
+
+    exit_code = 2
 
 
 class Suspended(AccountStopped):
@@ -301,25 +323,25 @@ class MostlyFailed(RunStopped):
 
 
 class AllRefused(RunStopped):
-    """Every single description was refused with one code: the fault is in the settings, not in the files."""
+    """Every file was refused with the same code, even alone: the fault is in the settings, not in the files."""
 
 
 class CanaryFailed(RunStopped):
-    """The first files of a run, sent alone, failed or became other files' media; everything is pending as before."""
+    """The first files of a run, sent alone, failed or were registered as other files; everything stays pending."""
 
 
 class Unfinished(RunStopped):
-    """The run ended with objects left to send; the next run goes on with them."""
+    """The run ended with objects left to send; the next run sends them."""
 
 
 class Paused(RunStopped):
-    """The run ended for now, and that is no failure: a later run, or `vod-migrate resume`, goes on with what is left."""
+    """The run ended for now, which is not a failure: the next run, or `vod-migrate resume`, sends what is left."""
 
     exit_code = 0
 
 
 class WindowClosed(Paused):
-    """The migration's window is closed: nothing is sent outside it, unless the run is told to ignore it."""
+    """The migration's window is closed: nothing is sent outside it unless the run ignores it (`--ignore-window`)."""
 
 
 class BrakeReached(Paused):
@@ -327,12 +349,12 @@ class BrakeReached(Paused):
 
 
 class Cancelled(RunStopped):
-    """Somebody cancelled the run; what it had not sent stays pending for the next run of the migration."""
+    """Somebody cancelled the run; what it had not sent stays pending for the migration's next run."""
 
     exit_code = 130
 
 
 class Interrupted(RunStopped):
-    """Somebody stopped the process; the next run goes on where it stopped."""
+    """Somebody stopped the process; the next run continues where it stopped."""
 
     exit_code = 130

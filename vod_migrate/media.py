@@ -4,6 +4,7 @@
 MediaObject     a file in OSS, as listed                               discover → select
 BrokenRow       a row of a manifest that cannot be used                discover → record
 Description     its RegisterMetadata                                   describe → batch
+Rejected        what cannot be used, as a code and a sentence          raised, or returned
 Entry           a claimed object with its description and URL          batch → register
 Batch           up to 10 entries of one storage address                one RegisterMedia call
 Outcome         what a call meant for one entry                        register → record
@@ -50,6 +51,21 @@ class BrokenRow:
     key: str
     code: str
     message: str
+
+
+class Rejected(Exception):
+    """A row, an object or a value that cannot be used. Raised where that is found, and returned to whoever counts it.
+
+    code: ours, in snake_case; message: names the value and the fix.
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(code, message)
+        self.code = code
+        self.message = message
+
+    def __str__(self) -> str:
+        return self.message
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

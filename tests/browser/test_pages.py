@@ -59,6 +59,7 @@ def confirm(frame: Any) -> None:
     frame.locator("#confirm-yes").click()
 
 
+@pytest.mark.smoke
 def test_the_tab_of_a_run_shows_the_numbers_of_the_results_table(browser: Any, stage: Stage) -> None:
     with looking(browser, stage, None) as nobody:
         sign_in(nobody, "admin", then="/dags/vod_backfill__interviews/runs/night_1/plugin/vod-report")

@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import Any
 
 IMPORTED = (
-    "alibabacloud_vod20170321.client",
-    "alibabacloud_vod20170321.models",
+    "vod_migrate.cloud.oss",
+    "vod_migrate.cloud.vod",
     "vod_migrate.cli.app",
     "vod_migrate.discover.source",
     "vod_migrate.run.lifecycle",

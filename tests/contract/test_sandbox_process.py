@@ -204,6 +204,7 @@ def test_the_control_api_makes_accounts_and_categories_and_knows_its_routes(sand
     assert requests.post(f"{url}/faults", data=b"{", timeout=5).status_code == 400
 
 
+@pytest.mark.alone
 def test_the_fixture_starts_and_stops_in_50_ms() -> None:
     taken = []
     for _ in range(10):

@@ -14,8 +14,8 @@ import pytest
 from alibabacloud_vod20170321 import models
 from sdk_clients import BUCKET, url_of
 
+from vod_migrate.cloud.clients import open_vod
 from vod_migrate.cloud.connection import connection_from_environment
-from vod_migrate.cloud.vod import vod_client
 
 KEYS = ["访谈 1 + %41.mp4", "b.mp4"]
 
@@ -41,7 +41,7 @@ def serving(folder: Path, *, faults: list[dict[str, Any]] | None = None) -> Iter
         for key in KEYS:
             auth = oss2.Auth(environment["ALIBABA_CLOUD_ACCESS_KEY_ID"], environment["ALIBABA_CLOUD_ACCESS_KEY_SECRET"])
             oss2.Bucket(auth, url, BUCKET).put_object(key, b"video")
-        yield vod_client(connection_from_environment(environment)), url
+        yield open_vod(connection_from_environment(environment)).sdk, url
     finally:
         process.kill()
         process.communicate()

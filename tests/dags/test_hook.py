@@ -58,8 +58,8 @@ def test_the_test_button_says_what_was_tried(hook: VodHook, sandbox: Sandbox) ->
     works, said = hook.test_connection()
 
     assert works
-    assert f"GetCategories at {sandbox.endpoint} works" in said
-    assert f"ListBuckets at {sandbox.endpoint} works" in said
+    assert f"GetCategories at {sandbox.endpoint}: works" in said
+    assert f"ListBuckets at {sandbox.endpoint}: works" in said
 
 
 def test_the_test_button_tells_a_wrong_secret(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,6 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
-from chromium import chromium
 from playwright.sync_api import Browser, ConsoleMessage, Request
 
 SITE = Path(__file__).parents[2] / "build" / "site"
@@ -30,12 +29,6 @@ def address() -> Iterator[str]:
     server.shutdown()
     thread.join()
     server.server_close()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as found:
-        yield found
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -72,7 +65,10 @@ def test_the_address_of_the_site_leads_to_its_first_page(browser: Browser, addre
     page.close()
 
 
-@pytest.mark.parametrize(("query", "found"), [("quota", "Why the quota is one row")])
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [("quota", "Why the quota is one row"), ("配额", "vod-migrate 中文文档"), ("转码模板组", "vod-migrate")],
+)
 def test_a_search_finds_english_and_chinese(browser: Browser, address: str, query: str, found: str) -> None:
     page = browser.new_page()
     page.goto(f"{address}/search.html?q={query}")

@@ -12,8 +12,8 @@ import pytest
 from vod_migrate.cloud.connection import Connection, connection_from_environment
 from vod_migrate.describe.categories import Categories
 from vod_migrate.describe.covers import Covers
-from vod_migrate.describe.describer import Rejected
 from vod_migrate.errors import Denied, Interrupted
+from vod_migrate.media import Rejected
 from vod_migrate.results.store import Store
 from vod_migrate.sandbox.pytest_plugin import Registered, Sandbox
 from vod_migrate.sandbox.vod.categories import CategoryTree

@@ -16,7 +16,7 @@ import pytest
 from databases import Databases
 from rigging import BUCKET, Rig
 
-from vod_migrate.cloud import oss
+from vod_migrate.cloud import oss, vod
 from vod_migrate.cloud.connection import connection_from_environment
 from vod_migrate.discover import listing
 from vod_migrate.errors import (
@@ -29,7 +29,6 @@ from vod_migrate.errors import (
     Suspended,
     VodMigrateError,
 )
-from vod_migrate.register import client
 from vod_migrate.results.store import Store
 from vod_migrate.run.settle import Summary, finish
 from vod_migrate.sandbox.faults.kinds import KINDS
@@ -52,8 +51,8 @@ def shared(databases: Databases) -> Iterator[Store]:
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shorter waits; how long they are in earnest is for the tests of the wrappers."""
-    monkeypatch.setattr(client, "READ_MILLISECONDS", 1_500)
-    monkeypatch.setattr(oss, "_TIMEOUTS", (2.0, 1.5))
+    monkeypatch.setattr(vod, "TIMEOUTS", (2.0, 1.5))
+    monkeypatch.setattr(oss, "TIMEOUTS", (2.0, 1.5))
 
 
 class FaultRig(Rig):
@@ -211,9 +210,9 @@ STOPS: list[tuple[str, type[VodMigrateError], str]] = [
     ("Forbidden", Denied, "allow vod:RegisterMedia in the RAM policy, then run again"),
     ("Forbidden.RAM", Denied, "allow vod:RegisterMedia in the RAM policy, then run again"),
     ("OperationDenied", Suspended, "activate VOD, then run again"),
-    ("OperationDenied.Suspended", Suspended, "settle it on the console's billing page"),
-    ("InvalidAccessKeyId.NotFound", InvalidCredentials, "check AccessKey, secret and token of the connection"),
-    ("SignatureDoesNotMatch", InvalidCredentials, "check AccessKey, secret and token of the connection"),
+    ("OperationDenied.Suspended", Suspended, "settle what is overdue on the console's billing page"),
+    ("InvalidAccessKeyId.NotFound", InvalidCredentials, "check the connection's AccessKey, secret and token"),
+    ("SignatureDoesNotMatch", InvalidCredentials, "check the connection's AccessKey, secret and token"),
     ("InvalidSecurityToken.Expired", InvalidCredentials, "give the connection a new one, or name a provider"),
     ("InvalidTimeStamp.Expired", AccountStopped, "set this machine's clock, e.g. with NTP, then run again"),
 ]

@@ -282,7 +282,7 @@ def test_a_worker_of_another_account_or_region_is_not_let_in(rig: Any, sandbox: 
 def test_a_retried_discover_task_still_finds_its_register_task(
     rig: Any, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(listing, "_TRIES", 2)
+    monkeypatch.setattr(listing, "TRIES", 2)
     rig.waits(take_over=1.0)
     put(sandbox, 50)
     run = rig.prepare()

@@ -91,9 +91,9 @@ def broken_inventory(case: str) -> dict[str, bytes]:
         ("files", "must be a list"),
         ("nameless", r"files\[1\] has no key"),
         ("no md5", r"files\[1\], x, has the MD5"),
-        ("json", "is no JSON"),
-        ("list", "no JSON object"),
-        ("nothing", "is no JSON"),
+        ("json", "is not JSON"),
+        ("list", "not a JSON object"),
+        ("nothing", "is not JSON"),
     ],
 )
 @pytest.mark.parametrize("place", ["here", "oss"])
@@ -142,5 +142,5 @@ def test_the_checksum_beside_an_inventorys_manifest_is_compared(
     if fits:
         assert [page.cursor for page in pages] == [None]
         return
-    with pytest.raises(ManifestBroken, match=r"manifest\.checksum speaks of: its MD5 should be"):
+    with pytest.raises(ManifestBroken, match=r"manifest\.checksum describes: its MD5 should be"):
         list(pages)

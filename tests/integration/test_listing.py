@@ -12,8 +12,9 @@ from urllib.parse import parse_qs, quote, urlsplit
 import oss2
 import pytest
 
+from vod_migrate.cloud.clients import open_bucket
 from vod_migrate.cloud.connection import Connection, connection_from_environment, connection_from_fields
-from vod_migrate.cloud.oss import FastBucket, listing_error, open_bucket
+from vod_migrate.cloud.oss import BucketClient, source_error
 from vod_migrate.discover.listing import list_pages
 from vod_migrate.discover.page import ListedPage
 from vod_migrate.errors import (
@@ -55,7 +56,7 @@ def page(*keys: str, token: str | None = None, truncated: str | None = None, pre
 
 
 @contextmanager
-def serving(answer: Callable[[str, int], Answer]) -> Iterator[FastBucket]:
+def serving(answer: Callable[[str, int], Answer]) -> Iterator[BucketClient]:
     """A bucket whose server answers what `answer` makes of a continuation token and the number of the request."""
     seen: list[str] = []
 
@@ -90,7 +91,7 @@ def at(endpoint: str, **fields: str) -> Connection:
     return connection_from_fields({**given, **fields}, origin="test")
 
 
-def listed(bucket: FastBucket, prefix: str = "a/", **where: str) -> list[ListedPage]:
+def listed(bucket: BucketClient, prefix: str = "a/", **where: str) -> list[ListedPage]:
     return list(list_pages(bucket, prefix, sleep=lambda _: None, **where))
 
 
@@ -269,9 +270,9 @@ def test_a_refusal_is_final_and_names_what_to_check(
 )
 def test_what_oss_says_has_one_meaning(status: int, code: str, kind: type[SourceError]) -> None:
     error = oss2.exceptions.ServerError(status, {}, "", {"Code": code, "Message": "because"} if code else {})
-    assert type(listing_error(error, "bbb")) is kind
+    assert type(source_error(error, "list", "bucket 'bbb'", permission="oss:ListObjects")) is kind
 
 
 def test_a_clock_that_is_wrong_is_said_to_be_the_reason() -> None:
     error = oss2.exceptions.ServerError(403, {}, "", {"Code": "RequestTimeTooSkewed", "Message": "m"})
-    assert "clock" in str(listing_error(error, "bbb"))
+    assert "clock" in str(source_error(error, "list", "bucket 'bbb'", permission="oss:ListObjects"))

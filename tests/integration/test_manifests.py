@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import oss2
 import pytest
 from rigging import BUCKET, Rig
 from sources import forget, from_manifest
+from urllib3.exceptions import ProtocolError
+from urllib3.response import HTTPResponse
 
 from vod_migrate.cloud.connection import Connection, connection_from_environment
 from vod_migrate.discover.manifest import manifest_pages
@@ -183,15 +185,16 @@ def test_a_manifest_whose_connection_breaks_is_read_on_from_there(rig: Rig, monk
         rig.sandbox.put(BUCKET, f"{number:02}.mp4")
     rig.sandbox.put(BUCKET, "list.csv", ("key\n" + "".join(f"{n:02}.mp4\n" for n in range(40))).encode())
     given: list[int] = []
-    real = oss2.models.GetObjectResult.read
+    real = HTTPResponse.stream
 
-    def breaking(self: Any, amount: int | None = None) -> bytes:
-        given.append(1)
-        if len(given) == 2:
-            raise OSError("reset")
-        return bytes(real(self, 100 if amount else None))
+    def breaking(self: Any, _: int, decode_content: bool | None = None) -> Iterator[bytes]:
+        for chunk in real(self, 100, decode_content):
+            given.append(len(chunk))
+            if len(given) in (2, 4):
+                raise ProtocolError("reset")
+            yield chunk
 
-    monkeypatch.setattr(oss2.models.GetObjectResult, "read", breaking)
+    monkeypatch.setattr(HTTPResponse, "stream", breaking)
     monkeypatch.setattr("vod_migrate.shutdown.StopClock.sleep", lambda *_: None)
     told = from_manifest(rig, f"oss://{BUCKET}/list.csv")
     assert told.counts.registered == 40

@@ -44,6 +44,7 @@ def assert_equal(made: Plan, told: Summary) -> None:
     assert made.work == made.new + made.again + made.leftovers + made.broken_rows
 
 
+@pytest.mark.smoke
 def test_a_plan_sends_nothing_changes_nothing_and_counts_what_the_run_counts(rig: Rig) -> None:
     rig.sandbox.generate(BUCKET, count=2_800, dirt=1, seed=3)
     for number in range(40):

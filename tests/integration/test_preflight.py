@@ -37,7 +37,7 @@ def test_a_sound_file_passes_and_one_that_names_nothing_asks_nothing(connection:
     ("file", "says"),
     [
         (migration({"template_group_id": "0" * 32}), "no such template group"),
-        (migration({"workflow_id": "a" * 31}), "no WorkflowId"),
+        (migration({"workflow_id": "a" * 31}), "not a WorkflowId"),
         (migration(category="Films"), "no category 'Films'"),
         (migration(category="Shows/Old/{{ folder }}"), "no category 'Shows/Old'"),
         (migration(rules=[{"prefix": "a/", "cate_id": 42}]), "no category '42'"),

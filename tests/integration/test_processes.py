@@ -20,6 +20,7 @@ from vod_migrate.results.store import Store
 from vod_migrate.sandbox.pytest_plugin import Sandbox
 
 
+@pytest.mark.smoke
 def test_a_run_ends_with_one_documented_json_line(shell: Shell, sandbox: Sandbox) -> None:
     sandbox.generate(BUCKET, count=60)
     done = shell.run("run", str(shell.file()), "--json")
@@ -39,6 +40,7 @@ def test_a_run_ends_with_one_documented_json_line(shell: Shell, sandbox: Sandbox
     assert len(list((shell.folder / "report").iterdir())) == 3
 
 
+@pytest.mark.smoke
 def test_the_doctor_and_a_run_name_what_cannot_work_with_the_exit_code_and_change_nothing(
     shell: Shell, sandbox: Sandbox, store: Store
 ) -> None:

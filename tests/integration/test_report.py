@@ -19,6 +19,7 @@ from vod_migrate.report.files import write_report
 from vod_migrate.report.loader import load_report
 from vod_migrate.report.tables import ENCODING, FAILURE_COLUMNS, MAPPING_COLUMNS, unguarded, write_mapping
 from vod_migrate.report.text import render_text
+from vod_migrate.results.recorder import new_call_id
 from vod_migrate.results.run import Run
 from vod_migrate.results.store import Store
 from vod_migrate.results.work import CallRecord, Settlement
@@ -94,7 +95,7 @@ class Night:
     def call(self, second: float = 0, *, answer: str = "ok", times: int = 1, request_id: str | None = "REQ-1") -> int:
         calls = [
             CallRecord(
-                call_id=self.store.next_call_id(),
+                call_id=new_call_id(),
                 started_at=self.begin + dt.timedelta(seconds=second),
                 seconds=0.1,
                 answer=answer,
@@ -141,6 +142,7 @@ def rows(path: Path) -> list[list[str]]:
         return list(csv.reader(file))
 
 
+@pytest.mark.smoke
 def test_a_report_groups_failures_by_code_with_share_samples_and_what_to_do(store: Store) -> None:
     night = Night(store)
     for number in range(7):

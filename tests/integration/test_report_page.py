@@ -64,7 +64,14 @@ def hostile_report() -> Report:
         left_out=(LeftOut(reason=HOSTILE, count=10),),
         scans=(
             ScanFacts(
-                prefix=HOSTILE, state="failed", pages=1, listed=100, error_code=HOSTILE, error=HOSTILE, seconds=None
+                kind="prefix",
+                prefix=HOSTILE,
+                state="failed",
+                pages=1,
+                listed=100,
+                error_code=HOSTILE,
+                error=HOSTILE,
+                seconds=None,
             ),
         ),
         prefixes=1,

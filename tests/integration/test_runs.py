@@ -22,6 +22,7 @@ from vod_migrate.sandbox.pytest_plugin import Sandbox
 BUCKET = "media-archive"
 
 
+@pytest.mark.smoke
 def test_a_dirty_bucket_ends_with_results_equal_to_the_truth(rig: Any, sandbox: Sandbox) -> None:
     sandbox.generate(BUCKET, count=1_500, missing=0.01, seed=7)
     summary = rig.run()
@@ -39,6 +40,7 @@ def test_a_dirty_bucket_ends_with_results_equal_to_the_truth(rig: Any, sandbox: 
     assert counts.pending == counts.unknown == 0
 
 
+@pytest.mark.smoke
 def test_a_second_run_over_an_unchanged_bucket_sends_no_call(rig: Any, sandbox: Sandbox) -> None:
     sandbox.generate(BUCKET, count=300, missing=0.05, seed=3)
     first = rig.run()
@@ -267,6 +269,7 @@ def test_a_wrong_template_group_stops_the_run_and_burns_nothing(rig: Any, sandbo
     assert rig.run().counts.registered == 20
 
 
+@pytest.mark.smoke
 def test_missing_permission_stops_the_run_at_once_and_the_next_one_goes_on(rig: Any, sandbox: Sandbox) -> None:
     for number in range(30):
         sandbox.put(BUCKET, f"{number}.mp4")

@@ -18,10 +18,11 @@ from databases import Databases
 from leaks import leaks_in, leaks_in_database, leaks_in_files
 from rigging import BUCKET, Rig
 
-from vod_migrate.airflow.connection_test import try_out
+from vod_migrate.cloud.clients import open_bucket
 from vod_migrate.cloud.connection import Connection, connection_from_environment, connection_from_fields
-from vod_migrate.cloud.oss import open_bucket
 from vod_migrate.discover.listing import list_pages
+from vod_migrate.doctor.checklist import CheckStatus
+from vod_migrate.doctor.services import connection_checks
 from vod_migrate.errors import StoreUnreachable, VodMigrateError
 from vod_migrate.media import Batch, Description, Entry
 from vod_migrate.migration.registration import Register
@@ -142,8 +143,9 @@ def test_services_that_quote_the_request_are_not_repeated_word_for_word(
         with pytest.raises(VodMigrateError) as caught:
             act()
         said.append(str(caught.value))
-    works, told = try_out(connection)
-    assert not works
+    checks = connection_checks(connection)
+    assert {check.verdict for check in checks} == {CheckStatus.FAILED}
+    told = " ".join(check.answer for check in checks)
     assert "SignatureDoesNotMatch" in told
     assert all("SignatureDoesNotMatch" in text for text in said[2:])
     assert leaks_in("\n".join([*said, told, caplog.text])) == []

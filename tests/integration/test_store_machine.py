@@ -50,7 +50,9 @@ ALWAYS = (
     "upload", "delete", *["list_to_the_end"] * 2, "list_a_page", "fetch_a_page", "merge_the_fetched_page", "a_new_lister",
     "listing_breaks_off_and_is_tried_again", "end_a_run", "stop_by_its_threshold", "plan_and_decide", "transfer",
 )  # fmt: skip
-BEGINNINGS = ("begin_a_run", *["the_bucket_changes_and_is_listed_anew"] * 2)
+BEGINNINGS = (
+    "begin_a_run", *["the_bucket_changes_and_is_listed_anew"] * 2, *["a_page_comes_late"] * 2, "an_object_disappears_and_returns",
+)  # fmt: skip
 OF_WORKERS = (
     *["claim"] * 4, *["call_and_record"] * 6, *["somebody_else_takes_over"] * 2, "a_call_gets_no_answer", "crash", "leave",
     "lease_runs_out", "renew",
@@ -118,6 +120,7 @@ class StoreMachine(RuleBasedStateMachine):
         self.listers: dict[str, Place] = {}
         self.alive: list[Worker] = []
         self.fetched: list[Fetched] = []
+        self.spared: set[tuple[int, str]] = set()
         self.facts: dict[str, Fact] = {}
         self.transferred = False
 
@@ -182,6 +185,40 @@ class StoreMachine(RuleBasedStateMachine):
         self.draw(some.sampled_from([self.upload, self.delete]))()
         self.begin_a_run()
         self.list_all(self.runs[-1])
+
+    def an_object_disappears_and_returns(self) -> None:
+        known = sorted(key for key, fact in self.facts.items() if fact.state == "registered" and key in self.bucket)
+        if not known or len(self.runs) + 2 > MOST_RUNS:
+            return
+        key = self.draw(some.sampled_from(known))
+        etag = self.bucket.pop(key)
+        self.list_all(self.begin(self.facts[key].owner, Mode.NEW))
+        self.invariants_hold()
+        self.bucket[key] = etag
+        self.list_all(self.begin(self.facts[key].owner, Mode.NEW))
+
+    def a_page_comes_late(self) -> None:
+        """Held for a folder, say: meanwhile somebody else lists, or an object of the stretch is uploaded, listed and registered."""
+        run = self.begin("nightly", Mode.NEW)
+        while (scan := self.store.open_scans(run)[0]).kind is not ScanKind.PREFIX:
+            self.list_next(run, scan)
+        late = Fetched(run=run, place=self.lister(run), scan=scan, page=self.page_of(scan), facts=self.snapshot())
+        if self.draw(some.booleans(), label="somebody else lists"):
+            self.lister(run, anew=True)
+            self.list_next(run, scan)
+        elif len(self.runs) < MOST_RUNS:
+            absent = [key for key in KEYS if key not in self.bucket]
+            self.bucket |= dict.fromkeys(absent[:1], "A")
+            other = self.begin("nightly", Mode.NEW)
+            self.list_all(other)
+            self.enter(other, "one")
+            worker = self.alive.pop()
+            if works := self.store.claim(other, worker.place, most=6).works:
+                self.settle_all(other, worker.place, works)
+            self.store.leave(other, worker.place)
+        self.merge(late)
+        if self.store.scan(scan.scan_id).state == "open":
+            self.list_all(run)
 
     def a_run(self) -> Run:
         return self.draw(some.sampled_from(self.runs))
@@ -267,16 +304,25 @@ class StoreMachine(RuleBasedStateMachine):
         assert listens, "merged by somebody who does not list"
         with pytest.raises(ScanMoved):
             self.store.merge_page(run, fetched.place, scan, fetched.page)
+        until = fetched.page.last_key if fetched.page.cursor else None
+        for key, fact in self.snapshot().items():
+            inside = key > (scan.last_key or "") and (until is None or key <= until)
+            if (
+                inside
+                and key not in fetched.page.keys
+                and fetched.facts.get(key) != fact
+                and fact.state == "registered"
+            ):
+                self.spared.add((scan.scan_id, key))
+                SEEN["spared: settled after its page was fetched"] += 1
         if fetched.page.cursor is None:
             before = self.snapshot()
             self.store.close_scan(run, fetched.place, after, state="complete")
             for key, fact in self.snapshot().items():
-                unlisted = fact.state == "registered" and key not in fetched.page.keys and key > (scan.last_key or "")
-                if unlisted and (key not in fetched.facts or fetched.facts[key].run_no != before[key].run_no):
-                    SEEN["spared: settled after its page was fetched"] += 1
-                if fact.state == "gone" and before[key].state != "gone" and key in self.bucket:
-                    # Only what was deleted and came back since its page was fetched.
-                    assert key not in fetched.page.keys
+                newly_gone = fact.state == "gone" and before[key].state != "gone"
+                assert not newly_gone or (scan.scan_id, key) not in self.spared, (
+                    "it was settled after its page was fetched"
+                )
 
     def listing_breaks_off_and_is_tried_again(self) -> None:
         run = self.a_run()

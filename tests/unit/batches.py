@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vod_migrate.describe.describer import file_url
+from vod_migrate.describe.file_url import file_url
 from vod_migrate.media import Batch, Description, Entry, Outcome
 from vod_migrate.results.work import Settlement
 

@@ -10,8 +10,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as some
 
-from vod_migrate.describe.describer import Describer, Rejected, facts, file_url
-from vod_migrate.media import Entry, MediaObject
+from vod_migrate.describe.describer import Describer
+from vod_migrate.describe.file_url import file_url
+from vod_migrate.describe.rendering import facts
+from vod_migrate.media import Entry, MediaObject, Rejected
 from vod_migrate.migration.loader import parse_migration
 from vod_migrate.migration.vod_limits import cut_to_bytes, without_emoji
 

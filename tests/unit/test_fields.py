@@ -12,10 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from vod_migrate.describe.describer import CODES, Describer, Draft, Rejected
+from vod_migrate.describe.describer import Describer
 from vod_migrate.describe.metadata import metadata
+from vod_migrate.describe.rendering import CODES, Draft
 from vod_migrate.errors import BadMigrationFile
-from vod_migrate.media import Description, Entry, MediaObject
+from vod_migrate.media import Description, Entry, MediaObject, Rejected
 from vod_migrate.migration.loader import parse_migration
 from vod_migrate.report.diagnosis import diagnose
 
@@ -121,7 +122,7 @@ def test_what_is_over_a_limit_is_left_out_and_noted_where_the_policy_is_to_drop(
     ("rules", "sent", "note"),
     [
         ({"title": "x" * 140}, {"Title": "x" * 128}, "title: cut from 140 to 128 bytes"),
-        ({"title": f"a {EMOJI} b"}, {"Title": "a  b"}, "title: emoji taken out: U+1F600"),
+        ({"title": f"a {EMOJI} b"}, {"Title": "a  b"}, "title: emoji removed: U+1F600"),
         ({"description": "节" * 400}, {"Description": "节" * 341}, "description: cut from 1,200 to 1,023 bytes"),
         ({"tags": ["{{ 'y' ~ name }}", "x, z,,x"]}, {"Tags": "yb.mp4,x,z"}, None),
         (

@@ -114,7 +114,7 @@ MISTAKES = [
     (
         {"select": {"modified_after": "interval_end", "modified_before": "interval_start"}},
         "select",
-        "no object could be taken",
+        "no object would be taken",
     ),
     ({"select": {"extensions": ["m3u"]}}, "select.extensions", "did you mean 'm3u8'"),
     ({"select": {"extensions": ["exe!"]}}, "select.extensions", "remove it"),
@@ -158,7 +158,7 @@ MISTAKES = [
     ({"schedule": "0 1 * *"}, "schedule", "five fields"),
     ({"schedule": ""}, "schedule", "five fields"),
     ({"timezone": "Asia/Shangai"}, "timezone", "Asia/Shanghai"),
-    ({"timezone": "../../etc/passwd"}, "timezone", "no IANA time zone"),
+    ({"timezone": "../../etc/passwd"}, "timezone", "not an IANA time zone"),
     ({"start_date": "yesterday"}, "start_date", "YYYY-MM-DD"),
     ({"start_date": 20240101}, "start_date", "YYYY-MM-DD"),
     ({"start_date": dt.datetime(2024, 1, 1, 5, tzinfo=dt.UTC)}, "start_date", "without a time"),

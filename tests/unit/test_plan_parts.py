@@ -9,8 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from vod_migrate.describe.describer import Rejected
-from vod_migrate.media import Description, Entry, MediaObject
+from vod_migrate.media import Description, Entry, MediaObject, Rejected
 from vod_migrate.migration.loader import parse_migration
 from vod_migrate.migration.options import RunOptions, parse_options
 from vod_migrate.migration.window import parse_window

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from vod_migrate.describe.describer import facts
+from vod_migrate.describe.rendering import facts
 from vod_migrate.errors import BadOption
 from vod_migrate.media import MediaObject
 from vod_migrate.migration.description import TEMPLATE_FACTS

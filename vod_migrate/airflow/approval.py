@@ -1,7 +1,7 @@
 """The tasks between `prepare` and the work of a run that needs a person's approval: plan → approve.
 
-The question stands on Airflow's page of required actions, and waits there without holding a slot. Yes lets the run work on
-exactly what was planned; no, or no answer in time, ends it without sending anything, which is no failure.
+The question appears on Airflow's page of required actions and waits there without holding a slot. With a yes the run sends
+exactly what was planned; with a no, or without an answer in time, it ends without sending anything, which is not a failure.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 
 
 class ApproveOperator(ApprovalOperator):
-    """Asks a person about the plan of a run; asks nobody where there is nothing to ask.
+    """Asks a person about the plan of a run, if there is anything to ask.
 
-    hours: how long an answer is waited for; None waits on.
+    hours: how long to wait for an answer; None: without limit.
     """
 
     def __init__(self, *, prepare_task_id: str, migration: str, hours: float | None = None, **kwargs: Any) -> None:
         super().__init__(
             subject=f"May {migration} send what it has planned?",
-            body="The plan is made by the task before.",
+            body="The task before makes the plan.",
             # No answer is no approval.
             defaults=self.REJECT if hours is not None else None,
             response_timeout=None if hours is None else dt.timedelta(hours=hours),
@@ -36,21 +36,21 @@ class ApproveOperator(ApprovalOperator):
         self.prepare_task_id = prepare_task_id
 
     def execute(self, context: Context) -> Any:
-        """Shows the plan and waits; ends at once for a dry run, and for a run whose plan was approved before or is empty."""
+        """Shows the plan and waits; ends at once for a dry run, and for a run whose plan is approved already or empty."""
         from vod_migrate.plan.text import plan_markdown, sentence  # noqa: PLC0415 - not while parsing
         from vod_migrate.run.planning_run import plan_to_approve  # noqa: PLC0415 - not while parsing
 
         with explained(self), open_results() as store:
             plan = plan_to_approve(store, prepared_run(context, self.prepare_task_id))
         if plan is None:
-            self.log.info("nobody is asked: there is nothing to approve, or it was approved before")
+            self.log.info("nobody is asked: there is nothing to approve, or it is approved already")
             return None
         self.log.info("%s", sentence(plan))
         self.body = plan_markdown(plan)
         return super().execute(context)
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
-        """Keeps the answer with the plan; without a yes what comes after is skipped, but for the report."""
+        """Stores the answer with the plan; without a yes all later tasks are skipped, except the report."""
         from vod_migrate.run.planning_run import decide  # noqa: PLC0415 - not while parsing
 
         if "error" not in event:

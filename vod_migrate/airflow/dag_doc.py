@@ -1,4 +1,4 @@
-"""A migration as the page (`doc_md`) of its DAG: what it takes, where it goes, when, and how to work with it."""
+"""The documentation of a DAG (`doc_md`): what its migration takes, where it goes, when, and how to use it."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ Registers the media files of an OSS bucket in ApsaraVideo VOD. Made from `{origi
 |---|---|
 {table}
 
-`prepare` stores the run, `discover` lists the bucket while `register_*` registers what is found, `report` counts.
-See beforehand what a run would do with **Trigger → Plan only**. Rerun what failed with **Trigger → What to send: Only what failed**. Cover past nights with **Trigger → Backfill**.
-Any task may be cleared or marked failed at any time: nothing is lost, nothing is registered twice.
+`prepare` stores the run, `discover` lists the bucket while `register_*` registers what it finds, and `report` writes the report.
+See what a run would do with **Trigger → Plan only**. Rerun what failed with **Trigger → What to send: Only what failed**. Cover past days with **Trigger → Backfill**.
+You may clear any task or mark it failed at any time: nothing is lost, and nothing is registered twice.
 """
 
 
@@ -55,7 +55,7 @@ def _listed(prefixes: tuple[str, ...]) -> str:
 def _taken(migration: Migration) -> str:
     select = migration.select
     extensions = (
-        "every format that VOD takes" if select.extensions == MEDIA_EXTENSIONS else ", ".join(select.extensions)
+        "every format that VOD accepts" if select.extensions == MEDIA_EXTENSIONS else ", ".join(select.extensions)
     )
     sizes = f"from {select.min_size:,} bytes" + (f" to {select.max_size:,}" if select.max_size else "")
     patterns = [
@@ -106,10 +106,10 @@ def _schedule(migration: Migration) -> str:
 def _approval(migration: Migration) -> str:
     hours = migration.approval_hours
     end = "" if hours is None else f"; without an answer in {hours:g} hours it ends"
-    return f"each run shows its plan and waits for a yes before it sends anything{end}"
+    return f"each run shows its plan and waits for approval before it sends anything{end}"
 
 
 def _code(text: str) -> str:
-    # A template may hold | and `, which would end the cell or the code.
+    # A | or ` in a template would end the cell or the code.
     safe = text.replace("|", "\\|").replace("`", "'")
     return f"`{safe}`"

@@ -12,13 +12,13 @@ from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowNotFoundException
 
 from vod_migrate.airflow.provider import CONNECTION_FIELDS, CONNECTION_TYPE
+from vod_migrate.cloud.clients import open_bucket, open_vod
+from vod_migrate.cloud.connection import Connection, connection_from_fields
 from vod_migrate.errors import BadSetting
 
 if TYPE_CHECKING:
-    import oss2
     from airflow.sdk import Connection as AirflowConnection
 
-    from vod_migrate.cloud.connection import Connection
     from vod_migrate.results.store import Store
 
 RESULTS_CONNECTION = "vod_migrate_db"
@@ -58,8 +58,6 @@ class VodHook(BaseHook):
         Raises:
             BadSetting: the connection is missing or a field cannot be used; names it and the fix.
         """
-        from vod_migrate.cloud.connection import connection_from_fields  # noqa: PLC0415 - not while parsing
-
         try:
             stored = self.get_connection(self.conn_id)
         except AirflowNotFoundException:
@@ -75,22 +73,11 @@ class VodHook(BaseHook):
 
     def get_conn(self) -> Any:
         """The VOD SDK's client (`alibabacloud_vod20170321`), signed in; share it between threads."""
-        from vod_migrate.cloud.vod import vod_client  # noqa: PLC0415 - slow SDK import
+        return open_vod(self.connection).sdk
 
-        return vod_client(self.connection)
-
-    def get_bucket(self, name: str) -> oss2.Bucket:
-        """A client for one bucket, on the connection's OSS endpoint."""
-        import oss2  # noqa: PLC0415 - slow SDK import
-
-        from vod_migrate.cloud.oss import open_bucket  # noqa: PLC0415 - slow SDK import
-
-        connection = self.connection
-        # Not the bucket that we list with: its pages are plain tuples for speed, which nobody expects of oss2.
-        ours = open_bucket(connection, name)
-        return oss2.Bucket(
-            ours.auth, connection.oss_endpoint, name, connect_timeout=ours.timeout, region=connection.region
-        )
+    def get_bucket(self, name: str) -> Any:
+        """An `oss2.Bucket` on the connection's OSS endpoint."""
+        return open_bucket(self.connection, name).sdk_bucket()
 
     def register_media(
         self,
@@ -99,8 +86,8 @@ class VodHook(BaseHook):
         template_group_id: str | None = None,
         workflow_id: str | None = None,
         user_data: Mapping[str, Any] | None = None,
-    ) -> dict[str, Any]:
-        """One RegisterMedia call, as it is: no pacing, no retry, nothing recorded. For more files use `migration_group`.
+    ) -> Mapping[str, Any]:
+        """One RegisterMedia call, as it is: no rate limit, no retry, nothing recorded. For more files use `migration_group`.
 
         metadatas: up to 10 RegisterMetadata objects of one storage address (`FileURL`, `Title`, …).
 
@@ -108,28 +95,27 @@ class VodHook(BaseHook):
             The response: `RequestId`, `RegisteredMediaList`, `FailedFileURLs`.
 
         Raises:
-            The SDK's own errors.
+            RegisterError: Throttled, Transient, TokenExpired, RequestRefused or AccountStopped.
         """
-        from alibabacloud_vod20170321.models import RegisterMediaRequest  # noqa: PLC0415 - slow SDK import
-
-        request = RegisterMediaRequest(
+        return open_vod(self.connection).call(
+            "RegisterMedia",
             register_metadatas=json.dumps(list(metadatas), ensure_ascii=False),
             template_group_id=template_group_id,
             workflow_id=workflow_id,
             user_data=None if user_data is None else json.dumps(dict(user_data), ensure_ascii=False),
         )
-        answer: dict[str, Any] = self.get_conn().register_media(request).body.to_map()
-        return answer
 
     def test_connection(self) -> tuple[bool, str]:
-        """What Airflow's Test button calls: one GetCategories call, then one bucket listed. Says what was tried."""
-        from vod_migrate.airflow.connection_test import try_out  # noqa: PLC0415 - slow SDK import
+        """What Airflow's Test button calls: two of the checks of `vod-migrate doctor`, and what each answered."""
+        from vod_migrate.doctor.services import connection_checks  # noqa: PLC0415 - not while parsing
 
         try:
             connection = self.connection
         except BadSetting as error:
             return False, str(error)
-        return try_out(connection)
+        checks = connection_checks(connection)
+        told = " ".join(f"{check.tried}: {check.answer}." for check in checks)
+        return all(check.error is None for check in checks), f"{told} Account {connection.account!r}."
 
 
 def open_results() -> Store:

@@ -14,7 +14,7 @@ from vod_migrate.migration.messages import shown
 from vod_migrate.migration.model import Migration
 
 _PRESETS = ("@hourly", "@daily", "@weekly", "@monthly", "@quarterly", "@yearly")
-"""What Airflow knows as a cron preset with a data interval."""
+"""The cron presets of Airflow that have a data interval."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,14 +27,14 @@ class MigrationFile:
 
 @dataclass(frozen=True, kw_only=True)
 class MigrationFolder:
-    """usable: one for each DAG, by file name; problems: one paragraph for each file that is none."""
+    """usable: one for each DAG, by file name; problems: one paragraph for each file that is not."""
 
     usable: tuple[MigrationFile, ...]
     problems: tuple[str, ...]
 
 
 def read_folder(folder: Path) -> MigrationFolder:
-    """Reads every `*.yaml` of a folder. A broken file costs only its own DAG; nothing is raised."""
+    """Reads every `*.yaml` of a folder. A broken file costs only its own DAG; raises nothing."""
     read: list[MigrationFile] = []
     problems: list[str] = []
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
@@ -67,7 +67,7 @@ def _without_doubles(read: list[MigrationFile], problems: list[str]) -> Migratio
         if len(files) == 1:
             usable.append(files[0])
             continue
-        # Neither is taken: a copied file must not quietly run under the name, and with the results, of another.
+        # Neither is used: a copied file must not run under the name, and with the results, of another.
         paths = " and ".join(file.path.name for file in files)
         problems.append(f"{paths}: both are named {name!r}, so neither has a DAG: give each its own name")
     return MigrationFolder(usable=tuple(usable), problems=tuple(problems))
@@ -79,7 +79,7 @@ def _check_schedule(migration: Migration, path: Path) -> None:
         return
     if schedule.startswith("@"):
         raise BadMigrationFile(
-            str(path), [f"schedule: {schedule!r} has no data interval; use a cron expression or {', '.join(_PRESETS)}"]
+            str(path), [f"schedule: {schedule!r} has no data interval: use a cron expression or {', '.join(_PRESETS)}"]
         )
     try:
         croniter(schedule).get_next()

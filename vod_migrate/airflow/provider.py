@@ -31,7 +31,7 @@ CONNECTION_FIELDS: dict[str, dict[str, Any]] = {
     },
     "credential_provider": {
         "label": "Credential provider",
-        "description": "Instead of an AccessKey: where alibabacloud-credentials takes one from.",
+        "description": "Instead of an AccessKey: where alibabacloud-credentials gets one from.",
         "schema": {
             "type": ["string", "null"],
             "enum": ["", "default", "ecs_ram_role", "ram_role_arn", "oidc_role_arn", "credentials_uri"],
@@ -44,22 +44,22 @@ CONNECTION_FIELDS: dict[str, dict[str, Any]] = {
     },
     "oss_endpoint": {
         "label": "OSS endpoint",
-        "description": "With scheme; empty is the region's public one. Listing through an internal endpoint costs no traffic.",
+        "description": "With scheme; empty: the region's public one. Listing through an internal endpoint costs no traffic.",
         "schema": {"type": ["string", "null"]},
     },
     "vod_endpoint": {
         "label": "VOD endpoint",
-        "description": "With scheme; empty is the region's own.",
+        "description": "With scheme; empty: the region's own.",
         "schema": {"type": ["string", "null"]},
     },
     "account": {
         "label": "Account name",
-        "description": "Connections with one name share a quota and results; give two cloud accounts two names.",
+        "description": "Connections with the same name share a quota and results; give each cloud account its own name.",
         "schema": {"type": ["string", "null"]},
     },
     "calls_per_second": {
         "label": "Calls per second",
-        "description": "The account's rate for RegisterMedia, shared by all workers. Empty is 47, of 50 that VOD allows.",
+        "description": "The account's rate for RegisterMedia, shared by all workers. Empty: 47; VOD allows 50.",
         "schema": {"type": ["number", "null"], "exclusiveMinimum": 0, "maximum": 1000},
     },
 }

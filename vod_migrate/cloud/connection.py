@@ -1,27 +1,26 @@
 """How to reach one account: region, endpoints, credentials, and the name under which workers share its quota.
 
-By hand it comes from the environment, in Airflow from a connection of type `aliyun_vod`. Both end in the same object, and
-both refuse what cannot work before anything is sent.
+On the command line it comes from the environment, in Airflow from a connection of type `aliyun_vod`. Both make the same
+object, and both refuse what cannot work before anything is sent.
 """
 
 from __future__ import annotations
 
 import os
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 from vod_migrate.cloud.credentials import Credentials, _credentials
+from vod_migrate.cloud.location import service_host
 from vod_migrate.errors import BadSetting
 
 DEFAULT_ACCOUNT = "default"
-
-
 _REGION = re.compile(r"[a-z]{2}-[a-z0-9-]{2,30}")
-
-
+_SECRETS = {"access_key_id", "access_key_secret", "security_token", "role_arn"}
 _ENVIRONMENT = {
     "access_key_id": "ALIBABA_CLOUD_ACCESS_KEY_ID",
     "access_key_secret": "ALIBABA_CLOUD_ACCESS_KEY_SECRET",
@@ -43,7 +42,7 @@ class Connection:
     account: the name under which all workers share quota and results.
     oss_endpoint, vod_endpoint: with scheme; any server that speaks the protocols. An empty vod_endpoint is the SDK's own for
     the region (several regions share one).
-    calls_per_second: the account's pace, None for the default or what the quota row already says.
+    calls_per_second: the account's rate, None for the default or what the quota row already says.
     """
 
     account: str
@@ -59,7 +58,7 @@ class Connection:
 
 
 def connection_from_environment(environ: Mapping[str, str] | None = None) -> Connection:
-    """The connection for work by hand.
+    """The connection for the command line.
 
     Raises:
         BadSetting: naming the variable and the fix.
@@ -74,7 +73,7 @@ def connection_from_fields(
 ) -> Connection:
     """A connection from named fields; empty ones count as not given.
 
-    names: what a person calls each field, for errors.
+    names: what each field is called where a person sets it, for errors.
 
     Raises:
         BadSetting: naming the field and the fix.
@@ -88,6 +87,8 @@ def connection_from_fields(
     def name_of(name: str) -> str:
         return called.get(name, name)
 
+    for name in _SECRETS & given.keys():
+        check_ascii(given[name], name=name_of(name), origin=origin)
     region = given.get("region", "")
     if not region:
         raise BadSetting(f"{name_of('region')} is missing in {origin}: set the VOD region, e.g. cn-shanghai")
@@ -103,8 +104,19 @@ def connection_from_fields(
         vod_endpoint=_endpoint(given["vod_endpoint"], name_of("vod_endpoint"), origin)
         if "vod_endpoint" in given
         else "",
-        calls_per_second=_pace(given.get("calls_per_second"), name_of("calls_per_second"), origin),
+        calls_per_second=_rate(given.get("calls_per_second"), name_of("calls_per_second"), origin),
     )
+
+
+def check_ascii(value: str, *, name: str, origin: str) -> None:
+    """Refuses what no AccessKey, secret or token holds; shows the character, never the value."""
+    for place, character in enumerate(value, start=1):
+        if not "!" <= character <= "~":
+            called = unicodedata.name(character, "a control character")
+            raise BadSetting(
+                f"{name} in {origin} holds U+{ord(character):04X} ({called}) as character {place} of {len(value)}: it may have "
+                "only printable ASCII; copy it again"
+            )
 
 
 def _endpoint(value: str, name: str, origin: str) -> str:
@@ -112,7 +124,7 @@ def _endpoint(value: str, name: str, origin: str) -> str:
         parts = urlsplit(value)
         port = parts.port
     except ValueError as error:
-        raise BadSetting(f"{name} is {value!r} in {origin}, which is no address: {error}") from None
+        raise BadSetting(f"{name} is {value!r} in {origin}, which is not an address: {error}") from None
     host = parts.hostname or ""
     if "@" in parts.netloc:
         raise BadSetting(
@@ -123,18 +135,23 @@ def _endpoint(value: str, name: str, origin: str) -> str:
         raise BadSetting(f"{name} is {value!r} in {origin}: write it with scheme and host only, e.g. https://{bare}")
     if any(character.isspace() for character in parts.netloc) or port == 0:
         raise BadSetting(
-            f"{name} is {value!r} in {origin}, which is no address: write it like https://host or https://host:port"
+            f"{name} is {value!r} in {origin}, which is not an address: write it like https://host or https://host:port"
+        )
+    if bucket := service_host(host):
+        raise BadSetting(
+            f"{name} names the bucket {bucket!r} in {origin}: an endpoint serves all buckets; write "
+            f"{parts.scheme}://{host.partition('.')[2]}, and the bucket in source.bucket of the migration file"
         )
     return f"{parts.scheme}://{parts.netloc}"
 
 
-def _pace(value: str | None, name: str, origin: str) -> float | None:
+def _rate(value: str | None, name: str, origin: str) -> float | None:
     if value is None:
         return None
     try:
-        pace = float(value)
+        rate = float(value)
     except ValueError:
-        pace = 0.0
-    if not 0 < pace <= 1000:  # noqa: PLR2004 - far above any quota
+        rate = 0.0
+    if not 0 < rate <= 1000:  # noqa: PLR2004 - far above any quota
         raise BadSetting(f"{name} is {value!r} in {origin}: give calls per second between 0 and 1000, e.g. 47")
-    return pace
+    return rate

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import ast
 import logging
+import re
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from vod_migrate.cloud.redaction import one_line
 from vod_migrate.errors import BadSetting
 
 PROVIDERS = ("default", "ecs_ram_role", "ram_role_arn", "oidc_role_arn", "credentials_uri")
 """The providers of alibabacloud-credentials that a connection may name besides keys of its own."""
 
-
 MOST_RENEWALS = 3
-"""Tokens in a row that a provider may hand out in vain before the credentials count as wrong."""
-
+"""How many rejected tokens in a row a provider may hand out before the credentials count as wrong."""
 
 _ROLE_PROVIDER = "ram_role_arn"
+_ANSWER = re.compile(r"\bmessage ?[=:]|\bbody\b|\bresult\b|\bresponse\b|\burl:|[{<]", re.IGNORECASE)
+"""Where a provider begins to repeat what it was answered."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -34,7 +37,7 @@ class Keys:
 class _Renewable:
     """A provider's client, as the SDKs ask it, that can be made to forget what it caches.
 
-    The providers of alibabacloud-credentials renew by the expiry that they were told; a service may refuse a token earlier.
+    The providers of alibabacloud-credentials renew by the expiry that they were told; a service may reject a token earlier.
     """
 
     def __init__(self, make: Callable[[], Any]) -> None:
@@ -112,26 +115,28 @@ class Credentials:
             return _Renewable(lambda: Client(given))
         except Exception as error:
             raise BadSetting(
-                f"credential provider {self.provider or 'keys'!r} cannot be used ({_kind(error)})"
+                f"credential provider {self.provider or 'keys'!r} cannot be used ({_reason(error)})"
             ) from error
 
     def renew(self, refused: Keys) -> bool:
-        """Has the provider asked anew after the service refused a token; False where that gives no other one.
+        """Asks the provider again after the service rejected a token; False where it returns no other one.
 
         Also False for keys of the connection's own, and after MOST_RENEWALS without a success in between.
 
         Raises:
-            BadSetting: the provider gives none.
+            BadSetting: the provider returned none.
         """
         if self.keys is not None or not refused.security_token:
             return False
         try:
             return bool(self.client.renew(refused.security_token))
         except Exception as error:
-            raise BadSetting(f"credential provider {self.provider!r} gives no credentials ({_kind(error)})") from error
+            raise BadSetting(
+                f"credential provider {self.provider!r} returned no credentials ({_reason(error)})"
+            ) from error
 
     def proven(self) -> None:
-        """The service took what is in force now."""
+        """The service accepted what is in force now."""
         if self.keys is None:
             self.client.proven()
 
@@ -139,14 +144,16 @@ class Credentials:
         """The keys in force now; may ask the provider.
 
         Raises:
-            BadSetting: the provider gives none.
+            BadSetting: the provider returned none.
         """
         if self.keys is not None:
             return self.keys
         try:
             given = self.client.get_credential()
         except Exception as error:
-            raise BadSetting(f"credential provider {self.provider!r} gives no credentials ({_kind(error)})") from error
+            raise BadSetting(
+                f"credential provider {self.provider!r} returned no credentials ({_reason(error)})"
+            ) from error
         return Keys(
             access_key_id=given.access_key_id,
             access_key_secret=given.access_key_secret,
@@ -190,6 +197,14 @@ def _assumed_role(keys: Keys | None, role_arn: str, *, origin: str, name_of: Any
     return Credentials(provider=_ROLE_PROVIDER, role_arn=role_arn, base=keys)
 
 
-def _kind(error: Exception) -> str:
-    # A provider's message may repeat its request, and with it keys, tokens and signatures.
-    return type(error).__name__
+def _reason(error: Exception) -> str:
+    """A provider's own words, one for each that it tried, without what a service answered: that may repeat keys and tokens."""
+    text = str(error)
+    _, chained, chain = text.partition("providers in the chain: ")
+    try:
+        told = ast.literal_eval(chain) if chained else [text]
+    except (ValueError, SyntaxError):
+        told = [text]
+    # The first line of each: a parser quotes the line of the file that it stumbles over.
+    lines = [_ANSWER.split(str(one).strip().partition("\n")[0])[0].rstrip(" ,:=") for one in told]
+    return "; ".join(dict.fromkeys(one_line(line) for line in lines if line)) or type(error).__name__

@@ -1,20 +1,31 @@
-"""OSS as the package sees it: the bucket client, fast listing, locations of stored files, and one reading of its errors."""
+"""OSS: a bucket's client, and the one place where oss2's errors become ours."""
 
 from __future__ import annotations
 
+import datetime as dt
 import logging
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
-from urllib.parse import unquote
+from typing import IO, Any
+from urllib.parse import unquote, urlsplit
 
 import oss2
 from lxml import etree
+from urllib3.exceptions import HTTPError
 
+from vod_migrate.cloud.clock_skew import skew_of
 from vod_migrate.cloud.connection import Connection
 from vod_migrate.cloud.credentials import Credentials
-from vod_migrate.cloud.redaction import redacted
+from vod_migrate.cloud.local_fault import ANSWERED, local_fault
+from vod_migrate.cloud.location import Location, is_service_host
+from vod_migrate.cloud.oss_reason import OssReason
+from vod_migrate.cloud.redaction import one_line
+from vod_migrate.cloud.retry import TRIES, patiently
 from vod_migrate.errors import (
     BucketMissing,
+    EndpointRefused,
     ListingBroken,
     ManifestBroken,
     SourceDenied,
@@ -22,78 +33,258 @@ from vod_migrate.errors import (
     SourceUnavailable,
 )
 
-_NOT_FOUND = 404
+TIMEOUTS = (5.0, 30.0)
+"""Seconds for connecting and reading."""
 
-
-_FORBIDDEN = 403
-
-
-_SERVER_ERROR = 500
-
-
-_TOO_MANY = 429
+_CHUNK = 1 << 20
+_COLUMNS = ("Key", "LastModified", "ETag", "Size", "StorageClass")
+_TOKEN_CODES = {"SecurityTokenExpired", "InvalidSecurityToken"}
+_BAD_KEYS = {"InvalidAccessKeyId", "SignatureDoesNotMatch", *_TOKEN_CODES}
+_BAD_REQUEST, _NOT_FOUND, _FORBIDDEN, _TOO_MANY_REQUESTS, _SERVER_ERROR = 400, 404, 403, 429, 500
+_PRIVATE = (
+    "the bucket is not served at the public endpoint; set the connection's oss_endpoint to a custom domain of the bucket, or to an "
+    "internal endpoint where this machine is inside Alibaba Cloud"
+)
+_ENDPOINT = re.compile(r"oss-(?P<region>[a-z]{2}-[a-z0-9-]+?)(?:-internal)?\.aliyuncs\.com")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Location:
-    """Where a file lies: a key of a bucket, or a path where bucket is ''."""
+class ObjectFacts:
+    """What HeadObject says about an object: size in bytes, etag without quotes."""
 
-    bucket: str
-    path: str
-
-    def __str__(self) -> str:
-        return f"oss://{self.bucket}/{self.path}" if self.bucket else self.path
-
-    def beside(self, path: str) -> Location:
-        """Another key of the same bucket, or another path."""
-        return Location(bucket=self.bucket, path=path)
+    size: int
+    etag: str | None
+    last_modified: dt.datetime
+    storage_class: str
 
 
-def location_of(location: str) -> Location:
-    """Reads a path or oss://BUCKET/KEY."""
-    if not location.startswith("oss://"):
-        return Location(bucket="", path=location)
-    bucket, _, key = location.removeprefix("oss://").partition("/")
-    return Location(bucket=bucket, path=key)
+class BucketClient:
+    """One bucket, signed with V4, with credentials that are renewed. skew: as `skew_of` the last answer.
+
+    Every method raises SourceError, or BadSetting where the credential provider fails.
+    """
+
+    def __init__(self, connection: Connection, name: str, *, timeouts: tuple[float, float] | None = None) -> None:
+        """timeouts: seconds for connecting and reading."""
+        # At DEBUG it logs whole requests with security token and signature, at INFO the signature of a refused one.
+        logging.getLogger("oss2").setLevel(logging.CRITICAL)
+        self.name = name
+        self.skew: float | None = None
+        self._connection = connection
+        self._timeouts = timeouts or TIMEOUTS
+        self._auth = oss2.ProviderAuthV4(_Provider(connection.credentials))
+        self._fast = self._client(_FastBucket)
+
+    def list_page(self, prefix: str, *, most: int, delimiter: str = "", token: str = "", after: str = "") -> Any:
+        """One page as oss2 names its parts; `object_list` has tuples (key, last_modified, etag, size, storage_class).
+
+        token: of the page before; after: a key to begin behind.
+        """
+        with self._asking("list", f"bucket {self.name!r}", "oss:ListObjects on the bucket"):
+            result = self._fast.list_objects_v2(
+                prefix=prefix, delimiter=delimiter, continuation_token=token, start_after=after, max_keys=most
+            )
+        self.skew = skew_of(result.headers)
+        return result
+
+    def head(self, key: str) -> ObjectFacts | None:
+        """What OSS says about an object; None where there is none, or none can be under this key."""
+        try:
+            with self._asking("read", self._location(key), "oss:GetObject on it"):
+                told = self._fast.head_object(key)
+        except SourceError as error:
+            if error.reason == OssReason.NO_OBJECT:
+                return None
+            raise
+        return ObjectFacts(
+            size=int(told.content_length or 0),
+            etag=str(told.etag or "").strip('"') or None,
+            last_modified=dt.datetime.fromtimestamp(told.last_modified, dt.UTC),
+            storage_class=told.headers.get("x-oss-storage-class") or "Standard",
+        )
+
+    def region(self) -> str:
+        """Where the bucket lies; needs oss:GetBucketLocation."""
+        with self._asking("locate", f"bucket {self.name!r}", "oss:GetBucketLocation on the bucket"):
+            answer = self._fast.get_bucket_location()
+        self.skew = skew_of(answer.headers)
+        return str(answer.location or "").removeprefix("oss-")
+
+    def copy(self, key: str, file: IO[bytes], *, sleep: Callable[[float], None]) -> str:
+        """Copies an object into an empty file, resuming where a connection broke, and returns its ETag.
+
+        The bytes are those that are stored, whatever their Content-Encoding. (oss2's own resumable_download unpacks them, which
+        breaks its ranges, and does not say which ETag it has read.)
+        """
+        etag, size = "", 0
+
+        def rest() -> None:
+            nonlocal etag, size
+            have = file.tell()
+            if etag and have >= size:
+                return
+            unchanged = {"If-Match": f'"{etag}"'} if etag else {}
+            with self._asking("read", self._location(key), "oss:GetObject on it"):
+                answer = self._fast.get_object(key, byte_range=(have, None) if have else None, headers=unchanged)
+                etag, size = str(answer.etag or "").strip('"'), have + int(answer.content_length or 0)
+                for chunk in answer.resp.response.raw.stream(_CHUNK, decode_content=False):
+                    file.write(chunk)
+            if file.tell() < size:
+                raise SourceUnavailable(f"OSS sent {file.tell():,} of the {size:,} bytes of {self._location(key)}")
+
+        patiently(rest, sleep=sleep, tries=TRIES)
+        return etag
+
+    def try_list_buckets(self) -> None:
+        """ListBuckets, one of them: whether OSS accepts the credentials, whatever the bucket. A custom domain has only its own."""
+        if not is_service_host(urlsplit(self._connection.oss_endpoint).hostname or ""):
+            self.list_page("", most=1)
+            return
+        service = oss2.Service(
+            self._auth, self._connection.oss_endpoint, connect_timeout=self._timeouts, region=self._connection.region
+        )
+        with self._asking("list", "buckets", "oss:ListBuckets"):
+            service.list_buckets(max_keys=1)
+
+    def sdk_bucket(self) -> oss2.Bucket:
+        """oss2's own client, as its documentation describes it; it raises oss2's own errors."""
+        return self._client(oss2.Bucket)
+
+    def _client(self, kind: Any) -> Any:
+        connection = self._connection
+        return kind(
+            self._auth,
+            connection.oss_endpoint,
+            self.name,
+            connect_timeout=self._timeouts,
+            region=connection.region,
+            is_cname=not is_service_host(urlsplit(connection.oss_endpoint).hostname or ""),
+        )
+
+    def _location(self, key: str) -> Location:
+        return Location(bucket=self.name, path=key)
+
+    @contextmanager
+    def _asking(self, verb: str, about: str | Location, permission: str) -> Iterator[None]:
+        credentials = self._connection.credentials
+        used = credentials.current()
+        try:
+            yield
+            ANSWERED.add(self._connection.oss_endpoint)
+        except oss2.exceptions.OssError as error:
+            self.skew = skew_of(error.headers if isinstance(error.headers, Mapping) else None)
+            if error.code in _TOKEN_CODES and credentials.renew(used):
+                raise SourceUnavailable(
+                    f"OSS rejected the security token ({error.code}); the provider has issued another one"
+                ) from error
+            self._check_here(getattr(error, "exception", ""))
+            if error.status > 0:
+                ANSWERED.add(self._connection.oss_endpoint)
+            raise source_error(error, verb, about, permission=permission) from error
+        except SyntaxError as error:
+            raise SourceUnavailable(
+                f"OSS's answer to a request to {verb} {about} is not XML ({one_line(error)})",
+                reason=OssReason.UNREACHABLE,
+            ) from error
+        except (OSError, HTTPError) as error:
+            # oss2 wraps what goes wrong until the headers are there, not a connection that breaks within the body.
+            self._check_here(error)
+            raise SourceUnavailable(
+                f"OSS's answer to a request to {verb} {about} broke off ({one_line(error)})",
+                reason=OssReason.UNREACHABLE,
+            ) from error
+
+    def _check_here(self, error: object) -> None:
+        """Refuses a mistake of this machine's configuration."""
+        endpoint = self._connection.oss_endpoint
+        fault = local_fault(str(error), endpoint=endpoint, setting="oss_endpoint", answered=endpoint in ANSWERED)
+        if fault is not None:
+            raise EndpointRefused(f"OSS cannot be reached: {fault}", reason=OssReason.MISCONFIGURED)
 
 
-def reading_error(error: oss2.exceptions.OssError, place: Location) -> SourceError:
-    """What an oss2 exception means for reading one object."""
-    told = f"{error.code or type(error).__name__}: {error.message or error.details or error}".strip()
-    if isinstance(error, oss2.exceptions.RequestError) or error.status >= _SERVER_ERROR or error.status == _TOO_MANY:
-        return SourceUnavailable(f"OSS does not answer for {place} ({told[:200]})")
-    if error.status == _NOT_FOUND:
-        return ManifestBroken(f"{place} does not exist: check its bucket and key")
+def source_error(error: oss2.exceptions.OssError, verb: str, about: str | Location, *, permission: str) -> SourceError:
+    """What an oss2 exception means. verb, about: the request, 'list' and "bucket 'x'"; permission: what the request needs."""
+    code = error.code or ""
+    details: Mapping[str, Any] = error.details if isinstance(error.details, dict) else {}
+    text = getattr(error, "exception", None) or error.message or error.details or error
+    told = one_line(f"{code or type(error).__name__}: {text}")
+    endpoint = _ENDPOINT.search(str(details.get("Endpoint") or ""))
+    region = str(details.get("Region") or (endpoint["region"] if endpoint else "")).removeprefix("oss-")
+    reason = _reason(error, code, region, details, of_object=isinstance(about, Location))
+    refuses = f"OSS refuses to {verb} {about} ({told})"
+    kind, message = {
+        OssReason.UNREACHABLE: (SourceUnavailable, f"OSS does not answer a request to {verb} {about} ({told})"),
+        OssReason.SKEWED: (
+            SourceDenied,
+            f"OSS rejects the time of a request to {verb} {about} ({told}): set this machine's clock, e.g. with NTP",
+        ),
+        OssReason.BAD_KEYS: (
+            SourceDenied,
+            f"OSS rejects the credentials, asked to {verb} {about} ({told}): check AccessKey, secret and token, and allow {permission}",
+        ),
+        OssReason.SUSPENDED: (SourceDenied, f"{refuses}: settle what is overdue in the Alibaba Cloud console"),
+        OssReason.NO_BUCKET: (
+            BucketMissing,
+            f"OSS cannot {verb} {about}: the bucket does not exist at this endpoint; check its name and the connection",
+        ),
+        OssReason.OTHER_REGION: (
+            EndpointRefused,
+            f"{refuses}: the bucket is in {region or 'another region'}; correct the connection's region and oss_endpoint",
+        ),
+        OssReason.PRIVATE: (EndpointRefused, f"{refuses}: {_PRIVATE}"),
+        OssReason.DENIED: (SourceDenied, f"{refuses}: allow {permission}"),
+        OssReason.NO_OBJECT: (ManifestBroken, f"{about} does not exist ({told}): check its bucket and key"),
+        OssReason.OTHER: (
+            SourceError,
+            f"{refuses}: it was replaced while it was being read; run again"
+            if code == "PreconditionFailed"
+            else refuses,
+        ),
+    }[reason]
+    return kind(message, reason=reason, region=region)
+
+
+def _reason(  # noqa: PLR0911 - one line a reason
+    error: oss2.exceptions.OssError, code: str, region: str, details: Mapping[str, Any], *, of_object: bool
+) -> OssReason:
+    if (
+        isinstance(error, oss2.exceptions.RequestError)
+        or error.status >= _SERVER_ERROR
+        or error.status <= 0
+        or error.status == _TOO_MANY_REQUESTS
+    ):
+        return OssReason.UNREACHABLE
+    if code == "PublicEndpointForbidden" or details.get("EC") == "0048-00000401":
+        return OssReason.PRIVATE
+    if code == "RequestTimeTooSkewed":
+        return OssReason.SKEWED
+    if code in _BAD_KEYS:
+        return OssReason.BAD_KEYS
+    if code == "UserDisable":
+        return OssReason.SUSPENDED
+    if code == "NoSuchBucket":
+        return OssReason.NO_BUCKET
+    if region:
+        # A signature for another region names the bucket's; the endpoint of another region names the right one.
+        return OssReason.OTHER_REGION
     if error.status == _FORBIDDEN:
-        return SourceDenied(f"OSS refuses to read {place} ({told}): allow oss:GetObject on it")
-    return SourceError(f"OSS refuses to read {place} ({told})")
+        return OssReason.DENIED
+    # A HEAD request has no body, and so no code; 400 is for a key that no object can have.
+    missing = error.status == _NOT_FOUND or (error.status == _BAD_REQUEST and not code)
+    return OssReason.NO_OBJECT if of_object and missing else OssReason.OTHER
 
 
-_TIMEOUTS = (5.0, 30.0)
+class _Provider(oss2.credentials.CredentialsProvider):  # type: ignore[misc]
+    def __init__(self, source: Credentials) -> None:
+        self._source = source
+
+    def get_credentials(self) -> Any:
+        keys = self._source.current()
+        return oss2.credentials.Credentials(keys.access_key_id, keys.access_key_secret, keys.security_token)
 
 
-_DENIED = {
-    "AccessDenied",
-    "InvalidAccessKeyId",
-    "SignatureDoesNotMatch",
-    "SecurityTokenExpired",
-    "InvalidSecurityToken",
-}
-
-
-_TOKEN_CODES = {"SecurityTokenExpired", "InvalidSecurityToken"}
-
-
-_TOO_MANY_REQUESTS = 429
-
-
-_COLUMNS = ("Key", "LastModified", "ETag", "Size", "StorageClass")
-
-
-class FastBucket(oss2.Bucket):  # type: ignore[misc]
+class _FastBucket(oss2.Bucket):  # type: ignore[misc]
     """oss2's bucket, with lxml reading list pages by column: a quarter of the CPU of the SDK's own parsing."""
-
-    credentials: Credentials
 
     @staticmethod
     def _parse_result(resp: Any, parse_func: Any, klass: Any) -> Any:
@@ -105,7 +296,8 @@ class FastBucket(oss2.Bucket):  # type: ignore[misc]
             # A log-in page of a proxy is well-formed, too, and would read as an empty bucket.
             raise SourceUnavailable(
                 f"the answer to a listing is <{root.tag}>, not <ListBucketResult>: check the OSS endpoint, and whether a "
-                "proxy stands between"
+                "proxy stands between",
+                reason=OssReason.UNREACHABLE,
             )
         truncated = root.findtext("IsTruncated")
         if truncated not in ("true", "false"):
@@ -136,51 +328,3 @@ def _rows(root: Any, *, encoded: bool) -> list[tuple[str, str, str, int, str]]:
 
 def _decoded(text: str | None, *, encoded: bool) -> str | None:
     return unquote(text, errors="surrogateescape") if text and encoded else text
-
-
-class _Credentials(oss2.credentials.CredentialsProvider):  # type: ignore[misc]
-    def __init__(self, source: Credentials) -> None:
-        self._source = source
-
-    def get_credentials(self) -> Any:
-        keys = self._source.current()
-        return oss2.credentials.Credentials(keys.access_key_id, keys.access_key_secret, keys.security_token)
-
-
-def open_bucket(connection: Connection, name: str) -> FastBucket:
-    """A client for one bucket on the connection's OSS endpoint, V4-signed, with renewed credentials."""
-    # At DEBUG it logs whole requests with security token and signature, at INFO the signature of a refused one.
-    logging.getLogger("oss2").setLevel(logging.CRITICAL)
-    auth = oss2.ProviderAuthV4(_Credentials(connection.credentials))
-    bucket = FastBucket(auth, connection.oss_endpoint, name, region=connection.region)
-    bucket.timeout = _TIMEOUTS
-    bucket.credentials = connection.credentials
-    return bucket
-
-
-def listing_error(error: oss2.exceptions.OssError, bucket: str) -> SourceError:
-    """What an oss2 exception means for a listing."""
-    code = error.code or ""
-    told = redacted(f"{code or type(error).__name__}: {error.message or error.details or error}".strip())
-    passing = error.status >= _SERVER_ERROR or error.status == _TOO_MANY_REQUESTS or error.status <= 0
-    if isinstance(error, oss2.exceptions.RequestError) or passing:
-        return SourceUnavailable(f"OSS does not answer for bucket {bucket!r} ({_short(error)})")
-    if code == "NoSuchBucket":
-        return BucketMissing(
-            f"bucket {bucket!r} does not exist at this endpoint: check `source.bucket` and the connection's region and endpoint"
-        )
-    if code == "RequestTimeTooSkewed":
-        return SourceDenied(f"OSS refuses the request's time ({told}): set this machine's clock, e.g. with NTP")
-    if code in _DENIED or error.status == _FORBIDDEN:
-        return SourceDenied(
-            f"OSS refuses to list bucket {bucket!r} ({told}): check the AccessKey and allow oss:ListObjects on the bucket"
-        )
-    return SourceError(f"OSS refuses to list bucket {bucket!r} ({told})")
-
-
-def _short(error: oss2.exceptions.OssError) -> str:
-    return _cut(redacted(str(getattr(error, "exception", None) or error.message or error)))
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= 200 else text[:200] + "…"  # noqa: PLR2004 - readable length

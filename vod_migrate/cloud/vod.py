@@ -1,4 +1,4 @@
-"""VOD as the package sees it: the client, one call with its errors classified, and the renewal of credentials."""
+"""VOD: one client, and the one place where the SDK's errors become ours."""
 
 from __future__ import annotations
 
@@ -9,17 +9,24 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from alibabacloud_credentials.exceptions import CredentialException
+from alibabacloud_tea_openapi.utils_models import Config
+from alibabacloud_vod20170321 import models
+from alibabacloud_vod20170321.client import Client
+from darabonba.runtime import RuntimeOptions
 from Tea.exceptions import TeaException
 
+from vod_migrate.cloud.clock_skew import skew_of
 from vod_migrate.cloud.connection import Connection
 from vod_migrate.cloud.credentials import Credentials
-from vod_migrate.cloud.redaction import redacted
+from vod_migrate.cloud.local_fault import ANSWERED, local_fault
+from vod_migrate.cloud.redaction import one_line
 from vod_migrate.errors import (
     AccountStopped,
     BadSetting,
     BrokenReply,
     Denied,
     InvalidCredentials,
+    Misconfigured,
     NetworkTrouble,
     RegisterError,
     RequestRefused,
@@ -29,72 +36,86 @@ from vod_migrate.errors import (
     TokenExpired,
 )
 
-_TOKEN_CODES = ("InvalidSecurityToken", "SecurityToken")
-
-
-CONNECT_MILLISECONDS = 5_000
-
-
-READ_MILLISECONDS = 15_000
-
+TIMEOUTS = (5.0, 15.0)
+"""Seconds for connecting and reading."""
 
 _WORD = re.compile(r"(?<!^)(?=[A-Z])")
+_TOKEN_CODES = ("InvalidSecurityToken", "SecurityToken")
+_CREDENTIAL_CODES = (
+    "InvalidAccessKeyId", "MissingAccessKeyId", "SignatureDoesNotMatch", "IncompleteSignature", "InvalidSecurityToken",
+    "MissingSecurityToken",
+)  # fmt: skip
+_THROTTLING = ("Throttling", "RequestsTooFrequent")
+_TOO_MANY_REQUESTS, _SERVER_ERROR = 429, 500
+_JSON_TROUBLE = "parse the value as json"
+_NO_CODE = ("", "None")
+"""What the SDK makes of an error body without a Code."""
 
 
-def vod_client(connection: Connection) -> Any:
-    """The SDK's client; one is shared by all threads. Its own retry is off: ours knows what an answer means."""
-    from alibabacloud_tea_openapi.utils_models import Config  # noqa: PLC0415 - slow SDK import
-    from alibabacloud_vod20170321.client import Client  # noqa: PLC0415 - slow SDK import
+class VodClient:
+    """The APIs of VOD by their names; one client is shared by all threads. skew: as `skew_of` the last answer."""
 
-    config = Config(credential=connection.credentials.client, region_id=connection.region, protocol="HTTPS")
-    if connection.vod_endpoint:
-        parts = urlsplit(connection.vod_endpoint)
-        config.endpoint, config.protocol = parts.netloc, parts.scheme.upper()
-    return Client(config)
+    def __init__(
+        self, connection: Connection, *, timeouts: tuple[float, float] | None = None, connections: int | None = None
+    ) -> None:
+        """timeouts: seconds for connecting and reading; connections: how many threads will call at once."""
+        self.skew: float | None = None
+        self._credentials = connection.credentials
+        self._endpoint = connection.vod_endpoint or f"VOD in {connection.region}"
+        config = Config(credential=connection.credentials.client, region_id=connection.region, protocol="HTTPS")
+        if connection.vod_endpoint:
+            parts = urlsplit(connection.vod_endpoint)
+            config.endpoint, config.protocol = parts.netloc, parts.scheme.upper()
+        self.sdk = Client(config)
+        """The SDK's own client."""
+        # The SDK's own retry is off: ours knows what an answer means.
+        connect, read = (int(seconds * 1000) for seconds in timeouts or TIMEOUTS)
+        self._runtime = RuntimeOptions(connect_timeout=connect, read_timeout=read, max_idle_conns=connections)
 
+    def call(self, api: str, **fields: Any) -> Mapping[str, Any]:
+        """One request, and the body of its answer by the API's own names.
 
-def call_vod(
-    client: Any,
-    api: str,
-    fields: Mapping[str, Any],
-    *,
-    connect_seconds: float = CONNECT_MILLISECONDS / 1000,
-    read_seconds: float = READ_MILLISECONDS / 1000,
-) -> tuple[Mapping[str, Any], Mapping[str, str]]:
-    """One request to a neighbour of RegisterMedia. Returns the body, by the API's own names, and the answer's headers.
+        api: as the vendor calls it, `GetCategories`; fields: as the SDK calls them, `cate_id`.
 
-    api: as the vendor calls it, `GetCategories`; fields: as the SDK calls them, `cate_id`.
-
-    Raises:
-        RegisterError: Throttled, Transient, RequestRefused or AccountStopped.
-    """
-    from alibabacloud_vod20170321 import models  # noqa: PLC0415 - slow SDK import
-    from darabonba.runtime import RuntimeOptions  # noqa: PLC0415 - slow SDK import
-
-    runtime = RuntimeOptions(connect_timeout=int(connect_seconds * 1000), read_timeout=int(read_seconds * 1000))
-    send = getattr(client, f"{_WORD.sub('_', api).lower()}_with_options")
-    try:
-        response = send(getattr(models, f"{api}Request")(**fields), runtime)
-    except TeaException as error:
-        raise classify(error, api=api) from error
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise BrokenReply(f"VOD's answer to {api} cannot be read ({type(error).__name__}: {error})") from error
-    except CredentialException as error:
-        raise NetworkTrouble(
-            f"the credential provider gives no credentials ({type(error).__name__})", code="no_credentials"
-        ) from error
-    if response.body is None:
-        raise BrokenReply(f"VOD answered {api} with something else", http_status=200)
-    return response.body.to_map(), response.headers or {}
+        Raises:
+            RegisterError: Throttled, Transient, TokenExpired, RequestRefused or AccountStopped.
+        """
+        request = getattr(models, f"{api}Request")(**fields)
+        send = getattr(self.sdk, f"{_WORD.sub('_', api).lower()}_with_options")
+        with _renewing(self._credentials):
+            try:
+                response = send(request, self._runtime)
+            except (TeaException, CredentialException) as error:
+                classified = classify(error, api=api)
+                if isinstance(classified, NetworkTrouble) and (
+                    fault := local_fault(
+                        str(classified),
+                        endpoint=self._endpoint,
+                        setting="vod_endpoint",
+                        answered=self._endpoint in ANSWERED,
+                    )
+                ):
+                    raise Misconfigured(f"VOD cannot be reached: {fault}") from error
+                if classified.http_status is not None:
+                    ANSWERED.add(self._endpoint)
+                raise classified from error
+            except (AttributeError, KeyError, TypeError, ValueError) as error:
+                # The SDK's own parsing stumbles over bodies of other types.
+                raise BrokenReply(f"VOD's answer to {api} cannot be read ({one_line(error)})") from error
+        self._credentials.proven()
+        ANSWERED.add(self._endpoint)
+        self.skew = skew_of(response.headers)
+        # The SDK drops a body with an unexpected type in it, and keeps what it was in `_map`.
+        kept = response.body.to_map() if response.body is not None else getattr(response, "_map", None) or {}
+        body = kept if response.body is not None else kept.get("body")
+        if not isinstance(body, Mapping):
+            raise BrokenReply(f"VOD answered {api} with 200 and a body that is not a JSON object", http_status=200)
+        return body
 
 
 @contextmanager
-def renewing(credentials: Credentials) -> Iterator[None]:
-    """Around one call: a token that VOD refuses is asked for anew.
-
-    Raises:
-        TokenExpired: the provider gave another token. InvalidCredentials: it gave none. NetworkTrouble: it does not answer.
-    """
+def _renewing(credentials: Credentials) -> Iterator[None]:
+    """Around one call: has a token that VOD rejects renewed, and raises TokenExpired where there is another one."""
     try:
         used = credentials.current()
         try:
@@ -103,35 +124,14 @@ def renewing(credentials: Credentials) -> Iterator[None]:
             if not error.code.startswith(_TOKEN_CODES) or not credentials.renew(used):
                 raise
             raise TokenExpired(
-                f"{error.code}: VOD took the security token no more, and the provider has given another one",
+                f"VOD rejected the security token ({error.code}); the provider has issued another one",
                 code=error.code,
                 http_status=error.http_status,
                 request_id=error.request_id,
             ) from error
     except BadSetting as error:
+        # The provider worked when the run listed the bucket, so this is taken for a passing fault of it.
         raise NetworkTrouble(str(error), code="no_credentials") from error
-
-
-_CREDENTIAL_CODES = (
-    "InvalidAccessKeyId", "MissingAccessKeyId", "SignatureDoesNotMatch", "IncompleteSignature", "InvalidSecurityToken",
-    "MissingSecurityToken",
-)  # fmt: skip
-
-
-_THROTTLING = ("Throttling", "RequestsTooFrequent")
-
-
-_TOO_MANY_REQUESTS = 429
-
-
-_SERVER_ERROR = 500
-
-
-_JSON_TROUBLE = "parse the value as json"
-
-
-_NO_CODE = ("", "None")
-"""What the SDK makes of an error body without a Code."""
 
 
 def classify(error: Exception, *, api: str = "RegisterMedia") -> RegisterError:
@@ -141,23 +141,26 @@ def classify(error: Exception, *, api: str = "RegisterMedia") -> RegisterError:
     status = getattr(error, "status_code", None)
     if code and isinstance(status, int):
         return _from_answer(error, code, status, api)
-    if isinstance(inner, CredentialException):
-        # Its text repeats the provider's answer, and with it keys and tokens.
-        return NetworkTrouble(
-            f"the credential provider gives no credentials ({type(inner).__name__})", code="no_credentials"
-        )
-    text = _short(str(inner or error))
-    # The SDK stumbles over an error body that is no JSON object; what `requests` raises is an OSError.
+    for provider in (error, inner):
+        if isinstance(provider, CredentialException):
+            # Its text repeats the provider's answer, and with it keys and tokens.
+            return NetworkTrouble(
+                f"the credential provider returned no credentials ({type(provider).__name__})", code="no_credentials"
+            )
+    text = one_line(inner or error)
+    # The SDK stumbles over an error body that is not a JSON object; what `requests` raises is an OSError.
     stumbled = isinstance(inner, AttributeError | KeyError | TypeError | ValueError) and not isinstance(inner, OSError)
     if _JSON_TROUBLE in text or stumbled:
-        return BrokenReply(f"VOD's answer is not JSON, a proxy or gateway may stand between ({text})", code="not_json")
+        return BrokenReply(
+            f"VOD's answer is not JSON; it may come from a proxy or gateway in between ({text})", code="not_json"
+        )
     return NetworkTrouble(f"VOD does not answer ({text})", code="no_connection")
 
 
 def _from_answer(error: Exception, code: str, status: int, api: str) -> RegisterError:
-    request_id = _short(str(getattr(error, "request_id", None) or "")) or None
-    code = _short(code)
-    message = _short(str(getattr(error, "message", None) or error))
+    request_id = one_line(getattr(error, "request_id", None) or "") or None
+    code = one_line(code)
+    message = one_line(getattr(error, "message", None) or error)
     told = f"{code}: {message}"
     if code.startswith(_THROTTLING) or status == _TOO_MANY_REQUESTS:
         pause = getattr(error, "retry_after", None)
@@ -170,7 +173,8 @@ def _from_answer(error: Exception, code: str, status: int, api: str) -> Register
         )
     if code in _NO_CODE and status < _SERVER_ERROR:
         return BrokenReply(
-            f"an answer with HTTP {status} and without a code is not VOD's, a proxy or gateway may stand between ({message})",
+            f"an answer with HTTP {status} and no error code is not VOD's; it may come from a proxy or gateway in between "
+            f"({message})",
             code="no_code",
             http_status=status,
         )
@@ -185,30 +189,22 @@ def _kind(code: str, status: int) -> tuple[type[RegisterError], str]:  # noqa: P
             "(credential_provider), then run again"
         )
     if code.startswith(_CREDENTIAL_CODES):
-        return (
-            InvalidCredentials,
-            "VOD does not accept the credentials ({told}): check AccessKey, secret and token of the connection, then run again",
+        return InvalidCredentials, (
+            "VOD rejects the credentials ({told}): check the connection's AccessKey, secret and token, then run again"
         )
     if code.startswith("InvalidTimeStamp"):
-        return (
-            AccountStopped,
-            "VOD refuses the request's time ({told}): set this machine's clock, e.g. with NTP, then run again",
+        return AccountStopped, (
+            "VOD rejects the time of the request ({told}): set this machine's clock, e.g. with NTP, then run again"
         )
     if code == "SignatureNonceUsed":
-        return ServiceTrouble, "the way to VOD repeated a request ({told})"
+        return ServiceTrouble, "the network repeated a request to VOD ({told})"
     if code.startswith("OperationDenied"):
         return Suspended, (
-            "VOD is suspended or not activated for this account ({told}): settle it on the console's billing page, or "
-            "activate VOD, then run again"
+            "VOD is suspended or not activated for this account ({told}): settle what is overdue on the console's billing "
+            "page, or activate VOD, then run again"
         )
     if code.startswith(("Forbidden", "NoPermission", "AccessDenied")):
         return Denied, "the credentials may not call {api} ({told}): allow vod:{api} in the RAM policy, then run again"
     if status >= _SERVER_ERROR or code.startswith(("InternalError", "ServiceUn")):
-        return ServiceTrouble, "VOD is in trouble ({told})"
+        return ServiceTrouble, "VOD answered with a server error ({told})"
     return RequestRefused, "VOD refused the call ({told})"
-
-
-def _short(text: str) -> str:
-    # Postgres stores neither NUL nor half a surrogate pair.
-    line = redacted(" ".join(text.encode(errors="replace").decode().replace("\x00", "\ufffd").split()))
-    return line if len(line) <= 300 else line[:300] + "…"  # noqa: PLR2004 - readable length

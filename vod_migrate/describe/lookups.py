@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from vod_migrate.describe.categories import Categories
 from vod_migrate.describe.covers import Covers
-from vod_migrate.describe.describer import Rejected
+from vod_migrate.media import Rejected
 
 
 @dataclass(frozen=True, kw_only=True)

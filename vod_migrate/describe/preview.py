@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from vod_migrate.describe.describer import Describer, Draft, Rejected
+from vod_migrate.describe.describer import Describer
 from vod_migrate.describe.metadata import metadata
+from vod_migrate.describe.rendering import Draft
 from vod_migrate.discover.selection import Selection
-from vod_migrate.media import Entry, MediaObject
+from vod_migrate.media import Entry, MediaObject, Rejected
 from vod_migrate.migration.model import Migration
 from vod_migrate.report.diagnosis import diagnose_left_out
 

@@ -17,38 +17,44 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO, cast
 
-import oss2
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
-
+from vod_migrate.cloud.clients import open_bucket
 from vod_migrate.cloud.connection import Connection
-from vod_migrate.cloud.oss import Location, open_bucket, reading_error
-from vod_migrate.errors import ManifestBroken, SourceUnavailable
-
-_CHUNK = 1 << 20
-
-
-_TRIES = 8
-
+from vod_migrate.cloud.location import Location
+from vod_migrate.errors import ManifestBroken
 
 _GZIP_MAGIC = b"\x1f\x8b"
-
-
-_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+_NO_TABLE = {
+    b"\xff\xfe": "is UTF-16: save it as UTF-8",
+    b"\xfe\xff": "is UTF-16: save it as UTF-8",
+    b"PK\x03\x04": "is a workbook or a zip archive: save the sheet as CSV UTF-8, or unpack it",
+    b"\xd0\xcf\x11\xe0": "is an Excel workbook: save the sheet as CSV UTF-8",
+    b"PAR1": "is Parquet: set source.manifest.format: parquet",
+    b"BZh": "is compressed with bzip2: unpack it, or compress it with gzip",
+    b"\xfd7zXZ": "is compressed with xz: unpack it, or compress it with gzip",
+    b"\x28\xb5\x2f\xfd": "is compressed with zstd: unpack it, or compress it with gzip",
+    b"7z\xbc\xaf": "is a 7z archive: unpack it",
+    b"%PDF": "is a PDF document: write a CSV",
+}
+"""What a file that should be text may be instead, by its first bytes."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SourceFile:
-    """A file to read. version: changes when its content does; md5: of its bytes, in lower-case hex, '' where not asked for."""
+    """A file to read. version: changes when its content does."""
 
     name: str
     path: Path
     version: str
-    md5: str = ""
+
+    def md5(self) -> str:
+        """The MD5 of its bytes, in lower-case hex."""
+        with self.path.open("rb") as file:
+            return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
 @contextmanager
 def fetched(
-    connection: Connection | None, place: Location, *, md5: bool = False, sleep: Callable[[float], None] = time.sleep
+    connection: Connection | None, place: Location, *, sleep: Callable[[float], None] = time.sleep
 ) -> Iterator[SourceFile]:
     """The file on this machine, for as long as the context lasts. connection: None only for a path.
 
@@ -59,63 +65,18 @@ def fetched(
         path = Path(place.path)
         try:
             told = path.stat()
-            with path.open("rb") as file:
-                digest = hashlib.file_digest(file, _md5).hexdigest() if md5 else ""
+            path.open("rb").close()
         except OSError as error:
             raise ManifestBroken(f"{path} cannot be read: {error.strerror or error}") from error
-        yield SourceFile(name=str(place), path=path, version=f"{told.st_size}-{told.st_mtime_ns}", md5=digest)
+        yield SourceFile(name=str(place), path=path, version=f"{told.st_size}-{told.st_mtime_ns}")
         return
     if connection is None:
         raise AssertionError("what lies in OSS needs a connection")
     with TemporaryDirectory(prefix="vod-migrate-") as folder:
         path = Path(folder) / "source"
-        version = _copied(connection, place, path, sleep)
-        digest = ""
-        if md5:
-            with path.open("rb") as file:
-                digest = hashlib.file_digest(file, _md5).hexdigest()
-        yield SourceFile(name=str(place), path=path, version=version, md5=digest)
-
-
-def _md5() -> hashlib._Hash:
-    return hashlib.md5(usedforsecurity=False)
-
-
-def _copied(connection: Connection, place: Location, path: Path, sleep: Callable[[float], None]) -> str:
-    """Copies an object, going on where a connection broke. Returns its ETag."""
-    bucket = open_bucket(connection, place.bucket)
-    etag = ""
-    with path.open("wb") as file:
-        for attempt in Retrying(
-            retry=retry_if_exception_type(SourceUnavailable),
-            wait=wait_random_exponential(multiplier=0.5, max=30),
-            stop=stop_after_attempt(_TRIES),
-            sleep=sleep,
-            reraise=True,
-        ):
-            with attempt:
-                etag = _rest(bucket, place, file, etag)
-    return etag
-
-
-def _rest(bucket: oss2.Bucket, place: Location, file: IO[bytes], etag: str) -> str:
-    have = file.tell()
-    wanted = {"If-Match": f'"{etag}"'} if etag else {}
-    try:
-        if have and have >= int(bucket.head_object(place.path).content_length):
-            return etag
-        answer = bucket.get_object(place.path, byte_range=(have, None) if have else None, headers=wanted)
-        etag = str(answer.etag or "").strip('"')
-        while chunk := answer.read(_CHUNK):
-            file.write(chunk)
-    except oss2.exceptions.OssError as error:
-        raise reading_error(error, place) from error
-    except OSError as error:
-        raise SourceUnavailable(f"the copy of {place} from OSS broke off ({error})") from error
-    length = answer.content_length
-    if length is not None and file.tell() - have < int(length):
-        raise SourceUnavailable(f"OSS sent {file.tell() - have:,} of the {int(length):,} bytes of {place}")
-    return etag
+        with path.open("wb") as file:
+            version = open_bucket(connection, place.bucket).copy(place.path, file, sleep=sleep)
+        yield SourceFile(name=str(place), path=path, version=version)
 
 
 @contextmanager
@@ -123,16 +84,17 @@ def opened(source: SourceFile) -> Iterator[IO[bytes]]:
     """The file's bytes, unpacked where it is gzip.
 
     Raises:
-        ManifestBroken: it is called .gz and is no gzip, or is UTF-16.
+        ManifestBroken: it is not text or gzip, by its first bytes.
     """
     with source.path.open("rb") as raw:
-        begin = raw.read(2)
+        begin = raw.read(8)
         raw.seek(0)
-        if begin in _UTF_16:
-            raise ManifestBroken(f"{source.name} is UTF-16: save it as UTF-8")
-        if begin != _GZIP_MAGIC:
+        for magic, problem in _NO_TABLE.items():
+            if begin.startswith(magic):
+                raise ManifestBroken(f"{source.name} {problem}")
+        if not begin.startswith(_GZIP_MAGIC):
             if source.name.lower().endswith(".gz") and begin:
-                raise ManifestBroken(f"{source.name} is called .gz, but is no gzip file: unpack nothing, or rename it")
+                raise ManifestBroken(f"{source.name} is called .gz, but is not a gzip file: compress it, or rename it")
             yield raw
             return
         with gzip.GzipFile(fileobj=raw) as unpacked:

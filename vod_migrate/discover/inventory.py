@@ -11,21 +11,22 @@ import json
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from vod_migrate.cloud.connection import Connection
-from vod_migrate.cloud.oss import Location, location_of
+from vod_migrate.cloud.location import Location, location_of
 from vod_migrate.discover.download import SourceFile, fetched
 from vod_migrate.discover.hls import folder_of, is_playlist
 from vod_migrate.discover.page import ListedPage
-from vod_migrate.discover.row import KeylessRow, RowReader
+from vod_migrate.discover.row import RowReader
 from vod_migrate.discover.row_page import RowResult, interruptible, resume_position, row_pages
-from vod_migrate.discover.table import Row, UnreadRow, read_csv
+from vod_migrate.discover.table import Row, read_csv
 from vod_migrate.errors import ManifestBroken, SourceDenied
+from vod_migrate.media import Rejected
 from vod_migrate.migration.source import Inventory
 
 _COLUMNS = {
@@ -99,16 +100,16 @@ def _cursors(version: str, number: int) -> Callable[[int], str]:
     return lambda row: f"{version}@{number}:{row}"
 
 
-def _told(row: Row | UnreadRow, reader: RowReader, bucket: str, name: str) -> RowResult:
+def _told(row: Row, reader: RowReader, bucket: str, name: str) -> RowResult:
     values = row.values
-    if isinstance(row, Row):
+    if row.rejected is None:
         key = str(values["Key"])
         if str(values.get("IsDeleteMarker", "")).lower() == "true":
-            return KeylessRow(code="delete_marker", message=key)
+            return Rejected("delete_marker", key)
         if str(values.get("IsLatest", "")).lower() == "false":
-            return KeylessRow(code="old_version", message=key)
+            return Rejected("old_version", key)
         if (other := values.get("Bucket", bucket)) != bucket:
-            row = Row(where=row.where, values={**values, "Key": f"oss://{other}/{key}"})
+            row = replace(row, values={**values, "Key": f"oss://{other}/{key}"})
     return reader.read(replace(row, where=f"{name}: {row.where}"))
 
 
@@ -129,11 +130,11 @@ def read_contents(
     """What manifest.json says. connection: None only for a path.
 
     Raises:
-        ManifestBroken: it is none, or another bucket's. SourceDenied, SourceUnavailable.
+        ManifestBroken: it is not one, or another bucket's. SourceDenied, SourceUnavailable.
     """
     if not place.bucket and Path(place.path).is_dir():
         place = place.beside(str(Path(place.path) / "manifest.json"))
-    with fetched(connection, place, md5=True, sleep=sleep) as source:
+    with fetched(connection, place, sleep=sleep) as source:
         if source.path.stat().st_size > _MANIFEST_BYTES:
             raise ManifestBroken(
                 f"{place} is larger than {_MANIFEST_BYTES:,} bytes: name the inventory's manifest.json"
@@ -141,11 +142,11 @@ def read_contents(
         try:
             told = json.loads(source.path.read_bytes())
         except (ValueError, RecursionError) as error:
-            raise ManifestBroken(f"{place} is no JSON ({error}): name the inventory's manifest.json") from None
+            raise ManifestBroken(f"{place} is not JSON ({error}): name the inventory's manifest.json") from None
         version = source.version
-        _check_whole(connection, place, source.md5, sleep)
+        _check_whole(connection, place, source.md5(), sleep)
     if not isinstance(told, dict):
-        raise ManifestBroken(f"{place} is no JSON object: name the inventory's manifest.json")
+        raise ManifestBroken(f"{place} is not a JSON object: name the inventory's manifest.json")
     of = told.get("sourceBucket")
     if of != bucket:
         raise ManifestBroken(
@@ -182,7 +183,7 @@ def _check_whole(connection: Connection | None, place: Location, md5: str, sleep
         return
     if (should := _md5_of(told)) != md5:
         raise ManifestBroken(
-            f"{place} is not the file that {beside} speaks of: its MD5 should be {should or repr(told[:40])} and is {md5}. Copy the "
+            f"{place} is not the file that {beside} describes: its MD5 should be {should or repr(told[:40])} and is {md5}. Copy the "
             "inventory again, or use another day's"
         )
 
@@ -205,7 +206,7 @@ def _data_file(place: Location, number: int, told: Any) -> _DataFile:
         raise ManifestBroken(f"{place}: files[{number}] has no key: the inventory is not complete")
     md5 = str(fields.get("md5checksum") or fields.get("md5") or "").lower()
     if len(md5) != _MD5_DIGITS:
-        raise ManifestBroken(f"{place}: files[{number}], {name}, has the MD5 {md5!r}, which is none")
+        raise ManifestBroken(f"{place}: files[{number}], {name}, has the MD5 {md5!r}, which is not one")
     size = fields.get("size")
     return _DataFile(name=name, size=size if isinstance(size, int) else None, md5=md5)
 
@@ -214,37 +215,26 @@ def _data_file(place: Location, number: int, told: Any) -> _DataFile:
 def _checked(
     connection: Connection, contents: Contents, file: _DataFile, sleep: Callable[[float], None]
 ) -> Iterator[SourceFile]:
-    with _found(connection, contents, file, sleep) as source:
-        size = source.path.stat().st_size
-        if source.md5 != file.md5:
-            sizes = f"; {size:,} bytes instead of {file.size:,}" if file.size not in (None, size) else ""
-            raise ManifestBroken(
-                f"{source.name} is not the file that {contents.place} speaks of: its MD5 should be {file.md5} and is "
-                f"{source.md5}{sizes}. Copy it again, or use another day's inventory"
-            )
-        yield replace(source, name=file.name)
-
-
-@contextmanager
-def _found(
-    connection: Connection, contents: Contents, file: _DataFile, sleep: Callable[[float], None]
-) -> Iterator[SourceFile]:
+    """A data file, from the first of the places where it may lie, once its MD5 is known to be right."""
     places = [contents.place.beside(path) for path in _paths(contents, file.name)]
     if not contents.place.bucket:
         places = [place for place in places if Path(place.path).is_file()] or places[:1]
-    for number, place in enumerate(places):
-        context = fetched(connection, place, md5=True, sleep=sleep)
-        try:
-            source = context.__enter__()
-        except ManifestBroken:
-            if number + 1 < len(places):
-                continue
-            raise
-        try:
-            yield source
-        finally:
-            context.__exit__(None, None, None)
-        return
+    with ExitStack() as stack:
+        for place in places:
+            try:
+                source = stack.enter_context(fetched(connection, place, sleep=sleep))
+                break
+            except ManifestBroken:
+                if place == places[-1]:
+                    raise
+        size, md5 = source.path.stat().st_size, source.md5()
+        if md5 != file.md5:
+            sizes = f"; {size:,} bytes instead of {file.size:,}" if file.size not in (None, size) else ""
+            raise ManifestBroken(
+                f"{source.name} is not the file that {contents.place} describes: its MD5 should be {file.md5} and is "
+                f"{md5}{sizes}. Copy it again, or use another day's inventory"
+            )
+        yield replace(source, name=file.name)
 
 
 def _paths(contents: Contents, name: str) -> list[str]:

@@ -1,8 +1,8 @@
 """Objects from listing an OSS prefix, one page of 1,000 keys at a time, from any cursor.
 
-A page that cannot be true (keys out of order, repeated, outside the prefix, truncated without a token or complete with one) is
+An impossible page (keys out of order, repeated, outside the prefix, truncated without a token or complete with one) is
 an error, never a short listing: a listing that lies would mark living objects as gone. For the same reason the end of a
-listing is not believed before OSS has said once more that there is nothing after the last key.
+listing counts only once OSS has confirmed that there is nothing after the last key.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-import oss2
-from lxml import etree
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
-
-from vod_migrate.cloud.oss import _TOKEN_CODES, FastBucket, _cut, listing_error
+from vod_migrate.cloud.retry import TRIES, patiently
 from vod_migrate.discover.hls import is_playlist
 from vod_migrate.discover.page import PAGE_KEYS, ListedPage
-from vod_migrate.errors import ListingBroken, SourceUnavailable
+from vod_migrate.errors import ListingBroken
 from vod_migrate.media import MediaObject
+
+if TYPE_CHECKING:
+    from vod_migrate.cloud.oss import BucketClient
 
 log = logging.getLogger(__name__)
 
@@ -30,14 +30,11 @@ MOST_EMPTY_PAGES = 100
 
 
 _AFTER = "after:"
-"""Begins a cursor of our own: a key to go on behind. The colon is in no token of OSS, which are base64."""
-
-
-_TRIES = 8
+"""Begins a cursor of our own: a key to continue after. OSS's tokens are base64, which has no colon."""
 
 
 def list_pages(
-    bucket: FastBucket,
+    bucket: BucketClient,
     prefix: str,
     *,
     cursor: str | None = None,
@@ -60,7 +57,7 @@ def list_pages(
         # One by folders has no objects where there are only folders.
         empty = 0 if page.objects or delimiter else empty + 1
         if empty > MOST_EMPTY_PAGES:
-            raise ListingBroken(f"OSS sends page after page of {prefix!r} without an object and without an end")
+            raise ListingBroken(f"OSS sends endless pages of {prefix!r} without an object")
         if page.cursor is not None and page.cursor == cursor:
             raise ListingBroken(f"OSS repeated a page of {prefix!r}: its next token is the one just used")
         last = _check(page, prefix, last)
@@ -73,7 +70,7 @@ def list_pages(
         cursor = page.cursor
 
 
-def _goes_on(bucket: FastBucket, prefix: str, last: str | None, sleep: Callable[[float], None]) -> bool:
+def _goes_on(bucket: BucketClient, prefix: str, last: str | None, sleep: Callable[[float], None]) -> bool:
     """Whether OSS has objects after the one at which it says that the listing ends: one small request a listing.
 
     What a listing leaves out by mistake would be marked as gone.
@@ -82,7 +79,7 @@ def _goes_on(bucket: FastBucket, prefix: str, last: str | None, sleep: Callable[
     return any(last is None or _sortable(found.key) > _sortable(last) for found in more.objects)
 
 
-def holds_playlist(bucket: FastBucket, folder: str, *, sleep: Callable[[float], None] = time.sleep) -> bool:
+def holds_playlist(bucket: BucketClient, folder: str, *, sleep: Callable[[float], None] = time.sleep) -> bool:
     """Whether a folder itself, not one below it, holds an HLS playlist: one pass over it.
 
     Raises:
@@ -93,53 +90,27 @@ def holds_playlist(bucket: FastBucket, folder: str, *, sleep: Callable[[float], 
 
 
 def _page(
-    bucket: FastBucket,
+    bucket: BucketClient,
     prefix: str,
     cursor: str | None,
     delimiter: str,
     sleep: Callable[[float], None],
     most: int | None = None,
 ) -> ListedPage:
-    for attempt in Retrying(
-        retry=retry_if_exception_type(SourceUnavailable),
-        wait=wait_random_exponential(multiplier=0.5, max=30),
-        stop=stop_after_attempt(_TRIES),
-        sleep=sleep,
-        reraise=True,
-    ):
-        with attempt:
-            return _ask(bucket, prefix, cursor, delimiter, PAGE_KEYS if most is None else most)
-    raise AssertionError("unreachable: tenacity re-raises")
-
-
-def _ask(bucket: FastBucket, prefix: str, cursor: str | None, delimiter: str, most: int) -> ListedPage:
-    used = bucket.credentials.current()
-    try:
-        result = bucket.list_objects_v2(prefix=prefix, delimiter=delimiter, max_keys=most, **_from(cursor))
-    except oss2.exceptions.OssError as error:
-        if error.code in _TOKEN_CODES and bucket.credentials.renew(used):
-            raise SourceUnavailable(
-                f"OSS took the security token no more ({error.code}), and the provider has given another one"
-            ) from error
-        raise listing_error(error, bucket.bucket_name) from error
-    except etree.XMLSyntaxError as error:
-        raise SourceUnavailable(
-            f"OSS answered a listing of {prefix!r} with something that is no XML: {error}"
-        ) from error
-    except OSError as error:
-        # oss2 wraps what goes wrong until the headers are there, not a connection that breaks within the page.
-        raise SourceUnavailable(f"the page of {prefix!r} from OSS broke off ({_cut(str(error))})") from error
+    where = _from(cursor)
+    result = patiently(
+        lambda: bucket.list_page(prefix, delimiter=delimiter, most=most or PAGE_KEYS, **where), sleep=sleep, tries=TRIES
+    )
     if result.is_truncated and not result.next_continuation_token:
         raise ListingBroken(f"OSS says that the listing of {prefix!r} goes on, but names no next page")
     if result.next_continuation_token and not result.is_truncated:
         raise ListingBroken(f"OSS says that the listing of {prefix!r} is complete, and names a next page")
     if result.prefix is not None and result.prefix != prefix:
         raise ListingBroken(f"OSS was asked for the prefix {prefix!r} and answered for {result.prefix!r}")
-    name = bucket.bucket_name
     return ListedPage(
         objects=tuple(
             MediaObject(
-                bucket=name,
+                bucket=bucket.name,
                 key=key,
                 size=size,
                 etag=etag.strip('"'),
@@ -154,8 +125,8 @@ def _ask(bucket: FastBucket, prefix: str, cursor: str | None, delimiter: str, mo
 
 def _from(cursor: str | None) -> dict[str, str]:
     if cursor is not None and cursor.startswith(_AFTER):
-        return {"start_after": cursor.removeprefix(_AFTER)}
-    return {"continuation_token": cursor or ""}
+        return {"after": cursor.removeprefix(_AFTER)}
+    return {"token": cursor or ""}
 
 
 def _moment(text: str, key: str) -> dt.datetime:

@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import islice
+from typing import TYPE_CHECKING
 
-import oss2
-
+from vod_migrate.cloud.clients import open_bucket
 from vod_migrate.cloud.connection import Connection
-from vod_migrate.cloud.oss import Location, location_of, open_bucket, reading_error
+from vod_migrate.cloud.location import Location, location_of
+from vod_migrate.cloud.retry import patiently
 from vod_migrate.discover.download import SourceFile, fetched
 from vod_migrate.discover.hls import folder_of, is_playlist
 from vod_migrate.discover.page import ListedPage
 from vod_migrate.discover.row import RowReader
 from vod_migrate.discover.row_page import interruptible, resume_position, row_pages
 from vod_migrate.discover.table import read_table
-from vod_migrate.errors import SourceUnavailable
 from vod_migrate.media import BrokenRow, MediaObject
 from vod_migrate.migration.source import OBJECT_COLUMNS, Manifest
 
+if TYPE_CHECKING:
+    from vod_migrate.cloud.oss import BucketClient
+
 _HEADS_AT_ONCE = 16
 _HEAD_TRIES = 4
-_NOT_FOUND = 404
 
 
 def manifest_pages(
@@ -35,6 +36,7 @@ def manifest_pages(
     *,
     cursor: str | None = None,
     hls: bool = True,
+    domains: tuple[str, ...] = (),
     sleep: Callable[[float], None] = time.sleep,
 ) -> Iterator[ListedPage]:
     """The pages of a manifest, from a cursor on.
@@ -50,7 +52,12 @@ def manifest_pages(
         start = next(iter(resume_position(cursor, source.version, source.name)), 0)
         described = {name: column for name, column in manifest.columns.named().items() if name not in OBJECT_COLUMNS}
         reader = RowReader(
-            bucket=bucket, key_encoding=manifest.key_encoding, columns=_columns(manifest), renamed=described
+            bucket=bucket,
+            key_encoding=manifest.key_encoding,
+            columns=_columns(manifest),
+            renamed=described,
+            domains=frozenset(domain.lower() for domain in domains),
+            nulls=frozenset(manifest.null_values),
         )
         wanted = [manifest.key_column, *manifest.columns.named().values()]
         playlists = _playlist_folders(source, manifest, reader, wanted, sleep) if hls else frozenset()
@@ -94,27 +101,16 @@ def _asked(
             )
 
 
-def _head(client: oss2.Bucket, found: MediaObject, sleep: Callable[[float], None]) -> MediaObject | BrokenRow:
-    place = Location(bucket=found.bucket, path=found.key)
-    for tries_left in reversed(range(_HEAD_TRIES)):
-        try:
-            told = client.head_object(found.key)
-        except oss2.exceptions.OssError as error:
-            if error.status == _NOT_FOUND:
-                message = (
-                    f"{found.where} names {place}, which does not exist: correct the manifest, or upload the object"
-                )
-                return BrokenRow(key=found.key, code="row_no_object", message=message)
-            trouble = reading_error(error, place)
-            if not tries_left or not isinstance(trouble, SourceUnavailable):
-                raise trouble from error
-            sleep(float(2 ** (_HEAD_TRIES - tries_left)) / 4)
-            continue
-        return replace(
-            found,
-            size=int(told.content_length),
-            etag=str(told.etag or "").strip('"') or None,
-            last_modified=dt.datetime.fromtimestamp(told.last_modified, dt.UTC),
-            storage_class=told.headers.get("x-oss-storage-class") or "Standard",
-        )
-    raise AssertionError("unreachable: the last try raises")
+def _head(client: BucketClient, found: MediaObject, sleep: Callable[[float], None]) -> MediaObject | BrokenRow:
+    facts = patiently(lambda: client.head(found.key), sleep=sleep, tries=_HEAD_TRIES)
+    if facts is None:
+        place = Location(bucket=found.bucket, path=found.key)
+        message = f"{found.where} names {place}, which does not exist: correct the manifest, or upload the object"
+        return BrokenRow(key=found.key, code="row_no_object", message=message)
+    return replace(
+        found,
+        size=facts.size,
+        etag=facts.etag,
+        last_modified=facts.last_modified,
+        storage_class=facts.storage_class,
+    )

@@ -1,4 +1,4 @@
-"""One row of a manifest or inventory → an object of the bucket, or why it is none."""
+"""One row of a manifest or inventory → an object of the bucket, or why it cannot be used."""
 
 from __future__ import annotations
 
@@ -6,34 +6,20 @@ import datetime as dt
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import replace
+from decimal import Decimal
 from typing import Any
-from urllib.parse import unquote_to_bytes, urlsplit
+from urllib.parse import unquote_to_bytes
 
-from vod_migrate.discover.table import Row, UnreadRow
-from vod_migrate.media import BrokenRow, MediaObject
+from vod_migrate.cloud.location import ForeignDomain, NotAnAddress, located
+from vod_migrate.discover.table import Row
+from vod_migrate.media import BrokenRow, MediaObject, Rejected
 
 LONGEST_KEY = 1023
 """Bytes of an object's name (OSS, PutObject page)."""
 
 _BROKEN_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
-_OSS_HOST = re.compile(r"(?P<bucket>[a-z0-9][a-z0-9-]*)\.oss-[a-z0-9-]+\.aliyuncs\.com")
 _SECONDS = re.compile(r"\d{9,11}")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class KeylessRow:
-    """A row that names no object: it can only be counted. code: the reason; message: names the row and the fix."""
-
-    code: str
-    message: str
-
-
-class _Unusable(Exception):
-    def __init__(self, code: str, problem: str) -> None:
-        super().__init__(problem)
-        self.code = code
-        self.problem = problem
 
 
 class RowReader:
@@ -41,7 +27,8 @@ class RowReader:
 
     columns: the column of each of key, size, etag, last_modified and storage_class; a column that is not there is unknown.
     renamed: setting: column, for description fields, which templates find under the setting's name.
-    keep: whether the other columns stay with the object.
+    keep: whether the other columns stay with the object. domains: hosts of the bucket's own.
+    nulls: texts that stand for an empty cell.
     """
 
     def __init__(
@@ -52,91 +39,97 @@ class RowReader:
         columns: Mapping[str, str],
         renamed: Mapping[str, str] | None = None,
         keep: bool = True,
+        domains: frozenset[str] = frozenset(),
+        nulls: frozenset[str] = frozenset(),
     ) -> None:
         self._bucket = bucket
         self._encoding = key_encoding
         self._columns = columns
         self._names = {column: name for name, column in (renamed or {}).items()}
         self._keep = keep
+        self._domains = domains
+        self._nulls = nulls
 
-    def read(self, row: Row | UnreadRow) -> MediaObject | BrokenRow | KeylessRow:
+    def read(self, row: Row) -> MediaObject | BrokenRow | Rejected:
         """What a row says."""
+        if self._nulls:
+            row = replace(row, values={name: self._known(value) for name, value in row.values.items()})
         told = row.values.get(self._columns["key"])
-        if isinstance(row, UnreadRow):
-            return _broken(told, row.code, f"{row.where} {row.problem}")
+        if row.rejected is not None:
+            return _broken(told, row.rejected)
         try:
             return MediaObject(
                 bucket=self._bucket,
                 key=self._key(told),
                 size=_size(self._told(row, "size")),
-                etag=_text(self._told(row, "etag"), "etag").strip('"') or None,
+                etag=_text(self._told(row, "etag"), "etag").strip('"').upper() or None,
                 last_modified=_moment(self._told(row, "last_modified")),
                 storage_class=_text(self._told(row, "storage_class"), "storage_class") or None,
                 row=self._rest(row) if self._keep else {},
                 where=row.where,
             )
-        except _Unusable as unusable:
-            return _broken(told, unusable.code, f"{row.where} {unusable.problem}")
+        except Rejected as rejected:
+            return _broken(told, Rejected(rejected.code, f"{row.where} {rejected.message}"))
 
-    def playlist(self, row: Row | UnreadRow) -> str | None:
+    def _known(self, value: Any) -> Any:
+        return None if isinstance(value, str) and value.strip() in self._nulls else value
+
+    def playlist(self, row: Row) -> str | None:
         """The key of a row that may be about an HLS playlist; None where it is not."""
         told = row.values.get(self._columns["key"])
         if not isinstance(told, str) or ".m3u8" not in told.lower():
             return None
         try:
             return self._key(told)
-        except _Unusable:
+        except Rejected:
             return None
 
-    def _told(self, row: Row | UnreadRow, name: str) -> Any:
+    def _told(self, row: Row, name: str) -> Any:
         return row.values.get(self._columns[name]) if name in self._columns else None
 
     def _key(self, told: Any) -> str:
         if told is None or told == "":
-            raise _Unusable("row_no_key", f"has nothing in the column {self._columns['key']!r}: write the object's key")
+            raise Rejected("row_no_key", f"has nothing in the column {self._columns['key']!r}: write the object's key")
         if not isinstance(told, str):
-            raise _Unusable("row_key", f"has the key {told!r}, which is no text: write it as text")
+            raise Rejected("row_key", f"has the key {told!r}, which is not text: write it as text")
         if not _is_text(told):
-            raise _Unusable("row_encoding", f"has the key {_shown(told)!r}, which is no UTF-8: save the file as UTF-8")
+            raise Rejected("row_encoding", f"has the key '{_shown(told)}', which is not UTF-8: save the file as UTF-8")
         bucket, key = self._located(told)
         if bucket != self._bucket:
-            raise _Unusable(
+            raise Rejected(
                 "row_other_bucket",
                 f"names {_shown(told)!r}, which is in bucket {bucket!r}: this migration's bucket is {self._bucket!r}",
             )
         if not key:
-            raise _Unusable("row_key", f"names {_shown(told)!r}, a bucket without a key: write the object's key")
+            raise Rejected("row_key", f"names {_shown(told)!r}, a bucket without a key: write the object's key")
         if key[0] in "/\\":
-            raise _Unusable("row_key", f"has the key {_shown(key)!r}, but no key begins with {key[0]!r}: leave it out")
+            raise Rejected("row_key", f"has the key {_shown(key)!r}, but no key begins with {key[0]!r}: leave it out")
         if len(key.encode()) > LONGEST_KEY:
-            raise _Unusable(
+            raise Rejected(
                 "row_key", f"has a key of {len(key.encode()):,} bytes: OSS keys have at most {LONGEST_KEY:,}"
             )
         return key
 
     def _located(self, told: str) -> tuple[str, str]:
-        scheme = told.partition("://")[0].lower() if "://" in told else ""
-        if scheme == "oss":
-            bucket, _, key = told[len("oss://") :].partition("/")
-            return bucket, _decoded(key, self._encoding)
-        if scheme in ("http", "https"):
-            try:
-                parts = urlsplit(told)
-                host = parts.hostname or ""
-            except ValueError as error:
-                raise _Unusable("row_key", f"has the URL {_shown(told)!r}, which is none: {error}") from None
-            named = _OSS_HOST.fullmatch(host)
-            # A URL is always encoded; what follows a raw ? is its query, such as a signature.
-            return (named["bucket"] if named else host), _decoded(parts.path.removeprefix("/"), "url")
-        return self._bucket, _decoded(told, self._encoding)
+        try:
+            found = located(told, domains=self._domains, bucket=self._bucket)
+        except NotAnAddress as error:
+            code = "row_other_bucket" if isinstance(error, ForeignDomain) else "row_key"
+            raise Rejected(code, f"names {_shown(told)!r}, which {error}") from None
+        if found is None:
+            return self._bucket, _decoded(told, self._encoding)
+        # A URL is always encoded.
+        return found.bucket, _decoded(found.path, self._encoding if told[:4].lower() == "oss:" else "url")
 
-    def _rest(self, row: Row | UnreadRow) -> dict[str, Any]:
+    def _rest(self, row: Row) -> dict[str, Any]:
         known = set(self._columns.values())
         rest = {
             self._names.get(column, column): value
             for column, value in row.values.items()
             if column not in known or column in self._names
         }
+        for name in self._names.values():
+            _check_described(name, rest.get(name))
         try:
             plain = json.dumps(rest, ensure_ascii=False, allow_nan=False)
             usable = "\\u0000" not in plain and _is_text(plain)
@@ -144,35 +137,48 @@ class RowReader:
             usable = False
         if not usable:
             bad = next((column for column, value in rest.items() if not _storable(value)), "")
-            raise _Unusable(
+            raise Rejected(
                 "row_encoding",
-                f"has bytes or signs in the column {_shown(bad)!r} that are no text: save the file as UTF-8",
+                f"has bytes or characters in the column {_shown(bad)!r} that are not text: save the file as UTF-8",
             )
         return rest
 
 
-def _broken(told: Any, code: str, message: str) -> BrokenRow | KeylessRow:
+def _check_described(name: str, value: Any) -> None:
+    """Refuses what would be sent in Python's form: a list where one text is wanted, an object, true and false."""
+    several = isinstance(value, list) and name in ("tags", "category")
+    for one in value if several else [value]:
+        if one is not None and (isinstance(one, bool) or not isinstance(one, str | int | float)):
+            kind = {bool: "true or false", list: "a list", dict: "an object"}.get(type(one), type(one).__name__)
+            raise Rejected("row_value", f"has {kind} for {name}: write text" + ", or a list of texts" * several)
+
+
+def _broken(told: Any, rejected: Rejected) -> BrokenRow | Rejected:
+    """A failed result under the key as far as it is told; a row without one can only be counted."""
     name = _shown(told)
-    return BrokenRow(key=name, code=code, message=message) if name else KeylessRow(code=code, message=message)
+    if rejected.code == "row_encoding" and isinstance(told, str) and not _is_text(told):
+        # Nothing is recorded under a key that nobody wrote.
+        return rejected
+    return BrokenRow(key=name, code=rejected.code, message=rejected.message) if name else rejected
 
 
 def _decoded(text: str, encoding: str) -> str:
     if encoding == "plain":
         return text
     if (broken := _BROKEN_PERCENT.search(text)) is not None:
-        raise _Unusable(
+        raise Rejected(
             "row_encoding",
-            f"has {_shown(text)!r} with {text[broken.start() : broken.start() + 3]!r}, which is no URL encoding: encode % "
+            f"has {_shown(text)!r} with {text[broken.start() : broken.start() + 3]!r}, which is not URL encoding: encode % "
             "as %25, or set key_encoding: plain",
         )
     try:
         decoded = unquote_to_bytes(text.replace("+", " ") if encoding == "form" else text).decode()
     except UnicodeDecodeError as error:
-        raise _Unusable("row_encoding", f"has {_shown(text)!r}, which decodes to no UTF-8: {error.reason}") from None
+        raise Rejected(
+            "row_encoding", f"has {_shown(text)!r}, which does not decode to UTF-8: {error.reason}"
+        ) from None
     if "\x00" in decoded:
-        raise _Unusable(
-            "row_encoding", f"has {_shown(text)!r}, which decodes to a NUL: no key that can be stored has one"
-        )
+        raise Rejected("row_encoding", f"has {_shown(text)!r}, which decodes to a NUL, which no key can hold")
     return decoded
 
 
@@ -180,12 +186,13 @@ def _size(told: Any) -> int | None:
     if told is None or told == "":
         return None
     try:
-        # True is an int to Python, and 1.5 would lose its half.
-        size = -1 if isinstance(told, bool) or (isinstance(told, float) and told != int(told)) else int(told)
-    except (ValueError, TypeError, OverflowError):
+        # True is an int to Python, and 1.5 would lose its half; 5.0 is how pandas writes 5 beside an empty cell.
+        exact = told if isinstance(told, int) else Decimal(str(told).strip())
+        size = -1 if isinstance(told, bool) or exact != int(exact) else int(exact)
+    except (ValueError, ArithmeticError):
         size = -1
     if not 0 <= size < 2**63:
-        raise _Unusable("row_value", f"has the size {_shown(told)!r}: write whole bytes, or nothing")
+        raise Rejected("row_value", f"has the size {_shown(told)!r}: write whole bytes, or nothing")
     return size
 
 
@@ -198,7 +205,7 @@ def _moment(told: Any) -> dt.datetime | None:
         moment = dt.datetime.fromisoformat(str(told).strip())
         return moment if moment.tzinfo is not None else moment.replace(tzinfo=dt.UTC)
     except (ValueError, OverflowError):
-        raise _Unusable(
+        raise Rejected(
             "row_value", f"has the time {_shown(told)!r}: write ISO 8601, e.g. 2024-05-01T10:00:00Z, or nothing"
         ) from None
 
@@ -206,7 +213,7 @@ def _moment(told: Any) -> dt.datetime | None:
 def _text(told: Any, name: str) -> str:
     text = "" if told is None else str(told).strip()
     if not _is_text(text):
-        raise _Unusable("row_encoding", f"has bytes in {name} that are no UTF-8: save the file as UTF-8")
+        raise Rejected("row_encoding", f"has bytes in {name} that are not UTF-8: save the file as UTF-8")
     return text
 
 
@@ -229,4 +236,6 @@ def _is_text(text: str) -> bool:
 def _shown(told: Any) -> str:
     text = "" if told is None else str(told)
     cut = text if len(text) <= LONGEST_KEY else text[: LONGEST_KEY - 1] + "…"
-    return cut.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
+    # A byte that is not text, as the reader keeps it, is shown as that byte.
+    bytewise = "".join(f"\\x{ord(sign) - 0xDC00:02x}" if "\udc80" <= sign <= "\udcff" else sign for sign in cut)
+    return bytewise.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()

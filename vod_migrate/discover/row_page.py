@@ -7,15 +7,15 @@ from itertools import chain, islice
 from typing import TypeVar
 
 from vod_migrate.discover.page import PAGE_KEYS, ListedPage
-from vod_migrate.discover.row import KeylessRow
+from vod_migrate.discover.selection import sample_of
 from vod_migrate.errors import ManifestBroken
-from vod_migrate.media import BrokenRow, MediaObject
+from vod_migrate.media import BrokenRow, MediaObject, Rejected
 from vod_migrate.results.scan import SAMPLES
 
 T = TypeVar("T")
 
 
-RowResult = MediaObject | BrokenRow | KeylessRow
+RowResult = MediaObject | BrokenRow | Rejected
 """What one row says."""
 
 
@@ -77,10 +77,10 @@ def _page(taken: list[RowResult], *, cursor: str | None) -> ListedPage:
             samples.setdefault(reason, []).append(sample)
 
     for one in taken:
-        if isinstance(one, KeylessRow):
+        if isinstance(one, Rejected):
             leave_out(one.code, one.message)
         elif one.key in objects or one.key in broken:
-            leave_out("duplicate", one.key)
+            leave_out("duplicate", sample_of(one.key))
         elif isinstance(one, BrokenRow):
             broken[one.key] = one
         else:

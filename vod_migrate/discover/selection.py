@@ -59,7 +59,7 @@ class Selection:
                 continue
             left_out[reason] += 1
             if left_out[reason] <= SAMPLES:
-                samples.setdefault(reason, []).append(_as_text(found.key))
+                samples.setdefault(reason, []).append(sample_of(found.key))
         return Selected(kept=tuple(kept), left_out=dict(left_out), samples=samples)
 
     def reason(self, found: MediaObject, *, playlists: Container[str] = frozenset()) -> str | None:
@@ -110,9 +110,13 @@ def _resolved(edge: dt.datetime | str | None) -> dt.datetime | None:
     raise ValueError(f"the edge {edge!r} of the window was not resolved when the run was prepared")
 
 
-def _as_text(key: str) -> str:
+def sample_of(key: str) -> str:
+    """A key as a sample shows it: quoted where a space at an end or an invisible character would be overlooked."""
     # JSON in Postgres takes neither a NUL nor half a character.
-    return key.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
+    text = key.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
+    if text.isprintable() and text == text.strip():
+        return text
+    return '"' + "".join(sign if sign.isprintable() else f"\\u{ord(sign):04x}" for sign in text) + '"'
 
 
 def extension_of(key: str) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 
+from vod_migrate.cloud.clients import open_bucket
 from vod_migrate.cloud.connection import Connection
-from vod_migrate.cloud.oss import open_bucket
 from vod_migrate.discover.hls import folder_of, folders_above, settled_pages
 from vod_migrate.discover.inventory import inventory_pages
 from vod_migrate.discover.listing import holds_playlist, list_pages
@@ -46,7 +46,13 @@ def pages_of(connection: Connection, run: Run) -> Pages:
         if source.manifest is None:
             raise AssertionError("only asked where there is a manifest")
         return manifest_pages(
-            connection, run.bucket, source.manifest, cursor=scan.cursor, hls=hls, sleep=StopClock(stop).sleep
+            connection,
+            run.bucket,
+            source.manifest,
+            cursor=scan.cursor,
+            hls=hls,
+            domains=source.domains,
+            sleep=StopClock(stop).sleep,
         )
 
     def of_inventory(scan: Scan, stop: threading.Event) -> Iterator[ListedPage]:

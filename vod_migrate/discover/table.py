@@ -11,36 +11,39 @@ import datetime as dt
 import difflib
 import io
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import IO, Any
+from dataclasses import dataclass, field
+from typing import IO, Any, NoReturn
 
 from vod_migrate.discover.download import BROKEN_GZIP, SourceFile, opened
 from vod_migrate.errors import ManifestBroken
+from vod_migrate.media import Rejected
+from vod_migrate.migration.source import OBJECT_COLUMNS
 
 _LONGEST_LINE = 1 << 20
+_ONE_A_LINE = "write one object a line (`jq -c '.[]'` makes that of an array, `jq -c .` of objects over several lines)"
+_KINDS = {list: "list", str: "string", int: "number", float: "number", bool: "boolean", type(None): "null"}
 _BATCH_ROWS = 1000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Row:
-    """One row. where: its place as a person finds it ('line 18', 'row 17')."""
+    """One row. where: its place as a person finds it ('line 18', 'row 17'); rejected: why it cannot be read.
+
+    values: by column; of a row that cannot be read, what is readable of it.
+    """
 
     where: str
-    values: Mapping[str, Any]
+    values: Mapping[str, Any] = field(default_factory=dict)
+    rejected: Rejected | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class UnreadRow:
-    """A row that cannot be read. values: what was readable of it, by column."""
-
-    where: str
-    code: str
-    problem: str
-    values: Mapping[str, Any]
+def _unread(where: str, code: str, problem: str, values: Mapping[str, Any] | None = None) -> Row:
+    return Row(where=where, values=values or {}, rejected=Rejected(code, f"{where} {problem}"))
 
 
-def read_table(source: SourceFile, kind: str, columns: Sequence[str]) -> Iterator[Row | UnreadRow]:
+def read_table(source: SourceFile, kind: str, columns: Sequence[str]) -> Iterator[Row]:
     """The rows of a manifest. kind: csv, jsonl or parquet; columns: those that must be there.
 
     Raises:
@@ -55,9 +58,7 @@ def read_table(source: SourceFile, kind: str, columns: Sequence[str]) -> Iterato
     yield from read_csv(source, columns=columns)
 
 
-def read_csv(
-    source: SourceFile, *, header: Sequence[str] | None = None, columns: Sequence[str] = ()
-) -> Iterator[Row | UnreadRow]:
+def read_csv(source: SourceFile, *, header: Sequence[str] | None = None, columns: Sequence[str] = ()) -> Iterator[Row]:
     """The rows of a CSV file (UTF-8, commas, double quotes). header: of a file that has none, as an inventory's.
 
     Raises:
@@ -74,21 +75,27 @@ def read_csv(
             except StopIteration:
                 return
             except csv.Error as error:
-                yield UnreadRow(where=_span(first, lines.number), code="row_unreadable", problem=_csv(error), values={})
+                if lines.number > first or "unexpected end" in str(error):
+                    _swallowed(source, first, lines.number)
+                yield _unread(_span(first, lines.number), "row_unreadable", _csv(error))
                 continue
             if not cells:
                 continue
             values = dict(zip(names, cells, strict=False))
             where = _span(first, lines.number)
-            if len(cells) == len(names):
+            extra = cells[len(names) :]
+            if len(cells) == len(names) or (extra and not any(extra)):
+                # Excel adds empty cells where another row has more of them.
                 yield Row(where=where, values=values)
                 continue
+            if lines.number > first:
+                _swallowed(source, first, lines.number)
             problem = f"has {len(cells)} cells, the header has {len(names)}: quote cells that hold commas"
-            yield UnreadRow(where=where, code="row_columns", problem=problem, values=values)
+            yield _unread(where, "row_columns", problem, values)
 
 
 class _Lines:
-    """The lines of a text file, counted; bytes that are no UTF-8 stay as half characters for the row to be judged by."""
+    """The lines of a text file, counted; bytes that are not UTF-8 stay as half characters for the row to be judged by."""
 
     def __init__(self, source: SourceFile, file: IO[bytes]) -> None:
         self._source = source
@@ -129,11 +136,20 @@ def _header(source: SourceFile, reader: Iterator[list[str]], columns: Sequence[s
         raise ManifestBroken(f"{source.name} is empty: its first line must name the columns") from None
     except csv.Error as error:
         raise ManifestBroken(f"{source.name}: line 1, the header, cannot be read: {_csv(error)}") from None
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise ManifestBroken(f"{source.name}: line 1 names the column {twice[0]!r} twice: give each a name of its own")
+    while names and not names[-1]:
+        names.pop()  # Excel's empty columns
+    twice = next((name for name in (*columns, *OBJECT_COLUMNS) if names.count(name) > 1), None)
+    if twice is not None:
+        raise ManifestBroken(f"{source.name}: line 1 names the column {twice!r} twice: give each a name of its own")
     _check_columns(source, names, columns, where="line 1")
     return names
+
+
+def _swallowed(source: SourceFile, first: int, last: int) -> NoReturn:
+    raise ManifestBroken(
+        f"{source.name}: a quote that is opened in line {first:,} is not closed where its cell ends, so {_span(first, last)} read as "
+        "one row: double the quotes inside cells, or remove a stray one"
+    )
 
 
 def _check_columns(source: SourceFile, names: Sequence[str], columns: Sequence[str], *, where: str) -> None:
@@ -141,7 +157,11 @@ def _check_columns(source: SourceFile, names: Sequence[str], columns: Sequence[s
         if column not in names:
             near = difflib.get_close_matches(column, names, 1)
             shown = ", ".join(repr(_shown(name)) for name in names[:20]) or "none"
-            hint = f"did you mean {_shown(near[0])!r}?" if near else f"there are {shown}"
+            hint = f"did you mean {_shown(near[0])!r}?" if near else f"there are {shown}."
+            if len(names) == 1 and (sign := next((sign for sign in ";\t|" if sign in names[0]), None)):
+                hint = f"its cells are separated by {sign!r}: save the file with commas."
+            elif where == "line 1" and "." in column + "".join(names) and not near:
+                hint += " If line 1 is already an object, write a header line above it."
             raise ManifestBroken(
                 f"{source.name}: {where} has no column {column!r}; {hint} Name the column in source.manifest"
             )
@@ -162,7 +182,7 @@ def _csv(error: csv.Error) -> str:
     return f"{text}: double the quotes inside a cell"
 
 
-def _jsonl(source: SourceFile, columns: Sequence[str]) -> Iterator[Row | UnreadRow]:
+def _jsonl(source: SourceFile, columns: Sequence[str]) -> Iterator[Row]:
     with opened(source) as file:
         lines = _Lines(source, file)
         unchecked = True
@@ -173,12 +193,17 @@ def _jsonl(source: SourceFile, columns: Sequence[str]) -> Iterator[Row | UnreadR
             try:
                 values = json.loads(line, parse_constant=_no_constant)
             except (ValueError, RecursionError) as error:
-                problem = f"is no JSON ({error}): write one object a line"
-                yield UnreadRow(where=where, code="row_unreadable", problem=problem, values={})
+                if unchecked:
+                    raise ManifestBroken(f"{source.name}: {where} is not JSON ({error}): {_ONE_A_LINE}") from None
+                yield _unread(where, "row_unreadable", f"is not JSON ({error}): write one object a line")
                 continue
             if not isinstance(values, dict):
-                problem = f"is {type(values).__name__}, no object: write {{…}} with the key in it"
-                yield UnreadRow(where=where, code="row_unreadable", problem=problem, values={})
+                if unchecked:
+                    raise ManifestBroken(
+                        f"{source.name}: {where} is a JSON {_KINDS.get(type(values), 'value')}, not an object: {_ONE_A_LINE}"
+                    )
+                problem = f"is a JSON {_KINDS.get(type(values), type(values).__name__)}, not an object: write {{…}} with the key in it"
+                yield _unread(where, "row_unreadable", problem)
                 continue
             if unchecked:
                 _check_columns(source, list(values), columns[:1], where=where)
@@ -187,10 +212,10 @@ def _jsonl(source: SourceFile, columns: Sequence[str]) -> Iterator[Row | UnreadR
 
 
 def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON number")
+    raise ValueError(f"{name} is not a JSON number")
 
 
-def _parquet(source: SourceFile, columns: Sequence[str]) -> Iterator[Row | UnreadRow]:
+def _parquet(source: SourceFile, columns: Sequence[str]) -> Iterator[Row]:
     try:
         import pyarrow as pa  # noqa: PLC0415 - an optional extra
         import pyarrow.parquet as pq  # noqa: PLC0415 - an optional extra
@@ -204,17 +229,31 @@ def _parquet(source: SourceFile, columns: Sequence[str]) -> Iterator[Row | Unrea
         with pq.ParquetFile(source.path) as file:
             _check_columns(source, file.schema_arrow.names, columns, where="the schema")
             for batch in file.iter_batches(batch_size=_BATCH_ROWS):
-                for values in batch.to_pylist():
+                for values in pa.table(
+                    {name: _in_microseconds(pa, batch[name]) for name in batch.schema.names}
+                ).to_pylist():
                     number += 1
                     yield Row(where=f"row {number:,}", values={name: _plain(value) for name, value in values.items()})
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
         told = " ".join(str(error).split())[:200]
         raise ManifestBroken(f"{source.name} cannot be read as Parquet after row {number:,}: {told}") from error
 
 
-def _plain(value: Any) -> Any:
+def _in_microseconds(pa: Any, column: Any) -> Any:
+    # Python's times have no nanoseconds, and pyarrow refuses to drop them.
+    kind = column.type
+    if pa.types.is_timestamp(kind):
+        return column.cast(pa.timestamp("us", kind.tz), safe=False)
+    if pa.types.is_time64(kind):
+        return column.cast(pa.time64("us"), safe=False)
+    return column.cast(pa.duration("us"), safe=False) if pa.types.is_duration(kind) else column
+
+
+def _plain(value: Any) -> Any:  # noqa: PLR0911 - one line a type
     """A value of Parquet as a JSON type."""
-    if value is None or isinstance(value, str | int | float | bool):
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if value is None or isinstance(value, str | int | bool):
         return value
     if isinstance(value, bytes):
         return value.decode("utf-8", "surrogateescape")

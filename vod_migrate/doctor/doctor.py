@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import datetime as dt
+import time
 from collections.abc import Callable
 from typing import TypeVar
 
 from vod_migrate.cloud.connection import Connection
 from vod_migrate.doctor.checklist import Check, Checklist, failed, not_checked, ok
-from vod_migrate.doctor.database import store_checks
-from vod_migrate.doctor.services import service_checks
-from vod_migrate.doctor.source import source_check
-from vod_migrate.doctor.timeout import NoAnswer, TimedCall
+from vod_migrate.doctor.database import database_away, database_checks
+from vod_migrate.doctor.deadline import Lines
+from vod_migrate.doctor.services import ServiceLines, credentials_failure, today
+from vod_migrate.doctor.source import source_checks
 from vod_migrate.doctor.vod_settings import workflow_check
-from vod_migrate.errors import BadOption, VodMigrateError
+from vod_migrate.errors import BadOption, StoreUnreachable, VodMigrateError
 from vod_migrate.migration.interval import resolve
 from vod_migrate.migration.model import Migration
 
@@ -25,7 +25,8 @@ ORDER = (
 )  # fmt: skip
 """Every check, in the order in which a person mends what failed."""
 
-_GROUP_SECONDS = 120.0
+DEADLINE_SECONDS = 14.0
+"""For everything. What is not answered by then is `not checked`; a database or provider that is silent for so long failed."""
 
 
 def examine(
@@ -36,27 +37,29 @@ def examine(
 ) -> Checklist:
     """Makes every check. What each argument gives is asked for here, so that its error is a check, too.
 
-    Nothing is changed: no object, media, category or row is made. Takes as long as the slowest of OSS, VOD, database and source;
-    no question takes longer than 12 seconds.
+    Nothing is changed: no object, media, category or row is made. Takes DEADLINE_SECONDS at most.
     """
-    fix = "correct the file; the answer names each field"
-    file, read = _given("file", "reading the migration file", migration, fix)
+    until = time.monotonic() + DEADLINE_SECONDS
+    file, read = _given("file", "reading the migration file", migration, "correct each field that the answer names")
     fix = "set the field or variable that the answer names"
     line, connected = _given("connection", "reading the connection's settings", connection, fix)
-    today = None if read is None else _today(read)
-    groups = (
-        (("database", "schema", "quota"), lambda: store_checks(database_url, connected)),
-        (("oss", "vod"), lambda: service_checks(connected, today)),
-        (("source",), lambda: _source(connected, today)),
-    )
-    asked = [(names, TimedCall(question, seconds=_GROUP_SECONDS)) for names, question in groups]
-    checks = [file, line, *_workflow(read)]
-    for names, question in asked:
-        checks += _answered(names, question)
-    by_name = {check.name: check for check in checks}
-    return Checklist(
-        checks=tuple(by_name.get(name) or not_checked(name, "an earlier check took too long") for name in ORDER)
-    )
+    resolved = None if read is None else _today(read)
+    lines, services = Lines(), ServiceLines(connected, resolved)
+    lines.start(database_checks(database_url, connected), source_checks(connected, resolved))
+    unknown = credentials_failure(connected, until - time.monotonic()) if connected is not None else None
+    if unknown is None:
+        lines.start(services.oss_checks(), services.vod_checks())
+    made = lines.made(until - time.monotonic())
+    silent = f"no answer within {DEADLINE_SECONDS:g} s"
+    checks = {check.name: check for check in (file, line, workflow_check(resolved))} | made
+    if unknown is not None:
+        checks |= {name: not_checked(name, "there are no credentials") for name in services.names}
+        checks["credentials"] = unknown
+    else:
+        checks |= {check.name: check for check in services.joint_checks()}
+    if "database" not in checks:
+        checks["database"] = database_away(StoreUnreachable(f"the results database gives {silent}"))
+    return Checklist(checks=tuple(checks.get(name) or not_checked(name, silent) for name in ORDER))
 
 
 def _given(name: str, tried: str, give: Callable[[], T], fix: str) -> tuple[Check, T | None]:
@@ -69,32 +72,9 @@ def _given(name: str, tried: str, give: Callable[[], T], fix: str) -> tuple[Chec
 
 def _today(migration: Migration) -> Migration:
     """The migration as a run of today would work with it."""
-    midnight = dt.datetime.combine(dt.datetime.now(migration.zone).date(), dt.time(), migration.zone)
+    date, interval = today(migration)
     try:
-        return resolve(
-            migration, date=midnight.date(), given=False, interval=(midnight, midnight + dt.timedelta(days=1))
-        )
+        return resolve(migration, date=date, given=False, interval=interval)
     except BadOption:
         # Only a run can tell; its own dates may fit.
         return migration
-
-
-def _workflow(migration: Migration | None) -> list[Check]:
-    if migration is None:
-        return [not_checked("workflow", "there is no migration file that can be used")]
-    return [workflow_check(migration.register_.workflow_id)]
-
-
-def _source(connection: Connection | None, migration: Migration | None) -> list[Check]:
-    if migration is None:
-        return [not_checked("source", "there is no migration file that can be used")]
-    return [source_check(connection, migration.source)]
-
-
-def _answered(names: tuple[str, ...], question: TimedCall[list[Check]]) -> list[Check]:
-    try:
-        return question.answer()
-    except NoAnswer as error:
-        return [not_checked(name, str(error)) for name in names]
-    except VodMigrateError as error:
-        return [not_checked(name, str(error)) for name in names]

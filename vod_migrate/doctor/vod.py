@@ -8,18 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vod_migrate.cloud.connection import Connection
-from vod_migrate.cloud.vod import call_vod, vod_client
 from vod_migrate.doctor.checklist import Check, failed, not_checked, ok
-from vod_migrate.doctor.oss import skew_of
-from vod_migrate.doctor.timeout import CONNECT_SECONDS, READ_SECONDS
 from vod_migrate.doctor.vod_settings import NO_TRANSCODE
-from vod_migrate.errors import AccountStopped, BadSetting, Denied, RegisterError, RequestRefused, Throttled
+from vod_migrate.errors import (
+    AccountStopped,
+    Denied,
+    Misconfigured,
+    RegisterError,
+    RequestRefused,
+    Throttled,
+    TokenExpired,
+)
+
+if TYPE_CHECKING:
+    from vod_migrate.cloud.vod import VodClient
 
 _NO_SUCH_MEDIA = "0" * 32
-_NOT_FOUND = 404
 
 Ask = Callable[..., Mapping[str, Any]]
 """Calls an API of VOD by its name, with the SDK's fields. Raises RegisterError."""
@@ -27,7 +34,7 @@ Ask = Callable[..., Mapping[str, Any]]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class VodAnswer:
-    """What a first call came to. error: None where it was answered; skew: seconds our clock is ahead, where it is told."""
+    """What a first call came to. error: None where it was answered; skew: as `skew_of`, where the answer tells it."""
 
     error: RegisterError | None = None
     skew: float | None = None
@@ -38,41 +45,36 @@ class VodAnswer:
         return self.error is None or isinstance(self.error, Denied | RequestRefused | Throttled)
 
 
-class VodProbe:
-    """A line to VOD with short time limits."""
+def asking(vod: VodClient) -> Ask:
+    """Calls once more where the provider has issued another token."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._client = vod_client(connection)
-        self.skew: float | None = None
-
-    def ask(self, api: str, **fields: Any) -> Mapping[str, Any]:
-        """The body of an answer.
-
-        Raises:
-            RegisterError
-        """
-        body, headers = call_vod(self._client, api, fields, connect_seconds=CONNECT_SECONDS, read_seconds=READ_SECONDS)
-        self.skew = skew_of(headers)
-        return body
-
-    def first(self) -> VodAnswer:
-        """GetCategories, the least that can be asked."""
+    def ask(api: str, **fields: Any) -> Mapping[str, Any]:
         try:
-            self.ask("GetCategories", cate_id=-1, page_no=1, page_size=1)
-        except RegisterError as error:
-            return VodAnswer(error=error)
-        return VodAnswer(skew=self.skew)
+            return vod.call(api, **fields)
+        except TokenExpired:
+            return vod.call(api, **fields)
+
+    return ask
 
 
-def vod_checks(connection: Connection, answer: VodAnswer) -> list[Check]:
+def ask_first(vod: VodClient) -> VodAnswer:
+    """GetCategories, the least that can be asked."""
+    try:
+        asking(vod)("GetCategories", cate_id=-1, page_no=1, page_size=1)
+    except RegisterError as error:
+        return VodAnswer(error=error)
+    return VodAnswer(skew=vod.skew)
+
+
+def vod_check(connection: Connection, answer: VodAnswer) -> Check:
     """The check vod: whether anything of VOD's answers."""
     where = connection.vod_endpoint or f"the SDK's endpoint for {connection.region}"
     tried = f"GetCategories at {where}"
-    if answer.served or isinstance(answer.error, AccountStopped):
-        return [ok("vod", tried, f"{where} answers")]
-    assert answer.error is not None  # noqa: S101 - served otherwise
+    away = isinstance(answer.error, Misconfigured)
+    if answer.error is None or answer.served or (isinstance(answer.error, AccountStopped) and not away):
+        return ok("vod", tried, f"{where} answers")
     fix = "check the connection's region and vod_endpoint, the network and its proxy, then try again"
-    return [failed("vod", tried, answer.error, fix)]
+    return failed("vod", tried, answer.error, fix)
 
 
 def register_check(ask: Ask) -> Check:
@@ -88,38 +90,6 @@ def register_check(ask: Ask) -> Check:
     except RegisterError as error:
         return not_checked("register", str(error), tried=tried)
     return ok("register", tried, "answered")
-
-
-def template_check(ask: Ask, group: str | None) -> Check:  # noqa: PLR0911 - one line a case
-    """Whether a transcoding template group exists; VOD_NO_TRANSCODE always does."""
-    if group is None:
-        return ok("template_group", "nothing", "none is named: a workflow is")
-    if group == NO_TRANSCODE:
-        return ok("template_group", "nothing", f"{NO_TRANSCODE} needs none")
-    tried = f"GetTranscodeTemplateGroup of {group}"
-    try:
-        body = ask("GetTranscodeTemplateGroup", transcode_template_group_id=group)
-    except Denied as error:
-        return not_checked(
-            "template_group", str(error), "allow vod:GetTranscodeTemplateGroup, for this check alone", tried=tried
-        )
-    except RequestRefused as error:
-        if error.http_status != _NOT_FOUND and ".NotFound" not in error.code:
-            return not_checked("template_group", str(error), tried=tried)
-        unknown = BadSetting(
-            f"register.template_group_id is {group!r}, and VOD has no such template group in this region ({error.code})"
-        )
-        return failed(
-            "template_group", tried, unknown,
-            "copy the ID from the VOD console → Configuration Management → Media Processing → Transcoding Template Groups, "
-            f"or write {NO_TRANSCODE}",
-        )  # fmt: skip
-    except AccountStopped:
-        raise
-    except RegisterError as error:
-        return not_checked("template_group", str(error), tried=tried)
-    name = (body.get("TranscodeTemplateGroup") or {}).get("Name")
-    return ok("template_group", tried, f"{group} exists" + (f" ({name})" if name else ""))
 
 
 def media_check(ask: Ask) -> Check:

@@ -1,4 +1,4 @@
-"""What a migration file may say about descriptions: templates, rules, and what happens where a limit is passed."""
+"""What a migration file may say about descriptions: templates, rules, and what happens when a limit is exceeded."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _as_text(value: Any) -> Any:
 def _as_reference(value: Any) -> Any:
     if isinstance(value, dict):
         if value != {"derive": True}:
-            raise ValueError("must be a template, or `{derive: true}` for an ID that follows from bucket and key")
+            raise ValueError("must be a template, or `{derive: true}` for an ID derived from bucket and key")
         return DERIVED
     return value
 
@@ -54,17 +54,18 @@ def _constant(template: str) -> bool:
 
 
 class DescriptionFields(SettingsModel):
-    """The fields of RegisterMetadata; every one a Jinja2 template but for tags, a list of them."""
+    """The fields of RegisterMetadata, each a Jinja2 template; tags are a list of templates."""
 
     title: Annotated[str | None, Field(min_length=1, description="Title, at most 128 bytes.")] = None
     description: Annotated[
-        str | None, Field(description="Jinja2 template of the Description, at most 1,024 bytes; empty is none.")
+        str | None,
+        Field(description="Jinja2 template of the Description, at most 1,024 bytes; if empty, none is sent."),
     ] = None
     tags: Annotated[
         tuple[str, ...] | None,
         Field(
             max_length=MOST_TAGS,
-            description="List of Jinja2 templates of tags, at most 16 of 32 bytes. A comma parts tags; empty ones and repeated ones go.",
+            description="List of Jinja2 templates of tags, at most 16 of 32 bytes. A comma separates tags; empty and repeated ones are removed.",
         ),
     ] = None
     cover_url: Annotated[
@@ -104,7 +105,7 @@ class DescriptionFields(SettingsModel):
         return self
 
     def templates(self) -> dict[str, tuple[str, ...]]:
-        """The templates that are given here, by field; an empty one turns the field off."""
+        """The templates that are set here, by field; an empty one turns the field off."""
         given = {name: getattr(self, name) for name in _WORDINGS}
         return {
             name: value if isinstance(value, tuple) else (value,) for name, value in given.items() if value is not None
@@ -116,22 +117,22 @@ def _check_constant(field: str, text: str) -> None:
         for tag in text.split(","):
             if len(tag.strip().encode()) > TAG_BYTES:
                 raise ValueError(
-                    f"the tag {tag.strip()!r} has {len(tag.strip().encode())} bytes; VOD takes {TAG_BYTES}: shorten it"
+                    f"the tag {tag.strip()!r} has {len(tag.strip().encode())} bytes; VOD allows {TAG_BYTES}: shorten it"
                 )
     elif field == "category":
         problem = check_path(tuple(part.strip() for part in text.strip("/").split("/")))
         if problem:
-            raise ValueError(problem[1])
+            raise ValueError(problem.message)
     elif field == "cate_id" and not re.fullmatch(r"[1-9][0-9]{0,18}", text):
-        raise ValueError("is no CateId: it must be a whole number, as the console and GetCategories show it")
+        raise ValueError("is not a CateId: it must be a whole number, as the console and GetCategories show it")
     elif field == "reference_id":
         raise ValueError(
-            "is the same for every object, but a ReferenceId is unique: use a fact such as {{ stem }}, or {derive: true}"
+            "is the same for every object, but a ReferenceId is unique: use a variable such as {{ stem }}, or {derive: true}"
         )
 
 
 class Policies(SettingsModel):
-    """What happens where a value passes a limit: `cut` it (whole characters, emoji out), `drop` the field, `fail` the object."""
+    """What happens if a value exceeds a limit: `cut` it (to whole characters, without emoji), `drop` the field, `fail` the object."""
 
     title: Annotated[Literal["cut", "fail"], Field(description="A title is required, so it cannot be dropped.")] = "cut"
     description: Annotated[Literal["cut", "drop", "fail"], Field(description="Over 1,024 bytes, or with emoji.")] = (
@@ -141,27 +142,30 @@ class Policies(SettingsModel):
         Literal["cut", "drop", "fail"],
         Field(description="A tag over 32 bytes or with emoji (drop leaves out that tag); tags after the sixteenth."),
     ] = "drop"
-    cover_url: Annotated[
-        Literal["drop", "fail"], Field(description="No URL, or over 1,024 bytes; half a URL leads nowhere.")
-    ] = "drop"
+    cover_url: Annotated[Literal["drop", "fail"], Field(description="Not a URL, or over 1,024 bytes.")] = "drop"
     category: Annotated[
         Literal["drop", "fail"],
-        Field(description="More than 3 levels, a name over 64 bytes, no number, or a category that does not exist."),
+        Field(
+            description="More than 3 levels, a name over 64 bytes, a CateId that is not a number, or a category that does not exist."
+        ),
     ] = "fail"
     reference_id: Annotated[
-        Literal["drop", "fail"], Field(description="Not 6 to 64 of its alphabet; half an ID may be another's.")
+        Literal["drop", "fail"],
+        Field(description="Not 6 to 64 of the allowed characters; a cut ID might be that of another object."),
     ] = "fail"
 
 
 class Rule(DescriptionFields):
-    """Other wordings for some keys. What a rule does not say is as above it; `''` or `[]` turns a field off."""
+    """Other templates for some keys. A rule inherits what it does not set; `''` or `[]` turns a field off."""
 
-    prefix: Annotated[str | None, Field(min_length=1, description="The rule is for keys that begin with this.")] = None
+    prefix: Annotated[str | None, Field(min_length=1, description="The rule applies to keys that begin with this.")] = (
+        None
+    )
     match: Annotated[
         str | None,
         Field(
             min_length=1,
-            description="The rule is for keys that this regular expression matches from their beginning; its named groups are "
+            description="The rule applies to keys that this regular expression matches from their beginning; its named groups are "
             "`match.<group>`.",
         ),
     ] = None
@@ -176,16 +180,14 @@ class Rule(DescriptionFields):
     @model_validator(mode="after")
     def _says_something(self) -> Rule:
         if (self.prefix is None) == (self.match is None):
-            raise ValueError("needs exactly one of prefix and match, to say which keys it is for")
+            raise ValueError("needs exactly one of prefix and match, which say which keys it applies to")
         if not self.templates():
-            raise ValueError(
-                f"says which keys it is for, and nothing about them: give it one of {', '.join(_WORDINGS)}"
-            )
+            raise ValueError(f"sets nothing for its keys: give it one of {', '.join(_WORDINGS)}")
         return self
 
     @property
     def called(self) -> str:
-        """The rule in the words of the file."""
+        """The rule as the file writes it."""
         return f"prefix {self.prefix!r}" if self.prefix is not None else f"match {self.match!r}"
 
 
@@ -209,7 +211,7 @@ class Describe(DescriptionFields):
         ),
     ] = None
     rules: Annotated[
-        tuple[Rule, ...], Field(description="Other wordings for some keys; the first that fits counts.")
+        tuple[Rule, ...], Field(description="Other templates for some keys; the first rule that applies is used.")
     ] = ()
     categories: Annotated[
         Literal["require", "create"],
@@ -227,7 +229,7 @@ class Describe(DescriptionFields):
     @classmethod
     def _named_groups(cls, pattern: str | None) -> str | None:
         if pattern is not None and not KeyPattern(pattern).names:
-            raise ValueError("has no named group, so no template can use it: write (?P<show>…) around a part")
+            raise ValueError("has no named group that a template could use: write (?P<show>…) around a part")
         return pattern
 
     @model_validator(mode="after")
@@ -248,7 +250,7 @@ class Describe(DescriptionFields):
             for earlier, at in before.items():
                 if rule.prefix.startswith(earlier):
                     raise ValueError(
-                        f"rules.{place} (prefix {rule.prefix!r}) is never reached, since rules.{at} (prefix {earlier!r}) takes all "
+                        f"rules.{place} (prefix {rule.prefix!r}) never applies, since rules.{at} (prefix {earlier!r}) takes all "
                         "its keys: put the longer prefix first"
                     )
             before[rule.prefix] = place
@@ -257,7 +259,7 @@ class Describe(DescriptionFields):
     @model_validator(mode="after")
     def _cover_to_look_for(self) -> Describe:
         if self.cover_if_exists and not any(part.cover_url for part in (self, *self.rules)):
-            raise ValueError("cover_if_exists is true, but no cover_url says which object that is")
+            raise ValueError("cover_if_exists is true, but no cover_url is set")
         return self
 
 

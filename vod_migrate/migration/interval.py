@@ -1,4 +1,4 @@
-"""What a run's date and data interval make of a migration file: prefixes, the place of a manifest, the window of the selection."""
+"""Fills a run's date and data interval into a migration file: prefixes, the location of a manifest, the times of the selection."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Interval = tuple[dt.datetime, dt.datetime]
 
 
 def interval_variables(migration: Migration, date: dt.date | None, interval: Interval | None) -> dict[str, Any]:
-    """What a template may use about a run: the date, and the interval's edges in the migration's time zone."""
+    """The variables of a run's templates: the date, and the interval's start and end in the migration's time zone."""
     facts: dict[str, Any] = {}
     if date is not None:
         facts["date"] = date
@@ -27,13 +27,13 @@ def interval_variables(migration: Migration, date: dt.date | None, interval: Int
 def resolve(
     migration: Migration, *, date: dt.date | None, given: bool, interval: Interval | None, listing: bool = True
 ) -> Migration:
-    """The migration as one run works with it: places filled in, the window's edges as times with an offset.
+    """The migration as one run uses it: locations filled in, the times of the selection with an offset.
 
     given: whether a person gave the date, which then stands for the interval: that local day from midnight to midnight.
-    listing: whether the run looks at its source at all; one that does not needs no date.
+    listing: whether the run reads its source at all; if not, it needs no date.
 
     Raises:
-        BadOption: a place needs a date, or the window an interval, that the run does not have.
+        BadOption: a location needs a date, or the selection an interval, that the run does not have.
     """
     facts = interval_variables(migration, date, None if given else interval)
     source = migration.source
@@ -71,6 +71,6 @@ def _windowed(migration: Migration, edges: Mapping[str, dt.datetime | None], *, 
     if len(resolved) == 2 and resolved["modified_after"] >= resolved["modified_before"]:  # noqa: PLR2004 - both edges
         raise BadOption(
             f"select.modified_after is {resolved['modified_after']}, which is not before modified_before "
-            f"{resolved['modified_before']}: no object could be taken"
+            f"{resolved['modified_before']}: no object would be taken"
         )
     return select.model_copy(update=resolved)

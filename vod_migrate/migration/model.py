@@ -1,7 +1,4 @@
-"""Everything a migration file and a run's options may say, validated; unknown keys are refused by name.
-
-The models are the one source of the defaults, the JSON schema and the reference page.
-"""
+"""A migration file, validated. The models are the one source of the defaults, the JSON schema and the reference page."""
 
 from __future__ import annotations
 
@@ -76,7 +73,11 @@ class Migration(SettingsModel):
     ] = None
     priority: Annotated[
         int,
-        Field(ge=1, le=10, description="Where migrations share an account, the higher one gets its way; 1 to 10."),
+        Field(
+            ge=1,
+            le=10,
+            description="Of migrations that share an account, the one with the higher priority goes first; 1 to 10.",
+        ),
     ] = 5
     schedule: Annotated[str | None, Field(description="Cron expression in `timezone`; null: only when triggered.")] = (
         None
@@ -99,7 +100,7 @@ class Migration(SettingsModel):
         Field(
             gt=0,
             le=8760,
-            description="How long a run in Airflow waits for an answer before it ends without sending anything; null waits on.",
+            description="How long a run in Airflow waits for an answer before it ends without sending anything; null: without limit.",
         ),
     ] = None
 
@@ -109,7 +110,7 @@ class Migration(SettingsModel):
     def _hours_of_an_approval(self) -> Migration:
         if self.approval_hours is not None and not self.require_approval:
             raise ValueError(
-                "approval_hours is given, but nobody is asked: set require_approval to true, or leave it out"
+                "approval_hours is set, but require_approval is not: set it to true, or leave approval_hours out"
             )
         return self
 
@@ -118,7 +119,7 @@ class Migration(SettingsModel):
     def _known_zone(cls, zone: str) -> str:
         if zone not in available_timezones():
             near = difflib.get_close_matches(zone, available_timezones(), 1)
-            raise ValueError(f"{zone!r} is no IANA time zone" + (f": did you mean {near[0]!r}?" if near else ""))
+            raise ValueError(f"{zone!r} is not an IANA time zone" + (f": did you mean {near[0]!r}?" if near else ""))
         return zone
 
     @field_validator("window")
@@ -131,9 +132,9 @@ class Migration(SettingsModel):
     @field_validator("schedule")
     @classmethod
     def _five_fields(cls, schedule: str | None) -> str | None:
-        # The timetable parses it in full; this keeps the commonest slip out of the scheduler's log.
+        # The timetable parses it in full; this catches the most common mistake.
         if schedule is not None and not schedule.startswith("@") and len(schedule.split()) != _CRON_FIELDS:
-            raise ValueError(f"{schedule!r} is no cron expression: it has five fields, e.g. '0 1 * * *'")
+            raise ValueError(f"{schedule!r} is not a cron expression: it has five fields, e.g. '0 1 * * *'")
         return schedule
 
     @property

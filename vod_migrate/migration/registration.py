@@ -1,4 +1,4 @@
-"""What a migration file may say about registering: processing, pace, and the parameters that a call gives all its files."""
+"""What a migration file may say about registering: processing, rate, and the parameters that all files of a call share."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CALLBACK_URL_BYTES = 256
 
 
 class MessageCallback(SettingsModel):
-    """Where VOD tells about processing that is started later for these files; registering itself is not told."""
+    """Where VOD reports processing that is started later for these files; it does not report the registration itself."""
 
     model_config = ConfigDict(populate_by_name=True)
 
@@ -45,9 +45,9 @@ class MessageCallback(SettingsModel):
         if url is None:
             return None
         if not re.fullmatch(r"https?://[^\s/?#]+\S*", url) or not _host(url):
-            raise ValueError("is no address: write it like https://media.example.com/vod")
+            raise ValueError("is not a URL: write it like https://media.example.com/vod")
         if len(url.encode()) > CALLBACK_URL_BYTES:
-            raise ValueError(f"has {len(url.encode())} bytes; VOD takes {CALLBACK_URL_BYTES}")
+            raise ValueError(f"has {len(url.encode())} bytes; VOD allows {CALLBACK_URL_BYTES}")
         return url
 
     @model_validator(mode="after")
@@ -73,7 +73,7 @@ def _from_json(value: Any) -> Any:
     try:
         read = json.loads(value)
     except ValueError as error:
-        raise ValueError(f"is no JSON: {error}") from None
+        raise ValueError(f"is not JSON: {error}") from None
     if not isinstance(read, dict):
         raise ValueError('must be a JSON object, e.g. {"Extend": {"batch": "2024"}}')  # noqa: TRY004 - pydantic collects it
     return read
@@ -89,7 +89,7 @@ class UserData(SettingsModel):
         dict[str, Any] | None,
         Field(
             alias="Extend",
-            description="Whatever VOD should hand back in its callbacks, at most 512 bytes as JSON.",
+            description="What VOD should return in its callbacks, at most 512 bytes as JSON.",
         ),
     ] = None
 
@@ -101,9 +101,9 @@ class UserData(SettingsModel):
         try:
             size = len(_compact(extend).encode())
         except (TypeError, ValueError) as error:
-            raise ValueError(f"holds a value that JSON has not: {error}; put it in quotes") from None
+            raise ValueError(f"holds a value that JSON does not have: {error}; put it in quotes") from None
         if size > EXTEND_BYTES:
-            raise ValueError(f"has {size} bytes as JSON; VOD takes {EXTEND_BYTES}")
+            raise ValueError(f"has {size} bytes as JSON; VOD allows {EXTEND_BYTES}")
         return extend
 
     @model_validator(mode="after")
@@ -153,13 +153,13 @@ class Register(SettingsModel):
         Field(
             gt=0,
             le=1000,
-            description="A cap for this migration below the account's own pace, which the connection sets.",
+            description="A rate for this migration below the account's own, which the connection sets.",
         ),
     ] = None
     url_encoding: Annotated[
         Literal["percent", "raw"],
         Field(
-            description="How the key stands in FileURL. The vendor does not say; `percent` is what its sibling APIs ask for."
+            description="How the key is written in FileURL. The vendor does not document it; its sibling APIs ask for `percent`."
         ),
     ] = "percent"
     max_request_bytes: Annotated[
@@ -167,18 +167,17 @@ class Register(SettingsModel):
         Field(
             ge=2048,
             le=65536,
-            description="Upper bound of one call's encoded query; a call takes fewer than 10 files where ten would exceed it.",
+            description="Largest encoded query of one call; a call has fewer than 10 files if ten would exceed it.",
         ),
     ] = 32768
     workers: Annotated[
-        int, Field(ge=1, le=8, description="Register tasks a run; one saturates an account, more are for availability.")
+        int,
+        Field(ge=1, le=8, description="Register tasks of a run; one saturates an account, more are for availability."),
     ] = 1
-    threads: Annotated[int, Field(ge=1, le=128, description="Threads a worker.")] = 32
+    threads: Annotated[int, Field(ge=1, le=128, description="Threads of each worker.")] = 32
     retry_failed: Annotated[
         int,
-        Field(
-            ge=0, le=365, description="For how many nights mode `new` tries a failed object again; 0 leaves it alone."
-        ),
+        Field(ge=0, le=365, description="In how many later runs mode `new` tries a failed object again; 0: never."),
     ] = 0
 
     @model_validator(mode="after")
@@ -190,6 +189,6 @@ class Register(SettingsModel):
         if self.template_group_id is not None and self.workflow_id is not None:
             raise ValueError(
                 f"both template_group_id ({self.template_group_id}) and workflow_id ({self.workflow_id}) are given; "
-                "VOD would silently prefer the workflow, so keep exactly one"
+                "VOD would silently use the workflow, so keep exactly one"
             )
         return self

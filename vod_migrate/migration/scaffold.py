@@ -14,7 +14,7 @@ from vod_migrate.migration.loader import parse_migration
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Scaffold:
-    """What a new migration file is made from. Of template_group_id and workflow_id exactly one is used."""
+    """The answers that a new migration file is made from. workflow_id, if given, replaces template_group_id."""
 
     name: str
     bucket: str
@@ -26,11 +26,7 @@ class Scaffold:
 
 
 def render_scaffold(answers: Scaffold) -> str:
-    """The file, in YAML.
-
-    Raises:
-        BadOption: it would not load; names each field and the fix.
-    """
+    """The file in YAML; BadOption if it would not load."""
     schedule = (
         'null  # only when triggered; at one at night: "0 1 * * *"'
         if answers.schedule is None
@@ -45,7 +41,7 @@ def render_scaffold(answers: Scaffold) -> str:
         )
     text = f"""\
 # A migration for vod-migrate. Every setting: docs/reference/settings.md, or `vod-migrate schema`.
-# See what a key comes to:  vod-migrate describe FILE KEY
+# See what is sent for a key:  vod-migrate describe FILE KEY
 name: {_quoted(answers.name)}
 
 source:
@@ -54,7 +50,7 @@ source:
   # [""] is the whole bucket; {{{{ date }}}} in a prefix is the local date of the run.
   prefixes: [{_quoted(answers.prefix)}]
 
-# select:                         # the default takes every format of VOD that is not empty and not archived
+# select:                         # by default: every format that VOD accepts, not empty, not archived
 #   extensions: [mp4, mov, m3u8]
 #   min_size: 1024
 
@@ -63,15 +59,15 @@ describe:
   title: "{{{{ stem }}}}"
   # tags: ["{{{{ folder }}}}"]
   # category: "Shows/{{{{ folder }}}}"
-  # categories: create            # make categories that do not exist; the default refuses such objects
-  # reference_id: {{derive: true}}  # an ID of your own that follows from bucket and key
+  # categories: create            # create missing categories; by default such objects fail
+  # reference_id: {{derive: true}}  # an ID derived from bucket and key
   # rules:
   #   - prefix: "trailers/"
   #     title: "Trailer: {{{{ stem }}}}"
 
 register:
 {processing}
-  # calls_per_second: 20          # a cap below the account's own pace
+  # calls_per_second: 20          # a rate below the account's own
 
 schedule: {schedule}
 timezone: {_quoted(answers.timezone)}
@@ -79,22 +75,18 @@ timezone: {_quoted(answers.timezone)}
     try:
         parse_migration(yaml.safe_load(text), origin="the new file")
     except BadMigrationFile as error:
-        raise BadOption(f"no file was written, since it could not be used: {'; '.join(error.problems)}") from None
+        raise BadOption(f"no file was written, because it would be invalid: {'; '.join(error.problems)}") from None
     return text
 
 
 def write_file(answers: Scaffold, path: Path) -> None:
-    """Writes a new file.
-
-    Raises:
-        BadOption: there is one already, it would not load, or the folder cannot be written to.
-    """
+    """Writes a new file; BadOption if there is one, it would not load, or the folder cannot be written to."""
     text = render_scaffold(answers)
     try:
         with path.open("x", encoding="utf-8") as file:
             file.write(text)
     except FileExistsError:
-        raise BadOption(f"{path} exists and is not overwritten: give another --output, or remove it") from None
+        raise BadOption(f"{path} exists and is not overwritten: choose another --output, or remove it") from None
     except OSError as error:
         raise BadOption(f"{path} cannot be written: {error.strerror or error}") from None
 

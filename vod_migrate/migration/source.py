@@ -17,14 +17,14 @@ MEDIA_EXTENSIONS: tuple[str, ...] = tuple(
     "mp4 ts 3gp mpg mpeg mpe dat vob asf avi wmv flv f4v rm rmvb mov mkv m3u8 dv gif m2t m4v mj2 mjpeg mts ogg qt swf "  # noqa: SIM905 - reads as the page's own list
     "webm mp3 wma wav aac ra m4a flac ape ac3 amr caf acm".split()
 )
-"""Video and audio formats that VOD takes (VOD upload overview and media-uploader pages, read 2026-11)."""
+"""Video and audio formats that VOD accepts (VOD upload overview and media-uploader pages, read 2026-11)."""
 
 ARCHIVED_CLASSES = ("Archive", "ColdArchive", "DeepColdArchive")
 STORAGE_CLASSES = ("Standard", "IA", *ARCHIVED_CLASSES)
-"""What OSS calls its storage classes in a listing (storage classes overview page)."""
+"""The names of the storage classes in a listing (storage classes overview page)."""
 
 OBJECT_COLUMNS = ("size", "etag", "last_modified", "storage_class")
-"""Columns of a manifest that say what a listing would say about an object."""
+"""Columns of a manifest that stand for what a listing shows of an object."""
 
 _BUCKET = r"^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$"
 _DATED = re.compile(r"\{\{\s*(date|interval_start|interval_end)\b")
@@ -45,7 +45,7 @@ def _check_location(location: str) -> str:
 
 
 class ManifestColumns(SettingsModel):
-    """Which column of a manifest holds what. The description fields are taken from their column where it is not empty."""
+    """Which column of a manifest holds what. A description field is taken from its column unless the cell is empty."""
 
     title: Annotated[str | None, Field(min_length=1, description="Column of the Title.")] = None
     description: Annotated[str | None, Field(min_length=1, description="Column of the Description.")] = None
@@ -101,10 +101,16 @@ class Manifest(SettingsModel):
         ),
     ] = "plain"
     columns: ManifestColumns = ManifestColumns()
+    null_values: Annotated[
+        tuple[str, ...],
+        Field(
+            description="Texts that stand for an empty cell, in every column; [] takes all of them as they are written."
+        ),
+    ] = ("\\N", "NULL", "null", "NaN", "nan", "None", "#N/A")
     check: Annotated[
         Literal["none", "head"],
         Field(
-            description="`head` asks OSS for each object: it must exist, and its size, class and time are OSS's own."
+            description="`head` asks OSS about each object: it must exist, and its size, class and time are taken from OSS."
         ),
     ] = "none"
 
@@ -178,8 +184,14 @@ class Source(SettingsModel):
             "bucket. With an inventory they narrow it.",
         ),
     ] = ("",)
-    manifest: Annotated[Manifest | None, Field(description="A table of objects instead of prefixes.")] = None
+    manifest: Annotated[Manifest | None, Field(description="A table of objects, instead of prefixes.")] = None
     inventory: Annotated[Inventory | None, Field(description="An OSS inventory instead of listing.")] = None
+    domains: Annotated[
+        tuple[str, ...],
+        Field(
+            description="Custom domains of the bucket, e.g. media.example.com: a manifest may name objects by URLs at them."
+        ),
+    ] = ()
 
     @field_validator("prefixes")
     @classmethod
@@ -237,7 +249,7 @@ def _moment_or_edge(value: Any) -> Any:
         return _MOMENT.validate_python(reject_number(value))
     except ValidationError:
         raise ValueError(
-            "is no time: write YYYY-MM-DD, YYYY-MM-DDTHH:MM with or without an offset, interval_start or interval_end"
+            "is not a time: write YYYY-MM-DD, YYYY-MM-DDTHH:MM with or without an offset, interval_start or interval_end"
         ) from None
 
 
@@ -254,7 +266,7 @@ class Select(SettingsModel):
         tuple[str, ...],
         Field(
             description="Only keys that match one of these: globs over the whole key (`*` also matches `/`), or `re:` and a "
-            "regular expression that is searched for. None: all."
+            "regular expression that is searched for. Empty: all."
         ),
     ] = ()
     exclude: Annotated[tuple[str, ...], Field(description="No key that matches one of these; the same patterns.")] = ()
@@ -262,7 +274,7 @@ class Select(SettingsModel):
         tuple[str, ...],
         Field(
             min_length=1,
-            description="File extensions without the dot, case-insensitive; the default is all that VOD takes.",
+            description="File extensions without the dot, case-insensitive; by default all that VOD accepts.",
         ),
     ] = MEDIA_EXTENSIONS
     hls: Annotated[
@@ -311,8 +323,8 @@ class Select(SettingsModel):
         for extension in cleaned:
             if extension not in MEDIA_EXTENSIONS:
                 near = difflib.get_close_matches(extension, MEDIA_EXTENSIONS, 1)
-                hint = f"did you mean {near[0]!r}?" if near else "VOD would refuse such files; remove it."
-                raise ValueError(f"VOD takes no {extension!r} files: {hint}")
+                hint = f"did you mean {near[0]!r}?" if near else "remove it"
+                raise ValueError(f"VOD does not accept {extension!r} files: {hint}")
         return cleaned
 
     @field_validator("storage_classes")
@@ -326,7 +338,7 @@ class Select(SettingsModel):
     @model_validator(mode="after")
     def _in_order(self) -> Select:
         if self.max_size is not None and self.max_size < self.min_size:
-            raise ValueError(f"max_size {self.max_size} is below min_size {self.min_size}, so no object could be taken")
+            raise ValueError(f"max_size {self.max_size} is below min_size {self.min_size}, so no object would be taken")
         after, before = self.modified_after, self.modified_before
         empty = (after is not None and after == before) or (after, before) == ("interval_end", "interval_start")
         if isinstance(after, dt.datetime) and isinstance(before, dt.datetime):
@@ -334,13 +346,13 @@ class Select(SettingsModel):
             empty = (after.tzinfo is None) == (before.tzinfo is None) and after >= before
         if empty:
             raise ValueError(
-                f"modified_after {after} is not before modified_before {before}, so no object could be taken"
+                f"modified_after {after} is not before modified_before {before}, so no object would be taken"
             )
         return self
 
     @property
     def windowed(self) -> bool:
-        """Whether the time of the last change counts."""
+        """Whether objects are selected by the time of their last change."""
         return self.modified_after is not None or self.modified_before is not None
 
     @property

@@ -1,4 +1,4 @@
-"""The documented limits of RegisterMetadata, in UTF-8 bytes, and what a policy makes of a value that passes one.
+"""The documented limits of RegisterMetadata, in UTF-8 bytes, and what a policy does to a value that exceeds one.
 
 Limits: RegisterMedia page, 2025-12 (Title, Description, Tags, CoverURL, ReferenceId); no emoji in Title, Description and Tags:
 the Chinese edition of the same page; categories: AddCategory page (3 levels, names of 64 bytes).
@@ -12,6 +12,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+import regex
+
+from vod_migrate.media import Rejected
+
 TITLE_BYTES = 128
 DESCRIPTION_BYTES = 1_024
 MOST_TAGS = 16
@@ -23,37 +27,29 @@ LARGEST_CATE_ID = 2**63 - 1
 """A Long."""
 
 _REFERENCE = re.compile(r"[A-Za-z0-9_-]{6,64}")
-# What VOD counts as emoji is not documented; these are the blocks that Unicode draws as pictures, with their joiners.
-_EMOJI = re.compile(
-    "[\U0001f000-\U0001faff\U000e0020-\U000e007f\u2300-\u23ff\u2600-\u27bf\u2b00-\u2bff"
-    "\ufe00-\ufe0f\u200d\u20e3\u3030\u303d\u3297\u3299]+"
-)
+# What VOD counts as emoji is not documented. These are the emoji of UTS #51: what is drawn as a picture by itself, and the sequences that
+# ask for a picture. Digits, # * © ® ™ and ★ are text as long as nothing asks for more.
+_PICTURE = r"(?:\p{RI}\p{RI}|\p{Emoji}(?:\p{EMod}|\uFE0F\u20E3?|\u20E3|[\U000E0020-\U000E007E]+\U000E007F)|\p{Emoji_Presentation})"
+_EMOJI = regex.compile(rf"(?:{_PICTURE}(?:\u200D(?:{_PICTURE}|\p{{Emoji}}))*|[\uFE0F\u20E3])+")
+_LETTER = regex.compile(r"\X")
 _NOT_IN_URL = re.compile(r"[\x00-\x20\x7f\ud800-\udfff]")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Note:
-    """Something that a policy or a rule did to one field."""
+    """What a policy did to one field."""
 
     field: str
     text: str
 
 
-class Unfit(Exception):
-    """A value that VOD would not take, under the policy `fail`: the object is refused with this code."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-
-
 def without_emoji(text: str) -> str:
-    """The text without the characters that VOD does not take in a Title, Description or Tags."""
-    return _EMOJI.sub("", text)
+    """The text without the characters that VOD does not accept in a Title, Description or Tags."""
+    return str(_EMOJI.sub("", text))
 
 
 def plain(text: str, *, keep: str = "") -> str:
-    """The text with a space for each control character, line separator and half surrogate pair; `keep` stays."""
+    """The text with a space for each control character, line separator and lone surrogate; `keep` stays."""
     if text.isascii() and text.isprintable():
         return text
     return "".join(
@@ -63,42 +59,41 @@ def plain(text: str, *, keep: str = "") -> str:
 
 
 def cut_to_bytes(text: str, limit: int) -> str:
-    """The longest beginning of a text within a number of UTF-8 bytes, never ending inside a character."""
-    encoded = text.encode()
-    if len(encoded) <= limit:
+    """The longest beginning of a text within a number of UTF-8 bytes that ends with a whole letter (UAX #29)."""
+    if len(text.encode()) <= limit:
         return text
-    cut = encoded[:limit].decode(errors="ignore")
-    # A mark belongs to the letter before it: where the cut parts them, the letter goes too.
-    if unicodedata.combining(text[len(cut)]):
-        while cut and unicodedata.combining(cut[-1]):
-            cut = cut[:-1]
-        cut = cut[:-1]
-    return cut
+    end = size = 0
+    for letter in _LETTER.finditer(text):
+        size += len(letter.group().encode())
+        if size > limit:
+            break
+        end = letter.end()
+    return text[:end]
 
 
 def fit_text(field: str, text: str, limit: int, policy: str, notes: list[Note], *, keep: str = "") -> str | None:
-    """A title or a description within its limit; None where it is dropped or nothing is left.
+    """A title, description or tag within its limit; None if it is dropped or nothing is left.
 
     Raises:
-        Unfit: `<field>_emoji`, `<field>_too_long`.
+        Rejected: `<field>_emoji`, `<field>_too_long`.
     """
-    text = plain(text, keep=keep).strip()
+    text = unicodedata.normalize("NFC", plain(text, keep=keep)).strip()
     bare = text if text.isascii() else without_emoji(text)
     if bare != text:
         if policy == "fail":
-            raise Unfit(f"{field}_emoji", f"the {field} holds emoji, which VOD does not take: {_shown(text)}")
+            raise Rejected(f"{field}_emoji", f"the {field} holds emoji, which VOD does not accept: {_shown(text)}")
         if policy == "drop":
-            notes.append(Note(field=field, text="dropped: it holds emoji, which VOD does not take"))
+            notes.append(Note(field=field, text="dropped: it holds emoji, which VOD does not accept"))
             return None
-        notes.append(Note(field=field, text=f"emoji taken out: {_characters(text, bare)}"))
+        notes.append(Note(field=field, text=f"emoji removed: {_characters(text, bare)}"))
         text = bare.strip()
     size = len(text.encode())
     if size > limit:
-        told = f"{size:,} bytes; VOD takes {limit:,}"
+        length = f"{size:,} bytes; VOD allows {limit:,}"
         if policy == "fail":
-            raise Unfit(f"{field}_too_long", f"the {field} has {told}: {_shown(text)}")
+            raise Rejected(f"{field}_too_long", f"the {field} has {length}: {_shown(text)}")
         if policy == "drop":
-            notes.append(Note(field=field, text=f"dropped: it has {told}"))
+            notes.append(Note(field=field, text=f"dropped: it has {length}"))
             return None
         text = cut_to_bytes(text, limit).strip()
         notes.append(Note(field=field, text=f"cut from {size:,} to {len(text.encode()):,} bytes"))
@@ -109,70 +104,70 @@ def fit_tags(texts: Iterable[str], policy: str, notes: list[Note]) -> tuple[str,
     """The tags within their limits, without empty and repeated ones, in order.
 
     Raises:
-        Unfit: tag_emoji, tag_too_long, too_many_tags.
+        Rejected: tag_emoji, tag_too_long, too_many_tags.
     """
     tags: list[str] = []
     for text in texts:
         for part in text.split(","):
-            said: list[Note] = []
-            tag = fit_text("tag", part, TAG_BYTES, policy, said)
-            notes.extend(Note(field="tags", text=f"{_shown(part.strip())}: {note.text}") for note in said)
+            own: list[Note] = []
+            tag = fit_text("tag", part, TAG_BYTES, policy, own)
+            notes.extend(Note(field="tags", text=f"{_shown(part.strip())}: {note.text}") for note in own)
             if tag is not None and tag not in tags:
                 tags.append(tag)
     if len(tags) > MOST_TAGS:
         if policy == "fail":
-            raise Unfit("too_many_tags", f"there are {len(tags)} tags; VOD takes {MOST_TAGS}")
+            raise Rejected("too_many_tags", f"there are {len(tags)} tags; VOD allows {MOST_TAGS}")
         notes.append(Note(field="tags", text=f"cut from {len(tags)} to the first {MOST_TAGS} tags"))
     return tuple(tags[:MOST_TAGS])
 
 
-def check_url(url: str) -> tuple[str, str] | None:
-    """Why a text is no CoverURL, as (code, message); None where it is one."""
+def check_url(url: str) -> Rejected | None:
+    """Why a text is not a valid CoverURL; None if it is."""
     try:
         parts = urlsplit(url)
         host = parts.hostname
     except ValueError:
         parts, host = None, None
     if parts is None or parts.scheme not in ("http", "https") or not host or _NOT_IN_URL.search(url):
-        return "bad_cover_url", f"the cover's URL is none: {_shown(url)}"
+        return Rejected("bad_cover_url", f"not a valid cover URL: {_shown(url)}")
     size = len(url.encode())
     if size > URL_BYTES:
-        return "cover_url_too_long", f"the cover's URL has {size:,} bytes; VOD takes {URL_BYTES:,}"
+        return Rejected("cover_url_too_long", f"the cover's URL has {size:,} bytes; VOD allows {URL_BYTES:,}")
     return None
 
 
-def check_path(path: tuple[str, ...]) -> tuple[str, str] | None:
-    """Why a category path cannot exist, as (code, message); None where it can."""
+def check_path(path: tuple[str, ...]) -> Rejected | None:
+    """Why a category path cannot exist; None if it can."""
     shown = "/".join(path)
     if not all(path):
-        return "bad_category", f"the category path {_shown(shown)} has a level without a name"
+        return Rejected("bad_category", f"the category path {_shown(shown)} has a level without a name")
     if len(path) > CATEGORY_LEVELS:
-        return (
+        return Rejected(
             "category_too_deep",
-            f"the category path {_shown(shown)} has {len(path)} levels; VOD has {CATEGORY_LEVELS}",
+            f"the category path {_shown(shown)} has {len(path)} levels; VOD allows {CATEGORY_LEVELS}",
         )
     for name in path:
         size = len(name.encode())
         if size > CATEGORY_BYTES:
-            return (
+            return Rejected(
                 "category_name_too_long",
-                f"the category name {_shown(name)} has {size} bytes; VOD takes {CATEGORY_BYTES}",
+                f"the category name {_shown(name)} has {size} bytes; VOD allows {CATEGORY_BYTES}",
             )
     return None
 
 
-def check_cate_id(text: str) -> tuple[str, str] | None:
-    """Why a text is no CateId, as (code, message); None where it is one."""
+def check_cate_id(text: str) -> Rejected | None:
+    """Why a text is no CateId; None where it is one."""
     if text.isascii() and text.isdigit() and len(text) <= 19 and 0 < int(text) <= LARGEST_CATE_ID:  # noqa: PLR2004 - digits of a Long
         return None
-    return "bad_cate_id", f"the CateId {_shown(text)} is no whole number of VOD's"
+    return Rejected("bad_cate_id", f"{_shown(text)} is not a CateId, which is a whole number")
 
 
-def check_reference(text: str) -> tuple[str, str] | None:
-    """Why a text is no ReferenceId, as (code, message); None where it is one."""
+def check_reference(text: str) -> Rejected | None:
+    """Why a text is no ReferenceId; None where it is one."""
     if _REFERENCE.fullmatch(text):
         return None
-    return (
+    return Rejected(
         "bad_reference_id",
         f"the ReferenceId {_shown(text)} is not 6 to 64 of A-Z a-z 0-9 _ - ({len(text)} characters)",
     )

@@ -1,8 +1,8 @@
 """The part of each day in which a migration may send: `01:00-07:00` on the wall clock of its time zone.
 
-A window is open exactly while the wall clock shows a time in it. So a night on which the clock is set back has an hour more of
-it, one on which it is set forward an hour less, and a window that lies wholly in the hour that is left out stays closed that
-night. Pure: moments of any time zone come in, moments in UTC come out, so that they subtract as time passes.
+A window is open while the wall clock shows a time in it. In a night when the clocks go back it lasts an hour longer, when they
+go forward an hour less, and a window that lies within the skipped hour stays closed that night. Moments may be in any time
+zone; those returned are in UTC, so that their differences are the time that passes.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ _HOUR = dt.timedelta(hours=1)
 _SECOND = dt.timedelta(seconds=1)
 _HOURS_A_DAY, _MINUTES_AN_HOUR = 24, 60
 _MOST_DAYS = 4
-"""Within so many days every window opens and closes: a zone has left out a whole day (Samoa, 2011-12-30), and never two."""
+"""Within this many days every window opens and closes: a zone has skipped one whole day (Samoa, 2011-12-30), never two."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Window:
-    """From `opens` to `closes`, not included, on the wall clock of `zone`; over midnight where closes is the earlier one."""
+    """From `opens` until before `closes` on the wall clock of `zone`; it spans midnight if `closes` is earlier."""
 
     opens: dt.time
     closes: dt.time
@@ -41,15 +41,15 @@ class Window:
         return shown >= self.opens or shown < self.closes
 
     def closes_at(self, now: dt.datetime) -> dt.datetime:
-        """The first moment from now on at which it is closed: `now` itself where it is closed already."""
+        """When it is next closed: `now` if it is closed already."""
         return self._first(now, is_open=False)
 
     def opens_at(self, now: dt.datetime) -> dt.datetime:
-        """The first moment from now on at which it is open: `now` itself where it is open already."""
+        """When it is next open: `now` if it is open already."""
         return self._first(now, is_open=True)
 
     def seconds_open(self, start: dt.datetime, end: dt.datetime) -> float:
-        """For how many seconds it is open between two moments."""
+        """How many seconds it is open between two moments."""
         seconds, moment, until = 0.0, self.opens_at(start), end.astimezone(dt.UTC)
         while moment < until:
             closes = self.closes_at(moment)
@@ -58,7 +58,7 @@ class Window:
         return seconds
 
     def end_of_work(self, now: dt.datetime, seconds: float) -> dt.datetime:
-        """When work that begins now and takes so many seconds of open window is done."""
+        """When work that begins now and needs this many seconds of open window is done."""
         moment = self.opens_at(now)
         while True:
             closes = self.closes_at(moment)
@@ -101,18 +101,18 @@ def parse_window(text: str, zone: ZoneInfo) -> Window:
     """A window as a migration file writes it; the hyphen may be an en dash, and the day ends at 24:00.
 
     Raises:
-        ValueError: it is none; says why and how it is written.
+        ValueError: it is not a window; says how to write one.
     """
     written = _WRITTEN.fullmatch(text.strip())
     if written is None:
-        raise ValueError("is no window: write it as HH:MM-HH:MM, e.g. 01:00-07:00")
+        raise ValueError("is not a window: write it as HH:MM-HH:MM, e.g. 01:00-07:00")
     hours, minutes = (int(written[1]), int(written[3])), (int(written[2]), int(written[4]))
     for hour, minute in zip(hours, minutes, strict=True):
         if not ((hour < _HOURS_A_DAY and minute < _MINUTES_AN_HOUR) or (hour, minute) == (_HOURS_A_DAY, 0)):
             raise ValueError(
-                f"names a time that no clock shows ({hour:02}:{minute:02}): a day goes from 00:00 to 24:00"
+                f"has the time {hour:02}:{minute:02}, which does not exist: a day goes from 00:00 to 24:00"
             )
     opens, closes = (dt.time(hour % _HOURS_A_DAY, minute) for hour, minute in zip(hours, minutes, strict=True))
     if opens == closes:
-        raise ValueError("opens and closes at the same time: leave it out where sending is allowed all day")
+        raise ValueError("opens and closes at the same time: leave it out to allow sending all day")
     return Window(opens=opens, closes=closes, zone=zone)

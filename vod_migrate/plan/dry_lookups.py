@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from vod_migrate.describe.describer import Lookups, Rejected
+from vod_migrate.describe.describer import Lookups
+from vod_migrate.media import Rejected
 from vod_migrate.plan.model import LookupCounts
 from vod_migrate.results.scan import SAMPLES
 

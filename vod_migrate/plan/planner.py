@@ -11,9 +11,9 @@ import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
 
-from vod_migrate.describe.describer import Describer, Rejected
+from vod_migrate.describe.describer import Describer
 from vod_migrate.errors import Interrupted
-from vod_migrate.media import FILES_PER_CALL, Batch, Entry
+from vod_migrate.media import FILES_PER_CALL, Batch, Entry, Rejected
 from vod_migrate.migration.options import Mode
 from vod_migrate.plan.digest import digest_of
 from vod_migrate.plan.dry_lookups import DryLookups

@@ -6,9 +6,8 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from vod_migrate.describe.describer import Rejected
 from vod_migrate.describe.metadata import metadata
-from vod_migrate.media import Entry, MediaObject
+from vod_migrate.media import Entry, MediaObject, Rejected
 from vod_migrate.plan.model import SampleDescription, StorageClass
 from vod_migrate.register.canary_keys import TRAITS, key_traits
 from vod_migrate.report.model import FailureGroup, Sample

@@ -8,9 +8,8 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from vod_migrate.describe.describer import Rejected
 from vod_migrate.errors import Interrupted, VodMigrateError
-from vod_migrate.media import Batch, Entry
+from vod_migrate.media import Batch, Entry, Rejected
 from vod_migrate.register.aside import Aside
 from vod_migrate.register.batcher import Batcher
 from vod_migrate.register.canary import Canary

@@ -13,9 +13,8 @@ from enum import StrEnum
 from typing import Any
 from urllib.parse import unquote
 
+from vod_migrate.cloud.clients import open_bucket, open_vod
 from vod_migrate.cloud.connection import Connection
-from vod_migrate.cloud.oss import open_bucket
-from vod_migrate.cloud.vod import call_vod, vod_client
 from vod_migrate.discover.listing import list_pages
 from vod_migrate.errors import BadSetting, Denied, RegisterError, RequestRefused, Retryable, SourceError
 from vod_migrate.media import MediaObject
@@ -64,11 +63,8 @@ class MediaChecker:
         until = time.monotonic() + self._timings.media_patience
         while True:
             try:
-                self._client = self._client or vod_client(self._connection)
-                fields = {"video_id": media_id, "output_type": "oss"}
-                body, _ = call_vod(
-                    self._client, "GetMezzanineInfo", fields, connect_seconds=_ASK_SECONDS, read_seconds=_ASK_SECONDS
-                )
+                self._client = self._client or open_vod(self._connection, timeouts=(_ASK_SECONDS, _ASK_SECONDS))
+                body = self._client.call("GetMezzanineInfo", video_id=media_id, output_type="oss")
                 return self._judged(found, body.get("Mezzanine") or {})
             except Denied as error:
                 return MediaCheck(seen=Match.NOT_CHECKED, told=str(error))

@@ -6,10 +6,9 @@ import datetime as dt
 import time
 from collections.abc import Callable, Sequence
 
-from vod_migrate.describe.describer import Rejected
 from vod_migrate.describe.metadata import metadata
 from vod_migrate.errors import AccountStopped, RegisterError, RequestRefused, Throttled, TokenExpired, Transient
-from vod_migrate.media import Batch, Entry, Outcome, Reply, Verdict
+from vod_migrate.media import Batch, Entry, Outcome, Rejected, Reply, Verdict
 from vod_migrate.register.context import WorkerContext
 from vod_migrate.register.registrar import Registrar
 from vod_migrate.register.reply import TRIED_ALONE

@@ -20,7 +20,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from vod_migrate.cloud.vod import _short
+from vod_migrate.cloud.redaction import one_line
 from vod_migrate.errors import BrokenReply
 from vod_migrate.media import Batch, Entry, Outcome, Reply, Verdict
 from vod_migrate.register.url_match import UrlMatcher
@@ -66,7 +66,7 @@ def read_reply(fields: Mapping[str, Any], batch: Batch) -> Reply:
     clashes = _clashes(told, matching)
     request_id = fields.get("RequestId")
     return Reply(
-        request_id=_short(request_id) if isinstance(request_id, str) else None,
+        request_id=one_line(request_id) if isinstance(request_id, str) else None,
         outcomes=tuple(_settled(entry, about[entry.key], ambiguous.get(entry.key), clashes) for entry in batch.entries),
     )
 
@@ -99,7 +99,7 @@ def _settled(
 
 
 def _unknown(entry: Entry, code: str, message: str) -> Outcome:
-    return Outcome(key=entry.key, verdict=Verdict.UNKNOWN, code=code, message=_short(message))
+    return Outcome(key=entry.key, verdict=Verdict.UNKNOWN, code=code, message=one_line(message))
 
 
 def _clashes(told: Sequence[_Statement], matching: UrlMatcher) -> dict[str, set[str]]:

@@ -12,9 +12,11 @@ from vod_migrate.errors import (
     CanaryFailed,
     Cancelled,
     Denied,
+    EndpointRefused,
     InvalidCredentials,
     ListingBroken,
     ManifestBroken,
+    Misconfigured,
     Paused,
     RegisterError,
     RunStopped,
@@ -41,6 +43,7 @@ class StopCode(StrEnum):
     DENIED = "denied"
     INVALID_CREDENTIALS = "invalid_credentials"
     SUSPENDED = "suspended"
+    MISCONFIGURED = "misconfigured"
     REJECTED = "rejected"
 
 
@@ -56,6 +59,8 @@ class SourceCode(StrEnum):
     DENIED = "denied"
     INVALID_CREDENTIALS = "invalid_credentials"
     SUSPENDED = "suspended"
+    MISCONFIGURED = "misconfigured"
+    ENDPOINT_REFUSED = "endpoint_refused"
     OTHER = "other"
 
 
@@ -70,6 +75,7 @@ _STOPS: dict[StopCode, type[VodMigrateError]] = {
     StopCode.DENIED: Denied,
     StopCode.INVALID_CREDENTIALS: InvalidCredentials,
     StopCode.SUSPENDED: Suspended,
+    StopCode.MISCONFIGURED: Misconfigured,
     StopCode.REJECTED: RunStopped,
 }
 _SOURCES: dict[SourceCode, type[VodMigrateError]] = {
@@ -82,6 +88,8 @@ _SOURCES: dict[SourceCode, type[VodMigrateError]] = {
     SourceCode.DENIED: Denied,
     SourceCode.INVALID_CREDENTIALS: InvalidCredentials,
     SourceCode.SUSPENDED: Suspended,
+    SourceCode.MISCONFIGURED: Misconfigured,
+    SourceCode.ENDPOINT_REFUSED: EndpointRefused,
     SourceCode.OTHER: SourceError,
 }
 
