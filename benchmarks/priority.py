@@ -62,7 +62,8 @@ def start(play: Stage, url: str, name: str, *, priority: int, cap: float | None 
 def calls(url: str) -> dict[str, int]:
     with psycopg.connect(url) as connection:
         rows = connection.execute(
-            "select migration, count(*) from calls join runs using (run_id) where answer = 'ok' group by migration"
+            "select name, count(*) from vod_migrate.calls join vod_migrate.runs using (run_no) "
+            "join vod_migrate.migrations using (migration_id) where answer = 'ok' group by name"
         ).fetchall()
     return dict(rows)
 

@@ -94,18 +94,20 @@ def outage(play: Stage, *, seconds: float) -> None:
     time.sleep(15)
     with psycopg.connect(url) as connection:
         wasted = connection.execute(
-            "select count(*), count(*) filter (where started_at > to_timestamp(%s)) from calls where answer = 'transient'",
+            "select count(*), count(*) filter (where started_at > to_timestamp(%s)) from vod_migrate.calls where answer = 'transient'",
             (began + 1,),
         ).fetchone()
         answered = [
             float(row[0])
             for row in connection.execute(
-                "select extract(epoch from started_at) from calls where answer = 'ok' and started_at > to_timestamp(%s) "
+                "select extract(epoch from started_at) from vod_migrate.calls where answer = 'ok' and started_at > to_timestamp(%s) "
                 "order by started_at",
                 (over - 1,),
             )
         ]
-        attempts = connection.execute("select count(*) from results where attempts > 0 or state = 'failed'").fetchone()
+        attempts = connection.execute(
+            "select count(*) from vod_migrate.events where what in ('retry', 'failed')"
+        ).fetchone()
     whole = next(
         (at for at in answered if sum(at <= other < at + 3 for other in answered) >= 0.95 * 3 * PACE), float("inf")
     )
@@ -142,7 +144,7 @@ def set_up(play: Stage, *, seconds: float) -> str:
     for run_id in wait_for_runs(url, len(files)):
         play.start("work", run_id, "--slot", "second")
     with psycopg.connect(url, autocommit=True) as connection:
-        while not connection.execute("select count(*) from calls").fetchone()[0] > PACE:  # type: ignore[index]
+        while not connection.execute("select count(*) from vod_migrate.calls").fetchone()[0] > PACE:  # type: ignore[index]
             time.sleep(0.1)
     return url
 
@@ -164,7 +166,7 @@ def ours(url: str, since: float, until: float) -> Ours:
     with psycopg.connect(url) as connection:
         told = dict(
             connection.execute(
-                "select answer, count(*) from calls where started_at >= to_timestamp(%s) and started_at < to_timestamp(%s) "
+                "select answer, count(*) from vod_migrate.calls where started_at >= to_timestamp(%s) and started_at < to_timestamp(%s) "
                 "group by answer",
                 (since, until),
             ).fetchall()

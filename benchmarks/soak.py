@@ -102,8 +102,8 @@ def watch(
     while any(process.poll() is None for process in workers.values()):
         time.sleep(GLANCE_SECONDS)
         with psycopg.connect(url) as connection:
-            row = connection.execute("select count(*) from outcomes where outcome <> 'unknown'").fetchone()
-        done = 100 * (row[0] if row else 0) / objects
+            row = connection.execute("select sum(objects) from vod_migrate.counts").fetchone()
+        done = 100 * int((row and row[0]) or 0) / objects
         for name, process in workers.items():
             size = resident(process.pid)
             if size is None:
@@ -141,10 +141,12 @@ def compare(play: Stage, url: str, *, listed: int, left_out: int) -> None:
                 copy.write_row((row["key"], row["media_id"]))
         cursor.execute(
             "select count(*), count(*) filter (where r.media_id = t.media_id), count(*) filter (where t.key is null) "
-            "from (select key, media_id from results where state = 'registered') r full join truth t using (key)"
+            "from (select key, media_id from vod_migrate.objects where registered) r full join truth t using (key)"
         )
         total, same, _ = cursor.fetchone() or (0, 0, 0)
-        cursor.execute("select state, count(*) from results group by state order by state")
+        cursor.execute(
+            "select case when registered then 'registered' else 'failed' end, count(*) from vod_migrate.objects group by 1 order by 1"
+        )
         states = dict(cursor.fetchall())
     told = ", ".join(f"{count:,} {state}" for state, count in states.items())
     print(f"results: {told}; {same:,} of {total:,} registered files have the truth's MediaId", flush=True)

@@ -129,7 +129,7 @@ def test_a_running_migration_advances_without_reload_pauses_and_goes_on(admin: L
     assert "/runs/manual__" in admin.page.url
 
 
-def test_cancelling_ends_a_run_and_leaves_its_rest_pending(admin: Looking, stage: Stage) -> None:
+def test_cancelling_ends_a_run_and_its_rest_can_be_discarded(admin: Looking, stage: Stage) -> None:
     resumed = "select dag_run_id from vod_migrate.runs where dag_id = 'vod_backfill__slow' and dag_run_id <> 'live'"
     wait_for(lambda: stage.rows(resumed), "the resumed run is there")
     [(dag_run_id,)] = stage.rows(resumed)
@@ -138,7 +138,15 @@ def test_cancelling_ends_a_run_and_leaves_its_rest_pending(admin: Looking, stage
     assert frame.locator("#confirm").evaluate("one => one.open")
     confirm(frame)
     frame.locator(".pill.cancelled").wait_for()
-    assert shown(frame, "waiting") > 0
+    left = shown(frame, "waiting")
+    assert left > 0
+    stage.end("slow", dag_run_id)
+    frame = admin.open_tab("slow", dag_run_id)
+    frame.locator("#discard").click()
+    confirm(frame)
+    frame.locator("#notice", has_text=f"{left:,} objects were discarded.").wait_for()
+    stage.assert_nothing_is_held("slow-archive")
+    assert admin.open_tab("slow", dag_run_id).locator("#discard, #resume").count() == 0
 
 
 def test_a_group_of_failures_is_sent_again_and_registered(admin: Looking, stage: Stage) -> None:
@@ -381,3 +389,19 @@ def test_every_answer_has_a_policy_that_allows_no_inline_script(stage: Stage) ->
             assert re.search(r"script-src 'nonce-[\w-]{20,}'(;|$)", policy)
             assert "unsafe" not in policy
             assert headers["x-content-type-options"] == "nosniff"
+
+
+def test_the_objects_of_a_migration_are_transferred_by_whoever_may_change_both(admin: Looking, stage: Stage) -> None:
+    owned = "select count(*) from vod_migrate.objects join vod_migrate.migrations using (migration_id) where migrations.name = %s"
+    [(before,)] = stage.rows(owned, "interviews")
+    [(others,)] = stage.rows(owned, "hostile")
+    assert before > 400
+    page = admin.open("migration?name=interviews&account=default")
+    page.locator(".transfer summary").click()
+    page.locator("select[name=new]").select_option("hostile")
+    page.locator(".transfer button").click()
+    confirm(page)
+    page.locator("#notice", has_text=f"{before:,} objects were transferred.").wait_for()
+    assert stage.rows(owned, "hostile") == [(before + others,)]
+    page.goto(page.url)
+    assert page.locator(".card.registered strong").inner_text() == "0"

@@ -84,6 +84,16 @@ class FaultRig(Rig):
             summary.run_id,
         )
 
+    def results(self, bucket: str = BUCKET) -> dict[str, tuple[str, str | None, str | None]]:
+        """Those of the rig's own account."""
+        rows = self.rows(
+            "select key, case when gone then 'gone' when registered then 'registered' else 'failed' end, media_id, code "
+            "from vod_migrate.objects join vod_migrate.sources using (source_id) where bucket = %s and account = %s",
+            bucket,
+            self.connection.account,
+        )
+        return {row[0]: (row[1], row[2], row[3]) for row in rows}
+
     def attempts(self, summary: Summary) -> int:
         """How often an answer cost an object of the run a try."""
         again = self.outcomes(summary)

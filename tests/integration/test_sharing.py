@@ -115,7 +115,7 @@ def test_the_pace_of_a_run_and_of_a_migration_changes_while_it_runs(rig: Any, sa
         stop.set()
         worker.join(10)
     finish(store=rig.store, run_id=run.run_id)
-    with pytest.raises(BadOption, match="it has no pace any more"):
+    with pytest.raises(BadOption, match="its rate can no longer be changed"):
         control.set_run_rate(rig.store, run.run_id, 4)
 
 

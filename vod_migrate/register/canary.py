@@ -203,22 +203,22 @@ class Canary:
 
     def _judge_checks(self) -> None:
         seen = [sent for sent in self._sent.values() if sent.check is not None]
-        others = [sent for sent in seen if sent.check is not None and sent.check.seen is Match.OTHER]
+        others = [sent for sent in seen if sent.check is not None and sent.check.match is Match.OTHER]
         if others:
             raise self._another_file(others)
-        unsure = [sent.check.told for sent in seen if sent.check and sent.check.seen is Match.NOT_CHECKED]
+        unsure = [sent.check.explanation for sent in seen if sent.check and sent.check.match is Match.NOT_CHECKED]
         if unsure:
             log.info("canary: %d of %d media were not checked: %s", len(unsure), len(seen), unsure[0])
         self._end()
 
     def _another_file(self, others: Sequence[_Sent]) -> CanaryFailed:
-        told = "; ".join(
-            f"{sent.work.object.key!r}: {sent.check.told}" for sent in others[:_SHOWN] if sent.check is not None
+        examples = "; ".join(
+            f"{sent.work.object.key!r}: {sent.check.explanation}" for sent in others[:_SHOWN] if sent.check is not None
         )
         encoding = self._run.spec.register_.url_encoding
         other = "raw" if encoding == "percent" else "percent"
         return CanaryFailed(
-            f"VOD registered another file for {len(others)} of the first {len(self._sent)} files ({told}), so nothing more was "
+            f"VOD registered another file for {len(others)} of the first {len(self._sent)} files ({examples}), so nothing more was "
             f"sent. VOD does not read a FileURL as register.url_encoding: {encoding} writes it: set it to {other}, and "
             "delete these media in the VOD console if nobody needs them. Everything is pending as before",
             code="canary_other_file",

@@ -33,10 +33,10 @@ class Match(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MediaCheck:
-    """One look. told: in words."""
+    """One look at a media. match: its result; explanation: the same in words."""
 
-    seen: Match
-    told: str
+    match: Match
+    explanation: str
 
 
 class MediaChecker:
@@ -58,7 +58,7 @@ class MediaChecker:
         """Whether a MediaId is the object's.
 
         Raises:
-            Interrupted: told to stop.
+            Interrupted: the worker was stopped.
         """
         until = time.monotonic() + self._timings.media_patience
         while True:
@@ -67,13 +67,13 @@ class MediaChecker:
                 body = self._client.call("GetMezzanineInfo", video_id=media_id, output_type="oss")
                 return self._judged(found, body.get("Mezzanine") or {})
             except Denied as error:
-                return MediaCheck(seen=Match.NOT_CHECKED, told=str(error))
+                return MediaCheck(match=Match.NOT_CHECKED, explanation=str(error))
             except (RegisterError, BadSetting) as error:
                 passing = isinstance(error, Retryable) or (
                     isinstance(error, RequestRefused) and ".NotFound" in error.code
                 )
                 if not passing or time.monotonic() > until:
-                    return MediaCheck(seen=Match.NOT_CHECKED, told=str(error))
+                    return MediaCheck(match=Match.NOT_CHECKED, explanation=str(error))
             self._clock.sleep(self._timings.media_again)
 
     def _judged(self, found: MediaObject, mezzanine: Any) -> MediaCheck:
@@ -81,19 +81,20 @@ class MediaChecker:
         host, _, path = url.partition("://")[2].partition("/")
         if host.lower() != self._host or not path:
             return MediaCheck(
-                seen=Match.NOT_CHECKED, told=f"its FileURL is {url[:200]!r}, which names no key of the bucket"
+                match=Match.NOT_CHECKED, explanation=f"its FileURL is {url[:200]!r}, which names no key of the bucket"
             )
         # A signature may follow; a key may hold a question mark itself.
         bare = path.partition("?")[0]
         if found.key not in {path, unquote(path), bare, unquote(bare)}:
-            return MediaCheck(seen=Match.OTHER, told=f"VOD says that the media is {unquote(bare)!r}")
+            return MediaCheck(match=Match.OTHER, explanation=f"VOD says that the media is {unquote(bare)!r}")
         size = mezzanine.get("Size")
         if not self._sizes or not isinstance(size, int) or not size or found.size in (None, size):
-            return MediaCheck(seen=Match.SAME, told="the same key")
+            return MediaCheck(match=Match.SAME, explanation="the same key")
         if self._size_now(found.key) in (None, size):
-            return MediaCheck(seen=Match.NOT_CHECKED, told="the object changed since it was listed")
+            return MediaCheck(match=Match.NOT_CHECKED, explanation="the object changed since it was listed")
         return MediaCheck(
-            seen=Match.OTHER, told=f"the object has {found.size:,} bytes, and the media that VOD made of it {size:,}"
+            match=Match.OTHER,
+            explanation=f"the object has {found.size:,} bytes, and the media that VOD made of it {size:,}",
         )
 
     def _size_now(self, key: str) -> int | None:

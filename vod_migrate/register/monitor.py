@@ -46,19 +46,19 @@ class RunMonitor:
             StoreUnreachable
         """
         asked = time.monotonic()
-        told = self._store.signal(self._run.run_id, patience=patience)
-        if told.state == "succeeded":
+        signal = self._store.signal(self._run.run_id, patience=patience)
+        if signal.state == "succeeded":
             # A sibling has seen the end of the work, and nothing was left.
             self._halt.ask(None)
             return
-        why = stop_sending_reason(self._run, told)
+        why = stop_sending_reason(self._run, signal)
         if why is not None:
             self._halt.ask(why)
             return
-        self._scopes = told.scopes
-        end = sending_stops_at(self._run, told.now)
+        self._scopes = signal.scopes
+        end = sending_stops_at(self._run, signal.now)
         if end is not None:
-            self._deadline.set(asked + (end.at - told.now).total_seconds(), end.why)
+            self._deadline.set(asked + (end.at - signal.now).total_seconds(), end.why)
 
     def renew(self) -> None:
         """Renews the lease, at most every second: a worker that has lost its place must not wait for work.
@@ -108,13 +108,15 @@ class RunMonitor:
 
     def _check_threshold(self) -> None:
         rule = self._run.spec.stop_after
-        told = self._store.outcome_counts(self._store.run(self._run.run_id))
+        counted = self._store.outcome_counts(self._store.run(self._run.run_id))
         # A broken row of a manifest says nothing about VOD, and all of them are recorded before the first file is sent.
-        failed = sum(n for (outcome, code), n in told.items() if outcome == "failed" and not code.startswith("row_"))
+        failed = sum(n for (outcome, code), n in counted.items() if outcome == "failed" and not code.startswith("row_"))
         failed += self._store.alone_left(self._run)
         if not failed:
             return
-        total = failed + sum(n for (outcome, _), n in told.items() if outcome in ("registered", "already_registered"))
+        total = failed + sum(
+            n for (outcome, _), n in counted.items() if outcome in ("registered", "already_registered")
+        )
         if total >= rule.min_outcomes and failed > rule.failure_rate * total:
             self._halt.ask(
                 _passed(

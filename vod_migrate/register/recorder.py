@@ -83,7 +83,7 @@ class Recorded:
     def __init__(
         self, inner: Registrar, context: WorkerContext, *, accepted: Callable[[Batch, dt.datetime], None]
     ) -> None:
-        """accepted: is told of each batch that VOD took, and when its call began."""
+        """accepted: is called with each batch that VOD accepted, and with when its call began."""
         self._inner = inner
         self._ledger = context.ledger
         self._accepted = accepted

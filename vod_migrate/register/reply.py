@@ -53,17 +53,17 @@ def read_reply(fields: Mapping[str, Any], batch: Batch) -> Reply:
         raise BrokenReply("VOD answered 200 without RegisteredMediaList and FailedFileURLs", http_status=200)
     if not isinstance(listed, list | None) or not isinstance(refused, list | str | None):
         raise BrokenReply("VOD answered 200 with lists of other types", http_status=200)
-    told = [*_registered(listed), *(_Statement(url=url, media_id=None) for url in _flat(refused))]
-    matching = UrlMatcher(batch, [line.url for line in told])
+    statements = [*_registered(listed), *(_Statement(url=url, media_id=None) for url in _flat(refused))]
+    matching = UrlMatcher(batch, [line.url for line in statements])
     about: dict[str, list[_Statement]] = {entry.key: [] for entry in batch.entries}
     ambiguous: dict[str, str] = {}
-    for line in told:
+    for line in statements:
         meant = matching.find(line.url)
         for entry in meant:
             about[entry.key].append(line)
             if len(meant) > 1:
                 ambiguous[entry.key] = line.url
-    clashes = _clashes(told, matching)
+    clashes = _clashes(statements, matching)
     request_id = fields.get("RequestId")
     return Reply(
         request_id=one_line(request_id) if isinstance(request_id, str) else None,
@@ -102,11 +102,11 @@ def _unknown(entry: Entry, code: str, message: str) -> Outcome:
     return Outcome(key=entry.key, verdict=Verdict.UNKNOWN, code=code, message=one_line(message))
 
 
-def _clashes(told: Sequence[_Statement], matching: UrlMatcher) -> dict[str, set[str]]:
+def _clashes(statements: Sequence[_Statement], matching: UrlMatcher) -> dict[str, set[str]]:
     """MediaIds that the reply gives to more than one file, with the URLs; a file nobody asked for counts, too."""
     urls: dict[str, set[str]] = {}
     files: dict[str, set[object]] = {}
-    for line in told:
+    for line in statements:
         if line.media_id is not None:
             meant = matching.find(line.url)
             urls.setdefault(line.media_id, set()).add(line.url)

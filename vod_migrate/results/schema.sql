@@ -64,7 +64,7 @@ create table vod_migrate.runs (
                   'running', 'succeeded', 'failed', 'stopped', 'interrupted', 'paused', 'cancelled', 'planned')),
   stop_code     text check (stop_code in (  -- StopCode in results/stop.py
                   'paused', 'cancelled', 'window', 'pause_after', 'threshold', 'all_refused', 'canary_failed', 'denied',
-                  'invalid_credentials', 'suspended', 'misconfigured', 'rejected')),
+                  'invalid_credentials', 'suspended', 'account_stopped', 'misconfigured', 'rejected')),
   stop_message  text,
   stopped_by    text,                      -- who asked the run to pause or to end
   taken_objects bigint not null default 0, -- for pause_after: objects claimed so far, each once

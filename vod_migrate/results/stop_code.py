@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from vod_migrate.errors import (
+    AccountStopped,
     AllRefused,
     BadSetting,
     BrakeReached,
@@ -43,6 +44,7 @@ class StopCode(StrEnum):
     DENIED = "denied"
     INVALID_CREDENTIALS = "invalid_credentials"
     SUSPENDED = "suspended"
+    ACCOUNT_STOPPED = "account_stopped"
     MISCONFIGURED = "misconfigured"
     REJECTED = "rejected"
 
@@ -75,6 +77,7 @@ _STOPS: dict[StopCode, type[VodMigrateError]] = {
     StopCode.DENIED: Denied,
     StopCode.INVALID_CREDENTIALS: InvalidCredentials,
     StopCode.SUSPENDED: Suspended,
+    StopCode.ACCOUNT_STOPPED: AccountStopped,
     StopCode.MISCONFIGURED: Misconfigured,
     StopCode.REJECTED: RunStopped,
 }

@@ -1,7 +1,7 @@
-"""A person's word to a run that is under way: pause, cancel, another pace.
+"""Controls a run that is under way: pause, cancel, another rate.
 
-What is said here is written into the run's row. Its workers and its discoverer look there every second, wherever they run,
-stop within five seconds, and the run ends as usual, with a report. Nothing is lost: what was not sent stays pending.
+A request is written into the run's row. Its workers and its lister look there every second, wherever they run, stop within five
+seconds, and the run ends as usual, with a report. Nothing is lost: what was not sent stays pending.
 """
 
 from __future__ import annotations
@@ -54,31 +54,31 @@ def cancel(store: Store, run_id: str, *, by: str) -> Run:
 
 
 def set_run_rate(store: Store, run_id: str, calls_per_second: float | None) -> Run:
-    """Gives a run under way a pace of its own, or another one; None takes it away. Its workers follow within three seconds.
+    """Sets the own rate of a run under way; None removes it. Its workers follow within three seconds.
 
-    The account's pace, and the migration's own, still hold. Returns the run with its options as they now are.
+    The rates of the account and of the migration still apply. Returns the run with its options as they now are.
 
     Raises:
-        BadOption: there is no such run, it has ended, or the pace is no number above 0 and up to 1000.
+        BadOption: there is no such run, it has ended, or the rate is not a number above 0 and up to 1000.
     """
-    _check_pace(calls_per_second)
+    _check_rate(calls_per_second)
     run = _known(store, run_id)
     if run.state != "running":
-        raise BadOption(f"run {run_id} has ended ({run.state}): it has no pace any more")
+        raise BadOption(f"run {run_id} has ended ({run.state}): its rate can no longer be changed")
     _change(store, run.account, run_scope(run_id), calls_per_second)
     store.note_rate(run_id, calls_per_second)
     return _known(store, run_id)
 
 
 def set_migration_rate(store: Store, account: str, migration: str, calls_per_second: float | None) -> None:
-    """Changes the pace of a migration's own for the runs of it that are under way; None takes it away.
+    """Sets the own rate of a migration for its runs under way; None removes it.
 
-    The next run that begins when none is under way goes by the migration file again.
+    The next run that begins while none is under way follows the migration file again.
 
     Raises:
-        BadOption: the pace is no number above 0 and up to 1000.
+        BadOption: the rate is not a number above 0 and up to 1000.
     """
-    _check_pace(calls_per_second)
+    _check_rate(calls_per_second)
     _change(store, account, migration_scope(migration), calls_per_second)
 
 
@@ -89,10 +89,10 @@ def _change(store: Store, account: str, scope: str, calls_per_second: float | No
         store.change_cap(account, API, scope, calls_per_second)
 
 
-def _check_pace(calls_per_second: float | None) -> None:
+def _check_rate(calls_per_second: float | None) -> None:
     if calls_per_second is not None and not 0 < calls_per_second <= MOST_CALLS_PER_SECOND:
         raise BadOption(
-            f"calls per second: {calls_per_second:g} is no pace: give a number above 0 and up to {MOST_CALLS_PER_SECOND:g}"
+            f"calls per second: {calls_per_second:g} is not a rate: give a number above 0 and up to {MOST_CALLS_PER_SECOND:g}"
         )
 
 

@@ -36,7 +36,7 @@ def prepare(
     run_id: from `new_run_id`, for a caller that must know it before. date: local date of the data interval's start; `options.date` wins. interval: the data interval itself.
 
     Raises:
-        BadOption: a dated prefix, place or window without a date, a pace above the migration's, a run to resume that cannot
+        BadOption: a dated prefix, place or window without a date, a rate above the migration's, a run to resume that cannot
             be, or one that is not what was approved. QuotaConflict: see there.
     """
     agree_on_rate(store, account=connection.account, configured=connection.calls_per_second)

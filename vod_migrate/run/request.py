@@ -126,7 +126,7 @@ def build_request(
 
 
 def check_rate(migration: Migration, options: RunOptions) -> None:
-    """A run's own pace lies within its migration's.
+    """Checks that a run's own rate is not above its migration's.
 
     Raises:
         BadOption: it does not.
