@@ -47,7 +47,7 @@ def test_work_that_begins_while_it_is_shut_waits_for_the_opening() -> None:
 
 def entry(key: str, **described: Any) -> Entry:
     description = Description(title="t", **described)
-    return Entry(bucket="b", key=key, file_url=f"https://b/{key}", description=description)
+    return Entry(result_id=0, bucket="b", key=key, file_url=f"https://b/{key}", description=description)
 
 
 def test_the_samples_are_the_first_ones_and_one_for_each_kind_of_odd_key() -> None:
