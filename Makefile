@@ -40,7 +40,7 @@ else
 endif
 
 quick: $(STAMP)  ## Run the unit and contract tests and some of each other suite, a minute
-	@$(BIN)/python -m pytest --numprocesses 3 -m "smoke and not alone"
+	@$(BIN)/python -m pytest --numprocesses 3 -m "smoke and not alone" --ignore tests/dags --ignore tests/chaos
 
 chaos: $(STAMP)  ## Kill a running migration again and again (SEED=7 repeats one seed; KILLS=26 SEEDS=4 for more or fewer)
 	@$(BIN)/python tests/chaos/run.py $(if $(SEED),--seed $(SEED)) $(if $(SEEDS),--seeds $(SEEDS)) \

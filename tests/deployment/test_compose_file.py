@@ -19,6 +19,7 @@ Services = dict[str, dict[str, Any]]
 ONE_SHOT = "airflow-init"
 
 
+@pytest.mark.smoke
 def test_the_file_follows_the_compose_specification(compose_filled: str) -> None:
     compose_spec.PyOptions(apply_merge=True).from_yaml(compose_filled).validate()
 

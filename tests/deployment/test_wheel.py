@@ -138,6 +138,10 @@ def test_with_its_extras_the_tutorial_works(bare: Installed, root: Path) -> None
         assert done.returncode == 0, done.stderr
         assert done.stdout.count("registered") >= 5
         assert list((bare.folder / "reports").glob("*.html"))
+        for bucket in ("media-archive", "second"):
+            url = f"http://127.0.0.1:{port}"
+            truth = bare.run("vod-migrate", "sandbox", "truth", "--bucket", bucket, "--url", url)
+            assert truth.stdout.count("media_id") > 200, truth.stderr
     finally:
         server.terminate()
         server.wait(timeout=10)

@@ -87,6 +87,7 @@ def keys(page: Any) -> list[str]:
     return [line.key for line in page.lines]
 
 
+@pytest.mark.smoke
 def test_a_migration_is_one_line_with_its_objects_its_last_run_and_its_nights(rig: Rig, films: Run) -> None:
     [line] = migrations_page(rig.store, readable=FILMS).lines
     assert (line.registered, line.failed, line.pending, line.gone) == (12, 1, 0, 0)

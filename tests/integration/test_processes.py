@@ -222,7 +222,7 @@ def test_a_database_without_schema_and_one_from_the_future_are_told_apart(shell:
     assert shell.run("db", "upgrade").returncode == 0
     assert shell.run("db", "check").returncode == 0
     with psycopg.connect(url) as connection:
-        connection.execute("update vod_migrate_version set version_num = '9999'")
+        connection.execute("update vod_migrate.version set version = 9999")
     for command in (("status",), ("db", "upgrade"), ("run", str(shell.file()))):
         done = shell.run(*command)
         assert (done.returncode, "upgrade vod-migrate" in done.stderr) == (2, True), done.stderr

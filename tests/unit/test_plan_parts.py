@@ -47,7 +47,7 @@ def test_work_that_begins_while_it_is_shut_waits_for_the_opening() -> None:
 
 def entry(key: str, **described: Any) -> Entry:
     description = Description(title="t", **described)
-    return Entry(bucket="b", key=key, file_url=f"https://b/{key}", description=description)
+    return Entry(result_id=0, bucket="b", key=key, file_url=f"https://b/{key}", description=description)
 
 
 def test_the_samples_are_the_first_ones_and_one_for_each_kind_of_odd_key() -> None:
@@ -209,7 +209,7 @@ def test_an_option_that_cannot_be_used_says_why(given: dict[str, Any], said: str
 
 def test_hours_of_an_approval_that_nobody_asks_for_are_refused() -> None:
     content = {"name": "a", "source": {"bucket": "media"}, "register": {"template_group_id": "VOD_NO_TRANSCODE"}}
-    with pytest.raises(Exception, match="set require_approval to true"):
+    with pytest.raises(Exception, match="require_approval is not: set it to true"):
         parse_migration({**content, "approval_hours": 3}, origin="a test")
     assert (
         parse_migration({**content, "approval_hours": 3, "require_approval": True}, origin="a test").approval_hours == 3

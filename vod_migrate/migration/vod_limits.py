@@ -157,14 +157,14 @@ def check_path(path: tuple[str, ...]) -> Rejected | None:
 
 
 def check_cate_id(text: str) -> Rejected | None:
-    """Why a text is no CateId; None where it is one."""
+    """Why a text is not a CateId; None if it is."""
     if text.isascii() and text.isdigit() and len(text) <= 19 and 0 < int(text) <= LARGEST_CATE_ID:  # noqa: PLR2004 - digits of a Long
         return None
-    return Rejected("bad_cate_id", f"{_shown(text)} is not a CateId, which is a whole number")
+    return Rejected("bad_cate_id", f"{_shown(text)} is not a CateId, which is a positive whole number")
 
 
 def check_reference(text: str) -> Rejected | None:
-    """Why a text is no ReferenceId; None where it is one."""
+    """Why a text is not a ReferenceId; None if it is."""
     if _REFERENCE.fullmatch(text):
         return None
     return Rejected(
