@@ -74,9 +74,13 @@ def looking(browser: Any, stage: Stage, user: str | None, **context: Any) -> Ite
         if _ABOUT_SANDBOX not in text:
             found.told.append(text)
 
+    def dismissed(dialog: Any) -> None:
+        note(f"dialog: {dialog.message}")
+        dialog.dismiss()
+
     found.page.on("console", lambda message: note(message.text) if message.type in ("error", "warning") else None)
     found.page.on("pageerror", lambda error: note(str(error)))
-    found.page.on("dialog", lambda dialog: (note(f"dialog: {dialog.message}"), dialog.dismiss()))
+    found.page.on("dialog", dismissed)
     yield found
     opened.close()
 

@@ -50,13 +50,12 @@ def test_one_worker_makes_45_calls_a_second_with_50_ms_to_its_database(far_rig: 
     assert statistics.median(full) >= 45, full
 
 
-@pytest.mark.parametrize("caps", [{}, {"calls_per_second": 40}], ids=["the account's rate", "a rate of its own"])
 def test_a_call_costs_at_most_two_commits_and_four_statements(
-    rig: Rig, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, caps: dict[str, float]
+    rig: Rig, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sandbox.generate(BUCKET, count=1_500, dirt=0)
     sandbox.settings(quotas={"RegisterMedia": None})
-    run = rig.prepare(**caps)
+    run = rig.prepare()
     rig.discover(run)
     rig.timings = replace(PRODUCTION, canary_lock=0.05)
     statements = 0

@@ -72,7 +72,7 @@ class Databases:
 
     def _administer(self, statement: str, name: str) -> None:
         with psycopg.connect(self.url, autocommit=True) as connection:
-            connection.execute(sql.SQL(statement).format(sql.Identifier(name)))  # type: ignore[arg-type]
+            connection.execute(sql.SQL(statement).format(sql.Identifier(name)))
 
     def _url_of(self, name: str) -> str:
         return self.url.replace("/postgres?", f"/{name}?", 1)
