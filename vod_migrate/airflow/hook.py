@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
@@ -127,8 +126,6 @@ def open_results() -> Store:
     """
     from vod_migrate.results.store import Store  # noqa: PLC0415 - database driver
 
-    # Alembic says twice at INFO that it looked at the schema; a task's log is for what the task does.
-    logging.getLogger("alembic").setLevel(logging.WARNING)
     return Store.open(results_url())
 
 

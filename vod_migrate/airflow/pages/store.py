@@ -6,7 +6,6 @@ then is given up, so that the next page asks the database itself and not a pool 
 
 from __future__ import annotations
 
-import logging
 import threading
 from typing import Annotated
 
@@ -27,8 +26,6 @@ def results() -> Store:
     url = results_url()
     with _lock:
         if url not in _opened:
-            # Alembic says twice at INFO that it looked at the schema.
-            logging.getLogger("alembic").setLevel(logging.WARNING)
             store = Store.open(url, connections=_CONNECTIONS, patience=0.0, wait=_WAIT_SECONDS)
             for old in _opened.values():
                 old.close()
