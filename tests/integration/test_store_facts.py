@@ -222,6 +222,7 @@ def test_a_discarded_queue_is_taken_over_by_nobody(store: Store) -> None:
 # 11: an idle worker
 
 
+@pytest.mark.alone
 def test_an_idle_worker_asks_only_its_own_queue_however_much_others_have(store: Store) -> None:
     other = begin(store, "r1", migration="other")
     with store.connection() as connection:

@@ -16,7 +16,7 @@ from vod_migrate.results.stop_code import StopCode
 
 BETWEEN_TASKS = "prepare"
 """The slot of the first lease: it lasts until the first worker has begun."""
-_QUEUED_AT_ONCE = 500
+_QUEUED_AT_ONCE = 20_000
 
 
 class Runs(Session):

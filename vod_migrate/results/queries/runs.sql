@@ -158,9 +158,9 @@ update vod_migrate.runs set state = :state, finished_at = now(), summary = :summ
 
 -- name: queue_failed$
 -- Mode failed: the migration's failed objects become work, without listing; they stay failed until they are settled anew. A broken row
--- is left alone: only its manifest can mend it. Called again for what comes after a key, until it queues nothing.
+-- is left alone: only its manifest can mend it. Called again until it queues nothing.
 with chosen as materialized (
-  select o.key, o.size, o.etag, o.last_modified, o.storage_class, o.attributes
+  select o.key, o.size, o.etag, o.last_modified, o.storage_class, o.attributes, (row_number() over (order by o.key) - 1) / 500 as part
   from vod_migrate.objects o
   where o.source_id = :source_id and o.migration_id = :migration_id and not o.registered and not o.gone
     and not starts_with(coalesce(o.code, ''), 'row_')
@@ -174,12 +174,14 @@ with chosen as materialized (
           select l.queue_no from vod_migrate.live_runs l join vod_migrate.queues q using (queue_no) where q.gate = 'open'))
     )
   order by o.key limit :most
+), made as (
+  insert into vod_migrate.blocks (queue_no, objects) select :queue_no, count(*) from chosen group by part order by part returning block_id
 ), block as (
-  insert into vod_migrate.blocks (queue_no, objects) select :queue_no, count(*) from chosen having count(*) > 0 returning block_id
+  select block_id, row_number() over (order by block_id) - 1 as part from made
 ), queued as (
   insert into vod_migrate.work (source_id, queue_no, block_id, size, last_modified, again, key, etag, storage_class, attributes)
   select :source_id, :queue_no, block_id, size, last_modified, true, key, etag, storage_class, attributes
-  from chosen cross join block
+  from chosen join block using (part)
   returning 1
 )
 select count(*) from queued;
