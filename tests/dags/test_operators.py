@@ -41,7 +41,7 @@ def urls(databases: Databases) -> dict[str, str]:
     """Databases by what they are."""
     found = {"empty": databases.create(migrated=False), "ready": databases.create(), "newer": databases.create()}
     with psycopg.connect(found["newer"]) as connection:
-        connection.execute("update vod_migrate_version set version_num = '9999'")
+        connection.execute("update vod_migrate.version set version = 9999")
     return found
 
 

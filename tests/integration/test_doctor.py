@@ -91,12 +91,12 @@ def database_away(patient: Patient) -> None:
 
 def database_not_migrated(patient: Patient) -> None:
     with psycopg.connect(patient.database_url, autocommit=True) as connection:
-        connection.execute("drop table vod_migrate_version")
+        connection.execute("drop schema vod_migrate cascade")
 
 
 def database_too_new(patient: Patient) -> None:
     with psycopg.connect(patient.database_url, autocommit=True) as connection:
-        connection.execute("update vod_migrate_version set version_num = '9999'")
+        connection.execute("update vod_migrate.version set version = 9999")
 
 
 def other_pace(patient: Patient) -> None:

@@ -132,9 +132,7 @@ def test_services_that_quote_the_request_are_not_repeated_word_for_word(
     connection = quoting(echo)
     said = [repr(connection), str(connection.credentials)]
     address = connection.storage_address(BUCKET)
-    entry = Entry(
-        result_id=1, bucket=BUCKET, key="a.mp4", file_url=f"https://{address}/a.mp4", description=Description(title="a")
-    )
+    entry = Entry(bucket=BUCKET, key="a.mp4", file_url=f"https://{address}/a.mp4", description=Description(title="a"))
     client = RegisterMediaClient(connection, Register(template_group_id="VOD_NO_TRANSCODE"), connections=1)
     for act in (
         lambda: client.register(Batch(storage_address=address, entries=(entry,))),
@@ -181,9 +179,8 @@ def test_a_database_that_goes_away_later_is_told_without_its_password(
         with (
             databases.away(database_url),
             pytest.raises(StoreUnreachable) as caught,
-            store.presence("a-run"),
         ):
-            pass
+            store.run("a-run")
         assert leaks_in(f"{caught.value!r} {store!r} {caplog.text}") == []
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from databases import Databases
 from store_helpers import (
     BUCKET,
     a_call,
@@ -365,10 +366,8 @@ def test_calls_of_many_threads_share_commits(store: Store) -> None:
 # The schema
 
 
-def test_processes_that_upgrade_at_once_make_one_schema(postgres: str) -> None:
-    with psycopg.connect(postgres, autocommit=True) as connection:
-        connection.execute("create database upgraded")
-    url = postgres.replace("/postgres?", "/upgraded?", 1)
+def test_processes_that_upgrade_at_once_make_one_schema(databases: Databases) -> None:
+    url = databases.create(migrated=False)
     told: list[str] = []
     threads = [threading.Thread(target=lambda: told.append(upgrade_schema(url))) for _ in range(4)]
     for thread in threads:
@@ -383,8 +382,7 @@ def test_processes_that_upgrade_at_once_make_one_schema(postgres: str) -> None:
     assert schema_versions(url)[0] == "99"
     with pytest.raises(StoreTooNew):
         upgrade_schema(url)
-    with psycopg.connect(postgres, autocommit=True) as connection:
-        connection.execute("drop database upgraded")
+    databases.drop(url)
 
 
 def test_every_statement_names_the_schema_and_keeps_no_state_in_its_session(store: Store) -> None:
