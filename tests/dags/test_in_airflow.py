@@ -57,13 +57,17 @@ def test_a_whole_run_agrees_with_the_truth_and_the_next_ones_send_only_what_is_l
     assert stage.run("whole", "unchanged") == "success"
     assert stage.files_sent() == before
 
-    # Mode failed: only what failed, and a file that has come back is registered.
-    back = min(missing)
-    stage.sandbox.put("whole", back)
+    # Mode failed: only what failed, and files that have come back are registered.
+    *back, lost = sorted(missing)
+    for key in back:
+        stage.sandbox.put("whole", key)
     assert stage.run("whole", "rerun", mode="failed") == "success"
     assert stage.files_sent() - before <= 2 * len(missing)
-    assert stage.summary("whole", "rerun")["counts"]["registered"] == 1
-    assert back in stage.registered("whole")
+    assert stage.summary("whole", "rerun")["counts"]["registered"] == len(back) > 1
+    assert set(back) <= set(stage.registered("whole"))
+    # A run that fails most of what it sends is no success.
+    assert stage.run("whole", "rerun-of-the-lost", mode="failed") == "failed"
+    assert stage.failed("whole") == {lost}
     assert stage.registered("whole") == stage.truth("whole")
 
 

@@ -203,7 +203,7 @@ def test_working_tasks_of_a_run_that_a_person_ended_are_green_and_its_report_say
     monkeypatch.setenv("VOD_MIGRATE_REPORTS", str(tmp_path))
     dag = migration_dag(migration(), "dags/migrations/nights.yaml")
     run_id = prepare_operator().execute(context(f"to be {state}"))
-    with Store.open(urls["ready"]) as store, store.presence(run_id):
+    with Store.open(urls["ready"]) as store:
         assert word(store, run_id, by="Maria").state == "running", "an Airflow run has gaps between its tasks"
     told = Xcom(run_id)
     for task in ("discover", "register_1"):
@@ -214,21 +214,27 @@ def test_working_tasks_of_a_run_that_a_person_ended_are_green_and_its_report_say
     assert f"{state} by Maria" in next(tmp_path.glob("*.html")).read_text(encoding="utf-8")
 
 
+def nobody_works_on(store: Store, run_id: str) -> None:
+    """Everybody who worked on a run has been dead for long."""
+    with store.connection() as connection:
+        connection.execute(
+            "update vod_migrate.workers set expires_at = now() - interval '1 hour' where run_no = %s",
+            (store.run(run_id).run_no,),
+        )
+
+
 def test_a_run_is_resumed_by_its_id_in_the_trigger_form(urls: dict[str, str]) -> None:
     before = prepare_operator().execute(context("before", conf={"date": "2026-01-02"}))
     with Store.open(urls["ready"]) as store:
         pause(store, before, by="Maria")
-        with store.connection() as connection:
-            connection.execute(
-                "update vod_migrate.runs set alive_at = now() - interval '1 hour' where run_id = %s", (before,)
-            )
+        nobody_works_on(store, before)
         assert pause(store, before, by="Maria").state == "paused"
     form = {name: param.value for name, param in trigger_form().items()}
     resumed = prepare_operator().execute(context("resumed", start=None, conf={**form, "resume": before}))
     with Store.open(urls["ready"]) as store:
         run = store.run(resumed)
         assert (run.local_date, run.options.resume) == (dt.date(2026, 1, 2), before)
-        assert [scan.prefix for scan in store.open_scans(resumed)] == ["in/2026-01-02/"]
+        assert [scan.prefix for scan in store.open_scans(run)] == ["in/2026-01-02/"]
 
 
 @pytest.mark.parametrize("other", ["another DAG", "another migration"])
@@ -236,8 +242,8 @@ def test_a_run_of_another_dag_is_neither_resumed_nor_settled(urls: dict[str, str
     theirs = context(f"theirs: {other}")
     theirs["dag_run"].dag_id = "somebody_elses"
     before = prepare_operator(name="nights" if other == "another DAG" else "days").execute(theirs)
-    with Store.open(urls["ready"]) as store, store.connection() as connection:
-        connection.execute("update runs set alive_at = now() - interval '1 hour' where run_id = %s", (before,))
+    with Store.open(urls["ready"]) as store:
+        nobody_works_on(store, before)
     with pytest.raises(AirflowFailException, match="the DAG vod_backfill__nights has no run"):
         prepare_operator().execute(context(f"resumed: {other}", start=None, conf={"resume": before}))
     with Store.open(urls["ready"]) as store:

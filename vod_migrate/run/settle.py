@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,7 @@ from vod_migrate.plan.digest import counts_of
 from vod_migrate.plan.model import Plan
 from vod_migrate.rate.limiter import API, run_scope
 from vod_migrate.results.run import Gate, Run
+from vod_migrate.results.scan import PlanRecord
 from vod_migrate.results.stop_code import StopCode
 from vod_migrate.results.store import Store
 from vod_migrate.results.summary import RunCounts
@@ -18,7 +20,7 @@ from vod_migrate.run.verdict import state_of, verdict
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Summary:
-    """How a run ended. plan: what it would do, where it only planned."""
+    """How a run ended. plan: what it would do, where it only planned, and decision: who decided about that."""
 
     run_id: str
     state: str
@@ -26,6 +28,7 @@ class Summary:
     seconds: float
     error: VodMigrateError | None = None
     plan: Plan | None = None
+    decision: Mapping[str, Any] | None = None
 
     @property
     def calls(self) -> int:
@@ -39,7 +42,7 @@ class Summary:
 
     def as_json(self) -> dict[str, Any]:
         """The line that `vod-migrate run --json` ends with, and the report task's XCom."""
-        plan = {} if self.plan is None else {"plan": self.plan.as_json()}
+        plan = {} if self.plan is None else {"plan": {**self.plan.as_json(), "decision": self.decision}}
         return {
             "run_id": self.run_id,
             "state": self.state,
@@ -56,7 +59,7 @@ def finish(*, store: Store, run_id: str) -> Summary:
     run = store.run(run_id)
     plan = store.plan_of(run_id)
     if plan is not None and not plan.approved:
-        return _planned(store, run, Plan.from_json(dict(plan.body)))
+        return _planned(store, run, plan)
     if run.stop_code is StopCode.THRESHOLD:
         store.settle_alone(run)
     store.drop_cap(run.account, API, run_scope(run_id))
@@ -77,10 +80,19 @@ def finish(*, store: Store, run_id: str) -> Summary:
     return summary
 
 
-def _planned(store: Store, run: Run, plan: Plan) -> Summary:
+def _planned(store: Store, run: Run, record: PlanRecord) -> Summary:
     """The end of a run that only planned: nothing was sent, and that is no fault."""
+    plan = Plan.from_json(dict(record.body))
+    decision = None
+    if record.decided_at is not None:
+        decision = {"approved": record.approved, "by": record.decided_by, "at": record.decided_at.isoformat()}
     summary = Summary(
-        run_id=run.run_id, state="planned", counts=counts_of(plan), seconds=plan.planning_seconds, plan=plan
+        run_id=run.run_id,
+        state="planned",
+        counts=counts_of(plan),
+        seconds=plan.planning_seconds,
+        plan=plan,
+        decision=decision,
     )
     store.finish_run(run, state=summary.state, summary=summary.as_json())
     return summary
