@@ -62,5 +62,6 @@ def planned(shell: Shell, address: str) -> dict[str, list[dict[str, str]]]:
     source = {"bucket": BUCKET, "manifest": {"location": str(path)}, "domains": ["media.example.com"]}
     done = shell.run("plan", str(shell.file({**MIGRATION, "source": source})), "--json")
     assert done.returncode == 0, done
+    assert "LTAI5t" not in done.stdout + done.stderr
     plan: dict[str, list[dict[str, str]]] = json.loads(done.stdout)
     return plan

@@ -234,7 +234,8 @@ def _is_text(text: str) -> bool:
 
 
 def _shown(told: Any) -> str:
-    text = "" if told is None else str(told)
+    # An address may carry credentials, which no message repeats.
+    text = "" if told is None else re.sub(r"://[^/?#]*@", "://…@", str(told))
     cut = text if len(text) <= LONGEST_KEY else text[: LONGEST_KEY - 1] + "…"
     # A byte that is not text, as the reader keeps it, is shown as that byte.
     bytewise = "".join(f"\\x{ord(sign) - 0xDC00:02x}" if "\udc80" <= sign <= "\udcff" else sign for sign in cut)
