@@ -50,6 +50,7 @@ def test_one_worker_makes_45_calls_a_second_with_50_ms_to_its_database(far_rig: 
     assert statistics.median(full) >= 45, full
 
 
+@pytest.mark.alone
 def test_a_call_costs_at_most_two_commits_and_four_statements(
     rig: Rig, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:

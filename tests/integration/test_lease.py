@@ -21,7 +21,7 @@ def test_a_worker_whose_lease_lapsed_sends_nothing_before_it_is_renewed_and_then
     for number in range(60):
         sandbox.put(BUCKET, f"f{number:02}.mp4")
     rig.store.lease = 2.0
-    run = rig.prepare(rig.migration(register={"threads": 4}), calls_per_second=5)
+    run = rig.prepare(rig.migration(register={"threads": 4}), calls_per_second=2)
     rig.discover(run)
     renew, away = rig.store.renew, threading.Event()
 

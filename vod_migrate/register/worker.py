@@ -45,7 +45,8 @@ class Worker:
         monitor = RunMonitor(self._context)
         monitor.look(patience=None)
         working, watching = self._threads(monitor)
-        for thread in (*working, *watching):
+        # Who is told to stop before it begins sends nothing.
+        for thread in () if self._stop.is_set() else (*working, *watching):
             thread.start()
         try:
             self._wait()
