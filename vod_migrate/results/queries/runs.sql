@@ -2,21 +2,23 @@
 
 -- name: keep_migration$
 -- The number of a migration, made at its first run.
-with made as (
-  insert into vod_migrate.migrations (account, name) values (:account, :name) on conflict do nothing returning migration_id
+with known as (
+  select migration_id from vod_migrate.migrations where account = :account and name = :name
+), made as (
+  insert into vod_migrate.migrations (account, name) select :account, :name where not exists (select 1 from known)
+  on conflict (account, name) do update set name = excluded.name returning migration_id  -- made by somebody else in this moment
 )
-select migration_id from made
-union all
-select migration_id from vod_migrate.migrations where account = :account and name = :name limit 1;
+select migration_id from known union all select migration_id from made;
 
 -- name: keep_source$
 -- The number of a bucket, made at its first run.
-with made as (
-  insert into vod_migrate.sources (account, bucket) values (:account, :bucket) on conflict do nothing returning source_id
+with known as (
+  select source_id from vod_migrate.sources where account = :account and bucket = :bucket
+), made as (
+  insert into vod_migrate.sources (account, bucket) select :account, :bucket where not exists (select 1 from known)
+  on conflict (account, bucket) do update set bucket = excluded.bucket returning source_id  -- made by somebody else in this moment
 )
-select source_id from made
-union all
-select source_id from vod_migrate.sources where account = :account and bucket = :bucket limit 1;
+select source_id from known union all select source_id from made;
 
 -- name: see_migration!
 -- A DAG runs a migration; '' for the command line.
