@@ -53,7 +53,7 @@ def test_an_address_that_names_no_object_of_the_bucket_is_named(
     shell: Shell, address: str, code: str, says: str
 ) -> None:
     (group,) = planned(shell, address)["failing"]
-    assert (group["code"], says in group["samples"][0]["key"]) == (code, True), group
+    assert (group["code"], says in group["samples"][0]["message"]) == (code, True), group
 
 
 def planned(shell: Shell, address: str) -> dict[str, list[dict[str, str]]]:

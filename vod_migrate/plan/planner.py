@@ -122,7 +122,9 @@ class Planner:
         earlier, dropped, _ = _totals([scan for scan in scans if scan.kind is ScanKind.LEFTOVERS])
         taken = earlier.get("queued", 0) + earlier.get("queued_again", 0) - found.get("vanished", 0)
         broken = tuple(
-            FailureGroup(code=code, count=count, samples=tuple(Sample(key=row) for row in samples.get(code, ())))
+            FailureGroup(
+                code=code, count=count, samples=tuple(Sample(key="", message=row) for row in samples.get(code, ()))
+            )
             for code, count in found.items()
             if code.startswith(_BROKEN_ROW)
         )

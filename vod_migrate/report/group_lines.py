@@ -26,7 +26,8 @@ def failure_group_lines(group: FailureGroup, *, note: str = "") -> Iterator[Line
     for check in group.diagnosis.checks:
         yield from wrapped(check, first="      - ")
     for sample in group.samples[:MOST_SAMPLES]:
-        yield sample_line(sample.key)
+        if sample.key:
+            yield sample_line(sample.key)
         facts = (sample.message, sample.request_id and f"RequestId {sample.request_id}")
         reply = "; ".join(visible(fact) for fact in facts if fact)
         if reply:

@@ -112,7 +112,10 @@ class CallRates:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sample:
-    """One failing object: its key, and the message and the RequestId of the reply, '' where there were none."""
+    """One failing object: its key, and the message and the RequestId of the reply, '' where there were none.
+
+    key: '' for a row of a manifest that a plan found broken: its message names the row.
+    """
 
     key: str
     message: str = ""
