@@ -59,7 +59,7 @@ class Rows:
         if due is None:
             return Reservation(ask_again_in=self.until[name] - look.ahead - now)
         self.until[name] = due + 1 / self.rates[name]
-        return Reservation(due=(due,))
+        return Reservation(due=(due,), interval=1 / self.rates[name])
 
     def slow_down(self, account: str, api: str, *, cut: float, most_cut: float, lowest: float, pause: float) -> None:
         assert (account, api) == ("studio", "RegisterMedia")
@@ -95,6 +95,25 @@ def test_a_slot_that_would_be_used_late_is_reserved_anew() -> None:
     clock.oversleep = LATE_SECONDS + 1
     limiter.wait()
     assert rows.until["account"] - clock.time == pytest.approx(1.0)
+
+
+class Ahead(Rows):
+    """Hands out ten seconds of slots at once."""
+
+    def reserve_slots(self, account: str, api: str, scope: str, **asked: object) -> Reservation:
+        return Reservation(due=tuple(place / 47 for place in range(470)), interval=1 / 47)
+
+
+def test_slots_that_are_late_after_a_stall_leave_no_bunch() -> None:
+    clock = HandClock()
+    limiter = RateLimiter(Ahead(clock), account="studio", clock=clock)
+    left = []
+    for number in range(470):
+        clock.oversleep = LATE_SECONDS - 0.01 if number == 100 else 0.0
+        limiter.wait()
+        left.append(clock.time)
+    assert max(sum(start <= at < start + 1 for at in left) for start in left) <= 50
+    assert left[-1] < 10, "what was late was caught up"
 
 
 def test_when_slots_are_taken_too_far_ahead_a_worker_comes_back_later() -> None:

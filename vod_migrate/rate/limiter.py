@@ -19,6 +19,7 @@ benchmarks/sharing.py measures them with real processes.
 
 from __future__ import annotations
 
+import math
 import random
 import threading
 from collections import deque
@@ -43,6 +44,10 @@ AHEAD_SECONDS = 2.0
 
 LATE_SECONDS = 0.2
 """A slot that would be used later than this is reserved anew: late calls bunch, and bunches are refused."""
+
+
+SPACING = 0.98
+"""Calls of one process leave at least this part of an interval apart: slots that are late, but not too late, leave no bunch."""
 
 
 PRIORITY = 5
@@ -92,9 +97,10 @@ LOOK_AHEAD = LookAhead()
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Reservation:
-    """Slots at `due` on the monotonic clock; or none, and after how many seconds to ask again."""
+    """Slots at `due` on the monotonic clock, `interval` seconds apart; or none, and after how many seconds to ask again."""
 
     due: tuple[float, ...] = ()
+    interval: float = 0.0
     ask_again_in: float = 0.0
 
 
@@ -169,6 +175,27 @@ class _Queue:
         self._most = MOST_TOGETHER if len(due) == self._asked else 2 * max(1, len(due))
 
 
+class _Exit:
+    """Where the calls of a process leave: one after another, however many threads wake up at once after a stall."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._next = -math.inf
+        self.interval = 0.0
+
+    def leave(self) -> None:
+        """Waits until the call may leave. A call that is at most one interval late does not make the next one late."""
+        while True:
+            with self._lock:
+                now = self._clock.now()
+                wait = self._next - now
+                if wait <= 0:
+                    self._next = max(self._next, now - self.interval) + SPACING * self.interval
+                    return
+            self._clock.sleep(wait)
+
+
 class RateLimiter:
     """Waits for the next send time of an account, through narrower caps first; the threads of a worker share one."""
 
@@ -190,6 +217,7 @@ class RateLimiter:
         self._caps = caps
         self._priority = priority
         self._queues: dict[str, _Queue] = {}
+        self._exit = _Exit(clock)
 
     def wait(self) -> None:
         """Returns when a call may leave.
@@ -199,6 +227,7 @@ class RateLimiter:
         """
         for scope in (*self._caps(), ""):
             self._pass(scope)
+        self._exit.leave()
 
     def _pass(self, scope: str) -> None:
         while (due := self._slot(scope)) is not None:
@@ -216,6 +245,8 @@ class RateLimiter:
                 if reserved is None:
                     return None
                 queue.add(reserved.due)
+                if not scope and reserved.due:
+                    self._exit.interval = reserved.interval
                 if not reserved.due:
                     wait = min(ASK_AGAIN_SECONDS, max(0.01, reserved.ask_again_in))
                     self.clock.sleep(random.uniform(0.75, 1.25) * wait)  # noqa: S311 - spreading, not secrecy

@@ -73,7 +73,8 @@ class Rates(Session):
                 now = time.monotonic()
                 if row is not None:
                     first = now + row["booked_until"] - asks * row["interval"]
-                    return Reservation(due=tuple(first + place * row["interval"] for place in range(asks)))
+                    due = tuple(first + place * row["interval"] for place in range(asks))
+                    return Reservation(due=due, interval=row["interval"])
                 asks //= 2
             later = QUERIES.seconds_to_slot(connection, **asked, most_pause=MOST_PAUSE_SECONDS)
             if later is None:
