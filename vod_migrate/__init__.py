@@ -23,7 +23,7 @@ _HOMES = {
     "migration_dag": "airflow.dag",
     "migration_group": "airflow.dag",
     "parse_migration": "migration.loader",
-    "unguarded": "report.tables",
+    "unguarded": "results.csv_tables",
     "write_report": "report.files",
 }
 __all__ = ["__version__", *_HOMES]  # noqa: PLE0604 - strings

@@ -22,8 +22,8 @@ from waiting import wait_for
 from vod_migrate.cloud.connection import connection_from_fields
 from vod_migrate.migration.loader import parse_migration
 from vod_migrate.migration.options import parse_options
-from vod_migrate.report.tables import unguarded
 from vod_migrate.report.text_format import visible
+from vod_migrate.results.csv_tables import unguarded
 from vod_migrate.run.prepare import prepare
 from vod_migrate.run.request import Origin
 from vod_migrate.run.settle import finish

@@ -21,7 +21,7 @@ from vod_migrate.report.browse.quota import quota_bars
 from vod_migrate.report.browse.runs import readable_run, runs_of_dag, runs_of_dag_run, runs_of_migration
 from vod_migrate.report.browse.search import PageCursor, Search, prefix_end, read_search
 from vod_migrate.report.downloads import attachment, failures_csv, mapping_csv, mapping_parquet, objects_csv
-from vod_migrate.report.tables import unguarded
+from vod_migrate.results.csv_tables import unguarded
 from vod_migrate.results.run import Run
 from vod_migrate.run.prepare import prepare
 from vod_migrate.run.request import Origin

@@ -17,8 +17,9 @@ from vod_migrate.migration.loader import parse_migration
 from vod_migrate.migration.options import Mode, RunOptions
 from vod_migrate.report.files import write_report
 from vod_migrate.report.loader import load_report
-from vod_migrate.report.tables import ENCODING, FAILURE_COLUMNS, MAPPING_COLUMNS, unguarded, write_mapping
+from vod_migrate.report.tables import write_mapping
 from vod_migrate.report.text import render_text
+from vod_migrate.results.csv_tables import ENCODING, FAILURE_COLUMNS, MAPPING_COLUMNS, unguarded
 from vod_migrate.results.recorder import new_call_id
 from vod_migrate.results.run import Run
 from vod_migrate.results.store import Store

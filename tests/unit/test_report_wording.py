@@ -11,8 +11,8 @@ from hypothesis import strategies as some
 
 from vod_migrate.report.diagnosis import REASONS, diagnose, diagnose_left_out
 from vod_migrate.report.files import file_stem
-from vod_migrate.report.tables import guarded, unguarded
 from vod_migrate.report.text_format import duration, moment, rate, share, signed, visible
+from vod_migrate.results.csv_tables import guarded, unguarded
 
 
 @pytest.mark.parametrize(

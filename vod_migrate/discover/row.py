@@ -52,7 +52,7 @@ class RowReader:
 
     def read(self, row: Row) -> MediaObject | BrokenRow | Rejected:
         """What a row says."""
-        if self._nulls:
+        if self._nulls and not row.ours:
             row = replace(row, values={name: self._known(value) for name, value in row.values.items()})
         told = row.values.get(self._columns["key"])
         if row.rejected is not None:
@@ -60,7 +60,7 @@ class RowReader:
         try:
             return MediaObject(
                 bucket=self._bucket,
-                key=self._key(told),
+                key=self._key(row),
                 size=_size(self._told(row, "size")),
                 etag=_text(self._told(row, "etag"), "etag").strip('"').upper() or None,
                 last_modified=_moment(self._told(row, "last_modified")),
@@ -80,21 +80,22 @@ class RowReader:
         if not isinstance(told, str) or ".m3u8" not in told.lower():
             return None
         try:
-            return self._key(told)
+            return self._key(row)
         except Rejected:
             return None
 
     def _told(self, row: Row, name: str) -> Any:
         return row.values.get(self._columns[name]) if name in self._columns else None
 
-    def _key(self, told: Any) -> str:
+    def _key(self, row: Row) -> str:
+        told = row.values.get(self._columns["key"])
         if told is None or told == "":
             raise Rejected("row_no_key", f"has nothing in the column {self._columns['key']!r}: write the object's key")
         if not isinstance(told, str):
             raise Rejected("row_key", f"has the key {told!r}, which is not text: write it as text")
         if not _is_text(told):
             raise Rejected("row_encoding", f"has the key '{_shown(told)}', which is not UTF-8: save the file as UTF-8")
-        bucket, key = self._located(told)
+        bucket, key = self._recorded(row, told) or self._located(told)
         if bucket != self._bucket:
             raise Rejected(
                 "row_other_bucket",
@@ -109,6 +110,12 @@ class RowReader:
                 "row_key", f"has a key of {len(key.encode()):,} bytes: OSS keys have at most {LONGEST_KEY:,}"
             )
         return key
+
+    def _recorded(self, row: Row, told: str) -> tuple[str, str] | None:
+        """Bucket and key as a table of ours records them; None for what was never an object's key but a cell of a manifest."""
+        if not row.ours or str(row.values.get("code") or "").startswith("row_"):
+            return None
+        return str(row.values["bucket"]), told
 
     def _located(self, told: str) -> tuple[str, str]:
         try:

@@ -20,6 +20,7 @@ from vod_migrate.discover.download import BROKEN_GZIP, SourceFile, opened
 from vod_migrate.errors import ManifestBroken
 from vod_migrate.media import Rejected
 from vod_migrate.migration.source import OBJECT_COLUMNS
+from vod_migrate.results.csv_tables import CUT, own_columns, unguarded
 
 _LONGEST_LINE = 1 << 20
 _ONE_A_LINE = "write one object a line (`jq -c '.[]'` makes that of an array, `jq -c .` of objects over several lines)"
@@ -32,11 +33,13 @@ class Row:
     """One row. where: its place as a person finds it ('line 18', 'row 17'); rejected: why it cannot be read.
 
     values: by column; of a row that cannot be read, what is readable of it.
+    ours: whether it is of a table that vod-migrate wrote, where every cell means what it says.
     """
 
     where: str
     values: Mapping[str, Any] = field(default_factory=dict)
     rejected: Rejected | None = None
+    ours: bool = False
 
 
 def _unread(where: str, code: str, problem: str, values: Mapping[str, Any] | None = None) -> Row:
@@ -68,6 +71,7 @@ def read_csv(source: SourceFile, *, header: Sequence[str] | None = None, columns
         lines = _Lines(source, file)
         reader = csv.reader(lines, strict=True)
         names = list(header) if header is not None else _header(source, reader, columns)
+        ours = own_columns(names)
         while True:
             first = lines.number + 1
             try:
@@ -81,12 +85,16 @@ def read_csv(source: SourceFile, *, header: Sequence[str] | None = None, columns
                 continue
             if not cells:
                 continue
-            values = dict(zip(names, cells, strict=False))
             where = _span(first, lines.number)
+            if ours:
+                if cells[0].startswith(CUT):
+                    raise ManifestBroken(f"{source.name}: {where} says that rows are missing: {cells[0].lstrip('# ')}")
+                cells[:ours] = map(unguarded, cells[:ours])
+            values = dict(zip(names, cells, strict=False))
             extra = cells[len(names) :]
             if len(cells) == len(names) or (extra and not any(extra)):
                 # Excel adds empty cells where another row has more of them.
-                yield Row(where=where, values=values)
+                yield Row(where=where, values=values, ours=bool(ours))
                 continue
             if lines.number > first:
                 _swallowed(source, first, lines.number)
@@ -228,12 +236,14 @@ def _parquet(source: SourceFile, columns: Sequence[str]) -> Iterator[Row]:
     try:
         with pq.ParquetFile(source.path) as file:
             _check_columns(source, file.schema_arrow.names, columns, where="the schema")
+            ours = bool(own_columns(file.schema_arrow.names))
             for batch in file.iter_batches(batch_size=_BATCH_ROWS):
                 for values in pa.table(
                     {name: _in_microseconds(pa, batch[name]) for name in batch.schema.names}
                 ).to_pylist():
                     number += 1
-                    yield Row(where=f"row {number:,}", values={name: _plain(value) for name, value in values.items()})
+                    plain = {name: _plain(value) for name, value in values.items()}
+                    yield Row(where=f"row {number:,}", values=plain, ours=ours)
     except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
         told = " ".join(str(error).split())[:200]
         raise ManifestBroken(f"{source.name} cannot be read as Parquet after row {number:,}: {told}") from error

@@ -17,20 +17,12 @@ from vod_migrate.report.browse.access import Readable
 from vod_migrate.report.browse.objects import walk_objects
 from vod_migrate.report.browse.search import Search
 from vod_migrate.report.files import file_stem
-from vod_migrate.report.tables import (
-    FAILURE_COLUMNS,
-    MAPPING_COLUMNS,
-    MappingScope,
-    csv_line,
-    failure_rows,
-    mapping_rows,
-)
+from vod_migrate.report.tables import MappingScope, failure_rows, mapping_rows
+from vod_migrate.results.csv_tables import CUT, FAILURE_COLUMNS, MAPPING_COLUMNS, SEARCH_COLUMNS, csv_line
 from vod_migrate.results.store import Store
 
 MOST_ROWS = 1_000_000
 """As many as a spreadsheet can open (1,048,576 rows); the command line writes tables of any length."""
-
-OBJECT_COLUMNS = ("account", "migration", "bucket", "key", "state", "code", "media_id", "size", "updated_at")
 
 _MARK = "\ufeff".encode()
 _CHUNK_CHARACTERS = 64_000
@@ -56,7 +48,7 @@ def objects_csv(store: Store, search: Search, *, readable: Readable, most: int =
         )
         for line in walk_objects(store, search, readable=readable, most=most + 1)
     )  # fmt: skip
-    return _csv(OBJECT_COLUMNS, rows, most=most, rest="narrow the search to get the others")
+    return _csv(SEARCH_COLUMNS, rows, most=most, rest="narrow the search to get the others")
 
 
 def mapping_parquet(
@@ -105,7 +97,7 @@ def _csv(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, most: int, re
             yield waiting.getvalue().encode()
             waiting = io.StringIO()
     if next(further, None) is not None:
-        waiting.write(csv_line([f"# cut after {most:,} rows; {rest}"]))
+        waiting.write(csv_line([f"{CUT}{most:,} rows; {rest}"]))
     yield waiting.getvalue().encode()
 
 

@@ -15,8 +15,9 @@ from typing import TextIO
 from vod_migrate.errors import BadSetting
 from vod_migrate.report.html import render_html
 from vod_migrate.report.loader import load_report
-from vod_migrate.report.tables import ENCODING, MappingScope, write_failures, write_mapping
+from vod_migrate.report.tables import MappingScope, write_failures, write_mapping
 from vod_migrate.report.text import render_text
+from vod_migrate.results.csv_tables import ENCODING
 from vod_migrate.results.store import Store
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
