@@ -7,7 +7,7 @@ from vod_migrate.migration.loader import parse_migration as parse_migration
 from vod_migrate.migration.model import Migration as Migration
 from vod_migrate.report.files import write_report as write_report
 from vod_migrate.report.loader import load_report as load_report
-from vod_migrate.report.tables import unguarded as unguarded
+from vod_migrate.results.csv_tables import unguarded as unguarded
 from vod_migrate.results.store import Store as Store
 
 __version__: str
