@@ -88,6 +88,13 @@ def settings_page() -> str:
     )
 
 
+OUTPUT = (
+    "Results go to stdout, messages to stderr. Characters that the encoding of stdout lacks are printed as `?`, on stderr",
+    "as `\\U0001f3ac`, and in JSON as JSON escapes. If stdout cannot be written to, for example because the disk is full,",
+    "the command says so and ends with exit code 2. Messages on stderr that cannot be written are lost.",
+)
+
+
 def cli_page() -> str:
     """The help of every command and the exit codes, as Markdown.
 
@@ -102,6 +109,10 @@ def cli_page() -> str:
         [
             WRITTEN_BY,
             commands.strip(),
+            "",
+            "## Output",
+            "",
+            *OUTPUT,
             "",
             "## Exit codes",
             "",

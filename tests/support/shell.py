@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import sys
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 from unittest import mock
@@ -22,6 +22,20 @@ MIGRATION = {"name": "nightly", "source": {"bucket": BUCKET}, "register": {"temp
 
 QUIETED = ("psycopg.pool", "oss2")
 """The loggers that a command silences in its process; tests that look for secrets in logs need them."""
+
+
+class _Kept(io.RawIOBase):
+    """What was written."""
+
+    def __init__(self) -> None:
+        self.kept = b""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any, /) -> int:
+        self.kept += bytes(data)
+        return len(data)
 
 
 class Done(NamedTuple):
@@ -49,9 +63,13 @@ class Shell:
         path.write_text(content if isinstance(content, str) else yaml.safe_dump(content or MIGRATION), encoding="utf-8")
         return path
 
-    def run(self, *arguments: str) -> Done:
-        """A command to its end in this process: one of its own would begin with a second of imports."""
-        out, told = io.StringIO(), io.StringIO()
+    def run(self, *arguments: str, encoding: str = "utf-8", output: io.RawIOBase | None = None) -> Done:
+        """A command to its end in this process: one of its own would begin with a second of imports.
+
+        encoding: of stdout and stderr; output: what stands behind stdout.
+        """
+        written, messages = output or _Kept(), _Kept()
+        out, told = (io.TextIOWrapper(io.BufferedWriter(raw), encoding) for raw in (written, messages))
         code: Any = 0
         loud = {name: logging.getLogger(name).level for name in QUIETED}
         with (
@@ -66,20 +84,24 @@ class Shell:
             except SystemExit as end:
                 code = end.code or 0
             finally:
+                for stream in (sys.stdout, sys.stderr):
+                    with suppress(Exception):
+                        stream.flush()
                 for name, level in loud.items():
                     logging.getLogger(name).setLevel(level)
-        done = Done(code, out.getvalue(), told.getvalue())
+        done = Done(code, *(getattr(raw, "kept", b"").decode(encoding) for raw in (written, messages)))
         print(*done, sep="\n")  # noqa: T201 - where secrets are looked for
         return done
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
+    def start(self, *arguments: str, stderr: Any = subprocess.PIPE) -> subprocess.Popen[str]:
         """A command in a process of its own."""
         process = subprocess.Popen(
             [sys.executable, "-m", "vod_migrate.cli", *arguments],
             env=self.environment,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=stderr,
             text=True,
+            errors="replace",
             start_new_session=True,
         )
         self.started.append(process)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import atexit
 import importlib
-import json
 import logging
 import os
 import sys
@@ -18,6 +17,7 @@ import typer
 from typer.core import TyperGroup
 
 from vod_migrate import __version__
+from vod_migrate.cli.streams import print_json, settle_streams
 from vod_migrate.errors import BadOption, VodMigrateError
 
 _COMMANDS = {
@@ -98,16 +98,15 @@ def _common(
 
 def main() -> None:
     """The console script: an error is one paragraph and its exit code, never a traceback."""
+    settle_streams()
     try:
         app()
     except VodMigrateError as error:
-        text = f"vod-migrate: {error}"
         if "--json" in sys.argv and error.exit_code:
             body = {"error": {"type": type(error).__name__, "message": str(error)}, "exit_code": error.exit_code}
-            text = json.dumps(body, ensure_ascii=False)
-        typer.echo(text, err=True)
-        sys.stdout.flush()
-        sys.stderr.flush()
+            print_json(body, err=True)
+        else:
+            typer.echo(f"vod-migrate: {error}", err=True)
         _exit(error.exit_code)
 
 

@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -75,7 +75,8 @@ def stop_on_signals() -> Iterator[threading.Event]:
             os._exit(130)
         asked.ask()
         # Straight to the descriptor: the handler may have interrupted a write to the stream above it.
-        os.write(2, b"stopping: what is not sent stays pending; press again to stop at once\n")
+        with suppress(OSError):
+            os.write(2, b"stopping: what is not sent stays pending; press again to stop at once\n")
 
     before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import json
 import time
 from typing import Annotated
 
@@ -12,6 +11,7 @@ import typer
 from vod_migrate.cli.console import ReportOption, RunArgument, find_run, open_store
 from vod_migrate.cli.options import JsonOption, takes_run_options
 from vod_migrate.cli.run import run_to_end
+from vod_migrate.cli.streams import print_json
 from vod_migrate.cloud.connection import connection_from_environment
 from vod_migrate.errors import BadOption
 from vod_migrate.migration.options import RunOptions
@@ -110,7 +110,7 @@ def _show(store: Store, run: Run, *, as_json: bool, until: str, fix: str) -> Non
         run = store.run(run.run_id)
     if as_json:
         fields = {"run_id": run.run_id, "state": run.state, "stop_code": run.stop_code, "stop": run.stop_message}
-        typer.echo(json.dumps(fields, ensure_ascii=False))
+        print_json(fields)
     elif run.state == until:
         typer.echo(f"run {run.run_id} is {until}; {fix}")
     elif run.state == "running":

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
-
 import typer
 
 from vod_migrate.cli.options import FileArgument, JsonOption
+from vod_migrate.cli.streams import print_json
 from vod_migrate.cloud.connection import connection_from_environment
 from vod_migrate.doctor.doctor import examine
 from vod_migrate.migration.loader import load_migration
@@ -26,5 +25,8 @@ def doctor(
         connection=connection_from_environment,
         database_url=lambda: database_url(embedded=True),
     )
-    typer.echo(json.dumps(checklist.as_json(), ensure_ascii=False) if as_json else checklist.as_text())
+    if as_json:
+        print_json(checklist.as_json())
+    else:
+        typer.echo(checklist.as_text())
     raise typer.Exit(checklist.exit_code)

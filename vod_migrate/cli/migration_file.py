@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Annotated
 import typer
 
 from vod_migrate.cli.options import FileArgument
+from vod_migrate.cli.streams import print_json
 from vod_migrate.describe.preview import preview
 from vod_migrate.errors import BadOption
 from vod_migrate.migration.loader import load_migration
@@ -92,19 +92,19 @@ def describe(
         typer.echo(f"VOD_MIGRATE_REGION is not set: the URLs are shown for {region}", err=True)
     for key in keys:
         explained = preview(migration, key, region=region, size=size, row=columns)
-        typer.echo(json.dumps(explained.as_json(), ensure_ascii=False) if as_json else explained.as_text())
+        if as_json:
+            print_json(explained.as_json())
+        else:
+            typer.echo(explained.as_text())
 
 
 def schema() -> None:
     """Print the JSON schema of a migration file, for completion and checks in editors."""
-    typer.echo(
-        json.dumps(
-            {
-                "$schema": "https://json-schema.org/draft/2020-12/schema",
-                **Migration.model_json_schema(by_alias=True),
-                "title": "vod-migrate migration file",
-            },
-            ensure_ascii=False,
-            indent=2,
-        )
+    print_json(
+        {
+            "$schema": "https://json-schema.org/draft/2020-12/schema",
+            **Migration.model_json_schema(by_alias=True),
+            "title": "vod-migrate migration file",
+        },
+        indent=2,
     )

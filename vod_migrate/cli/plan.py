@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import typer
 
 from vod_migrate.cli.console import open_store, say, stop_on_signals
 from vod_migrate.cli.options import FileArgument, JsonOption, takes_run_options
+from vod_migrate.cli.streams import print_json
 from vod_migrate.cloud.connection import connection_from_environment
 from vod_migrate.migration.loader import load_migration
 from vod_migrate.migration.model import Migration
@@ -32,6 +32,6 @@ def show_plan(file: Path, migration: Migration, options: RunOptions, *, as_json:
     with open_store() as store, stop_on_signals() as stop:
         made = planning_run.plan(store=store, connection=connection, migration=migration, options=options, stop=stop)
     if as_json:
-        typer.echo(json.dumps(made.as_json(), ensure_ascii=False))
+        print_json(made.as_json())
     else:
         typer.echo(plan_text(made, file=str(file), colour=sys.stdout.isatty()), nl=False)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated
 
 import typer
 
 from vod_migrate.cli.console import open_store
 from vod_migrate.cli.options import JsonOption
+from vod_migrate.cli.streams import print_json
 from vod_migrate.errors import BadOption
 from vod_migrate.rate.limiter import API
 
@@ -30,7 +30,7 @@ def quota(
     for name, api, scope, rate, share in rows:
         if as_json:
             fields = {"account": name, "api": api, "scope": scope, "calls_per_second": rate, "share": round(share, 3)}
-            typer.echo(json.dumps(fields, ensure_ascii=False))
+            print_json(fields)
         else:
             slowed = "" if share > 0.999 else f", slowed to {rate * share:.1f} after throttling"  # noqa: PLR2004 - rounding
             typer.echo(f"{name}  {api}  {scope or 'the whole account'}: {rate:g} calls/s{slowed}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +9,7 @@ import typer
 
 from vod_migrate.cli.console import RunArgument, find_run, open_store, print_report
 from vod_migrate.cli.options import JsonOption
+from vod_migrate.cli.streams import print_json
 from vod_migrate.report.loader import load_report
 
 
@@ -25,4 +25,4 @@ def report(
         found = find_run(store, of)
         print_report(store, found.run_id, output, text=not as_json)
         if as_json:
-            typer.echo(json.dumps(load_report(store, found.run_id).as_json(), ensure_ascii=False))
+            print_json(load_report(store, found.run_id).as_json())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import threading
 from collections.abc import Callable
@@ -14,6 +13,7 @@ import typer
 from vod_migrate.cli.console import ReportOption, find_run, open_store, print_report, say, stop_on_signals
 from vod_migrate.cli.options import FileArgument, JsonOption, takes_run_options
 from vod_migrate.cli.plan import show_plan
+from vod_migrate.cli.streams import print_json
 from vod_migrate.cloud.connection import Connection, connection_from_environment
 from vod_migrate.doctor.preflight import preflight
 from vod_migrate.errors import BadOption, Interrupted, Paused, Unfinished, VodMigrateError
@@ -43,7 +43,7 @@ def run_to_end(
         summary = finish(store=store, run_id=run_id)
         print_report(store, run_id, report_dir, text=not as_json)
         if as_json:
-            typer.echo(json.dumps(summary.as_json(), ensure_ascii=False))
+            print_json(summary.as_json())
         why = _why(summary.error, trouble, stopped=signalled)
     if why is not None:
         raise why

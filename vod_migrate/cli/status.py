@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated
 
 import typer
 
 from vod_migrate.cli.console import open_store
 from vod_migrate.cli.options import JsonOption
+from vod_migrate.cli.streams import print_json
 from vod_migrate.report.status import render_status, status_rows
 
 
@@ -24,6 +24,6 @@ def status(
         rows = status_rows(store, of=of, most=most)
     if as_json:
         for row in rows:
-            typer.echo(json.dumps(row, ensure_ascii=False))
+            print_json(row)
     else:
         typer.echo(render_status(rows))

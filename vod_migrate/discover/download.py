@@ -11,7 +11,7 @@ import hashlib
 import time
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -72,10 +72,16 @@ def fetched(
         return
     if connection is None:
         raise AssertionError("what lies in OSS needs a connection")
-    with TemporaryDirectory(prefix="vod-migrate-") as folder:
-        path = Path(folder) / "source"
-        with path.open("wb") as file:
-            version = open_bucket(connection, place.bucket).copy(place.path, file, sleep=sleep)
+    with ExitStack() as kept:
+        try:
+            path = Path(kept.enter_context(TemporaryDirectory(prefix="vod-migrate-")), "source")
+            with path.open("wb") as file:
+                version = open_bucket(connection, place.bucket).copy(place.path, file, sleep=sleep)
+        except OSError as error:
+            raise ManifestBroken(
+                f"{place} cannot be copied to the temporary folder ({error.strerror or error}): free space there, or set TMPDIR "
+                "to another folder"
+            ) from error
         yield SourceFile(name=str(place), path=path, version=version)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -88,6 +89,8 @@ def write_file(answers: Scaffold, path: Path) -> None:
     except FileExistsError:
         raise BadOption(f"{path} exists and is not overwritten: choose another --output, or remove it") from None
     except OSError as error:
+        with suppress(OSError):
+            path.unlink()
         raise BadOption(f"{path} cannot be written: {error.strerror or error}") from None
 
 

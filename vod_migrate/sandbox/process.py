@@ -99,6 +99,8 @@ async def _serve(
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stopped.set)
+    if state is not None:
+        _check_file(state)
     try:
         server = SandboxServer(config, None if state is None else Journal(state))
     except BadRequest as error:
@@ -114,10 +116,10 @@ async def _serve(
     # The SDKs need one address, and a sandbox on all addresses also answers on loopback.
     shown = LOOPBACK if host == ANY_ADDRESS else host
     ready = describe(f"http://{shown}:{bound}", config)
-    if ready_file is not None:
-        _write(ready_file, json.dumps(ready) + "\n")
-    typer.echo(json.dumps(ready) if as_json else _words(ready))
     try:
+        if ready_file is not None:
+            _write(ready_file, json.dumps(ready) + "\n")
+        typer.echo(json.dumps(ready) if as_json else _words(ready))
         await stopped.wait()
     finally:
         await server.stop()
@@ -146,10 +148,21 @@ def _words(ready: dict[str, Any]) -> str:
 
 
 def _write(path: Path, text: str) -> None:
+    _check_file(path)
     # A process that waits for the file must never read half of it.
     draft = path.with_name(path.name + ".part")
-    draft.write_text(text, encoding="utf-8")
-    draft.replace(path)
+    try:
+        draft.write_text(text, encoding="utf-8")
+        draft.replace(path)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise ConfigError(f"{path} cannot be written: {error.strerror or error}.") from None
+
+
+def _check_file(path: Path) -> None:
+    # A device or pipe would be replaced, or read without end.
+    if path.exists() and not path.is_file():
+        raise ConfigError(f"{path} is not a regular file. Name another one.")
 
 
 def fail(message: str) -> None:
