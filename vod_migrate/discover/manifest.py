@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -37,11 +38,13 @@ def manifest_pages(
     cursor: str | None = None,
     hls: bool = True,
     domains: tuple[str, ...] = (),
+    zone: dt.tzinfo = dt.UTC,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Iterator[ListedPage]:
     """The pages of a manifest, from a cursor on.
 
     sleep: waits, and may raise to end the reading; asked now and then also where there is nothing to wait for.
+    zone: of times without an offset.
     hls: look for playlists first, in one pass over the rows: a table need not be sorted. Their folders are what memory grows with,
     about 150 bytes each.
 
@@ -58,6 +61,7 @@ def manifest_pages(
             renamed=described,
             domains=frozenset(domain.lower() for domain in domains),
             nulls=frozenset(manifest.null_values),
+            zone=zone,
         )
         wanted = [manifest.key_column, *manifest.columns.named().values()]
         playlists = _playlist_folders(source, manifest, reader, wanted, sleep) if hls else frozenset()

@@ -28,7 +28,7 @@ class RowReader:
     columns: the column of each of key, size, etag, last_modified and storage_class; a column that is not there is unknown.
     renamed: setting: column, for description fields, which templates find under the setting's name.
     keep: whether the other columns stay with the object. domains: hosts of the bucket's own.
-    nulls: texts that stand for an empty cell.
+    nulls: texts that stand for an empty cell. zone: of times without an offset.
     """
 
     def __init__(
@@ -41,6 +41,7 @@ class RowReader:
         keep: bool = True,
         domains: frozenset[str] = frozenset(),
         nulls: frozenset[str] = frozenset(),
+        zone: dt.tzinfo = dt.UTC,
     ) -> None:
         self._bucket = bucket
         self._encoding = key_encoding
@@ -49,6 +50,7 @@ class RowReader:
         self._keep = keep
         self._domains = domains
         self._nulls = nulls
+        self._zone = zone
 
     def read(self, row: Row) -> MediaObject | BrokenRow | Rejected:
         """What a row says."""
@@ -63,7 +65,7 @@ class RowReader:
                 key=self._key(row),
                 size=_size(self._told(row, "size")),
                 etag=_text(self._told(row, "etag"), "etag").strip('"').upper() or None,
-                last_modified=_moment(self._told(row, "last_modified")),
+                last_modified=_moment(self._told(row, "last_modified"), self._zone),
                 storage_class=_text(self._told(row, "storage_class"), "storage_class") or None,
                 row=self._rest(row) if self._keep else {},
                 where=row.where,
@@ -203,14 +205,14 @@ def _size(told: Any) -> int | None:
     return size
 
 
-def _moment(told: Any) -> dt.datetime | None:
+def _moment(told: Any, zone: dt.tzinfo) -> dt.datetime | None:
     if told is None or told == "":
         return None
     try:
         if _SECONDS.fullmatch(str(told)):
             return dt.datetime.fromtimestamp(int(told), dt.UTC)
         moment = dt.datetime.fromisoformat(str(told).strip())
-        return moment if moment.tzinfo is not None else moment.replace(tzinfo=dt.UTC)
+        return (moment if moment.tzinfo is not None else moment.replace(tzinfo=zone)).astimezone(dt.UTC)
     except (ValueError, OverflowError):
         raise Rejected(
             "row_value", f"has the time {_shown(told)!r}: write ISO 8601, e.g. 2024-05-01T10:00:00Z, or nothing"

@@ -52,6 +52,7 @@ def pages_of(connection: Connection, run: Run) -> Pages:
             cursor=scan.cursor,
             hls=hls,
             domains=source.domains,
+            zone=run.spec.zone,
             sleep=StopClock(stop).sleep,
         )
 

@@ -60,7 +60,10 @@ class ManifestColumns(SettingsModel):
     etag: Annotated[str | None, Field(min_length=1, description="Column of the ETag; `etag` if there is one.")] = None
     last_modified: Annotated[
         str | None,
-        Field(min_length=1, description="Column of the last change, ISO 8601; `last_modified` if there is one."),
+        Field(
+            min_length=1,
+            description="Column of the last change, ISO 8601 (without an offset, in `timezone`); `last_modified` if there is one.",
+        ),
     ] = None
     storage_class: Annotated[
         str | None, Field(min_length=1, description="Column of the storage class; `storage_class` if there is one.")
