@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import resource
 import sys
 import tempfile
@@ -25,7 +26,7 @@ FIELDS = {
 def read(path: Path) -> tuple[int, int]:
     """How many objects a manifest holds, and how many of them are selected."""
     connection = connection_from_fields(FIELDS, origin="the benchmark")
-    selection = Selection(Select())
+    selection = Selection(Select(), now=dt.datetime.now(dt.UTC))
     objects = selected = 0
     for page in manifest_pages(connection, "media-archive", Manifest(location=str(path))):
         objects += len(page.objects)

@@ -2,6 +2,7 @@
 
 ==============  =====================================================  =======================
 MediaObject     a file in OSS, as listed                               discover → select
+RestoredCopy    the readable copy of an archived object                discover → select
 BrokenRow       a row of a manifest that cannot be used                discover → record
 Description     its RegisterMetadata                                   describe → batch
 Rejected        what cannot be used, as a code and a sentence          raised, or returned
@@ -25,10 +26,18 @@ FILES_PER_CALL = 10
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class RestoredCopy:
+    """The readable copy of an archived object. ready: False while it is being made; expires: None until then."""
+
+    ready: bool
+    expires: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class MediaObject:
     """A file in OSS: size in bytes, etag without quotes, last_modified with its time zone; None: a manifest did not say.
 
-    row: what a manifest says about it besides, by column; where: its place in a manifest, as a person finds it.
+    restored: of an archived object, None where it has no copy or the source does not say. row: what a manifest says about it besides, by column; where: its place in a manifest, as a person finds it.
     """
 
     bucket: str
@@ -37,6 +46,7 @@ class MediaObject:
     etag: str | None
     last_modified: datetime | None
     storage_class: str | None = "Standard"
+    restored: RestoredCopy | None = None
     row: Mapping[str, Any] = field(default_factory=dict, hash=False)
     where: str = field(default="", compare=False)
 

@@ -102,7 +102,7 @@ MISTAKES = [
     ({"select": {"exclude": ["re:(a)\\1"]}}, "select.exclude", "too long for some keys"),
     ({"select": {"excludes": ["a"]}}, "select.excludes", "did you mean 'exclude'"),
     ({"select": {"hls": "segments"}}, "select.hls", "'playlists' or 'all'"),
-    ({"select": {"archived": "restore"}}, "select.archived", "'skip' or 'register'"),
+    ({"select": {"archived": "restore"}}, "select.archived", "'skip', 'restored' or 'register'"),
     ({"select": {"modified_after": 20240101}}, "select.modified_after", "YYYY-MM-DD"),
     ({"select": {"modified_after": "yesterday"}}, "select.modified_after", "interval_start"),
     ({"select": {"modified_before": "interval"}}, "select.modified_before", "interval_end"),

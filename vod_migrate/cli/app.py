@@ -24,6 +24,7 @@ _COMMANDS = {
     "run": "cli.run:run",
     "plan": "cli.plan:plan",
     "work": "cli.run:work",
+    "restore": "cli.restore:restore",
     "status": "cli.status:status",
     "report": "cli.report:report",
     "quota": "cli.quota:quota",

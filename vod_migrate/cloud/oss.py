@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import IO, Any
 from urllib.parse import unquote, urlsplit
 
@@ -22,6 +23,7 @@ from vod_migrate.cloud.local_fault import ANSWERED, local_fault
 from vod_migrate.cloud.location import Location, is_service_host
 from vod_migrate.cloud.oss_reason import OssReason
 from vod_migrate.cloud.redaction import one_line
+from vod_migrate.cloud.restored_copy import restored_copy
 from vod_migrate.cloud.retry import TRIES, patiently
 from vod_migrate.errors import (
     BucketMissing,
@@ -32,6 +34,7 @@ from vod_migrate.errors import (
     SourceError,
     SourceUnavailable,
 )
+from vod_migrate.media import RestoredCopy
 
 TIMEOUTS = (5.0, 30.0)
 """Seconds for connecting and reading."""
@@ -40,6 +43,7 @@ _CHUNK = 1 << 20
 _COLUMNS = ("Key", "LastModified", "ETag", "Size", "StorageClass")
 _TOKEN_CODES = {"SecurityTokenExpired", "InvalidSecurityToken"}
 _BAD_KEYS = {"InvalidAccessKeyId", "SignatureDoesNotMatch", *_TOKEN_CODES}
+_ACCEPTED = 202
 _BAD_REQUEST, _NOT_FOUND, _FORBIDDEN, _TOO_MANY_REQUESTS, _SERVER_ERROR = 400, 404, 403, 429, 500
 _PRIVATE = (
     "the bucket is not served at the public endpoint; set the connection's oss_endpoint to a custom domain of the bucket, or to an "
@@ -56,6 +60,17 @@ class ObjectFacts:
     etag: str | None
     last_modified: dt.datetime
     storage_class: str
+    restored: RestoredCopy | None
+
+
+class RestoreAnswer(StrEnum):
+    """What OSS makes of a request to restore an object."""
+
+    BEGUN = "begun"
+    ONGOING = "ongoing"
+    READABLE = "readable"
+    NOT_ARCHIVED = "not_archived"
+    MISSING = "missing"
 
 
 class BucketClient:
@@ -76,9 +91,9 @@ class BucketClient:
         self._fast = self._client(_FastBucket)
 
     def list_page(self, prefix: str, *, most: int, delimiter: str = "", token: str = "", after: str = "") -> Any:
-        """One page as oss2 names its parts; `object_list` has tuples (key, last_modified, etag, size, storage_class).
+        """One page as oss2 names its parts.
 
-        token: of the page before; after: a key to begin behind.
+        `object_list` has tuples (key, last_modified, etag, size, storage_class), `restored` the copies of archived objects by key. token: of the page before; after: a key to begin behind.
         """
         with self._asking("list", f"bucket {self.name!r}", "oss:ListObjects on the bucket"):
             result = self._fast.list_objects_v2(
@@ -101,7 +116,23 @@ class BucketClient:
             etag=str(told.etag or "").strip('"') or None,
             last_modified=dt.datetime.fromtimestamp(told.last_modified, dt.UTC),
             storage_class=told.headers.get("x-oss-storage-class") or "Standard",
+            restored=restored_copy(told.headers.get("x-oss-restore") or ""),
         )
+
+    def restore(self, key: str, *, days: int, tier: str | None) -> RestoreAnswer:
+        """Asks OSS to make a readable copy of an archived object, or to keep one for longer. tier: None where the class has none."""
+        job = None if tier is None else oss2.models.RestoreJobParameters(tier)
+        order = oss2.models.RestoreConfiguration(days=days, job_parameters=job)
+        with self._asking("restore", self._location(key), "oss:RestoreObject on it"):
+            try:
+                answer = self._fast.restore_object(key, input=order)
+            except oss2.exceptions.RestoreAlreadyInProgress:
+                return RestoreAnswer.ONGOING
+            except oss2.exceptions.OperationNotSupported:
+                return RestoreAnswer.NOT_ARCHIVED
+            except oss2.exceptions.NoSuchKey:
+                return RestoreAnswer.MISSING
+        return RestoreAnswer.BEGUN if answer.status == _ACCEPTED else RestoreAnswer.READABLE
 
     def region(self) -> str:
         """Where the bucket lies; needs oss:GetBucketLocation."""
@@ -308,6 +339,7 @@ class _FastBucket(oss2.Bucket):  # type: ignore[misc]
         # The token is opaque and never URL-encoded, whatever the encoding type.
         result.next_continuation_token = root.findtext("NextContinuationToken") or ""
         result.object_list = _rows(root, encoded=encoded)
+        result.restored = _restored(root, encoded=encoded)
         return result
 
 
@@ -324,6 +356,15 @@ def _rows(root: Any, *, encoded: bool) -> list[tuple[str, str, str, int, str]]:
         return list(zip(keys, modified, etags, map(int, sizes), classes, strict=True))
     except ValueError as error:
         raise ListingBroken(f"OSS listed an object without a size in bytes: {error}") from error
+
+
+def _restored(root: Any, *, encoded: bool) -> dict[str, RestoredCopy]:
+    told = {}
+    for element in root.xpath("Contents/RestoreInfo"):
+        key, copy = _decoded(element.getparent().findtext("Key"), encoded=encoded), restored_copy(element.text or "")
+        if key is not None and copy is not None:
+            told[key] = copy
+    return told
 
 
 def _decoded(text: str | None, *, encoded: bool) -> str | None:

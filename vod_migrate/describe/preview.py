@@ -76,7 +76,7 @@ def preview(
         storage_class=migration.select.storage_classes[0],
     )
     window: dict[str, Any] = {"modified_after": None, "modified_before": None}
-    reason = Selection(migration.select.model_copy(update=window)).reason(found)
+    reason = Selection(migration.select.model_copy(update=window), now=dt.datetime.now(dt.UTC)).reason(found)
     if reason is not None:
         return Preview(key=key, left_out=reason)
     describer = Describer(migration, storage_address=f"{found.bucket}.oss-{region}.aliyuncs.com")

@@ -116,6 +116,7 @@ def _page(
                 etag=etag.strip('"'),
                 last_modified=_moment(modified, key),
                 storage_class=storage_class,
+                restored=result.restored.get(key),
             )
             for key, modified, etag, size, storage_class in result.object_list
         ),

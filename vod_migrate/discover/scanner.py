@@ -6,6 +6,7 @@ failover may forget a page), reads again where the scan stands.
 
 from __future__ import annotations
 
+import datetime as dt
 import logging
 import threading
 import time
@@ -14,9 +15,10 @@ from contextlib import contextmanager
 
 from vod_migrate.discover.hls import folder_of, is_segment
 from vod_migrate.discover.page import ListedPage
-from vod_migrate.discover.selection import Selection, storable
+from vod_migrate.discover.selection import Selection, is_archived, storable
 from vod_migrate.discover.source import Pages
 from vod_migrate.errors import Interrupted, SourceError, SourceUnavailable, StoreError, VodMigrateError
+from vod_migrate.media import MediaObject
 from vod_migrate.results.claims import DISCOVER
 from vod_migrate.results.process import this_process
 from vod_migrate.results.run import Run
@@ -40,10 +42,11 @@ class Scanner:
         selection: Selection,
         pages: Pages,
         holds_playlist: Callable[[str, threading.Event], bool],
+        object_now: Callable[[MediaObject, threading.Event], MediaObject],
         stop: threading.Event,
         patience: float,
     ) -> None:
-        """Holds_playlist: whether a folder of the bucket does; stop: ends the listing, and is set when somebody else lists.
+        """Holds_playlist: whether a folder of the bucket does; object_now: an object as OSS describes it; stop: ends the listing, and is set when somebody else lists.
 
         patience: for how many seconds a worker that takes over leaves an
         unreachable source to a later try.
@@ -53,6 +56,7 @@ class Scanner:
         self._selection = selection
         self._pages = pages
         self._holds_playlist = holds_playlist
+        self._object_now = object_now
         self._stop = stop
         self._patience = patience
         self._first_trouble: dict[int, float] = {}
@@ -143,7 +147,7 @@ class Scanner:
         return scan, "complete"
 
     def _take_leftovers(self, place: Place, scan: Scan, stop: threading.Event) -> tuple[Scan, str]:
-        selection = leftover_selection(self._run, fixed=scan.whole)
+        selection = leftover_selection(self._run, now=dt.datetime.now(dt.UTC), fixed=scan.whole)
         while found := self._store.leftover_page(self._run, scan):
             _check(stop)
             left_out = self._unfit(found, selection, stop)
@@ -160,7 +164,11 @@ class Scanner:
         }  # fmt: skip
         left_out: dict[str, list[str]] = {}
         for one in found:
-            reason = selection.reason(one.object, playlists=playlists)
+            left = one.object
+            if self._run.spec.select.archived == "restored" and is_archived(left):
+                # Work does not keep whether there is a restored copy, which may have expired since.
+                left = self._object_now(left, stop)
+            reason = selection.reason(left, playlists=playlists)
             if reason is not None:
                 left_out.setdefault(reason, []).append(one.object.key)
         return dict(left_out)
@@ -232,10 +240,11 @@ def as_listing(page: ListedPage, selection: Selection) -> SelectedPage:
         broken=page.broken,
         rows=page.rows,
         fetched=page.fetched,
+        notes=selected.notes,
     )
 
 
-def leftover_selection(run: Run, *, fixed: bool) -> Selection:
+def leftover_selection(run: Run, *, now: dt.datetime, fixed: bool) -> Selection:
     """What a run's file selects of what earlier runs left.
 
     fixed: neither prefixes nor edges of time follow the date, so all of them hold; otherwise an earlier date's objects belong to the
@@ -243,9 +252,10 @@ def leftover_selection(run: Run, *, fixed: bool) -> Selection:
     """
     source, rules = run.spec.source, run.spec.select
     if fixed:
-        return Selection(rules, prefixes=source.prefixes)
+        return Selection(rules, now=now, prefixes=source.prefixes)
     heads = tuple(prefix.partition("{{")[0] for prefix in source.prefixes) if source.listed else ("",)
-    return Selection(rules.model_copy(update={"modified_after": None, "modified_before": None}), prefixes=heads)
+    timeless = rules.model_copy(update={"modified_after": None, "modified_before": None})
+    return Selection(timeless, now=now, prefixes=heads)
 
 
 def _name(scan: Scan) -> str:

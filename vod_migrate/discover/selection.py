@@ -11,26 +11,42 @@ from vod_migrate.discover.hls import folder_of, is_segment
 from vod_migrate.media import MediaObject
 from vod_migrate.migration.patterns import matcher
 from vod_migrate.migration.source import ARCHIVED_CLASSES, Select
+from vod_migrate.results.notes import Notes
 from vod_migrate.results.scan import SAMPLES
+
+ARCHIVE_REASONS = ("archived", "being_restored", "restored_copy")
+"""Why an object of an archive class is left out; of these the bytes are counted, too."""
+
+RESTORED = "restored"
+"""The hint about an object that is taken because it has a restored copy."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Selected:
-    """A page after selection: what is kept, in order, and how many were left out for which reason, with a few keys."""
+    """A page after selection: what is kept, in order, and how many were left out for which reason, with a few keys.
+
+    samples: keys by reason, and by hint.
+    """
 
     kept: tuple[MediaObject, ...]
     left_out: dict[str, int]
     samples: dict[str, list[str]]
+    notes: Notes
 
 
 class Selection:
     """The rules of one run. prefixes: what keys must begin with, where the source does not see to it itself.
 
-    The window's edges in the rules must be times with an offset; `prepare` has resolved them.
+    The window's edges in the rules must be times with an offset; `prepare` has resolved them. now: what a restored copy must outlive.
     """
 
     def __init__(
-        self, rules: Select, *, modified_since: dt.datetime | None = None, prefixes: tuple[str, ...] = ("",)
+        self,
+        rules: Select,
+        *,
+        now: dt.datetime,
+        modified_since: dt.datetime | None = None,
+        prefixes: tuple[str, ...] = ("",),
     ) -> None:
         self._include = [matcher(pattern) for pattern in rules.include]
         self._exclude = [matcher(pattern) for pattern in rules.exclude]
@@ -39,6 +55,8 @@ class Selection:
         self._extensions = frozenset(rules.extensions)
         archived = ARCHIVED_CLASSES if rules.archived == "register" else ()
         self._classes = frozenset((*rules.storage_classes, *archived))
+        self._restored = rules.archived == "restored"
+        self._outlives = now + dt.timedelta(days=rules.restored_min_days)
         self._min_size = rules.min_size
         self._max_size = rules.max_size
         self._sized = rules.min_size > 1 or rules.max_size is not None
@@ -50,21 +68,25 @@ class Selection:
     def select(self, objects: Iterable[MediaObject], *, playlists: Container[str] = frozenset()) -> Selected:
         """Divides a page. playlists: the folders that hold an HLS playlist."""
         kept = []
-        left_out: Counter[str] = Counter()
-        samples: dict[str, list[str]] = {}
+        tally = _Tally()
         for found in objects:
             reason = self.reason(found, playlists=playlists)
-            if reason is None:
-                kept.append(found)
+            if reason is not None:
+                tally.leave_out(found, reason)
                 continue
-            left_out[reason] += 1
-            if left_out[reason] <= SAMPLES:
-                samples.setdefault(reason, []).append(sample_of(found.key))
-        return Selected(kept=tuple(kept), left_out=dict(left_out), samples=samples)
+            kept.append(found)
+            if found.restored is not None and found.restored.ready:
+                tally.hint(found, RESTORED)
+        return Selected(kept=tuple(kept), left_out=dict(tally.left_out), samples=tally.samples, notes=tally.notes())
 
     def reason(self, found: MediaObject, *, playlists: Container[str] = frozenset()) -> str | None:
         """Why an object is left out; None keeps it. The first reason that applies counts."""
-        return self._of_key(found.key, playlists) or self._of_size(found.size) or self._of_rest(found)
+        return (
+            self._of_key(found.key, playlists)
+            or self._of_size(found.size)
+            or self._of_time(found.last_modified)
+            or self._of_class(found)
+        )
 
     def _of_key(self, key: str, playlists: Container[str]) -> str | None:  # noqa: PLR0911 - one line a reason
         if not storable(key):
@@ -91,10 +113,7 @@ class Selection:
             return "empty" if size == 0 else "too_small"
         return "too_large" if self._max_size is not None and size > self._max_size else None
 
-    def _of_rest(self, found: MediaObject) -> str | None:
-        if found.storage_class is not None and found.storage_class not in self._classes:
-            return "archived" if "Archive" in found.storage_class else "storage_class"
-        modified = found.last_modified
+    def _of_time(self, modified: dt.datetime | None) -> str | None:
         if modified is None:
             return "time_unknown" if self._timed else None
         if self._modified_since is not None and modified < self._modified_since:
@@ -102,6 +121,59 @@ class Selection:
         if self._after is not None and modified < self._after:
             return "too_old"
         return "too_new" if self._before is not None and modified >= self._before else None
+
+    def _of_class(self, found: MediaObject) -> str | None:
+        # The last rule, so that what is only archived would be taken once it is restored.
+        if found.storage_class is None or found.storage_class in self._classes:
+            return None
+        if not is_archived(found):
+            return "storage_class"
+        copy = found.restored
+        if copy is None:
+            return "archived"
+        if not copy.ready:
+            return "being_restored"
+        lasts = copy.expires is not None and copy.expires >= self._outlives
+        return None if self._restored and lasts else "restored_copy"
+
+
+def is_archived(found: MediaObject) -> bool:
+    """Whether an object must be restored before it can be read."""
+    return "Archive" in (found.storage_class or "")
+
+
+class _Tally:
+    """What is counted about the objects of a page."""
+
+    def __init__(self) -> None:
+        self.left_out: Counter[str] = Counter()
+        self.samples: dict[str, list[str]] = {}
+        self._hints: Counter[str] = Counter()
+        self._bytes: Counter[str] = Counter()
+        self._expires: dict[str, dt.datetime] = {}
+
+    def leave_out(self, found: MediaObject, reason: str) -> None:
+        self._count(self.left_out, found, reason)
+        if reason in ARCHIVE_REASONS:
+            self._bytes[reason] += found.size or 0
+            self._note_expiry(found, reason)
+
+    def hint(self, found: MediaObject, hint: str) -> None:
+        self._count(self._hints, found, hint)
+        self._note_expiry(found, hint)
+
+    def notes(self) -> Notes:
+        return Notes(hints=dict(self._hints), bytes=dict(self._bytes), expires=self._expires)
+
+    def _count(self, counts: Counter[str], found: MediaObject, name: str) -> None:
+        counts[name] += 1
+        if counts[name] <= SAMPLES:
+            self.samples.setdefault(name, []).append(sample_of(found.key))
+
+    def _note_expiry(self, found: MediaObject, name: str) -> None:
+        expires = None if found.restored is None else found.restored.expires
+        if expires is not None:
+            self._expires[name] = min(expires, self._expires.get(name, expires))
 
 
 def _resolved(edge: dt.datetime | str | None) -> dt.datetime | None:

@@ -11,8 +11,11 @@ from vod_migrate.discover.hls import folder_of, folders_above, settled_pages
 from vod_migrate.discover.inventory import inventory_pages
 from vod_migrate.discover.listing import holds_playlist, list_pages
 from vod_migrate.discover.manifest import manifest_pages
+from vod_migrate.discover.object_lookup import as_told, looked_up
 from vod_migrate.discover.page import ListedPage
+from vod_migrate.discover.selection import is_archived
 from vod_migrate.errors import Interrupted
+from vod_migrate.media import MediaObject
 from vod_migrate.results.run import Run
 from vod_migrate.results.scan import Scan
 from vod_migrate.shutdown import StopClock
@@ -24,6 +27,7 @@ Pages = Callable[[Scan, threading.Event], Iterator[ListedPage]]
 def pages_of(connection: Connection, run: Run) -> Pages:
     """What the run's migration names as its source."""
     source = run.spec.source
+    restored = run.spec.select.archived == "restored"
     hls = run.spec.select.hls == "playlists"
 
     def listed(scan: Scan, stop: threading.Event) -> Iterator[ListedPage]:
@@ -63,9 +67,18 @@ def pages_of(connection: Connection, run: Run) -> Pages:
             connection, run.bucket, source.inventory, cursor=scan.cursor, hls=hls, sleep=StopClock(stop).sleep
         )
 
-    if source.manifest is not None:
-        return of_manifest
-    return of_inventory if source.inventory is not None else listed
+    if source.listed:
+        return listed
+    rows = of_inventory if source.inventory is not None else of_manifest
+    if not restored or (source.manifest is not None and source.manifest.check == "head"):
+        return rows
+
+    def with_copies(scan: Scan, stop: threading.Event) -> Iterator[ListedPage]:
+        # A row may name the storage class, but nothing says whether there is a restored copy.
+        client = open_bucket(connection, run.bucket)
+        return looked_up(rows(scan, stop), client, wanted=is_archived, sleep=StopClock(stop).sleep)
+
+    return with_copies
 
 
 def playlists_of(connection: Connection, run: Run) -> Callable[[str, threading.Event], bool]:
@@ -73,6 +86,15 @@ def playlists_of(connection: Connection, run: Run) -> Callable[[str, threading.E
 
     def look(folder: str, stop: threading.Event) -> bool:
         return holds_playlist(open_bucket(connection, run.bucket), folder, sleep=StopClock(stop).sleep)
+
+    return look
+
+
+def object_of(connection: Connection, run: Run) -> Callable[[MediaObject, threading.Event], MediaObject]:
+    """An object of the run's bucket as OSS describes it now; as it was where it does not exist any more."""
+
+    def look(found: MediaObject, stop: threading.Event) -> MediaObject:
+        return as_told(found, open_bucket(connection, run.bucket), StopClock(stop).sleep) or found
 
     return look
 

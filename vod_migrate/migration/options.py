@@ -28,6 +28,7 @@ class Mode(StrEnum):
 
 _NEW_RUN = ["run", "plan"]
 _ANY_RUN = ["run", "plan", "resume"]
+_LISTING = ["run", "plan", "restore"]
 
 
 class RunOptions(SettingsModel):
@@ -60,7 +61,7 @@ class RunOptions(SettingsModel):
             title="Prefixes",
             min_length=1,
             description="List only these prefixes instead of the file's.",
-            json_schema_extra={"section": "Objects", "flag": "--prefix", "commands": _NEW_RUN},
+            json_schema_extra={"section": "Objects", "flag": "--prefix", "commands": _LISTING},
         ),
     ] = None
     limit: Annotated[
@@ -77,7 +78,7 @@ class RunOptions(SettingsModel):
         Field(
             title="Modified since",
             description="Only objects modified at or after this time; without an offset, in the migration's time zone.",
-            json_schema_extra={"section": "Objects", "commands": _NEW_RUN},
+            json_schema_extra={"section": "Objects", "commands": _LISTING},
         ),
     ] = None
     date: Annotated[
@@ -85,7 +86,7 @@ class RunOptions(SettingsModel):
         Field(
             title="Date",
             description="The value of `{{ date }}` in prefixes, YYYY-MM-DD.",
-            json_schema_extra={"section": "Objects", "commands": _NEW_RUN},
+            json_schema_extra={"section": "Objects", "commands": _LISTING},
         ),
     ] = None
     codes: Annotated[

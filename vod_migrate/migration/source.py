@@ -306,11 +306,16 @@ class Select(SettingsModel):
         ),
     ] = ("Standard", "IA")
     archived: Annotated[
-        Literal["skip", "register"],
+        Literal["skip", "restored", "register"],
         Field(
-            description="`register` takes objects of every archive class, too; `skip` only those in storage_classes."
+            description="Of the archive classes: `skip` takes only those in storage_classes; `restored` takes restored copies, too, whose "
+            "media may stop playing when the copy expires; `register` takes all of them."
         ),
     ] = "skip"
+    restored_min_days: Annotated[
+        int,
+        Field(ge=0, le=365, description="With `archived: restored`: for how many days a copy must still be readable."),
+    ] = 1
 
     @field_validator("include", "exclude")
     @classmethod

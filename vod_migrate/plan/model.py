@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, ConfigDict
 
 from vod_migrate.migration.options import RunOptions
-from vod_migrate.report.model import FailureGroup, LeftOut
+from vod_migrate.report.model import FailureGroup, Hint, LeftOut
 
 
 class _Part(BaseModel):
@@ -117,6 +117,7 @@ class Plan(_Part):
 
     listed: int = 0
     left_out: tuple[LeftOut, ...] = ()
+    hints: tuple[Hint, ...] = ()
     unchanged: int = 0
     changed: int = 0
     failed_before: int = 0

@@ -22,8 +22,9 @@ from vod_migrate.plan.model import Batches, Plan, PlannedPrefix, PlannedRate
 from vod_migrate.plan.repeated_texts import RepeatedTexts
 from vod_migrate.plan.samples import Failures, SampleDescriptions, Sizes
 from vod_migrate.register.batcher import Batcher
-from vod_migrate.report.model import FailureGroup, Sample, left_out_groups
+from vod_migrate.report.model import FailureGroup, Sample, hint_groups, left_out_groups
 from vod_migrate.results.fingerprint import NOTHING, added, fingerprint
+from vod_migrate.results.notes import Notes
 from vod_migrate.results.run import Run
 from vod_migrate.results.scan import Scan, ScanKind, joined_samples, summed
 from vod_migrate.results.store import Store
@@ -119,6 +120,7 @@ class Planner:
         run, calls = self._run, self._calls
         listing = [scan for scan in scans if scan.kind in (ScanKind.PREFIX, ScanKind.ROWS)]
         found, left_out, samples = _totals(listing)
+        notes = Notes.total(scan.notes for scan in listing)
         earlier, dropped, _ = _totals([scan for scan in scans if scan.kind is ScanKind.LEFTOVERS])
         taken = earlier.get("queued", 0) + earlier.get("queued_again", 0) - found.get("vanished", 0)
         broken = tuple(
@@ -152,7 +154,8 @@ class Planner:
             selected=self._queued,
             fingerprint=self._fingerprint,
             listed=sum(scan.listed for scan in listing),
-            left_out=left_out_groups(left_out, samples),
+            left_out=left_out_groups(left_out, samples, notes),
+            hints=hint_groups(notes, samples),
             unchanged=found.get("unchanged", 0),
             changed=found.get("changed", 0),
             failed_before=found.get("failed_before", 0),

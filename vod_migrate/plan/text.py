@@ -13,6 +13,7 @@ from vod_migrate.report.group_lines import (
     MOST_SAMPLES,
     NUMBER,
     failure_group_lines,
+    hint_lines,
     left_out_lines,
     sample_line,
 )
@@ -83,7 +84,9 @@ def _lines(plan: Plan, file: str | None) -> Iterator[Line]:
     yield from _numbers(plan)
     yield from _calls(plan)
     yield from _failing(plan)
-    yield from left_out_lines(plan.left_out)
+    yield from left_out_lines(plan.left_out, plan.zone)
+    yield from _to_restore(plan, file)
+    yield from hint_lines(plan.hints, plan.zone)
     yield from _lookups(plan)
     yield from _repeated("titles", plan.titles)
     yield from _repeated("file names", plan.names)
@@ -169,6 +172,17 @@ def _failing(plan: Plan) -> Iterator[Line]:
     yield f"{counted(plan.would_fail, 'object')} would fail, without a call", "bold red"
     for group in plan.failing:
         yield from failure_group_lines(group)
+
+
+def _to_restore(plan: Plan, file: str | None) -> Iterator[Line]:
+    for one in plan.left_out:
+        if one.reason == "archived":
+            yield "", ""
+            yield from wrapped(
+                f"{counted(one.count, 'object')} ({volume(one.bytes or 0)}) would have to be restored before VOD can read them; what that "
+                "would be in detail, and how to begin:"
+            )
+            yield f"  {shlex.join(['vod-migrate', 'restore', file or 'FILE'])}", ""
 
 
 def _lookups(plan: Plan) -> Iterator[Line]:

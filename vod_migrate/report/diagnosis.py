@@ -12,6 +12,8 @@ _TEXTS = yaml.load((Path(__file__).parent / "explanations.yaml").read_text(encod
 _FAILURES: dict[str, list[str]] = {**_TEXTS["failures"], **_TEXTS["rows"]}
 _LEFT_OUT: dict[str, list[str]] = {**_TEXTS["left_out"], **_TEXTS["rows"]}
 
+_HINTS: dict[str, list[str]] = _TEXTS["hints"]
+
 REASONS = frozenset(_LEFT_OUT)
 """Every reason for which an object may be left out."""
 
@@ -45,10 +47,16 @@ def diagnose_left_out(reason: str) -> Diagnosis:
     return _diagnosis(reason, _LEFT_OUT.get(reason, _TEXTS["unknown_reason"]))
 
 
+def diagnose_hint(code: str) -> Diagnosis:
+    """Explains what is odd about objects that are kept."""
+    return _diagnosis(code, _HINTS[code])
+
+
 def every_diagnosis() -> Iterator[Diagnosis]:
-    """All that can be said about a failure or an object left out, the general answers included."""
+    """All that can be said about a failure, an object left out or a hint, the general answers included."""
     yield from map(diagnose, (*_FAILURES, ""))
     yield from map(diagnose_left_out, (*_LEFT_OUT, ""))
+    yield from map(diagnose_hint, _HINTS)
 
 
 def _diagnosis(code: str, texts: list[str]) -> Diagnosis:

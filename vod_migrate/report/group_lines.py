@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator, Sequence
+from zoneinfo import ZoneInfo
 
-from vod_migrate.report.model import FailureGroup, LeftOut
+from vod_migrate.report.model import FailureGroup, Hint, LeftOut
 from vod_migrate.report.terminal import COLUMNS, Line, cut, padded, wrapped
-from vod_migrate.report.text_format import counted, grouped, visible
+from vod_migrate.report.text_format import counted, grouped, moment, visible, volume
 
 LABEL = 20
 NUMBER = 14
@@ -34,7 +36,7 @@ def failure_group_lines(group: FailureGroup, *, note: str = "") -> Iterator[Line
             yield from wrapped(reply, first="         ", style="dim")
 
 
-def left_out_lines(left_out: Sequence[LeftOut], heading: str = "left out") -> Iterator[Line]:
+def left_out_lines(left_out: Sequence[LeftOut], zone: ZoneInfo, heading: str = "left out") -> Iterator[Line]:
     """The reasons with their numbers, meanings and samples; nothing where there are none. heading: what follows the number of objects."""
     if not left_out:
         return
@@ -42,9 +44,25 @@ def left_out_lines(left_out: Sequence[LeftOut], heading: str = "left out") -> It
     yield f"{counted(sum(left.count for left in left_out), 'object')} {heading}", "bold"
     for left in left_out:
         first = f"  {padded(visible(left.reason), LABEL)}{grouped(left.count):>{NUMBER}}  "
-        yield from wrapped(left.diagnosis.meaning, first=first)
+        size = "" if left.bytes is None else f" {volume(left.bytes)} in all."
+        yield from wrapped(f"{left.diagnosis.meaning}{size}{_expiry(left.expires, zone)}", first=first)
         for sample in left.samples[:_LEFT_OUT_SAMPLES]:
             yield sample_line(sample)
+
+
+def hint_lines(hints: Sequence[Hint], zone: ZoneInfo) -> Iterator[Line]:
+    """What somebody should look at among the objects that are kept."""
+    for hint in hints:
+        yield "", ""
+        yield f"Look at {counted(hint.count, 'object')} of those that were selected: {hint.reason}", "yellow"
+        yield from wrapped(f"{hint.diagnosis.meaning}{_expiry(hint.expires, zone)}", first="  ")
+        yield from wrapped(f"To do: {hint.diagnosis.fix}", first="  ")
+        for sample in hint.samples[:_LEFT_OUT_SAMPLES]:
+            yield sample_line(sample)
+
+
+def _expiry(expires: dt.datetime | None, zone: ZoneInfo) -> str:
+    return "" if expires is None else f" The first copy expires at {moment(expires, zone)}."
 
 
 def sample_line(key: str) -> Line:

@@ -21,9 +21,11 @@ from vod_migrate.report.model import (
     Sample,
     ScanFacts,
     Setting,
+    hint_groups,
     left_out_groups,
 )
 from vod_migrate.report.rate_chart import DOCUMENTED_CALLS_PER_SECOND, bucket_width, rate_points
+from vod_migrate.results.notes import Notes
 from vod_migrate.results.scan import SAMPLES, joined_samples
 from vod_migrate.results.session import StoreConnection
 from vod_migrate.results.store import Store
@@ -57,9 +59,11 @@ def load_report(store: Store, run_id: str) -> Report:
         samples = _samples(connection, run_no, list(groups))
         scans = tuple(ScanFacts(**row) for row in QUERIES.scans_of_run(connection, run_no=run_no, most=_MOST_SCANS))
         left_samples: dict[str, dict[str, list[str]]] = {}
+        notes: dict[str, Notes] = {}
         for row in QUERIES.scan_samples(connection, run_no=run_no):
             kind = row["kind"] if row["kind"] in _APART else _LISTING
             left_samples[kind] = joined_samples(left_samples.get(kind, {}), row["samples"])
+            notes[kind] = notes.get(kind, Notes()).joined(Notes.from_json(row["notes"]))
         totals = QUERIES.scan_totals(connection, run_no=run_no)
         # The counts of a plan are no change of anything.
         before = None if run.state == "planned" else QUERIES.previous_run(connection, run_no=run_no)
@@ -74,7 +78,8 @@ def load_report(store: Store, run_id: str) -> Report:
         failures=tuple(
             FailureGroup(code=code, count=count, samples=tuple(samples.get(code, ()))) for code, count in groups.items()
         ),
-        left_out=left_out_groups(counts.left_out, left_samples.get(_LISTING, {})),
+        left_out=left_out_groups(counts.left_out, left_samples.get(_LISTING, {}), notes.get(_LISTING)),
+        hints=hint_groups(notes.get(_LISTING, Notes()), left_samples.get(_LISTING, {})),
         leftovers_left_out=left_out_groups(counts.leftovers_left_out, left_samples.get("leftovers", {})),
         plan_differences=left_out_groups(
             {reason: count for reason, count in counts.approval.items() if reason != "approved"},

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from vod_migrate.report.diagnosis import Diagnosis, diagnose, diagnose_left_out
+from vod_migrate.report.diagnosis import Diagnosis, diagnose, diagnose_hint, diagnose_left_out
 from vod_migrate.report.rate_chart import RatePoint
+from vod_migrate.results.notes import Notes
 from vod_migrate.results.summary import RunCounts
 
 
@@ -138,11 +139,16 @@ class FailureGroup:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LeftOut:
-    """Objects that the selection left out for one named reason. samples: up to five of their keys."""
+    """Objects that the selection left out for one named reason. samples: up to five of their keys.
+
+    bytes: how large they are, None where nobody added that up; expires: the first end of their restored copies.
+    """
 
     reason: str
     count: int
     samples: tuple[str, ...] = ()
+    bytes: int | None = None
+    expires: dt.datetime | None = None
 
     @property
     def diagnosis(self) -> Diagnosis:
@@ -150,12 +156,44 @@ class LeftOut:
         return diagnose_left_out(self.reason)
 
 
-def left_out_groups(counts: Mapping[str, int], samples: Mapping[str, Sequence[str]]) -> tuple[LeftOut, ...]:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Hint:
+    """Objects that the selection keeps, and that somebody should look at. samples: up to five of their keys; expires: as in LeftOut."""
+
+    reason: str
+    count: int
+    samples: tuple[str, ...] = ()
+    expires: dt.datetime | None = None
+
+    @property
+    def diagnosis(self) -> Diagnosis:
+        """What is odd about them and what to do."""
+        return diagnose_hint(self.reason)
+
+
+def left_out_groups(
+    counts: Mapping[str, int], samples: Mapping[str, Sequence[str]], notes: Notes | None = None
+) -> tuple[LeftOut, ...]:
     """The reasons with their samples, the most frequent first."""
+    known = notes or Notes()
     return tuple(
-        LeftOut(reason=reason, count=count, samples=tuple(samples.get(reason, ())))
+        LeftOut(
+            reason=reason,
+            count=count,
+            samples=tuple(samples.get(reason, ())),
+            bytes=known.bytes.get(reason),
+            expires=known.expires.get(reason),
+        )
         for reason, count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))
         if count
+    )
+
+
+def hint_groups(notes: Notes, samples: Mapping[str, Sequence[str]]) -> tuple[Hint, ...]:
+    """The hints with their samples, the most frequent first."""
+    return tuple(
+        Hint(reason=reason, count=count, samples=tuple(samples.get(reason, ())), expires=notes.expires.get(reason))
+        for reason, count in sorted(notes.hints.items(), key=lambda item: (-item[1], item[0]))
     )
 
 
@@ -203,6 +241,7 @@ class Report:
     left_out: tuple[LeftOut, ...]
     leftovers_left_out: tuple[LeftOut, ...] = ()
     plan_differences: tuple[LeftOut, ...] = ()
+    hints: tuple[Hint, ...] = ()
     scans: tuple[ScanFacts, ...]
     prefixes: int
     prefixes_failed: int
@@ -236,6 +275,8 @@ class Report:
         for name in ("left_out", "leftovers_left_out", "plan_differences"):
             for shown, left in zip(plain[name], getattr(self, name), strict=True):
                 shown["diagnosis"] = _plain(left.diagnosis)
+        for shown, hint in zip(plain["hints"], self.hints, strict=True):
+            shown["diagnosis"] = _plain(hint.diagnosis)
         if self.previous is not None:
             plain["previous"]["counts"] = self.previous.counts.as_json()
         plain["calls"]["total"] = self.calls.total

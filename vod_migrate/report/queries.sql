@@ -74,8 +74,8 @@ where run_no = :run_no and (kind in ('prefix', 'rows') or state = 'failed')
 order by position limit :most;
 
 -- name: scan_samples
--- A few keys for each reason, by scan: of what was listed, of what earlier runs left, and of what was compared with a plan.
-select kind, samples from vod_migrate.scans where run_no = :run_no and samples <> '{}' order by position;
+-- A few keys for each reason, and notes, by scan: of what was listed, of what earlier runs left, and of what was compared with a plan.
+select kind, samples, notes from vod_migrate.scans where run_no = :run_no and (samples <> '{}' or notes <> '{}') order by position;
 
 -- name: scan_totals^
 -- How many prefixes the run has, and how many of them could not be listed.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from vod_migrate.report.count_lines import count_lines
-from vod_migrate.report.group_lines import LABEL, NUMBER, failure_group_lines, left_out_lines
+from vod_migrate.report.group_lines import LABEL, NUMBER, failure_group_lines, hint_lines, left_out_lines
 from vod_migrate.report.model import Report
 from vod_migrate.report.terminal import Line, padded, rendered, wrapped
 from vod_migrate.report.text_format import counted, duration, grouped, moment, rate, share, signed, visible
@@ -43,9 +43,10 @@ def _lines(report: Report) -> Iterator[Line]:
     yield from _number_lines(report)
     yield from _call_lines(report)
     yield from _failure_lines(report)
-    yield from left_out_lines(report.plan_differences, "not as in the approved plan")
-    yield from left_out_lines(report.left_out)
-    yield from left_out_lines(report.leftovers_left_out, "of earlier runs left out")
+    yield from left_out_lines(report.plan_differences, report.run.zone, "not as in the approved plan")
+    yield from left_out_lines(report.left_out, report.run.zone)
+    yield from hint_lines(report.hints, report.run.zone)
+    yield from left_out_lines(report.leftovers_left_out, report.run.zone, "of earlier runs left out")
     yield from _prefix_lines(report)
 
 

@@ -11,6 +11,7 @@ from typing import Any, Self
 
 from vod_migrate.media import BrokenRow, MediaObject
 from vod_migrate.results.fingerprint import added, fingerprint
+from vod_migrate.results.notes import Notes
 from vod_migrate.results.stop_code import SourceCode
 
 SAMPLES = 5
@@ -48,6 +49,7 @@ class SelectedPage:
     broken: tuple[BrokenRow, ...] = ()
     rows: int = 0
     fetched: float | None = None
+    notes: Notes = field(default_factory=Notes)
 
     @property
     def last_key(self) -> str | None:
@@ -89,6 +91,7 @@ class Scan:
     counts: Mapping[str, int] = field(default_factory=dict)
     left_out: Mapping[str, int] = field(default_factory=dict)
     samples: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    notes: Notes = field(default_factory=Notes)
     limited: bool = False
     selected: int = 0
     fingerprint: str = ""
@@ -98,8 +101,9 @@ class Scan:
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> Self:
         """From the queries about scans."""
-        code = row["error_code"]
-        return cls(**{**row, "kind": ScanKind(row["kind"]), "error_code": None if code is None else SourceCode(code)})
+        code = None if row["error_code"] is None else SourceCode(row["error_code"])
+        notes = Notes.from_json(row["notes"])
+        return cls(**{**row, "kind": ScanKind(row["kind"]), "notes": notes, "error_code": code})
 
     def after(self, page: SelectedPage, dispositions: Mapping[str, int], *, over_limit: Sequence[str]) -> Scan:
         """The scan once a page is merged. over_limit: keys that the run's limit left out."""
@@ -116,6 +120,7 @@ class Scan:
             counts=summed(self.counts, counts),
             left_out=summed(summed(self.left_out, page.left_out), reasons),
             samples=joined_samples(joined_samples(self.samples, page.samples), {"limit": over_limit}),
+            notes=self.notes.joined(page.notes),
             limited=bool(over_limit),
             selected=self.selected + len(page.selected),
             fingerprint=added(self.fingerprint, fingerprint(page.selected, page.broken)),

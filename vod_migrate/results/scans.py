@@ -122,6 +122,7 @@ class Scans(Session):
                 counts=Jsonb(dict(after.counts)),
                 left_out=Jsonb(dict(after.left_out)),
                 samples=Jsonb({reason: list(keys) for reason, keys in after.samples.items()}),
+                notes=Jsonb(after.notes.as_json()),
                 selected=after.selected,
                 fingerprint=after.fingerprint,
             )

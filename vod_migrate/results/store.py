@@ -27,11 +27,12 @@ from __future__ import annotations
 
 from vod_migrate.results.claims import Claims
 from vod_migrate.results.counts import Counts
+from vod_migrate.results.facts import Facts
 from vod_migrate.results.plans import Plans
 from vod_migrate.results.rates import Rates
 from vod_migrate.results.recorder import RecorderQueries
 from vod_migrate.results.scans import Scans
 
 
-class Store(Plans, Scans, Claims, RecorderQueries, Counts, Rates):
+class Store(Plans, Scans, Claims, RecorderQueries, Counts, Facts, Rates):
     """Facts, work, runs, scans, leases, calls, plans and quotas in one Postgres database."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import threading
 from dataclasses import dataclass
 
@@ -12,7 +13,7 @@ from vod_migrate.describe.describer import Describer, Lookups
 from vod_migrate.describe.lookups import LiveLookups
 from vod_migrate.discover.scanner import Scanner
 from vod_migrate.discover.selection import Selection
-from vod_migrate.discover.source import Pages, pages_of, playlists_of
+from vod_migrate.discover.source import Pages, object_of, pages_of, playlists_of
 from vod_migrate.register.client import RegisterMediaClient
 from vod_migrate.register.media_check import MediaChecker
 from vod_migrate.results.run import Run
@@ -34,7 +35,12 @@ class Parts:
         """Which objects the run takes."""
         source, options = self.run.spec.source, self.run.options
         narrowed = ("",) if source.listed else (options.prefixes or source.prefixes)
-        return Selection(self.run.spec.select, modified_since=options.modified_since, prefixes=tuple(narrowed))
+        return Selection(
+            self.run.spec.select,
+            now=dt.datetime.now(dt.UTC),
+            modified_since=options.modified_since,
+            prefixes=tuple(narrowed),
+        )
 
     def pages(self) -> Pages:
         """The pages of its source."""
@@ -48,6 +54,7 @@ class Parts:
             selection=self.selection(),
             pages=self.pages(),
             holds_playlist=playlists_of(self.connection, self.run),
+            object_now=object_of(self.connection, self.run),
             stop=self.stop,
             patience=patience,
         )

@@ -45,3 +45,8 @@ from (
   union all
   select 0, count(*) from vod_migrate.work w where w.queue_no = :queue_no and w.unsure
 ) parts;
+
+-- name: registered_among
+-- Those of some keys of a bucket that have been registered.
+select o.key from vod_migrate.sources s join vod_migrate.objects o using (source_id)
+where s.account = :account and s.bucket = :bucket and o.key = any(:keys::text[]) and o.registered;

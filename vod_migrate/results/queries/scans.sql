@@ -26,7 +26,7 @@ with absent as (
 )
 update vod_migrate.scans
 set state = 'open', cursor = null, last_key = null, page_no = 0, page_nonce = null, listed = 0, counts = '{}', left_out = '{}',
-    samples = '{}', selected = 0, fingerprint = '', error_code = null, error = null, started_at = null, finished_at = null
+    samples = '{}', notes = '{}', selected = 0, fingerprint = '', error_code = null, error = null, started_at = null, finished_at = null
 where run_no = :run_no;
 
 -- name: retry_failed_scans!
@@ -36,20 +36,20 @@ where run_no = :run_no and state = 'failed';
 
 -- name: scans_of_run
 -- All scans of a run, in order.
-select scan_id, position, kind, prefix, whole, state, cursor, last_key, page_no, page_nonce, listed, counts, left_out, samples, selected,
-       fingerprint, error_code, error
+select scan_id, position, kind, prefix, whole, state, cursor, last_key, page_no, page_nonce, listed, counts, left_out, samples, notes,
+       selected, fingerprint, error_code, error
 from vod_migrate.scans where run_no = :run_no and (:state::text is null or state = :state) order by position;
 
 -- name: get_scan^
 -- Where a scan stands.
-select scan_id, position, kind, prefix, whole, state, cursor, last_key, page_no, page_nonce, listed, counts, left_out, samples, selected,
-       fingerprint, error_code, error
+select scan_id, position, kind, prefix, whole, state, cursor, last_key, page_no, page_nonce, listed, counts, left_out, samples, notes,
+       selected, fingerprint, error_code, error
 from vod_migrate.scans where scan_id = :scan_id;
 
 -- name: hold_scan^
 -- The same under a lock, for its lister only: exactly where it stood, while the lister's lease holds.
 select s.scan_id, s.position, s.kind, s.prefix, s.whole, s.state, s.cursor, s.last_key, s.page_no, s.page_nonce, s.listed, s.counts,
-       s.left_out, s.samples, s.selected, s.fingerprint, s.error_code, s.error
+       s.left_out, s.samples, s.notes, s.selected, s.fingerprint, s.error_code, s.error
 from vod_migrate.scans s
 where s.scan_id = :scan_id and s.state = 'open' and s.page_no = :page_no and s.page_nonce is not distinct from :page_nonce
   and s.cursor is not distinct from :cursor
@@ -65,7 +65,7 @@ select 1 from vod_migrate.sources where source_id = :source_id for no key update
 -- A page is merged: the cursor moves in the same transaction.
 update vod_migrate.scans
 set cursor = :cursor, last_key = :last_key, page_no = :page_no, page_nonce = :page_nonce, listed = :listed, counts = :counts,
-    left_out = :left_out, samples = :samples, selected = :selected, fingerprint = :fingerprint,
+    left_out = :left_out, samples = :samples, notes = :notes, selected = :selected, fingerprint = :fingerprint,
     started_at = coalesce(started_at, now())
 where scan_id = :scan_id;
 

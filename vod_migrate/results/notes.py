@@ -1,0 +1,55 @@
+"""What a scan notes besides the number of objects for each reason."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Notes:
+    """What stands beside the counts of a scan.
+
+    hints: objects that are kept, by what is odd about them; bytes: of what is left out, by reason; expires: the first end of a restored copy,
+    by reason or hint.
+    """
+
+    hints: Mapping[str, int] = field(default_factory=dict)
+    bytes: Mapping[str, int] = field(default_factory=dict)
+    expires: Mapping[str, dt.datetime] = field(default_factory=dict)
+
+    def joined(self, more: Notes) -> Notes:
+        """Both together."""
+        return Notes(
+            hints={name: self.hints.get(name, 0) + more.hints.get(name, 0) for name in {*self.hints, *more.hints}},
+            bytes={name: self.bytes.get(name, 0) + more.bytes.get(name, 0) for name in {*self.bytes, *more.bytes}},
+            expires={
+                name: min(one.expires[name] for one in (self, more) if name in one.expires)
+                for name in {*self.expires, *more.expires}
+            },
+        )
+
+    @classmethod
+    def total(cls, many: Iterable[Notes]) -> Notes:
+        """All together."""
+        total = cls()
+        for one in many:
+            total = total.joined(one)
+        return total
+
+    @classmethod
+    def from_json(cls, body: Mapping[str, Any]) -> Self:
+        """As it is stored."""
+        expires = {name: dt.datetime.fromisoformat(moment) for name, moment in body.get("expires", {}).items()}
+        return cls(hints=body.get("hints", {}), bytes=body.get("bytes", {}), expires=expires)
+
+    def as_json(self) -> dict[str, Any]:
+        """JSON types: times in ISO 8601; without empty parts."""
+        body = {
+            "hints": dict(self.hints),
+            "bytes": dict(self.bytes),
+            "expires": {name: moment.isoformat() for name, moment in self.expires.items()},
+        }
+        return {name: part for name, part in body.items() if part}
