@@ -39,7 +39,7 @@ MISTAKES = [
     ({"source": {}}, "source.bucket", "required"),
     ({"source": {"bucket": ""}}, "source.bucket", "''"),
     ({"source": {"bucket": "Media_Archive"}}, "source.bucket", "Media_Archive"),
-    ({"source": {"bucket": "abc\n"}}, "source.bucket", "pattern"),
+    ({"source": {"bucket": "abc\n"}}, "source.bucket", "write abc"),
     ({"source": {"bucket": "abc", "prefix": "x"}}, "source.prefix", "did you mean 'prefixes'"),
     ({"source": {"bucket": "abc", "prefixes": "x/"}}, "source.prefixes", "must be a list"),
     ({"source": {"bucket": "abc", "prefixes": []}}, "source.prefixes", "at least 1"),

@@ -15,6 +15,7 @@ from vod_migrate.cloud.oss_reason import OssReason
 from vod_migrate.doctor.checklist import Check, failed, not_checked, ok, warning
 from vod_migrate.errors import BadSetting, SourceDenied, SourceError, SourceUnavailable
 from vod_migrate.migration.description import Describe
+from vod_migrate.migration.prefixes import empty_prefix_hint
 
 if TYPE_CHECKING:
     from vod_migrate.cloud.oss import BucketClient
@@ -150,9 +151,10 @@ def list_check(bucket: str, answers: Mapping[str, OssAnswer], tried: str, *, lis
         return not_checked("list", f"prefix {prefix!r}: {refused}", tried=tried)
     empty = [prefix for prefix, answer in answers.items() if answer.empty]
     if empty and not dated:
+        hint = next(filter(None, (empty_prefix_hint(prefix, bucket) for prefix in empty)), "case and spaces count")
         return warning(
             "list", tried, f"nothing in the bucket begins with {_named(empty)}",
-            "correct source.prefixes, if objects should be there already: case, spaces and a '/' at the beginning count",
+            f"correct source.prefixes, if objects should be there already: {hint}",
         )  # fmt: skip
     return ok("list", tried, f"{_named(list(answers))} may be listed")
 

@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field, ValidationInfo, WithJsonSchema, fie
 
 from vod_migrate.migration.base import SettingsModel
 from vod_migrate.migration.patterns import KeyPattern
+from vod_migrate.migration.prefixes import check_expression, check_prefix
 from vod_migrate.migration.templates import check_template
 from vod_migrate.migration.vod_limits import MOST_TAGS, TAG_BYTES, check_path
 
@@ -170,10 +171,17 @@ class Rule(DescriptionFields):
         ),
     ] = None
 
+    @field_validator("prefix")
+    @classmethod
+    def _usable_prefix(cls, prefix: str | None) -> str | None:
+        return None if prefix is None else check_prefix(prefix)
+
     @field_validator("match")
     @classmethod
     def _safe_match(cls, pattern: str | None) -> str | None:
         if pattern is not None:
+            # From the beginning of the key, as if it began with ^.
+            check_expression("^" + pattern.removeprefix("^"))
             KeyPattern(pattern)
         return pattern
 

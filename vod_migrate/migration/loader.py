@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,9 @@ from vod_migrate.migration.model import Migration
 
 MOST_BYTES = 262_144
 """Size of a file. YAML of this size takes three seconds to read; Airflow gives all DAG files 30."""
+
+
+_TEMPLATE_VALUE = re.compile(r"(?P<begin>\s*(?:-(?=\s)|(?:-\s+)?[\w.-]+:))\s*(?P<value>[^#]*\{[{%].*)")
 
 
 class _Loader(yaml.SafeLoader):
@@ -53,7 +57,7 @@ def load_migration(path: Path) -> Migration:
     except UnicodeDecodeError as error:
         raise BadMigrationFile(str(path), [f"is not UTF-8 (byte {error.start}): save it as UTF-8"]) from error
     except yaml.YAMLError as error:
-        raise BadMigrationFile(str(path), [f"is not YAML: {shown(error)}"]) from error
+        raise BadMigrationFile(str(path), [_unquoted(path, error) or f"is not YAML: {shown(error)}"]) from error
     except (ValueError, RecursionError) as error:
         # What YAML takes for a date may not exist (2024-02-30).
         raise BadMigrationFile(str(path), [f"holds a value that cannot be read: {shown(error)}"]) from error
@@ -65,6 +69,24 @@ def load_migration(path: Path) -> Migration:
         return migration
     # Workers start in other folders.
     return migration.model_copy(update={"source": migration.source.at(str(path.absolute().parent / location))})
+
+
+def _unquoted(path: Path, error: yaml.YAMLError) -> str:
+    """What to write where YAML stumbled over a template without quotes; '' where it was something else."""
+    marks = [mark for name in ("context_mark", "problem_mark") if (mark := getattr(error, name, None)) is not None]
+    if not marks:
+        return ""
+    lines = _text(path).splitlines()
+    for number in range(min(mark.line for mark in marks), max(mark.line for mark in marks) + 1):
+        written = _TEMPLATE_VALUE.fullmatch(lines[number]) if number < len(lines) else None
+        if written is not None:
+            value = written["value"].partition(" #")[0].strip()
+            plain = value.startswith(("{{", "{%")) or value[0] not in "[{\"'"
+            quote = "'" if '"' in value else '"'
+            right = f"{written['begin'].strip()} {quote}{value}{quote}" if plain else 'title: "{{ stem }}"'
+            eg = "" if plain else "as in "
+            return f"is not YAML: put the whole value of line {number + 1} in quotes, since it holds a template: {eg}{shown(right)}"
+    return ""
 
 
 def _text(path: Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -19,13 +20,15 @@ _WORDING = {
 }
 """Instead of pydantic's wording where that is about Python."""
 
+_CREDENTIALS = re.compile(r"://[^/\s]*@")
+
 MOST_CHARACTERS = 200
 MOST_PROBLEMS = 20
 
 
 def shown(value: object) -> str:
-    """A value or a foreign error text on one line, cut: a file may hold anything."""
-    text = " ".join(str(value).split())
+    """A value or a foreign error text on one line, cut, and without the credentials of an address: a file may hold anything."""
+    text = _CREDENTIALS.sub("://…@", " ".join(str(value).split()))
     return text if len(text) <= MOST_CHARACTERS else f"{text[:MOST_CHARACTERS]}…"
 
 

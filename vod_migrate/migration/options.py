@@ -12,6 +12,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from vod_migrate.errors import BadOption
 from vod_migrate.migration.base import Date, Moment, SettingsModel
 from vod_migrate.migration.messages import problems_of
+from vod_migrate.migration.prefixes import check_prefix
 from vod_migrate.migration.templates import PREFIX_FACTS, check_template
 
 DIGEST_DIGITS = 12
@@ -197,6 +198,7 @@ class RunOptions(SettingsModel):
     def _readable_prefixes(cls, prefixes: tuple[str, ...] | None) -> tuple[str, ...] | None:
         for prefix in prefixes or ():
             check_template(prefix, PREFIX_FACTS, "run")
+            check_prefix(prefix)
         return prefixes
 
     @model_validator(mode="after")

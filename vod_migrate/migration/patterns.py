@@ -16,6 +16,8 @@ from collections.abc import Callable
 
 import re2
 
+from vod_migrate.migration.prefixes import check_expression, check_pattern
+
 Matcher = Callable[[str], bool]
 """Whether a key fits."""
 
@@ -91,14 +93,14 @@ def matcher(pattern: str) -> Matcher:
         text = pattern.removeprefix(REGEX_MARK)
         if not text:
             raise ValueError("has nothing after `re:`: write an expression, e.g. 're:/raw/.*_v[0-9]+'")
+        check_expression(text)
         try:
             return KeyPattern(text).is_in
         except ValueError as error:
             raise ValueError(f"{text!r} {error}") from None
     if not pattern:
         raise ValueError("is empty: write a glob over the whole key, e.g. 'interviews/*', or `re:` and an expression")
-    if pattern.startswith("/"):
-        raise ValueError(f"{pattern!r} matches nothing, since no key begins with '/': write {pattern.lstrip('/')!r}")
+    check_pattern(pattern)
     # fnmatch translates runs of wildcards into atomic groups, which need one try each.
     glob = re.compile(fnmatch.translate(pattern))
     return lambda key: glob.match(key) is not None

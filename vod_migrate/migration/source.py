@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError, field
 
 from vod_migrate.migration.base import SettingsModel, reject_number
 from vod_migrate.migration.patterns import matcher
+from vod_migrate.migration.prefixes import BUCKET, check_bucket, check_prefix
 from vod_migrate.migration.templates import PREFIX_FACTS, check_template
 
 MEDIA_EXTENSIONS: tuple[str, ...] = tuple(
@@ -26,7 +27,7 @@ STORAGE_CLASSES = ("Standard", "IA", *ARCHIVED_CLASSES)
 OBJECT_COLUMNS = ("size", "etag", "last_modified", "storage_class")
 """Columns of a manifest that stand for what a listing shows of an object."""
 
-_BUCKET = r"^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$"
+BucketName = Annotated[str, BeforeValidator(check_bucket), Field(pattern=BUCKET)]
 _DATED = re.compile(r"\{\{\s*(date|interval_start|interval_end)\b")
 _OSS_LOCATION = re.compile(r"oss://(?P<bucket>[^/]*)/?(?P<key>.*)", re.DOTALL)
 _FORMATS = {"csv": "csv", "jsonl": "jsonl", "ndjson": "jsonl", "parquet": "parquet"}
@@ -36,7 +37,7 @@ KeyEncoding = Literal["plain", "url", "form"]
 
 def _check_location(location: str) -> str:
     if (found := _OSS_LOCATION.fullmatch(location)) is not None:
-        if not re.fullmatch(_BUCKET, found["bucket"]) or not found["key"]:
+        if not re.fullmatch(BUCKET, found["bucket"]) or not found["key"]:
             raise ValueError(f"{location!r} is not a location in OSS: write oss://BUCKET/KEY")
     elif "://" in location:
         raise ValueError(f"{location!r} cannot be read from: write a path, or oss://BUCKET/KEY")
@@ -148,8 +149,8 @@ class Inventory(SettingsModel):
         ),
     ]
     bucket: Annotated[
-        str | None,
-        Field(pattern=_BUCKET, description="The bucket that holds the inventory; none for a folder on this machine."),
+        BucketName | None,
+        Field(description="The bucket that holds the inventory; none for a folder on this machine."),
     ] = None
     key_encoding: Annotated[
         KeyEncoding,
@@ -178,7 +179,7 @@ class Inventory(SettingsModel):
 class Source(SettingsModel):
     """Where the objects are: listed by prefix, read from a manifest, or read from an inventory."""
 
-    bucket: Annotated[str, Field(pattern=_BUCKET, description="The OSS bucket; it must have been added to VOD.")]
+    bucket: Annotated[BucketName, Field(description="The OSS bucket; it must have been added to VOD.")]
     prefixes: Annotated[
         tuple[str, ...],
         Field(
@@ -201,6 +202,7 @@ class Source(SettingsModel):
     def _readable_prefixes(cls, prefixes: tuple[str, ...]) -> tuple[str, ...]:
         for prefix in prefixes:
             check_template(prefix, PREFIX_FACTS, "run")
+            check_prefix(prefix)
         return prefixes
 
     @model_validator(mode="after")

@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Iterator
 from typing import Any
 
+from vod_migrate.migration.prefixes import empty_prefix_hint
 from vod_migrate.plan.model import Duplicates, Plan
 from vod_migrate.report.group_lines import (
     LABEL,
@@ -82,6 +83,7 @@ def _lines(plan: Plan, file: str | None) -> Iterator[Line]:
     yield "", ""
     yield from _facts(plan)
     yield from _numbers(plan)
+    yield from _empty_prefixes(plan)
     yield from _calls(plan)
     yield from _failing(plan)
     yield from left_out_lines(plan.left_out, plan.zone)
@@ -113,6 +115,22 @@ def _facts(plan: Plan) -> Iterator[Line]:
         facts.append(("options", given))
     for name, fact in facts:
         yield from wrapped(fact, first=f"  {name:<{LABEL}}")
+
+
+def _empty_prefixes(plan: Plan) -> Iterator[Line]:
+    """Prefixes under which the bucket has nothing, with what may be wrong with them."""
+    empty = [one.prefix for one in plan.prefixes if not one.listed and one.prefix]
+    source = plan.settings.get("source", {})
+    if not empty or source.get("manifest") or source.get("inventory"):
+        return
+    yield "", ""
+    for prefix in empty[:MOST_SAMPLES]:
+        hint = empty_prefix_hint(prefix, plan.bucket)
+        told = f"nothing in the bucket begins with {visible(repr(prefix))}" + (f": {hint}" if hint else "")
+        yield from wrapped(told, first="  ! ", style="yellow")
+    if len(empty) > MOST_SAMPLES:
+        more = counted(len(empty) - MOST_SAMPLES, "more prefix", "more prefixes")
+        yield f"  ! and with {more}", "yellow"
 
 
 def _numbers(plan: Plan) -> Iterator[Line]:

@@ -12,6 +12,7 @@ from vod_migrate.errors import BadOption
 from vod_migrate.migration.interval import interval_variables, resolve
 from vod_migrate.migration.model import Migration
 from vod_migrate.migration.options import Mode, RunOptions
+from vod_migrate.migration.prefixes import check_prefix
 from vod_migrate.migration.templates import render
 from vod_migrate.results.run import Run
 
@@ -146,7 +147,10 @@ def _prefixes(
 ) -> list[str]:
     facts = interval_variables(migration, date, interval if options.date is None else None)
     rendered = [render(prefix, facts, "prefix") for prefix in options.prefixes or migration.source.prefixes]
-    return _disjoint(rendered)
+    try:
+        return _disjoint([check_prefix(prefix) for prefix in rendered])
+    except ValueError as error:
+        raise BadOption(f"prefixes: {error}") from None
 
 
 def _disjoint(prefixes: list[str]) -> list[str]:

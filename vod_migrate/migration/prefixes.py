@@ -1,0 +1,107 @@
+"""Prefixes of keys, and names of buckets: what people write for them that can match nothing, and what to write instead."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+BUCKET = r"^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$"
+
+_ADDRESS = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<host>[^/]*)/?(?P<path>.*)", re.DOTALL)
+_SERVICE = re.compile(r"(?:s3\.|vpc100-)?oss[.-]")
+
+
+def check_prefix(prefix: str) -> str:
+    """The prefix itself, where a key can begin with it.
+
+    Raises:
+        ValueError: no key does, or it is written as a glob; says what to write.
+    """
+    if (address := _ADDRESS.match(prefix)) is not None:
+        where = _key_of(address)
+        raise ValueError(
+            f"{prefix!r} is an address, and keys have none: write {where!r}, and the bucket in source.bucket"
+        )
+    if prefix[:1] in ("/", "\\"):
+        raise ValueError(
+            f"{prefix!r} matches nothing, since no key begins with {prefix[0]!r}: write {_relative(prefix)!r}"
+        )
+    if "*" in prefix:
+        before = prefix.partition("*")[0]
+        raise ValueError(
+            f"{prefix!r} has a '*', but a prefix has no wildcards: write {before!r}, and globs in select.include"
+        )
+    return prefix
+
+
+def check_pattern(pattern: str) -> None:
+    """Whether a glob over the whole key can match one that is a file's.
+
+    Raises:
+        ValueError: it cannot; says what to write.
+    """
+    if (address := _ADDRESS.match(pattern)) is not None:
+        raise ValueError(f"{pattern!r} is an address, and keys have none: write {_key_of(address)!r}")
+    if pattern[:1] in ("/", "\\"):
+        raise ValueError(
+            f"{pattern!r} matches nothing, since no key begins with {pattern[0]!r}: write {_relative(pattern)!r}"
+        )
+    if pattern.endswith("/"):
+        raise ValueError(
+            f"{pattern!r} matches no file, since a glob is compared with the whole key: write {pattern + '*'!r}"
+        )
+
+
+def check_expression(text: str) -> str:
+    """The regular expression itself, unless it asks for a key that begins with a slash.
+
+    Raises:
+        ValueError
+    """
+    if text.startswith("^/"):
+        raise ValueError(
+            f"{text!r} matches nothing, since no key begins with '/': write {'^' + text[1:].lstrip('/')!r}"
+        )
+    return text
+
+
+def check_bucket(value: Any) -> Any:
+    """The value itself, unless it is an address or a path of a bucket.
+
+    Raises:
+        ValueError: with the bucket's name, where it can be told.
+    """
+    if not isinstance(value, str) or re.fullmatch(BUCKET, value):
+        return value
+    address = _ADDRESS.match(value)
+    host, _, path = (value if address is None else f"{address['host']}/{address['path']}").strip().partition("/")
+    name = path.partition("/")[0] if _SERVICE.match(host) else host.partition(".")[0]
+    found = name.strip().lower()
+    fix = f"write {found}" if re.fullmatch(BUCKET, found) else "one has 3 to 63 lower-case letters, digits and hyphens"
+    raise ValueError(f"is not a bucket's name: {fix}")
+
+
+def empty_prefix_hint(prefix: str, bucket: str) -> str:
+    """Why nothing may begin with a prefix that could be one; '' where nothing is odd about it."""
+    if prefix.startswith(f"{bucket}/"):
+        return f"the bucket's name is no part of a key: try {prefix.removeprefix(bucket + '/')!r}"
+    if prefix != prefix.strip():
+        return "it begins or ends with a space"
+    if "\\" in prefix:
+        return "folders are separated by '/'"
+    if re.search(r"%[0-9A-Fa-f]{2}", prefix):
+        return "keys are not percent-encoded"
+    if prefix.startswith("./") or "//" in prefix:
+        return "keys are compared as they are: './' and '//' stand for themselves"
+    return ""
+
+
+def _key_of(address: re.Match[str]) -> str:
+    path = address["path"]
+    if _SERVICE.match(address["host"]):
+        path = path.partition("/")[2]
+    return _relative(path)
+
+
+def _relative(text: str) -> str:
+    return text.lstrip("/\\")
