@@ -8,6 +8,7 @@ from collections.abc import Container, Iterable
 from dataclasses import dataclass
 
 from vod_migrate.discover.hls import folder_of, is_segment
+from vod_migrate.discover.machine_made import is_machine_made, looks_machine_made
 from vod_migrate.media import MediaObject
 from vod_migrate.migration.patterns import matcher
 from vod_migrate.migration.source import ARCHIVED_CLASSES, Select
@@ -51,6 +52,7 @@ class Selection:
         self._include = [matcher(pattern) for pattern in rules.include]
         self._exclude = [matcher(pattern) for pattern in rules.exclude]
         self._prefixes = prefixes
+        self._hidden = rules.hidden == "skip"
         self._hls = rules.hls == "playlists"
         self._extensions = frozenset(rules.extensions)
         archived = ARCHIVED_CLASSES if rules.archived == "register" else ()
@@ -77,6 +79,8 @@ class Selection:
             kept.append(found)
             if found.restored is not None and found.restored.ready:
                 tally.hint(found, RESTORED)
+            if self._hidden and looks_machine_made(found.key):
+                tally.hint(found, "looks_hidden")
         return Selected(kept=tuple(kept), left_out=dict(tally.left_out), samples=tally.samples, notes=tally.notes())
 
     def reason(self, found: MediaObject, *, playlists: Container[str] = frozenset()) -> str | None:
@@ -99,6 +103,8 @@ class Selection:
             return "not_included"
         if any(fits(key) for fits in self._exclude):
             return "excluded"
+        if self._hidden and is_machine_made(key):
+            return "hidden"
         if self._hls and is_segment(key) and folder_of(key) in playlists:
             return "hls_segment"
         extension = extension_of(key)
@@ -160,7 +166,8 @@ class _Tally:
 
     def hint(self, found: MediaObject, hint: str) -> None:
         self._count(self._hints, found, hint)
-        self._note_expiry(found, hint)
+        if hint == RESTORED:
+            self._note_expiry(found, hint)
 
     def notes(self) -> Notes:
         return Notes(hints=dict(self._hints), bytes=dict(self._bytes), expires=self._expires)

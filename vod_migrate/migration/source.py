@@ -288,6 +288,13 @@ class Select(SettingsModel):
             description="`playlists`: in a folder with an .m3u8 its segments (.ts, .m4s, .m4v, init .mp4) are left out; `all` takes them."
         ),
     ] = "playlists"
+    hidden: Annotated[
+        Literal["skip", "register"],
+        Field(
+            description="`skip` leaves out what only programs name so: `._*`, `@eaDir/`, recycle bins, `*.part` and the like (the whole list "
+            "is in the page on sources); `register` takes them."
+        ),
+    ] = "skip"
     min_size: Annotated[int, Field(ge=0, description="Smallest size in bytes; 1 leaves empty objects out.")] = 1
     max_size: Annotated[int | None, Field(ge=1, description="Largest size in bytes.")] = None
     modified_after: Annotated[
