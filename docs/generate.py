@@ -32,7 +32,7 @@ OTHER_VARIABLES = {
     "VOD_MIGRATE_DATABASE_URL": "The results database, `postgresql://user:password@host:5432/vod_migrate`. "
     "Empty: an embedded Postgres from the command line, an error in Airflow.",
     "VOD_MIGRATE_HOME": "Folder of the embedded Postgres. Default `~/.local/share/vod-migrate`.",
-    "VOD_MIGRATE_REPORTS": "In Airflow: folder of the reports. Default `vod_reports` in `AIRFLOW_HOME`.",
+    "VOD_MIGRATE_REPORTS": "In Airflow: folder of the report files. Default `vod_reports` in `AIRFLOW_HOME`; `none` writes no files.",
     "VOD_MIGRATE_LEASE_SECONDS": "How long a worker that says nothing counts as alive, in seconds. Default 90. What a worker that died at once "
     "on another machine held is free after that time.",
     "VOD_MIGRATE_GRACE_SECONDS": "Seconds between SIGTERM and SIGKILL on this platform. A stopped worker waits for its calls in "

@@ -214,6 +214,22 @@ def test_working_tasks_of_a_run_that_a_person_ended_are_green_and_its_report_say
     assert f"{state} by Maria" in next(tmp_path.glob("*.html")).read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize(("reports", "warns"), [("/proc/reports", True), ("/dev/full", True), ("none", False)])
+def test_report_files_that_cannot_be_written_or_are_switched_off_fail_no_task(
+    urls: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, reports: str, warns: bool
+) -> None:
+    monkeypatch.setenv("VOD_MIGRATE_REPORTS", reports)
+    monkeypatch.chdir(tmp_path)
+    run_id = prepare_operator().execute(context(f"no files in {reports}"))
+    with Store.open(urls["ready"]) as store:
+        pause(store, run_id, by="Maria")
+    told = Xcom(run_id)
+    report = migration_dag(migration(), "dags/migrations/nights.yaml").get_task("report")
+    report.execute({"ti": told})
+    assert ("cannot write the report" in told.pushed["return_value"].get("warning", "")) == warns
+    assert not list(tmp_path.iterdir())
+
+
 def nobody_works_on(store: Store, run_id: str) -> None:
     """Everybody who worked on a run has been dead for long."""
     with store.connection() as connection:

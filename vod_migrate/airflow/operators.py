@@ -18,7 +18,7 @@ from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from vod_migrate.airflow.hook import VodHook, open_results
-from vod_migrate.errors import BadOption, Cancelled, Interrupted, Paused, Retryable, VodMigrateError
+from vod_migrate.errors import BadOption, BadSetting, Cancelled, Interrupted, Paused, Retryable, VodMigrateError
 from vod_migrate.migration.loader import parse_migration
 from vod_migrate.migration.model import Migration
 from vod_migrate.migration.options import RunOptions, parse_options
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
+    from vod_migrate.plan.model import Plan
     from vod_migrate.results.store import Store
 
 
@@ -197,32 +198,53 @@ class ReportOperator(BaseOperator):
 
     def execute(self, context: Context) -> None:
         """Runs however the tasks before it ended."""
-        from vod_migrate.plan.files import write_plan  # noqa: PLC0415 - not while parsing
-        from vod_migrate.report.files import write_report  # noqa: PLC0415 - not while parsing
+        from vod_migrate.plan.text import plan_text  # noqa: PLC0415 - not while parsing
+        from vod_migrate.report.files import report_after_run  # noqa: PLC0415 - not while parsing
         from vod_migrate.run.settle import finish  # noqa: PLC0415 - not while parsing
 
         run_id = prepared_run(context, self.prepare_task_id)
         with explained(self), open_results() as store:
             summary = finish(store=store, run_id=run_id)
-            files = write_report(store, run_id, reports_folder())
-            self.log.info("%s\n\nreport: %s", files.text, files.html)
+            folder = reports_folder()
+            text, files, warning = report_after_run(store, run_id, folder)
+            self.log.info("%s", text)
             if summary.plan is not None:
-                path, text = write_plan(summary.plan, reports_folder())
-                self.log.info("%s\n\nplan: %s", text, path)
-            context["ti"].xcom_push(key="return_value", value=summary.as_json())
+                self.log.info("%s", plan_text(summary.plan))
+                warning = warning or _write_plan(summary.plan, folder)
+            if warning:
+                self.log.warning("%s", warning)
+            value = {**summary.as_json(), **({"warning": warning} if warning else {})}
+            context["ti"].xcom_push(key="return_value", value=value)
+            where = f" The report is written: {files.html}" if files is not None else ""
+            if where:
+                self.log.info("%s", where.strip())
             if isinstance(summary.error, Paused):
                 self.log.warning("%s", summary.error)
             elif summary.error is not None:
                 # Its work is done; a retry would only write the same report again.
-                raise AirflowFailException(f"{summary.error} The report is written: {files.html}")
+                raise AirflowFailException(f"{summary.error}{where}")
 
 
-def reports_folder() -> Path:
-    """Where reports go: VOD_MIGRATE_REPORTS, else `vod_reports` in AIRFLOW_HOME."""
-    named = os.environ.get("VOD_MIGRATE_REPORTS")
-    if named:
-        return Path(named).expanduser()
-    return Path(os.environ.get("AIRFLOW_HOME", "~/airflow")).expanduser() / "vod_reports"
+def reports_folder() -> Path | None:
+    """Where reports go: VOD_MIGRATE_REPORTS (`none`: nowhere), else `vod_reports` in AIRFLOW_HOME."""
+    named = os.environ.get("VOD_MIGRATE_REPORTS", "")
+    if named.strip().lower() == "none":
+        return None
+    # As Airflow does: a home that is not known stays a `~`.
+    return Path(os.path.expanduser(named or os.path.join(os.environ.get("AIRFLOW_HOME", "~/airflow"), "vod_reports")))  # noqa: PTH111, PTH118
+
+
+def _write_plan(plan: Plan, folder: Path | None) -> str:
+    """Writes a plan's files; returns a warning where they cannot be written."""
+    from vod_migrate.plan.files import write_plan  # noqa: PLC0415 - not while parsing
+
+    if folder is None:
+        return ""
+    try:
+        write_plan(plan, folder)
+    except BadSetting as error:
+        return str(error)
+    return ""
 
 
 def _check_resumed(store: Store, options: RunOptions, migration: Migration, dag_id: str) -> None:

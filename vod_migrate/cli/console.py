@@ -13,9 +13,7 @@ from typing import Annotated
 import typer
 
 from vod_migrate.errors import BadOption
-from vod_migrate.report.files import write_report
-from vod_migrate.report.loader import load_report
-from vod_migrate.report.text import render_text
+from vod_migrate.report.files import ReportFiles
 from vod_migrate.results.database import database_url
 from vod_migrate.results.run import Run
 from vod_migrate.results.store import Store
@@ -55,14 +53,10 @@ def find_run(store: Store, name: str) -> Run:
     return found
 
 
-def print_report(store: Store, run_id: str, folder: Path | None, *, text: bool) -> None:
-    """Writes a run's report into a folder where one is named, and prints it where text is wanted."""
-    if folder is not None:
-        files = write_report(store, run_id, folder)
-        for path in (files.html, files.failures_csv, files.mapping_csv):
-            say(f"wrote {path}")
-    if text:
-        typer.echo(render_text(load_report(store, run_id)))
+def name_files(files: ReportFiles) -> None:
+    """Says where a report is."""
+    for path in (files.html, files.failures_csv, files.mapping_csv):
+        say(f"wrote {path}")
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from vod_migrate.cli.console import ReportOption, find_run, open_store, print_report, say, stop_on_signals
+from vod_migrate.cli.console import ReportOption, find_run, name_files, open_store, say, stop_on_signals
 from vod_migrate.cli.options import FileArgument, JsonOption, takes_run_options
 from vod_migrate.cli.plan import show_plan
 from vod_migrate.cli.streams import print_json
@@ -19,6 +19,7 @@ from vod_migrate.doctor.preflight import preflight
 from vod_migrate.errors import BadOption, Interrupted, Paused, Unfinished, VodMigrateError
 from vod_migrate.migration.loader import load_migration
 from vod_migrate.migration.options import RunOptions
+from vod_migrate.report.files import report_after_run
 from vod_migrate.report.progress import shown_progress
 from vod_migrate.results.run import Run
 from vod_migrate.results.store import Store
@@ -41,9 +42,13 @@ def run_to_end(
         say(f"run {run_id} of {run.migration!r} on bucket {run.bucket!r}")
         trouble, signalled = _work(store, connection, run_id, stop, quiet=as_json and not sys.stderr.isatty())
         summary = finish(store=store, run_id=run_id)
-        print_report(store, run_id, report_dir, text=not as_json)
+        text, files, warning = report_after_run(store, run_id, report_dir)
+        if files is not None:
+            name_files(files)
         if as_json:
-            print_json(summary.as_json())
+            print_json({**summary.as_json(), **({"warning": warning} if warning else {})})
+        else:
+            typer.echo(text)
         why = _why(summary.error, trouble, stopped=signalled)
     if why is not None:
         raise why

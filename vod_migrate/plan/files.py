@@ -10,9 +10,11 @@ from vod_migrate.plan.text import plan_text
 from vod_migrate.report.files import write_texts
 
 
-def write_plan(plan: Plan, directory: Path) -> tuple[Path, str]:
-    """Writes `<run>.plan.txt` and `<run>.plan.json`, each complete or not at all; returns where the text is, and the text."""
-    text = plan_text(plan)
+def write_plan(plan: Plan, directory: Path) -> None:
+    """Writes `<run>.plan.txt` and `<run>.plan.json`, each complete or not at all.
+
+    Raises:
+        BadSetting: the directory cannot be written.
+    """
     body = json.dumps(plan.as_json(), ensure_ascii=False, indent=2) + "\n"
-    written = write_texts(directory, plan.run_id, {".plan.json": body, ".plan.txt": text})
-    return written[".plan.txt"], text
+    write_texts(directory, plan.run_id, {".plan.json": body, ".plan.txt": plan_text(plan)})

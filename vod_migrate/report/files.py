@@ -59,18 +59,35 @@ def write_report(store: Store, run_id: str, directory: Path, *, mapping: Mapping
     return ReportFiles(text=render_text(report), html=page, failures_csv=failures, mapping_csv=mapped)
 
 
-def write_texts(directory: Path, run_id: str, texts: Mapping[str, str]) -> dict[str, Path]:
-    """Writes `<stem><suffix>` for each suffix; returns where they are.
+def report_after_run(store: Store, run_id: str, directory: Path | None) -> tuple[str, ReportFiles | None, str]:
+    """The report's text, its files, and a warning where they could not be written, which is no fault of the run.
+
+    directory: None writes no files.
+
+    Raises:
+        StoreUnreachable
+    """
+    warning = ""
+    if directory is not None:
+        try:
+            files = write_report(store, run_id, directory)
+        except BadSetting as error:
+            warning = str(error)
+        else:
+            return files.text, files, ""
+    return render_text(load_report(store, run_id), warning=warning), None, warning
+
+
+def write_texts(directory: Path, run_id: str, texts: Mapping[str, str]) -> None:
+    """Writes `<stem><suffix>` for each suffix.
 
     Raises:
         BadSetting: the directory cannot be written.
     """
-    paths = {suffix: directory / f"{file_stem(run_id)}{suffix}" for suffix in texts}
     with _explained(directory):
         directory.mkdir(parents=True, exist_ok=True)
         for suffix, text in texts.items():
-            _write(paths[suffix], partial(_put, text), encoding="utf-8")
-    return paths
+            _write(directory / f"{file_stem(run_id)}{suffix}", partial(_put, text), encoding="utf-8")
 
 
 def _put(text: str, file: TextIO) -> None:
@@ -101,6 +118,6 @@ def _explained(directory: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise BadSetting(
-            f"cannot write the report to {directory} ({error.strerror or error}): choose another folder or free space in "
-            "this one. The run itself is safe; `vod-migrate report` writes its report again."
+            f"cannot write the report to {directory} ({error.strerror or error}): choose another folder, or free space in "
+            "this one. The run itself is safe; `vod-migrate report` writes its report again"
         ) from error

@@ -24,18 +24,20 @@ _COLOURS = {
 }
 
 
-def render_text(report: Report, *, colour: bool = False) -> str:
+def render_text(report: Report, *, colour: bool = False, warning: str = "") -> str:
     """The report as text that ends with a newline.
 
-    colour: with the terminal's colour codes. Foreign text never brings any: control characters are shown, not sent.
+    warning: what went wrong beside the run; it follows the sentence. colour: with the terminal's colour codes. Foreign text never brings any: control characters are shown, not sent.
     """
-    return rendered(_lines(report), colour=colour)
+    return rendered(_lines(report, warning), colour=colour)
 
 
-def _lines(report: Report) -> Iterator[Line]:
+def _lines(report: Report, warning: str) -> Iterator[Line]:
     run = report.run
     yield f"{run.migration}: {run.state}", f"bold {_COLOURS.get(run.state, '')}".strip()
     yield from wrapped(report.sentence, style="bold")
+    if warning:
+        yield from wrapped(visible(f"Warning: {warning}"), style="yellow")
     if run.stop_message:
         yield from wrapped(visible(f"{run.stop_code or 'stopped'}: {run.stop_message}"), style="yellow")
     yield "", ""
