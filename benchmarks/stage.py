@@ -45,7 +45,7 @@ class Stage:
 
     def database(self) -> str:
         """Starts the embedded Postgres, kept by this process."""
-        from vod_migrate.results.database import embedded_url  # noqa: PLC0415 - after the environment is clean
+        from vod_migrate.results.embedded import embedded_url  # noqa: PLC0415 - after the environment is clean
 
         url = embedded_url(self.folder / "postgres")
         self.environment["VOD_MIGRATE_DATABASE_URL"] = url

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 
 _GRACE_SECONDS = 6.0
 """A scheduler with tasks at work would wait for their end; after this they are told to stop too."""

@@ -10,6 +10,8 @@
     ├── StoreError                        4          the results store
     │   ├── StoreUnreachable              4   yes
     │   │   └── StoreFull                 4   yes
+    │   ├── StoreDenied                   3
+    │   ├── StoreUnusable                 2          a database that cannot hold results, or an address of none
     │   ├── StoreNotMigrated              2
     │   ├── StoreTooNew                   2
     │   └── QuotaConflict                 2
@@ -81,11 +83,13 @@ __all__ = [
     "SourceDenied",
     "SourceError",
     "SourceUnavailable",
+    "StoreDenied",
     "StoreError",
     "StoreFull",
     "StoreNotMigrated",
     "StoreTooNew",
     "StoreUnreachable",
+    "StoreUnusable",
     "Suspended",
     "ThresholdPassed",
     "Throttled",
@@ -146,6 +150,18 @@ class StoreUnreachable(Retryable, StoreError):
 
 class StoreFull(StoreUnreachable):
     """The results database's disk is full: free some space. Nothing that was recorded is lost."""
+
+
+class StoreDenied(StoreError):
+    """The results database rejects the role, its password, or what the role may do: the message names the grant that is missing."""
+
+    exit_code = 3
+
+
+class StoreUnusable(StoreError):
+    """The database that is named cannot hold results: it is missing, not UTF-8, or another program's; or its address has a fault."""
+
+    exit_code = 2
 
 
 class StoreNotMigrated(StoreError):

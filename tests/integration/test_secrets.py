@@ -28,7 +28,7 @@ from vod_migrate.media import Batch, Description, Entry
 from vod_migrate.migration.registration import Register
 from vod_migrate.register.client import RegisterMediaClient
 from vod_migrate.report.files import write_report
-from vod_migrate.results.database import plain_url
+from vod_migrate.results.address import read_address
 from vod_migrate.results.store import Store
 from vod_migrate.sandbox.pytest_plugin import Sandbox
 from vod_migrate.sandbox.settings import AccountConfig, CredentialConfig, SandboxConfig
@@ -166,7 +166,7 @@ def test_a_database_that_cannot_be_used_is_told_without_its_password(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     with pytest.raises(VodMigrateError) as caught:
-        Store.open(plain_url(url, origin="VOD_MIGRATE_DATABASE_URL"), patience=0.1)
+        Store.open(read_address(url, origin="VOD_MIGRATE_DATABASE_URL"), patience=0.1)
     assert leaks_in(f"{caught.value!r} {caplog.text}") == []
 
 

@@ -26,7 +26,7 @@ from store_helpers import (
 
 from vod_migrate.errors import BadOption, StoreTooNew
 from vod_migrate.rate.limiter import LOOK_AHEAD
-from vod_migrate.results.database import schema_versions, upgrade_schema
+from vod_migrate.results.database import database_state, upgrade_schema
 from vod_migrate.results.run import Run
 from vod_migrate.results.scans import ScanMoved
 from vod_migrate.results.store import Store
@@ -379,7 +379,7 @@ def test_processes_that_upgrade_at_once_make_one_schema(databases: Databases) ->
         connection.execute("update vod_migrate.version set version = 99")
         assert connection.execute("select count(*) from pg_tables where schemaname = 'public'").fetchone() == (0,)
         assert connection.execute("select count(*) from pg_trigger where not tgisinternal").fetchone() == (0,)
-    assert schema_versions(url)[0] == "99"
+    assert database_state(url).version == 99
     with pytest.raises(StoreTooNew):
         upgrade_schema(url)
     databases.drop(url)

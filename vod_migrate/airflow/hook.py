@@ -141,7 +141,7 @@ def results_url() -> str:
         stored = None
     if stored is not None:
         return postgres_url(stored)
-    from vod_migrate.results.database import database_url  # noqa: PLC0415 - database driver
+    from vod_migrate.results.address import database_url  # noqa: PLC0415 - database driver
 
     return database_url(embedded=False)
 

@@ -14,14 +14,17 @@ import typer
 
 from vod_migrate.errors import BadOption
 from vod_migrate.report.files import ReportFiles
-from vod_migrate.results.database import database_url
+from vod_migrate.results.address import database_url
 from vod_migrate.results.run import Run
+from vod_migrate.results.session import RUN_CONNECTIONS
 from vod_migrate.results.store import Store
 from vod_migrate.shutdown import StopSignal
 
 RunArgument = Annotated[
     str, typer.Argument(metavar="RUN", help="A run's ID, or a migration's name for its latest run.")
 ]
+
+_STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 ReportOption = Annotated[
     Path | None, typer.Option("--report-dir", help="Write the report here: HTML, failures CSV, mapping CSV.")
@@ -36,7 +39,7 @@ def say(text: str) -> None:
 @contextmanager
 def open_store() -> Iterator[Store]:
     """The results store that the environment names, or the embedded one."""
-    with Store.open(database_url(embedded=True), connections=12) as store:
+    with Store.open(database_url(embedded=True), connections=RUN_CONNECTIONS) as store:
         yield store
 
 
@@ -61,7 +64,7 @@ def name_files(files: ReportFiles) -> None:
 
 @contextmanager
 def stop_on_signals() -> Iterator[threading.Event]:
-    """An event that SIGINT and SIGTERM set; a second signal ends the process at once."""
+    """An event that SIGINT, SIGTERM and SIGHUP set; a second signal ends the process at once. What nohup ignores stays ignored."""
     asked = StopSignal()
 
     def on_signal(_number: int, _frame: object) -> None:
@@ -72,7 +75,8 @@ def stop_on_signals() -> Iterator[threading.Event]:
         with suppress(OSError):
             os.write(2, b"stopping: what is not sent stays pending; press again to stop at once\n")
 
-    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+    heard = [one for one in _STOPPING if signal.getsignal(one) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, on_signal) for number in heard}
     try:
         yield asked.event
     finally:

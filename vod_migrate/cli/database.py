@@ -9,7 +9,8 @@ import typer
 
 from vod_migrate.cli.console import find_run, open_store
 from vod_migrate.errors import BadOption
-from vod_migrate.results.database import check_schema, database_url, schema_versions, upgrade_schema
+from vod_migrate.results.address import database_url
+from vod_migrate.results.database import check_schema, upgrade_schema
 
 database_app = typer.Typer(help="The results database.", no_args_is_help=True)
 PRUNED_DAYS = 90
@@ -29,9 +30,8 @@ def check_database(
     ] = False,
 ) -> None:
     """Say whether the results database can be used."""
-    url = database_url(embedded=True)
-    check_schema(url)
-    typer.echo(f"the results database answers and is at schema {schema_versions(url)[0]}")
+    version = check_schema(database_url(embedded=True))
+    typer.echo(f"the results database can be used and is at schema {version}")
     if recount:
         with open_store() as store:
             store.recount()

@@ -9,7 +9,7 @@ from vod_migrate.cli.streams import print_json
 from vod_migrate.cloud.connection import connection_from_environment
 from vod_migrate.doctor.doctor import examine
 from vod_migrate.migration.loader import load_migration
-from vod_migrate.results.database import database_url
+from vod_migrate.results.address import database_url
 
 
 def doctor(

@@ -1,4 +1,4 @@
-"""Whether the results database answers, fits this version, and agrees with the connection about the account's rate."""
+"""Whether the results database answers, can hold results, serves a run, fits this version, and agrees with the connection about the account's rate."""
 
 from __future__ import annotations
 
@@ -8,7 +8,15 @@ from vod_migrate.cloud.connection import Connection
 from vod_migrate.doctor.checklist import Check, failed, not_checked, ok, warning
 from vod_migrate.errors import StoreError, StoreNotMigrated, VodMigrateError
 from vod_migrate.rate.limiter import API, rate_conflict
-from vod_migrate.results.database import refuse_misfit, schema_versions
+from vod_migrate.results.database import (
+    DatabaseState,
+    database_state,
+    refuse_misfit,
+    refuse_too_few,
+    refuse_unfit,
+    refuse_ungranted,
+)
+from vod_migrate.results.session import RATE_CONNECTIONS, RUN_CONNECTIONS
 from vod_migrate.results.store import Store
 
 DOCUMENTED_CALLS_PER_SECOND = 50.0
@@ -18,32 +26,61 @@ _TRIED = "connecting to the results database"
 
 
 def database_checks(named: Callable[[], str], connection: Connection | None) -> Iterator[Check]:
-    """The checks database, schema and quota. named: gives the database's URL; may start the embedded one, and raise."""
+    """The checks database, schema, grants, connections and quota. named: gives the address; may start the embedded one, and raise."""
     try:
         url = named()
-        have, want = schema_versions(url)
+        state = database_state(url)
+        refuse_unfit(state)
     except VodMigrateError as error:
         yield database_away(error)
-        yield from (not_checked(name, "the database does not answer") for name in ("schema", "quota"))
+        for name in ("schema", "grants", "connections", "quota"):
+            yield not_checked(name, "the database cannot be used")
         return
-    yield ok("database", _TRIED, "it answers")
+    yield ok("database", _TRIED, f"{state.database!r} answers, is UTF-8 and can be written to")
+    yield (schema := _schema_check(state))
+    yield (grants := _grants_check(state))
+    yield _connections_check(url)
+    if schema.error is not None or grants.error is not None:
+        yield not_checked("quota", "the database's schema cannot be read")
+    elif connection is None:
+        yield not_checked("quota", "there is no connection, so no account is named")
+    else:
+        try:
+            yield _quota_check(url, connection)
+        except StoreError as error:
+            yield not_checked("quota", str(error))
+
+
+def _schema_check(state: DatabaseState) -> Check:
     tried = "reading its schema's version"
+    if state.version is None and not state.may_use:
+        return not_checked("schema", "this role may not read it", tried=tried)
     try:
-        refuse_misfit(have, want)
+        refuse_misfit(state)
     except StoreError as error:
         old = isinstance(error, StoreNotMigrated)
         fix = "run `vod-migrate db upgrade`" if old else "upgrade vod-migrate here, or name another database"
-        yield failed("schema", tried, error, fix)
-        yield not_checked("quota", "this version cannot read the database's schema")
-        return
-    yield ok("schema", tried, f"schema {have}, which this version works with ({want})")
-    if connection is None:
-        yield not_checked("quota", "there is no connection, so no account is named")
-        return
+        return failed("schema", tried, error, fix)
+    return ok("schema", tried, f"schema {state.version}, which this version works with")
+
+
+def _grants_check(state: DatabaseState) -> Check:
+    tried = f"asking what the role {state.role!r} may do"
     try:
-        yield _quota_check(url, connection)
+        refuse_ungranted(state)
     except StoreError as error:
-        yield not_checked("quota", str(error))
+        return failed("grants", tried, error, "run the SQL that the answer names")
+    return ok("grants", tried, "it may read and write every table" if state.has_schema else "it may create the schema")
+
+
+def _connections_check(url: str) -> Check:
+    wanted = RUN_CONNECTIONS + RATE_CONNECTIONS
+    tried = f"opening {wanted} connections at once, as a run does"
+    try:
+        refuse_too_few(url, wanted)
+    except StoreError as error:
+        return failed("connections", tried, error, "change the setting that the answer names")
+    return ok("connections", tried, "each answers")
 
 
 def database_away(error: VodMigrateError) -> Check:

@@ -20,8 +20,8 @@ from vod_migrate.migration.model import Migration
 T = TypeVar("T")
 
 ORDER = (
-    "file", "connection", "database", "schema", "quota", "oss", "vod", "clock", "credentials", "account", "bucket", "region",
-    "list", "source", "register", "template_group", "workflow", "categories", "covers", "lookup",
+    "file", "connection", "database", "schema", "grants", "connections", "quota", "oss", "vod", "clock", "credentials", "account",
+    "bucket", "region", "list", "source", "register", "template_group", "workflow", "categories", "covers", "lookup",
 )  # fmt: skip
 """Every check, in the order in which a person mends what failed."""
 

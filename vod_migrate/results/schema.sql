@@ -4,8 +4,6 @@
 -- Work (work, blocks, queues) is what a run still has to send; it goes away as it is settled.
 -- Audit (calls, events, rates) says how it came about; `vod-migrate db prune` removes it by age.
 
-create schema vod_migrate;
-
 create table vod_migrate.version (version integer not null);
 
 create table vod_migrate.migrations (

@@ -11,13 +11,14 @@ from typing import Any, Self, TypeVar
 
 import aiosql
 import psycopg
-from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import ConnectionPool, PoolTimeout
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
-from vod_migrate.errors import BadSetting, StoreFull, StoreUnreachable
-from vod_migrate.results.database import check_schema, plain_url, reason
+from vod_migrate.errors import BadSetting, StoreUnreachable
+from vod_migrate.results.address import read_address
+from vod_migrate.results.database import adjust, check_schema, settings
+from vod_migrate.results.driver_errors import told
 
 T = TypeVar("T")
 StoreConnection = psycopg.Connection[DictRow]
@@ -27,16 +28,10 @@ QUERIES: Any = aiosql.from_path(Path(__file__).parent / "queries", "psycopg", ma
 LEASE_SECONDS = 90.0
 """How long a worker counts as alive without renewing its lease; renewed every third of it."""
 LEASE_VARIABLE = "VOD_MIGRATE_LEASE_SECONDS"
+RUN_CONNECTIONS = 12
+"""What a run works on, beside RATE_CONNECTIONS."""
 RATE_CONNECTIONS = 4
-_STARTUP = "-c datestyle=ISO -c timezone=UTC"
 _MOST_COLLISIONS = 20
-_UNREACHABLE = (
-    psycopg.OperationalError,
-    psycopg.InterfaceError,
-    PoolTimeout,
-    psycopg.errors.ReadOnlySqlTransaction,  # a standby, for as long as a failover takes
-)
-_FULL = psycopg.errors.DiskFull
 _COLLISIONS = (
     psycopg.errors.ExclusionViolation,  # another call brought the same MediaId in the same moment: now it can be seen
     psycopg.errors.DeadlockDetected,
@@ -64,20 +59,28 @@ class Session:
 
     @classmethod
     def open(
-        cls, url: str, *, connections: int = 8, patience: float = 120.0, wait: float = 10.0, lease: float | None = None
+        cls,
+        url: str,
+        *,
+        connections: int = 8,
+        patience: float = 120.0,
+        wait: float = 10.0,
+        lease: float | None = None,
+        checked: bool = False,
     ) -> Self:
         """Connects and checks the schema.
 
         patience: seconds to wait for a database that went away later; wait: seconds for each connection of the pool; lease: seconds,
-        None for VOD_MIGRATE_LEASE_SECONDS or the default.
+        None for VOD_MIGRATE_LEASE_SECONDS or the default; checked: whether each connection is tried before it is lent, and a dead one
+        replaced, for whoever cannot wait and try again.
 
         Raises:
-            BadSetting, StoreUnreachable, StoreNotMigrated, StoreTooNew
+            BadSetting, StoreUnreachable, StoreDenied, StoreUnusable, StoreNotMigrated, StoreTooNew
         """
-        plain = plain_url(url, origin="the results database URL")
+        plain = read_address(url, origin="the address of the results database")
         check_schema(plain)
         return cls(
-            _pool(plain, connections, timeout=wait),
+            _pool(plain, connections, timeout=wait, checked=checked),
             _pool(plain, RATE_CONNECTIONS, autocommit=True),
             plain,
             patience=patience,
@@ -140,7 +143,7 @@ class Session:
 
 
 def _pool(
-    url: str, connections: int, *, autocommit: bool = False, timeout: float = 10.0
+    url: str, connections: int, *, autocommit: bool = False, timeout: float = 10.0, checked: bool = False
 ) -> ConnectionPool[StoreConnection]:
     return ConnectionPool(
         url,
@@ -148,34 +151,17 @@ def _pool(
         min_size=1,
         max_size=connections,
         timeout=timeout,
-        kwargs={
-            "connect_timeout": 10,
-            "application_name": "vod-migrate",
-            "client_encoding": "utf8",
-            "options": f"{conninfo_to_dict(url).get('options') or ''} {_STARTUP}".strip(),
-            "autocommit": autocommit,
-            "row_factory": dict_row,
-            # Planned anew each time: a plan made while the tables were nearly empty would be kept while they grow, and a
-            # transaction pooler knows no prepared statements.
-            "prepare_threshold": None,
-        },
+        kwargs={**settings(url), "autocommit": autocommit, "row_factory": dict_row},
+        configure=adjust,
+        check=ConnectionPool.check_connection if checked else None,
         open=True,
     )
 
 
 @contextmanager
 def _borrowed(pool: ConnectionPool[StoreConnection], patience: float | None = None) -> Iterator[StoreConnection]:
-    try:
-        with pool.connection(timeout=None if patience is None else max(1.0, patience)) as connection:
-            yield connection
-    except _COLLISIONS:
-        raise
-    except _FULL as error:
-        raise StoreFull(
-            f"the results database has no room ({reason(error)}): free some; until then nothing is sent, and nothing is lost"
-        ) from error
-    except _UNREACHABLE as error:
-        raise StoreUnreachable(f"the results database cannot be reached: {reason(error)}") from error
+    with told(), pool.connection(timeout=None if patience is None else max(1.0, patience)) as connection:
+        yield connection
 
 
 def _lease_seconds() -> float:

@@ -1,6 +1,7 @@
 """The results store of the API server: opened once for each of its processes, and without patience.
 
-A page says within seconds that the database does not answer, and tries again by itself; only tasks wait for it. What was open
+A connection that has died is replaced before a page reads on it. A page says within seconds that the database does not answer, and
+tries again by itself; only tasks wait for it. What was open
 then is given up, so that the next page asks the database itself and not a pool that waits longer after each failure.
 """
 
@@ -26,7 +27,7 @@ def results() -> Store:
     url = results_url()
     with _lock:
         if url not in _opened:
-            store = Store.open(url, connections=_CONNECTIONS, patience=0.0, wait=_WAIT_SECONDS)
+            store = Store.open(url, connections=_CONNECTIONS, patience=0.0, wait=_WAIT_SECONDS, checked=True)
             for old in _opened.values():
                 old.close()
             _opened.clear()

