@@ -73,8 +73,9 @@ site: $(SITE_STAMP)  ## Build the documentation site in build/site; a warning is
 		$(BIN)/sphinx-build -q -W --keep-going -c docs -d build/doctrees . build/site
 	@echo "build/site/index.html"
 
-full: site  ## What takes longer than CI: restarts in Airflow, the site in a browser, 500 kills, every benchmark
+full: site  ## What takes longer than CI: restarts in Airflow, the site in a browser, a pooled database, 500 kills, every benchmark
 	@$(BIN)/python -m pytest tests/full
+	@$(BIN)/python -m pytest --numprocesses 3 --pooled tests/integration
 	@$(MAKE) --no-print-directory chaos SEEDS=10 KILLS=50
 	@$(MAKE) --no-print-directory bench
 

@@ -14,6 +14,7 @@ import pytest
 from databases import Databases, postgres_of_the_session
 from hypothesis import settings
 from leaks import leaks_in, leaks_in_files, watch_processes
+from pgbouncer import PgBouncer, pgbouncer
 from xdist.scheduler import LoadScopeScheduling
 
 pytest_plugins = ["vod_migrate.sandbox.pytest_plugin"]
@@ -36,6 +37,10 @@ _LONGEST = (
     "test_inventories.py", "test_plans.py", "test_canary.py", "test_store_machine.py",
 )  # fmt: skip
 """Begun first, so that the workers of pytest-xdist end together."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--pooled", action="store_true", help="Reach the results databases through PgBouncer.")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -106,11 +111,21 @@ def databases() -> Iterator[Databases]:
         yield running
 
 
+@pytest.fixture(scope="session")
+def pooler(request: pytest.FixtureRequest, databases: Databases) -> Iterator[PgBouncer | None]:
+    """What the tests' databases are reached through: nothing, or with --pooled a PgBouncer that pools transactions."""
+    if not request.config.getoption("--pooled"):
+        yield None
+        return
+    with pgbouncer(databases.url) as running:
+        yield running
+
+
 @pytest.fixture
-def database_url(databases: Databases) -> Iterator[str]:
+def database_url(databases: Databases, pooler: PgBouncer | None) -> Iterator[str]:
     """A database of the test's own."""
     with databases.one() as url:
-        yield url
+        yield url if pooler is None else pooler.of(url)
 
 
 @pytest.fixture(scope="session")

@@ -98,6 +98,15 @@ def test_every_documented_form_of_an_address_is_read(address: str) -> None:
     assert psycopg.conninfo.conninfo_to_dict(read_address(address, origin="test"))
 
 
+def test_the_guide_shows_only_addresses_that_are_read() -> None:
+    guide = Path("docs/how-to/database.md").read_text(encoding="utf-8")
+    table = guide[guide.index("**Addresses.**") : guide.index("In a URL, percent-encode")]
+    shown = [row.split("| `")[-1].removesuffix("` |") for row in table.splitlines() if row.endswith("` |")]
+    assert len(shown) == 6
+    for address in shown:
+        assert read_address(address, origin="test")
+
+
 class Ground:
     """A database for one mistake, and a role of its own. url: how the command reaches it."""
 
@@ -277,9 +286,28 @@ def test_a_run_does_not_depend_on_the_settings_of_its_session(
     assert shell.run("status", "--json").returncode == 0
 
 
+ENOUGH = (
+    "grant usage on schema vod_migrate to {role};"
+    "grant select, insert, update, delete on all tables in schema vod_migrate to {role}"
+)
+
+
+def test_a_role_with_the_documented_grants_is_enough_for_a_run_and_too_little_to_prune(
+    ground: Ground, tmp_path: Path, sandbox: Sandbox
+) -> None:
+    ground.visit()
+    ground.sql(ENOUGH)
+    sandbox.put("media-archive", "a.mp4")
+    shell = Shell(tmp_path, {**sandbox.environment, "VOD_MIGRATE_DATABASE_URL": ground.url})
+    assert shell.run("run", str(shell.file())).returncode == 0
+    assert {one.verdict for one in database_checks(lambda: ground.url, None) if one.name != "quota"} == {CheckStatus.OK}
+    pruned = shell.run("db", "prune")
+    assert (pruned.returncode, "does not let this role do it" in pruned.stderr) == (3, True), pruned
+
+
 def test_the_doctor_opens_as_many_connections_as_a_run(ground: Ground) -> None:
     ground.visit("connection limit 5")
-    ground.sql("grant usage on schema vod_migrate to {role}; grant all on all tables in schema vod_migrate to {role}")
+    ground.sql(ENOUGH)
     named = {one.name: one for one in database_checks(lambda: ground.url, None)}
     assert (named["grants"].verdict, named["connections"].verdict) == (CheckStatus.OK, CheckStatus.FAILED)
     assert "5 of the 16 connections" in named["connections"].answer

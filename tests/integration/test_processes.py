@@ -55,7 +55,7 @@ def test_the_doctor_and_a_run_name_what_cannot_work_with_the_exit_code_and_chang
     assert store.runs() == []
     assert sandbox.truth(BUCKET) == {}
     well = shell.run("doctor", str(shell.file()))
-    assert (well.returncode, "20 ok" in well.stdout) == (0, True), well.stdout
+    assert (well.returncode, "22 ok" in well.stdout) == (0, True), well.stdout
 
 
 def test_a_killed_run_loses_nothing_and_repeats_at_most_what_was_in_flight(
@@ -108,7 +108,7 @@ def test_a_second_process_helps_a_run_under_the_same_quota(shell: Shell, sandbox
     assert (refused.returncode, "choose another name" in refused.stderr) == (2, True)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_stops_a_run_within_five_seconds_with_exit_code_130(
     shell: Shell, sandbox: Sandbox, number: int, store: Store
 ) -> None:

@@ -54,9 +54,14 @@ def explained(error: psycopg.Error) -> StoreError | None:
     for words, kind, fix in _BY_WORDS if error.sqlstate is None else ():
         if re.search(words, str(error), re.IGNORECASE | re.MULTILINE):
             return kind(f"the results database cannot be used: {answer}; {fix}")
-    if isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError)):
+    if isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError)) or out_of_step(error):
         return StoreUnreachable(f"the results database cannot be reached: {answer}")
     return None
+
+
+def out_of_step(error: psycopg.Error) -> bool:
+    """Whether a connection gave another answer than the one to its question, as when a pooler lost its server in between."""
+    return isinstance(error, psycopg.InternalError) and error.sqlstate is None
 
 
 def reason(error: Exception) -> str:

@@ -22,6 +22,8 @@ from vod_migrate.results.database import upgrade_schema
 HOME_VARIABLE = "VOD_MIGRATE_HOME"
 _PLAIN = re.compile(r"[\w./+-]+", re.ASCII)
 """Paths that a shell and a URL leave as they are."""
+_IN_QUOTES = '$`"\\'
+"""What a shell reads even inside the quotes that pg_ctl puts around the folder."""
 _LONGEST_SOCKET = 80
 """Bytes of a socket's folder; the system's limit of 107 is for the whole path."""
 
@@ -64,6 +66,11 @@ def embedded_url(home: Path | None = None) -> str:
     # Its own choice is the data folder, whose path it hands to a shell unquoted.
     postgres_server.find_suitable_socket_dir = _socket_folder
     directory = home or embedded_home()
+    if any(character in _IN_QUOTES or not character.isprintable() for character in str(directory)):
+        raise BadSetting(
+            f"the embedded Postgres cannot start in {str(directory)!a}: set {HOME_VARIABLE} to a folder without {_IN_QUOTES} and control "
+            "characters in its path"
+        )
     try:
         directory.mkdir(parents=True, exist_ok=True)
         with postgres_server.PostgresServer._lock:  # noqa: SLF001 - what it holds while it looks at the same files

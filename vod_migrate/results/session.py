@@ -18,7 +18,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_aft
 from vod_migrate.errors import BadSetting, StoreUnreachable
 from vod_migrate.results.address import read_address
 from vod_migrate.results.database import adjust, check_schema, settings
-from vod_migrate.results.driver_errors import told
+from vod_migrate.results.driver_errors import out_of_step, told
 
 T = TypeVar("T")
 StoreConnection = psycopg.Connection[DictRow]
@@ -161,7 +161,12 @@ def _pool(
 @contextmanager
 def _borrowed(pool: ConnectionPool[StoreConnection], patience: float | None = None) -> Iterator[StoreConnection]:
     with told(), pool.connection(timeout=None if patience is None else max(1.0, patience)) as connection:
-        yield connection
+        try:
+            yield connection
+        except psycopg.InternalError as error:
+            if out_of_step(error):
+                connection.close()
+            raise
 
 
 def _lease_seconds() -> float:
