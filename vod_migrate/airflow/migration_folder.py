@@ -6,15 +6,10 @@ from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
-from croniter import CroniterError, croniter  # type: ignore[import-untyped]
-
 from vod_migrate.errors import BadMigrationFile
 from vod_migrate.migration.loader import load_migration
 from vod_migrate.migration.messages import shown
 from vod_migrate.migration.model import Migration
-
-_PRESETS = ("@hourly", "@daily", "@weekly", "@monthly", "@quarterly", "@yearly")
-"""The cron presets of Airflow that have a data interval."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +43,6 @@ def read_folder(folder: Path) -> MigrationFolder:
             continue
         try:
             migration = load_migration(path)
-            _check_schedule(migration, path)
         except BadMigrationFile as error:
             problems.append(f"{path.name}: " + "; ".join(error.problems))
         except Exception as error:  # noqa: BLE001 - whatever a file does, the others are read
@@ -71,19 +65,3 @@ def _without_doubles(read: list[MigrationFile], problems: list[str]) -> Migratio
         paths = " and ".join(file.path.name for file in files)
         problems.append(f"{paths}: both are named {name!r}, so neither has a DAG: give each its own name")
     return MigrationFolder(usable=tuple(usable), problems=tuple(problems))
-
-
-def _check_schedule(migration: Migration, path: Path) -> None:
-    schedule = migration.schedule
-    if schedule is None or schedule in _PRESETS:
-        return
-    if schedule.startswith("@"):
-        raise BadMigrationFile(
-            str(path), [f"schedule: {schedule!r} has no data interval: use a cron expression or {', '.join(_PRESETS)}"]
-        )
-    try:
-        croniter(schedule).get_next()
-    except (CroniterError, ValueError) as error:
-        raise BadMigrationFile(
-            str(path), [f"schedule: {schedule!r} is not a cron expression that ever comes ({error})"]
-        ) from None

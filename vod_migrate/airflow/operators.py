@@ -22,6 +22,7 @@ from vod_migrate.errors import BadOption, BadSetting, Cancelled, Interrupted, Pa
 from vod_migrate.migration.loader import parse_migration
 from vod_migrate.migration.model import Migration
 from vod_migrate.migration.options import RunOptions, parse_options
+from vod_migrate.migration.schedule import day_of
 from vod_migrate.shutdown import StopSignal
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ class PrepareOperator(BaseOperator):
                         dag_run_id=dag_run.run_id,
                         task_group=self.origin_group,
                     ),
-                    date=interval[0].astimezone(migration.zone).date() if interval else None,
+                    date=day_of(interval[0], migration.schedule, migration.zone) if interval else None,
                     interval=interval,
                 )
         self.log.info("run %s: bucket %s, mode %s, date %s", run.run_id, run.bucket, run.mode, run.local_date or "none")

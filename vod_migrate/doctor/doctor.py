@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TypeVar
 
 from vod_migrate.cloud.connection import Connection
@@ -16,6 +18,7 @@ from vod_migrate.doctor.vod_settings import workflow_check
 from vod_migrate.errors import BadOption, StoreUnreachable, VodMigrateError
 from vod_migrate.migration.interval import resolve
 from vod_migrate.migration.model import Migration
+from vod_migrate.migration.schedule import next_start
 
 T = TypeVar("T")
 
@@ -43,6 +46,11 @@ def examine(
     file, read = _given("file", "reading the migration file", migration, "correct each field that the answer names")
     fix = "set the field or variable that the answer names"
     line, connected = _given("connection", "reading the connection's settings", connection, fix)
+    if read is not None and read.schedule is not None:
+        starts = next_start(read.schedule, read.zone, dt.datetime.now(dt.UTC))
+        file = replace(
+            file, answer=f"{file.answer}; the next scheduled run starts at {starts:%Y-%m-%d %H:%M} ({read.timezone})"
+        )
     resolved = None if read is None else _today(read)
     lines, services = Lines(), ServiceLines(connected, resolved)
     lines.start(database_checks(database_url, connected), source_checks(connected, resolved))

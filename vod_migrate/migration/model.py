@@ -14,13 +14,11 @@ from pydantic import ConfigDict, Field, field_validator, model_validator
 from vod_migrate.migration.base import Date, SettingsModel
 from vod_migrate.migration.description import Describe
 from vod_migrate.migration.registration import Register
+from vod_migrate.migration.schedule import PRESETS, check_schedule
 from vod_migrate.migration.source import Select, Source
 from vod_migrate.migration.window import Window, parse_window
 
 _NAME = r"^[a-z0-9][a-z0-9_.-]{0,99}$"
-
-
-_CRON_FIELDS = 5
 
 
 class StopAfter(SettingsModel):
@@ -79,9 +77,10 @@ class Migration(SettingsModel):
             description="Of migrations that share an account, the one with the higher priority goes first; 1 to 10.",
         ),
     ] = 5
-    schedule: Annotated[str | None, Field(description="Cron expression in `timezone`; null: only when triggered.")] = (
-        None
-    )
+    schedule: Annotated[
+        str | None,
+        Field(description=f"Cron expression in `timezone`, or {', '.join(PRESETS)}; null: only when triggered."),
+    ] = None
     timezone: Annotated[str, Field(description="IANA time zone of schedule and dates.")] = "Asia/Shanghai"
     start_date: Annotated[
         Date | None,
@@ -131,11 +130,8 @@ class Migration(SettingsModel):
 
     @field_validator("schedule")
     @classmethod
-    def _five_fields(cls, schedule: str | None) -> str | None:
-        # The timetable parses it in full; this catches the most common mistake.
-        if schedule is not None and not schedule.startswith("@") and len(schedule.split()) != _CRON_FIELDS:
-            raise ValueError(f"{schedule!r} is not a cron expression: it has five fields, e.g. '0 1 * * *'")
-        return schedule
+    def _coming(cls, schedule: str | None) -> str | None:
+        return None if schedule is None else check_schedule(schedule)
 
     @property
     def zone(self) -> ZoneInfo:
