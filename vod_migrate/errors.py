@@ -217,7 +217,7 @@ class EndpointRefused(SourceError):
 
 
 class ManifestBroken(SourceError):
-    """A manifest or inventory is missing or damaged: the message names the file, the line or field, and the fix."""
+    """A manifest or inventory is missing or damaged, or no row of it can be used: the message names the file and the fix."""
 
     exit_code = 2
 

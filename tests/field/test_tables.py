@@ -134,6 +134,52 @@ def test_a_list_has_one_level_of_a_category_an_element(shell: Shell, sandbox: Sa
     assert sandbox.truth(BUCKET)["film.mp4"].cate_id is not None
 
 
+UNUSABLE: list[tuple[str, str, bytes, dict[str, Any], str]] = [
+    ("other keys than those of the bucket", "a.csv", b"key\n\xff.mp4\n\xfe.mp4\n", {}, "row_encoding"),
+    ("rows of another bucket", "a.csv", b"key\noss://other-bucket/a.mp4\noss://other-bucket/b.mp4\n", {}, "row_other_bucket"),
+    ("no keys", "a.jsonl", b'{"key": ""}\n{"key": null}\n', {}, "row_no_key"),
+    ("sizes that are no numbers", "a.csv", b"key,size\na.mp4,big\nb.mp4,small\n", {}, "row_value"),
+    ("objects that do not exist", "a.csv", b"key\na.mp4\nb.mp4\n", {"check": "head"}, "row_no_object"),
+    ("two reasons, and a row twice", "a.csv", b"key,size\na.mp4,big\na.mp4,big\n,1\n", {}, "row_no_key, row_value"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "settings", "says"), [case[1:] for case in UNUSABLE], ids=[case[0] for case in UNUSABLE]
+)
+def test_a_run_of_which_every_row_is_unusable_is_no_success(
+    shell: Shell, name: str, content: bytes, settings: dict[str, Any], says: str
+) -> None:
+    done = shell.run("run", manifest(shell, name, content, settings))
+    codes = ", ".join(sorted(says.split(", ")))
+    assert done.returncode == 2, done
+    assert "can be used" in done.stderr
+    assert all(code in done.stderr for code in codes.split(", "))
+
+
+@pytest.mark.parametrize("content", [b"key,size\na.mp4,big\nfilm.mp4,1\n", b"key\n", b"key\nnotes.txt\n"])
+def test_one_row_that_can_be_used_or_no_row_at_all_is_a_success(shell: Shell, sandbox: Sandbox, content: bytes) -> None:
+    sandbox.put(BUCKET, "film.mp4")
+    assert shell.run("run", manifest(shell, "a.csv", content, {})).returncode == 0
+
+
+REPEATED: list[tuple[str, bytes, dict[str, Any], str]] = [
+    ("one title on many rows", b"key,t\na.mp4,Untitled\nb.mp4,Untitled\nc.mp4,C\n", {"title": "t"}, "1 titles occur more than once, on 2 objects"),
+    ("one ReferenceId on many rows", b"key,r\na.mp4,asset-1\nb.mp4,asset-1\nc.mp4,asset-1\n", {"reference_id": "r"}, "1 ReferenceIds occur more than once, on 3 objects"),
+    ("a column of constants", b"key,r\na.mp4,000000\nb.mp4,000000\n", {"reference_id": "r"}, "VOD accepts a ReferenceId for one media only"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("content", "columns", "says"), [case[1:] for case in REPEATED], ids=[case[0] for case in REPEATED]
+)
+def test_a_title_or_reference_that_many_rows_share_is_shown_before_the_run(
+    shell: Shell, content: bytes, columns: dict[str, Any], says: str
+) -> None:
+    done = planned(shell, "a.csv", content, {"columns": columns})
+    assert says in " ".join(done.stdout.split()), done
+
+
 @pytest.mark.parametrize("key", ["tail.mp4 ", "zero\u200bwidth.txt", "line\nfeed.txt", " lead.txt"])
 def test_a_key_with_a_sign_that_nobody_sees_is_quoted_where_it_is_shown(shell: Shell, key: str) -> None:
     done = planned(shell, "a.jsonl", json.dumps({"key": key}).encode(), {}, "--json")

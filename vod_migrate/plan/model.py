@@ -36,7 +36,7 @@ class StorageClass(_Part):
 
 
 class Repeated(_Part):
-    """One title or file name that several of the objects to be sent have, with two of their keys."""
+    """One title, ReferenceId or file name that several of the objects to be sent have, with two of their keys."""
 
     text: str
     count: int
@@ -44,7 +44,7 @@ class Repeated(_Part):
 
 
 class Duplicates(_Part):
-    """Titles or file names that occur more than once: how many of them, on how many objects, the most frequent first."""
+    """Titles, ReferenceIds or file names that occur more than once: how many of them, on how many objects, the most frequent first."""
 
     texts: int = 0
     objects: int = 0
@@ -142,6 +142,7 @@ class Plan(_Part):
     pause_after: tuple[str, ...] = ()
     expected_end: dt.datetime
     titles: Duplicates = Duplicates()
+    references: Duplicates = Duplicates()
     names: Duplicates = Duplicates()
     lookups: LookupCounts = LookupCounts()
     samples: tuple[SampleDescription, ...] = ()

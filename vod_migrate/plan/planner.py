@@ -86,7 +86,9 @@ class Planner:
                     self._take(works, texts)
                 self._count(self._batcher.flush(), last=True)
                 plan = self._plan(scans)
-                return plan.model_copy(update={"titles": texts.titles(), "names": texts.names()})
+                return plan.model_copy(
+                    update={"titles": texts.titles(), "references": texts.references(), "names": texts.names()}
+                )
         finally:
             self._store.leave(self._run, place, patience=1.0)
 
@@ -106,7 +108,7 @@ class Planner:
             entries.append(described)
             if work.attempts:
                 alone.add(work.key)
-        texts.add((entry.key, entry.description.title) for entry in entries)
+        texts.add((entry.key, entry.description.title, entry.description.reference_id) for entry in entries)
         self._calls += len(alone)
         together = (entry for entry in entries if entry.key not in alone)
         self._count(self._batcher.add(self._describer.storage_address, together))

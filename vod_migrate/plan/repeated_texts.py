@@ -1,4 +1,4 @@
-"""Titles and file names that several objects share: counted on disk, so that memory stays flat."""
+"""Titles, ReferenceIds and file names that several objects share: counted on disk, so that memory stays flat."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _NAME = "replace(key, rtrim(key, replace(key, '/', '')), '')"
 
 
 class RepeatedTexts:
-    """Takes the key and the title of every object; a private SQLite file sorts them. Close it after use."""
+    """Takes the key, the title and the ReferenceId of every object; a private SQLite file sorts them. Close it after use."""
 
     def __init__(self) -> None:
         self._database = sqlite3.connect("", isolation_level=None)  # '' is a temporary file that goes away by itself
         self._database.execute("pragma journal_mode = off")
-        self._database.execute("create table described (key text, title text)")
+        self._database.execute("create table described (key text, title text, reference text)")
 
     def __enter__(self) -> Self:
         return self
@@ -28,16 +28,20 @@ class RepeatedTexts:
     def __exit__(self, *_: object) -> None:
         self._database.close()
 
-    def add(self, described: Iterable[tuple[str, str]]) -> None:
-        """Some objects: (key, title)."""
+    def add(self, described: Iterable[tuple[str, str, str | None]]) -> None:
+        """Some objects: (key, title, ReferenceId)."""
         with closing(self._database.cursor()) as cursor:
             cursor.execute("begin")
-            cursor.executemany("insert into described values (?, ?)", described)
+            cursor.executemany("insert into described values (?, ?, ?)", described)
             cursor.execute("commit")
 
     def titles(self) -> Duplicates:
         """The titles that occur more than once."""
         return self._repeated("title")
+
+    def references(self) -> Duplicates:
+        """The ReferenceIds that occur more than once."""
+        return self._repeated("reference")
 
     def names(self) -> Duplicates:
         """The file names that occur more than once, in different folders."""
@@ -47,7 +51,7 @@ class RepeatedTexts:
         rows = self._database.execute(
             f"""with repeated as (
                   select {text} as text, count(*) as objects, min(key) as first, max(key) as last
-                  from described group by 1 having count(*) > 1)
+                  from described where {text} is not null group by 1 having count(*) > 1)
                 select text, objects, first, last, count(*) over (), sum(objects) over ()
                 from repeated order by objects desc, text limit {SAMPLES}"""  # noqa: S608 - our own expressions
         ).fetchall()

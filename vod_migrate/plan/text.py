@@ -26,6 +26,10 @@ _MOST_MARKDOWN = 30_000
 """Characters of a plan on Airflow's page; far more than anybody reads, far fewer than a row of its database holds."""
 
 
+_SAME_TITLES = "Check the column or template that they come from: registering an object again does not change the title of its media."
+_SAME_REFERENCES = "VOD accepts a ReferenceId for one media only, so all but one of the objects that share it would fail. Make them unique."
+
+
 def plan_text(plan: Plan, *, file: str | None = None, colour: bool = False) -> str:
     """The plan as text that ends with a newline. file: the migration file, for the command that runs the plan.
 
@@ -90,7 +94,8 @@ def _lines(plan: Plan, file: str | None) -> Iterator[Line]:
     yield from _to_restore(plan, file)
     yield from hint_lines(plan.hints, plan.zone)
     yield from _lookups(plan)
-    yield from _repeated("titles", plan.titles)
+    yield from _repeated("titles", plan.titles, _SAME_TITLES)
+    yield from _repeated("ReferenceIds", plan.references, _SAME_REFERENCES)
     yield from _repeated("file names", plan.names)
     yield from _descriptions(plan)
     yield from _how_to_run(plan, file)
@@ -218,11 +223,13 @@ def _lookups(plan: Plan) -> Iterator[Line]:
         )
 
 
-def _repeated(what: str, found: Duplicates) -> Iterator[Line]:
+def _repeated(what: str, found: Duplicates, warning: str = "") -> Iterator[Line]:
     if not found.texts:
         return
     yield "", ""
     yield f"{grouped(found.texts)} {what} occur more than once, on {counted(found.objects, 'object')}", "bold"
+    if warning:
+        yield from wrapped(warning, first="  ", style="yellow")
     for one in found.samples[:MOST_SAMPLES]:
         yield f"  {grouped(one.count)} times {cut(visible(one.text), COLUMNS - 20)}", ""
         for key in one.keys:

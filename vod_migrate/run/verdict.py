@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-from vod_migrate.errors import BadInput, Cancelled, MostlyFailed, Paused, SourceError, Unfinished, VodMigrateError
+from vod_migrate.errors import (
+    BadInput,
+    Cancelled,
+    ManifestBroken,
+    MostlyFailed,
+    Paused,
+    SourceError,
+    Unfinished,
+    VodMigrateError,
+)
 from vod_migrate.results.run import Run
-from vod_migrate.results.scan import ScanKind
+from vod_migrate.results.scan import ScanKind, summed
 from vod_migrate.results.stop_code import source_error, stop_error
 from vod_migrate.results.store import Store
 from vod_migrate.results.summary import RunCounts
@@ -29,11 +38,28 @@ def verdict(store: Store, run: Run, counts: RunCounts) -> VodMigrateError | None
     unlisted = bool(store.open_scans(run))
     if not left and not unlisted:
         # Paused with nothing left is done.
-        return _mostly_failed(store, run, counts)
+        return _unusable(store, run) or _mostly_failed(store, run, counts)
     if stopped is not None:
         return _paused(run, stopped, left, unlisted=unlisted)
     listing = "the listing did not end and " if unlisted else ""
     return Unfinished(f"{listing}{_objects(left)} left to send; the next run goes on with them")
+
+
+def _unusable(store: Store, run: Run) -> ManifestBroken | None:
+    """A manifest or inventory that was read to its end, and of which not one row can be used."""
+    rows = [scan for scan in store.scans(run) if scan.kind is ScanKind.ROWS and scan.state == "complete"]
+    listed = sum(scan.listed for scan in rows)
+    told: dict[str, int] = {}
+    for scan in rows:
+        told = summed(summed(told, scan.counts), scan.left_out)
+    codes = {code: count for code, count in told.items() if code.startswith("row_") and count}
+    if not codes or sum(codes.values()) + told.get("duplicate", 0) < listed:
+        return None
+    most = ", ".join(sorted(codes, key=lambda code: -codes[code]))
+    return ManifestBroken(
+        f"no row of {rows[0].prefix} can be used ({listed:,} read; {most}): correct the file or the settings of its columns; the report "
+        "explains each code and shows rows"
+    )
 
 
 def _mostly_failed(store: Store, run: Run, counts: RunCounts) -> VodMigrateError | None:
