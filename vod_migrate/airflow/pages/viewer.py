@@ -11,15 +11,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Annotated, Any, cast
-from urllib.parse import urlsplit
 
 from airflow.api_fastapi.app import get_auth_manager
 from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity, DagDetails
 from airflow.api_fastapi.auth.tokens import get_signing_key
 from airflow.api_fastapi.core_api.security import GetUserDep
+from airflow.configuration import conf
 from airflow.models.dag import DagModel
 from fastapi import Depends, HTTPException, Request
 from itsdangerous import BadSignature, URLSafeTimedSerializer
+
+from vod_migrate.airflow.pages.origins import is_own_origin
 
 TOKEN_HEADER = "x-vod-reports-token"  # noqa: S105 - a header's name
 _TOKEN_SECONDS = 7 * 86_400  # a page may stay open over a long weekend
@@ -106,7 +108,7 @@ def acting_viewer(request: Request, viewer: ViewerDep) -> Viewer:
     """The user of a request that changes something: sent by one of this user's own pages, and by no other site."""
     site = request.headers.get("sec-fetch-site")
     origin = request.headers.get("origin")
-    foreign = site != "same-origin" if site else origin is not None and not _same_host(origin, request)
+    foreign = site != "same-origin" if site else origin is not None and not _is_own(origin, request)
     if foreign:
         raise HTTPException(403, "Another site sent this request.")
     try:
@@ -121,9 +123,10 @@ def acting_viewer(request: Request, viewer: ViewerDep) -> Viewer:
 Acting = Annotated[Viewer, Depends(acting_viewer)]
 
 
-def _same_host(origin: str, request: Request) -> bool:
-    hosts = {request.headers.get("host"), request.headers.get("x-forwarded-host")}
-    return urlsplit(origin).netloc in hosts
+def _is_own(origin: str, request: Request) -> bool:
+    # A header that comes several times is one list.
+    headers = {name: ", ".join(request.headers.getlist(name)) for name in request.headers}
+    return is_own_origin(origin, headers, conf.get("api", "base_url", fallback=""))
 
 
 def _signer() -> URLSafeTimedSerializer:
