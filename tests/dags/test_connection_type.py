@@ -13,10 +13,11 @@ import psycopg
 import pytest
 from airflow.sdk import Connection
 
-from vod_migrate.airflow.hook import VodHook, postgres_url, results_url
+from vod_migrate.airflow.hook import VodHook, postgres_address, results_url
 from vod_migrate.airflow.provider import get_provider_info
 from vod_migrate.cloud.connection import connection_from_fields
 from vod_migrate.errors import BadSetting
+from vod_migrate.results.address import PARAMETERS
 
 STORED: dict[str, Any] = {
     "conn_type": "aliyun_vod",
@@ -94,11 +95,11 @@ def test_a_missing_connection_names_the_fix() -> None:
         _ = VodHook("vod_nowhere").connection
 
 
-URLS: list[tuple[str, dict[str, Any], dict[str, str]]] = [
+ADDRESSES: list[tuple[str, dict[str, Any], dict[str, str]]] = [
     (
         "a password with every sign of a URL",
-        {"host": "db", "port": 5433, "login": "u@x", "password": "p:/?#@%& é", "schema": "vod_migrate"},
-        {"host": "db", "port": "5433", "user": "u@x", "password": "p:/?#@%& é", "dbname": "vod_migrate"},
+        {"host": "db", "port": 5433, "login": "u@x", "password": "p:/?#@%& é'\\\\", "schema": "vod_migrate"},
+        {"host": "db", "port": "5433", "user": "u@x", "password": "p:/?#@%& é'\\\\", "dbname": "vod_migrate"},
     ),
     (
         "a socket folder",
@@ -107,19 +108,40 @@ URLS: list[tuple[str, dict[str, Any], dict[str, str]]] = [
     ),
     (
         "IPv6 and TLS",
-        {"host": "::1", "login": "u", "schema": "v", "extra": {"sslmode": "require", "cursor": "dict"}},
-        {"host": "::1", "user": "u", "dbname": "v", "sslmode": "require"},
+        {"host": "::1", "login": "u", "schema": "v", "extra": {"sslmode": "require", "sslcrl": "/crl", "sslrootcert": None}},
+        {"host": "::1", "user": "u", "dbname": "v", "sslmode": "require", "sslcrl": "/crl"},
     ),
+    ("a pooler's port beside the host", {"host": "db:6432", "schema": "v"}, {"host": "db", "port": "6432", "dbname": "v"}),
+    (
+        "several hosts with ports",
+        {"host": "db1:6432, db2:6433,[::1]:6434", "schema": "v", "extra": {"target_session_attrs": "read-write"}},
+        {"host": "db1,db2,::1", "port": "6432,6433,6434", "dbname": "v", "target_session_attrs": "read-write"},
+    ),
+    ("several hosts with one port", {"host": "db1,db2", "port": 6432, "schema": "v"}, {"host": "db1,db2", "port": "6432,6432", "dbname": "v"}),
     ("nothing but a name", {"schema": "v"}, {"dbname": "v"}),
-]
+    (
+        "what libpq takes",
+        {"schema": "v", "extra": {"channel_binding": "require", "connect_timeout": 5, "keepalives": True, "require_auth": "scram-sha-256", "sslpassword": "x y"}},
+        {"dbname": "v", "channel_binding": "require", "connect_timeout": "5", "keepalives": "1", "require_auth": "scram-sha-256", "sslpassword": "x y"},
+    ),
+]  # fmt: skip
 
 
-@pytest.mark.parametrize(("fields", "meant"), [case[1:] for case in URLS], ids=[case[0] for case in URLS])
-def test_the_results_connection_becomes_a_quoted_url(fields: dict[str, Any], meant: dict[str, str]) -> None:
-    extra = json.dumps(fields.get("extra", {}))
-    url = postgres_url(Connection(conn_id="vod_migrate_db", conn_type="postgres", **{**fields, "extra": extra}))
+def results_connection(**fields: Any) -> Connection:
+    extra = fields.pop("extra", {})
+    text = extra if isinstance(extra, str) else json.dumps(extra)
+    return Connection(conn_id="vod_migrate_db", **{"conn_type": "postgres", **fields, "extra": text})
 
-    assert psycopg.conninfo.conninfo_to_dict(url) == meant
+
+@pytest.mark.parametrize(("fields", "meant"), [case[1:] for case in ADDRESSES], ids=[case[0] for case in ADDRESSES])
+def test_the_results_connection_becomes_an_address(fields: dict[str, Any], meant: dict[str, str]) -> None:
+    assert psycopg.conninfo.conninfo_to_dict(postgres_address(results_connection(**fields))) == meant
+
+
+def test_every_parameter_of_libpq_passes() -> None:
+    extra = {name: "1" for name in PARAMETERS if name not in ("dbname", "host")}
+    read = psycopg.conninfo.conninfo_to_dict(postgres_address(results_connection(schema="v", extra=extra)))
+    assert read == {**extra, "dbname": "v"}
 
 
 def test_the_airflow_connection_goes_before_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -127,7 +149,7 @@ def test_the_airflow_connection_goes_before_the_variable(monkeypatch: pytest.Mon
     assert results_url() == "postgresql://from-variable/v"
 
     name_connection(monkeypatch, "vod_migrate_db", "postgresql://u:p%40@from-connection:5432/v")
-    assert results_url() == "postgresql://u:p%40@from-connection:5432/v"
+    assert results_url() == "user=u password=p@ host=from-connection port=5432 dbname=v"
 
 
 def test_an_unnamed_database_is_an_error_and_never_an_embedded_one(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -137,9 +159,46 @@ def test_an_unnamed_database_is_an_error_and_never_an_embedded_one(monkeypatch: 
         results_url()
 
 
-@pytest.mark.parametrize("change", [{"conn_type": "mysql"}, {"schema": ""}])
-def test_a_results_connection_that_is_no_postgres_database_is_refused(change: dict[str, str]) -> None:
-    fields = {"conn_type": "postgres", "schema": "v", **change}
+REFUSED: list[tuple[str, dict[str, Any], str]] = [
+    ("another kind", {"conn_type": "mysql"}, "has the type 'mysql'"),
+    ("no database", {"schema": ""}, "names no database"),
+    ("an extra of Airflow's own hook", {"extra": {"cursor": "dictcursor"}}, "an extra 'cursor'"),
+    ("an extra that is mistyped", {"extra": {"ssl_mode": "require"}}, "an extra 'ssl_mode'"),
+    ("an extra that is no value", {"extra": {"sslmode": ["require"]}}, "neither text nor a number"),
+    ("a host given twice", {"host": "a", "extra": {"host": "b"}}, "gives host twice"),
+    ("an extra that is no JSON", {"extra": "sslmode=require"}, "is no JSON object"),
+    ("an extra that is a list", {"extra": "[]"}, "is no JSON object"),
+    ("a password in the host", {"host": "canary-secret@db"}, "a Host that cannot be one"),
+    ("a URL in the host", {"host": "postgresql://db"}, "a Host that cannot be one"),
+    ("a port that is none", {"host": "db:99999"}, "a port that is no number"),
+    ("a URI that was cut at a / of the password", {"host": "u", "port": 12, "schema": "canary-secret@h/d"}, "percent-encode"),
+]  # fmt: skip
 
-    with pytest.raises(BadSetting, match="vod_migrate_db"):
-        postgres_url(Connection(conn_id="vod_migrate_db", **fields))
+
+@pytest.mark.parametrize(("change", "says"), [case[1:] for case in REFUSED], ids=[case[0] for case in REFUSED])
+def test_a_results_connection_that_libpq_cannot_take_is_refused_by_name(change: dict[str, Any], says: str) -> None:
+    with pytest.raises(BadSetting, match="vod_migrate_db") as refused:
+        postgres_address(results_connection(**{"schema": "v", "password": "canary-password", **change}))
+    assert says in str(refused.value)
+    assert "canary" not in str(refused.value)
+
+
+UNREADABLE = [
+    "postgresql://u:canary/secret@h:5432/d",
+    "postgresql://u:canary#secret@h:5432/d",
+    "postgresql://u:canary?secret@h:5432/d",
+    '{"conn_type": "postgres", "password": "canary-secret"',
+    '{"conn_type": "postgres", "dbname": "canary-secret"}',
+]
+
+
+@pytest.mark.parametrize("text", UNREADABLE)
+def test_a_connection_that_is_set_and_cannot_be_read_says_so(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("VOD_MIGRATE_DATABASE_URL", "postgresql://elsewhere/d")
+    for name, ask in (("vod_migrate_db", results_url), ("vod_press", lambda: VodHook("vod_press").connection)):
+        name_connection(monkeypatch, name, text)
+        with pytest.raises(
+            BadSetting, match=f"AIRFLOW_CONN_{name.upper()} is set, and Airflow cannot read it"
+        ) as refused:
+            ask()
+        assert "canary" not in str(refused.value)

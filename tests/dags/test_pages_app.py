@@ -7,12 +7,15 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from databases import Databases
 from fastapi import FastAPI, HTTPException
 from fastapi.responses import StreamingResponse
 from fastapi.testclient import TestClient
 
 from vod_migrate.airflow.pages.app import create_app
 from vod_migrate.airflow.pages.download import AT_ONCE, streamed
+from vod_migrate.airflow.pages.store import forget_results, results
+from vod_migrate.report.browse.access import read_only
 
 
 @pytest.mark.parametrize("accept", ["text/html", "application/json"])
@@ -31,6 +34,22 @@ def test_an_error_that_no_route_expects_is_answered_with_the_policy_and_without_
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert answer.headers["cache-control"] == "no-store"
     assert "a fault of ours" not in answer.text
+
+
+def test_the_page_after_a_restart_of_the_database_reconnects_before_it_reads(
+    databases: Databases, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AIRFLOW_CONN_VOD_MIGRATE_DB", raising=False)
+    monkeypatch.setenv("VOD_MIGRATE_DATABASE_URL", database_url)
+    try:
+        for _ in range(3):
+            # As many at once as there are pages at once, so that several connections are dead.
+            with read_only(results()), read_only(results()) as reading:
+                assert reading.execute("select count(*) from vod_migrate.runs").fetchone() == {"count": 0}
+            with databases.away(database_url):
+                pass
+    finally:
+        forget_results()
 
 
 def rows() -> Iterator[bytes]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlencode
 
 from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowNotFoundException
@@ -26,16 +27,10 @@ _FIELD_NAMES = {
     "access_key_secret": "AccessKey secret",
     **{name: field["label"] for name, field in CONNECTION_FIELDS.items()},
 }
-_LIBPQ_PARAMETERS = (
-    "host",
-    "sslmode",
-    "sslrootcert",
-    "sslcert",
-    "sslkey",
-    "options",
-    "target_session_attrs",
-    "passfile",
+_HOST_AND_PORT = re.compile(
+    r"\[(?P<address>[^]@]+)\](?::(?P<port>\d+))?|(?P<bare>/[^@]*|[0-9A-Fa-f]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.%\w]*|[^:/@?#\s]*)(?::(?P<bare_port>\d+))?"
 )
+"""An address in brackets, a folder, an IPv6 address without a port, or a name; each but the third may have a port."""
 
 
 class VodHook(BaseHook):
@@ -57,17 +52,16 @@ class VodHook(BaseHook):
         Raises:
             BadSetting: the connection is missing or a field cannot be used; names it and the fix.
         """
-        try:
-            stored = self.get_connection(self.conn_id)
-        except AirflowNotFoundException:
+        stored = _stored(self.conn_id)
+        if stored is None:
             raise BadSetting(
                 f"the Airflow connection {self.conn_id!r} does not exist: make it under Admin → Connections "
                 f"(type ApsaraVideo VOD), or set AIRFLOW_CONN_{self.conn_id.upper()}"
-            ) from None
+            )
         origin = f"the Airflow connection {self.conn_id}"
         if stored.conn_type != CONNECTION_TYPE:
             raise BadSetting(f"{origin} has the type {stored.conn_type!r}: it must be {CONNECTION_TYPE!r}")
-        fields = {**stored.extra_dejson, "access_key_id": stored.login, "access_key_secret": stored.password}
+        fields = {**_extra(stored, origin), "access_key_id": stored.login, "access_key_secret": stored.password}
         return connection_from_fields(fields, origin=origin, names=_FIELD_NAMES)
 
     def get_conn(self) -> Any:
@@ -135,39 +129,90 @@ def results_url() -> str:
     Raises:
         BadSetting: neither is set, or the connection is no Postgres.
     """
-    try:
-        stored = BaseHook.get_connection(RESULTS_CONNECTION)
-    except AirflowNotFoundException:
-        stored = None
+    stored = _stored(RESULTS_CONNECTION)
     if stored is not None:
-        return postgres_url(stored)
+        return postgres_address(stored)
     from vod_migrate.results.address import database_url  # noqa: PLC0415 - database driver
 
     return database_url(embedded=False)
 
 
-def postgres_url(stored: AirflowConnection) -> str:
-    """An Airflow connection of type postgres as a libpq URL, every part quoted; a host that is a path is a socket.
+def postgres_address(stored: AirflowConnection) -> str:
+    """An Airflow connection of type postgres as libpq's key=value pairs.
+
+    Host may name several hosts, each with a port of its own, or the folder of a socket; Extra takes every parameter of libpq.
 
     Raises:
-        BadSetting: it is of another type, or names no database.
+        BadSetting: it is of another type, names no database, or has a host or extra that libpq does not take.
     """
+    from psycopg.conninfo import make_conninfo  # noqa: PLC0415 - database driver
+
+    from vod_migrate.results.address import PARAMETERS, read_address  # noqa: PLC0415 - the same
+
+    origin = f"the Airflow connection {RESULTS_CONNECTION}"
     if stored.conn_type not in ("postgres", "postgresql"):
-        raise BadSetting(
-            f"the Airflow connection {RESULTS_CONNECTION} has the type {stored.conn_type!r}: results are kept in Postgres"
-        )
+        raise BadSetting(f"{origin} has the type {stored.conn_type!r}: results are kept in Postgres")
     if not stored.schema:
-        raise BadSetting(f"the Airflow connection {RESULTS_CONNECTION} names no database: fill in Database (schema)")
-    user = quote(stored.login or "", safe="")
-    password = f":{quote(stored.password, safe='')}" if stored.password else ""
-    host = stored.host or ""
-    extra = stored.extra_dejson
-    parameters = {name: str(extra[name]) for name in _LIBPQ_PARAMETERS if extra.get(name)}
-    if host.startswith("/"):
-        parameters["host"], host = host, ""
-    elif ":" in host:
-        host = f"[{host}]"
-    port = f":{stored.port}" if stored.port else ""
-    query = f"?{urlencode(parameters, quote_via=quote)}" if parameters else ""
-    at = "@" if user or password else ""
-    return f"postgresql://{user}{password}{at}{host}{port}/{quote(stored.schema, safe='')}{query}"
+        raise BadSetting(f"{origin} names no database: fill in Database (schema)")
+    if any(character in stored.schema for character in "@/?#"):
+        # A URI whose password holds a / is cut in the wrong places.
+        raise BadSetting(f"{origin} names a database that cannot be one: percent-encode user and password in its URI")
+    hosts, ports = _places(stored.host or "", stored.port, origin)
+    fields = {"user": stored.login, "password": stored.password, "host": hosts, "port": ports, "dbname": stored.schema}
+    given = {name: str(value) for name, value in fields.items() if value}
+    for name, value in _extra(stored, origin).items():
+        if name not in PARAMETERS:
+            raise BadSetting(f"{origin} has an extra {name!r}, which is no connection parameter of libpq: remove it")
+        if name in given:
+            raise BadSetting(f"{origin} gives {name} twice, as a field and as an extra: remove one of them")
+        if isinstance(value, (dict, list)):
+            raise BadSetting(f"{origin} has an extra {name!r} that is neither text nor a number")
+        if value not in (None, ""):
+            given[name] = str(int(value)) if isinstance(value, bool) else str(value)
+    return read_address(make_conninfo(**given), origin=origin)
+
+
+def _places(host: str, port: int | None, origin: str) -> tuple[str, str]:
+    """Host and port of libpq for the fields Host and Port; a port that stands beside its host goes before the field."""
+    hosts, ports = [], []
+    for one in host.split(","):
+        found = _HOST_AND_PORT.fullmatch(one.strip())
+        if found is None:
+            raise BadSetting(
+                f"{origin} has a Host that cannot be one: write db1, db1:5432, [2001:db8::1]:5432 or /folder, several with commas"
+            )
+        hosts.append(found["address"] or found["bare"])
+        ports.append(found["port"] or found["bare_port"] or str(port or ""))
+    return ",".join(hosts), ",".join(ports) if any(ports) else ""
+
+
+def _stored(name: str) -> AirflowConnection | None:
+    """What Airflow knows under that name; None: nothing.
+
+    Raises:
+        BadSetting: a variable names it, and Airflow cannot read that.
+    """
+    try:
+        return BaseHook.get_connection(name)
+    except AirflowNotFoundException:
+        variable = f"AIRFLOW_CONN_{name.upper()}"
+        if os.environ.get(variable):
+            # Airflow takes one that it cannot read for one that is not there.
+            raise BadSetting(
+                f"{variable} is set, and Airflow cannot read it: write JSON, or a URI whose user and password are percent-encoded "
+                "(@ as %40, # as %23, / as %2F, ? as %3F, % as %25)"
+            ) from None
+        return None
+
+
+def _extra(stored: AirflowConnection, origin: str) -> dict[str, Any]:
+    """The extra of a connection, for which Airflow gives nothing where it is no JSON."""
+    try:
+        extra = json.loads(stored.extra or "{}")
+    except ValueError:
+        extra = None
+    if not isinstance(extra, dict):
+        raise BadSetting(
+            f'{origin} has an Extra that is no JSON object: write {{"name": "value", …}}, or leave it empty'
+        )
+    return extra
