@@ -33,10 +33,10 @@ OTHER_VARIABLES = {
     "Empty: an embedded Postgres from the command line, an error in Airflow.",
     "VOD_MIGRATE_HOME": "Folder of the embedded Postgres. Default `~/.local/share/vod-migrate`.",
     "VOD_MIGRATE_REPORTS": "In Airflow: folder of the report files. Default `vod_reports` in `AIRFLOW_HOME`; `none` writes no files.",
-    "VOD_MIGRATE_LEASE_SECONDS": "How long a worker that says nothing counts as alive, in seconds. Default 90. What a worker that died at once "
-    "on another machine held is free after that time.",
-    "VOD_MIGRATE_GRACE_SECONDS": "Seconds between SIGTERM and SIGKILL on this platform. A stopped worker waits for its calls in "
-    "flight for this time less 2.5 s. Default 5, as in Airflow.",
+    "VOD_MIGRATE_LEASE_SECONDS": "How many seconds a silent worker counts as alive. Default 90. The work of a worker that died on another machine "
+    "is free after that time.",
+    "VOD_MIGRATE_GRACE_SECONDS": "Seconds between SIGTERM and SIGKILL on this platform. A stopped worker waits this long, minus 2.5 s, for its calls in "
+    "flight. Default 5, as in Airflow.",
     "VOD_MIGRATE_SANDBOX_URL": "The running sandbox that `vod-migrate sandbox fault`, `counters`, `truth` … use.",
     "ALIBABA_CLOUD_ECS_METADATA_DISABLED": "`true` stops the provider `default` from asking the ECS metadata service, "
     "which exists only on ECS.",

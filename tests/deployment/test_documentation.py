@@ -156,3 +156,12 @@ def test_the_exit_codes_in_the_pages_are_those_of_the_errors(generator: ModuleTy
 
 def test_the_readme_is_one_page() -> None:
     assert len((ROOT / "README.md").read_text().splitlines()) <= 150
+
+
+def test_the_page_on_templates_names_every_filter_and_no_other() -> None:
+    from vod_migrate.migration import templates  # noqa: PLC0415 - what a template has is its own business
+
+    page = (ROOT / "docs/reference/register-media.md").read_text()
+    (listed,) = re.findall(r"^- The filters (.*?)\.$", page, re.MULTILINE | re.DOTALL)
+    named = set(re.findall(r"`(\w+)`", listed))
+    assert named == {name for name in templates._ENVIRONMENT.filters if not name.startswith("_")}

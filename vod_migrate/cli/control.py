@@ -51,7 +51,7 @@ def resume(
     report_dir: ReportOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Continue with what a run has left, in a new run: the same file and options, without listing again."""
+    """Start a new run for what a run left unsent, with the same file and options, without listing again."""
     connection = connection_from_environment()
 
     def begin(store: Store, run_id: str) -> Run:
@@ -115,7 +115,7 @@ def _show(store: Store, run: Run, *, as_json: bool, until: str, fix: str) -> Non
         typer.echo(f"run {run.run_id} is {until}; {fix}")
     elif run.state == "running":
         typer.echo(
-            f"run {run.run_id} sends nothing more ({run.stop_message}) and will be {until} when its tasks have ended"
+            f"run {run.run_id} sends nothing more ({run.stop_message}) and will be {until} once its tasks have ended"
         )
     else:
         typer.echo(f"run {run.run_id} has ended in the meantime ({run.state})")

@@ -26,7 +26,7 @@ def upgrade_database() -> None:
 @database_app.command("check")
 def check_database(
     recount: Annotated[
-        bool, typer.Option("--recount", help="Count the totals on the pages anew from the objects.")
+        bool, typer.Option("--recount", help="Recount the totals that the pages show, from the objects.")
     ] = False,
 ) -> None:
     """Say whether the results database can be used."""
@@ -35,21 +35,21 @@ def check_database(
     if recount:
         with open_store() as store:
             store.recount()
-        typer.echo("the totals are counted anew")
+        typer.echo("the totals were recounted")
 
 
 @database_app.command("prune")
 def prune_database(
     days: Annotated[
-        int, typer.Option(min=1, help="Delete the audit of runs that ended more than so many days ago.")
+        int, typer.Option(min=1, help="Delete the audit of runs that ended more than this many days ago.")
     ] = PRUNED_DAYS,
     plan_days: Annotated[
-        int, typer.Option(min=1, help="Delete what plans made more than so many days ago would have sent.")
+        int, typer.Option(min=1, help="Delete the lists of plans that were made more than this many days ago.")
     ] = PLAN_DAYS,
 ) -> None:
-    """Delete old audit (calls, events, rates) and the lists of old plans, and give the room of settled work back to the disk.
+    """Delete old audit (calls, events, rates) and the lists of old plans, and free the disk space of settled work.
 
-    Every object keeps its MediaId, and every run that an object names keeps its file and its window.
+    Every object keeps its MediaId. Runs that an object refers to keep their migration file and time window.
     """
     with open_store() as store:
         now = store.now()
@@ -62,10 +62,12 @@ def prune_database(
 
 def transfer(
     old: Annotated[str, typer.Argument(help="The migration that owns the objects now.")],
-    new: Annotated[str, typer.Argument(help="The migration that is to own them.")],
-    account: Annotated[str, typer.Option(help="The account name of both.", envvar="VOD_MIGRATE_ACCOUNT")] = "default",
+    new: Annotated[str, typer.Argument(help="The migration that will own them.")],
+    account: Annotated[
+        str, typer.Option(help="The account name of both migrations.", envvar="VOD_MIGRATE_ACCOUNT")
+    ] = "default",
 ) -> None:
-    """Hand everything that one migration has registered, or that failed, over to another one: after a rename, or a try-out."""
+    """Hand over everything that one migration has registered, or that failed, to another one: after a rename or a trial."""
     with open_store() as store:
         moved = store.transfer(account, old, new)
     typer.echo(f"{moved:,} objects of {old!r} belong to {new!r} now")

@@ -21,11 +21,9 @@ ASSUMED_REGION = "cn-shanghai"
 
 
 def init(
-    name: Annotated[str | None, typer.Option(help="The migration's name; on a terminal you are asked for it.")] = None,
-    bucket: Annotated[str | None, typer.Option(help="The OSS bucket; on a terminal you are asked for it.")] = None,
-    prefix: Annotated[
-        str | None, typer.Option(help="Take the keys that begin with this; empty: the whole bucket.")
-    ] = None,
+    name: Annotated[str | None, typer.Option(help="The migration's name; if missing, a terminal asks for it.")] = None,
+    bucket: Annotated[str | None, typer.Option(help="The OSS bucket; if missing, a terminal asks for it.")] = None,
+    prefix: Annotated[str | None, typer.Option(help="Only keys that begin with this; empty: the whole bucket.")] = None,
     schedule: Annotated[
         str | None, typer.Option(help="Cron expression; without one the DAG runs only when triggered.")
     ] = None,
@@ -78,7 +76,7 @@ def describe(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON for each key.")] = False,
 ) -> None:
-    """Show what would be sent for a key: the rule that applies, each cut, or why it is refused. Needs no network."""
+    """Show what would be sent for a key: the rule that applies, what is cut, or why it is refused. Needs no network."""
     migration = load_migration(file)
     columns = {}
     for given in row or []:

@@ -22,7 +22,7 @@ def quota(
 ) -> None:
     """Show or change the rate that all workers of an account share."""
     if calls_per_second is not None and account is None:
-        raise BadOption("name the account whose rate is to change")
+        raise BadOption("name the account whose rate should change: vod-migrate quota ACCOUNT --calls-per-second N")
     with open_store() as store:
         if account is not None and calls_per_second is not None:
             store.set_quota(account, API, calls_per_second)

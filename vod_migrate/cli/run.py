@@ -109,7 +109,7 @@ def _why(verdict: VodMigrateError | None, trouble: list[VodMigrateError], *, sto
 
 @takes_run_options("run")
 def run(file: FileArgument, options: RunOptions, report_dir: ReportOption = None, as_json: JsonOption = False) -> None:
-    """Run a migration: discover, register, record, report."""
+    """Run a migration: list the source, register the objects, record the results, report."""
     migration = load_migration(file)
     if options.dry_run:
         show_plan(file, migration, options, as_json=as_json)
@@ -135,7 +135,9 @@ def work(
     run_id: Annotated[str, typer.Argument(metavar="RUN", help="An active run.")],
     slot: Annotated[
         str,
-        typer.Option(help="This worker's name in the run; restarted under the same name, it takes over what it held."),
+        typer.Option(
+            help="This worker's name in the run. A worker that restarts under the same name takes over its unfinished work."
+        ),
     ],
 ) -> None:
     """Add a worker to an active run, on this or another machine, under the same quota."""

@@ -86,7 +86,7 @@ class DescriptionFields(SettingsModel):
         _Reference | None,
         Field(
             description="Jinja2 template of the ReferenceId (6 to 64 of A-Z a-z 0-9 _ -, unique for the account), "
-            "or `{derive: true}`: `vm-` and a hash of bucket and key, also in templates as `derived_id`."
+            "or `{derive: true}`: `vm-` and a hash of bucket and key, which templates can use as `derived_id`."
         ),
     ] = None
 
@@ -228,7 +228,7 @@ class Describe(DescriptionFields):
     cover_if_exists: Annotated[
         bool,
         Field(
-            strict=True, description="Send a cover only where that object exists in the bucket (one HEAD request each)."
+            strict=True, description="Send a cover only if that object exists in the bucket (one HEAD request each)."
         ),
     ] = False
     policies: Policies = Policies()

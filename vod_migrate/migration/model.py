@@ -22,7 +22,7 @@ _NAME = r"^[a-z0-9][a-z0-9_.-]{0,99}$"
 
 
 class StopAfter(SettingsModel):
-    """When a run gives up because too much fails."""
+    """When a run stops because too many files fail."""
 
     failures: Annotated[
         int | None, Field(ge=0, description="Stop when more files than this have failed; null: no limit.")
@@ -67,21 +67,23 @@ class Migration(SettingsModel):
     pause_after: PauseAfter = PauseAfter()
     window: Annotated[
         str | None,
-        Field(description="When a run may send, on the clock of `timezone`, e.g. `01:00-07:00`; null: always."),
+        Field(description="When a run may send, in `timezone`, e.g. `01:00-07:00`; null: always."),
     ] = None
     priority: Annotated[
         int,
         Field(
             ge=1,
             le=10,
-            description="Of migrations that share an account, the one with the higher priority goes first; 1 to 10.",
+            description="1 to 10; of the migrations that share an account, the one with the highest priority goes first.",
         ),
     ] = 5
     schedule: Annotated[
         str | None,
         Field(description=f"Cron expression in `timezone`, or {', '.join(PRESETS)}; null: only when triggered."),
     ] = None
-    timezone: Annotated[str, Field(description="IANA time zone of schedule and dates.")] = "Asia/Shanghai"
+    timezone: Annotated[str, Field(description="IANA time zone of the schedule, the window and all dates.")] = (
+        "Asia/Shanghai"
+    )
     start_date: Annotated[
         Date | None,
         Field(ge=dt.date(1970, 1, 1), description="First local date that a backfill may cover; null: 2020-01-01."),

@@ -95,7 +95,7 @@ class RunOptions(SettingsModel):
         Field(
             title="Codes",
             min_length=1,
-            description="Mode failed: only what failed with one of these codes.",
+            description="In mode failed: only objects that failed with one of these codes.",
             json_schema_extra={"section": "Objects", "flag": "--code", "commands": _NEW_RUN},
         ),
     ] = None
@@ -141,7 +141,7 @@ class RunOptions(SettingsModel):
         bool,
         Field(
             title="Ignore the window",
-            description="Send outside the migration's window, too.",
+            description="Also send outside the migration's window.",
             json_schema_extra={"section": "Limits", "commands": _ANY_RUN},
         ),
     ] = False
@@ -150,8 +150,8 @@ class RunOptions(SettingsModel):
         Field(
             title="Resume a run",
             min_length=1,
-            description="Continue the rest of this run (its ID) with the same file and options; only the rate, the limits and the "
-            "window may differ.",
+            description="Continue with what the run with this ID left, with the same file and options; only the rate, the limits "
+            "and the window may differ.",
             json_schema_extra={"section": "Run", "commands": []},
         ),
     ] = None

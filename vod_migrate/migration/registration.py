@@ -153,13 +153,13 @@ class Register(SettingsModel):
         Field(
             gt=0,
             le=1000,
-            description="A rate for this migration below the account's own, which the connection sets.",
+            description="A rate for this migration, below that of the account, which the connection sets.",
         ),
     ] = None
     url_encoding: Annotated[
         Literal["percent", "raw"],
         Field(
-            description="How the key is written in FileURL. The vendor does not document it; its sibling APIs ask for `percent`."
+            description="How the key is written in FileURL. The vendor does not document it; its other APIs require `percent`."
         ),
     ] = "percent"
     max_request_bytes: Annotated[

@@ -46,7 +46,7 @@ def _check_location(location: str) -> str:
 
 
 class ManifestColumns(SettingsModel):
-    """Which column of a manifest holds what. A description field is taken from its column unless the cell is empty."""
+    """Which column of a manifest holds which field. An empty cell leaves its field to the templates."""
 
     title: Annotated[str | None, Field(min_length=1, description="Column of the Title.")] = None
     description: Annotated[str | None, Field(min_length=1, description="Column of the Description.")] = None
@@ -82,7 +82,7 @@ class ManifestColumns(SettingsModel):
 
 
 class Manifest(SettingsModel):
-    """A table of the objects to take, one a row; all its columns can be used in templates as `row.<column>`."""
+    """A table with one object per row; templates can use all of its columns as `row.<column>`."""
 
     location: Annotated[
         str,
@@ -95,26 +95,24 @@ class Manifest(SettingsModel):
     key_column: Annotated[
         str,
         Field(
-            min_length=1, description="Column of the object: a key, oss://BUCKET/KEY, or the https URL in its bucket."
+            min_length=1, description="Column with the object: a key, oss://BUCKET/KEY, or an https URL in the bucket."
         ),
     ] = "key"
     key_encoding: Annotated[
         KeyEncoding,
         Field(
-            description="How bare keys are written: `plain`, `url` (percent-encoded) or `form` (where + is a space, too)."
+            description="Encoding of bare keys: `plain`, `url` (percent-encoded) or `form` (percent-encoded, and + is a space)."
         ),
     ] = "plain"
     columns: ManifestColumns = ManifestColumns()
     null_values: Annotated[
         tuple[str, ...],
-        Field(
-            description="Texts that stand for an empty cell, in every column; [] takes all of them as they are written."
-        ),
+        Field(description="Texts that mean an empty cell, in every column; [] reads every text as it is."),
     ] = ("\\N", "NULL", "null", "NaN", "nan", "None", "#N/A")
     check: Annotated[
         Literal["none", "head"],
         Field(
-            description="`head` asks OSS about each object: it must exist, and its size, class and time are taken from OSS."
+            description="`head` asks OSS about each object: it must exist, and OSS gives its size, storage class and time."
         ),
     ] = "none"
 
@@ -145,17 +143,17 @@ class Inventory(SettingsModel):
         str,
         Field(
             min_length=1,
-            description="The manifest.json: its key in `bucket`, oss://BUCKET/KEY, or a path without `bucket` (also its folder).",
+            description="The manifest.json: its key in `bucket`, or oss://BUCKET/KEY; without `bucket`, a path to it or to its folder.",
         ),
     ]
     bucket: Annotated[
         BucketName | None,
-        Field(description="The bucket that holds the inventory; none for a folder on this machine."),
+        Field(description="The bucket that holds the inventory; leave it out for a folder on this machine."),
     ] = None
     key_encoding: Annotated[
         KeyEncoding,
         Field(
-            description="How keys are written. OSS says URL-encoded, not how it writes a space: `form` takes + for one."
+            description="Encoding of the keys. OSS documents URL encoding, but not how it encodes a space: `form` reads + as one."
         ),
     ] = "url"
 
@@ -185,11 +183,11 @@ class Source(SettingsModel):
         Field(
             min_length=1,
             description="Key prefixes to list; `{{ date }}` is the local date of the interval's start. [''] is the whole "
-            "bucket. With an inventory they narrow it.",
+            "bucket. With an inventory, only its objects under these prefixes are taken.",
         ),
     ] = ("",)
     manifest: Annotated[Manifest | None, Field(description="A table of objects, instead of prefixes.")] = None
-    inventory: Annotated[Inventory | None, Field(description="An OSS inventory instead of listing.")] = None
+    inventory: Annotated[Inventory | None, Field(description="An OSS inventory, instead of listing the bucket.")] = None
     domains: Annotated[
         tuple[str, ...],
         Field(
@@ -270,11 +268,13 @@ class Select(SettingsModel):
     include: Annotated[
         tuple[str, ...],
         Field(
-            description="Only keys that match one of these: globs over the whole key (`*` also matches `/`), or `re:` and a "
-            "regular expression that is searched for. Empty: all."
+            description="Only keys that match one of these: a glob over the whole key (`*` also matches `/`), or `re:` and a "
+            "regular expression that may match anywhere in the key. Empty: all."
         ),
     ] = ()
-    exclude: Annotated[tuple[str, ...], Field(description="No key that matches one of these; the same patterns.")] = ()
+    exclude: Annotated[
+        tuple[str, ...], Field(description="Leave out keys that match one of these; the same kinds of patterns.")
+    ] = ()
     extensions: Annotated[
         tuple[str, ...],
         Field(
@@ -285,7 +285,7 @@ class Select(SettingsModel):
     hls: Annotated[
         Literal["playlists", "all"],
         Field(
-            description="`playlists`: in a folder with an .m3u8 its segments (.ts, .m4s, .m4v, init .mp4) are left out; `all` takes them."
+            description="`playlists`: in a folder with an .m3u8, its segments (.ts, .m4s, .m4v, init .mp4) are left out; `all` takes them."
         ),
     ] = "playlists"
     hidden: Annotated[
@@ -304,9 +304,9 @@ class Select(SettingsModel):
             "or the run's `interval_start` or `interval_end`."
         ),
     ] = None
-    modified_before: Annotated[_Edge, Field(description="Only objects modified before this time; the same values.")] = (
-        None
-    )
+    modified_before: Annotated[
+        _Edge, Field(description="Only objects modified before this time; takes the same values.")
+    ] = None
     storage_classes: Annotated[
         tuple[str, ...],
         Field(

@@ -1,4 +1,4 @@
-"""What is done to the results store now and then: pruned, handed over, counted anew."""
+"""What is done to the results store now and then: pruned, handed over, recounted."""
 
 from __future__ import annotations
 
