@@ -95,6 +95,18 @@ REFUSED: list[tuple[str, dict[str, str], dict[str, Any], str]] = [
     ("no account", {"AIRFLOW_CONN_VOD_TEST": ""}, {}, "the Airflow connection 'vod_test' does not exist"),
     ("no results database named", {"VOD_MIGRATE_DATABASE_URL": ""}, {}, "no results database is named"),
     ("a database of another kind", {"VOD_MIGRATE_DATABASE_URL": "mysql://u@h/d"}, {}, "must look like postgresql://"),
+    (
+        "a database address that cannot be read",
+        {"VOD_MIGRATE_DATABASE_URL": "host=h password=x canary-secret"},
+        {},
+        "in single quotes",
+    ),
+    (
+        "a password that is not encoded",
+        {"VOD_MIGRATE_DATABASE_URL": "postgresql://u:canary-secret@x@h/d"},
+        {},
+        "percent-encode",
+    ),
     ("a database without schema", {"VOD_MIGRATE_DATABASE_URL": "empty"}, {}, "vod-migrate db upgrade"),
     ("a database from the future", {"VOD_MIGRATE_DATABASE_URL": "newer"}, {}, "upgrade vod-migrate here"),
 ]
@@ -119,6 +131,7 @@ def test_what_a_person_must_change_is_said_once_and_not_tried_again(
     assert said in str(refused.value)
     assert refused.value.__suppress_context__
     assert "\n" not in str(refused.value)
+    assert "canary" not in str(refused.value)
 
 
 def test_a_database_that_does_not_answer_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:

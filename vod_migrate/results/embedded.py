@@ -98,7 +98,7 @@ def _socket_folder(directory: Path, _runtime: Path) -> Path:
     if not _PLAIN.fullmatch(str(chosen)):
         chosen = Path("/tmp") / chosen.parent.name / named  # noqa: S108 - a folder of the user's own in it
     chosen.parent.mkdir(mode=0o700, exist_ok=True)
-    if chosen.parent.stat().st_uid != os.geteuid():
+    if chosen.parent.lstat().st_uid != os.geteuid():
         raise PermissionError(f"{chosen.parent} belongs to another user")
     chosen.mkdir(mode=0o700, exist_ok=True)
     return chosen
@@ -122,6 +122,8 @@ def _is_postgres(pid: str, directory: Path) -> bool:
 
     try:
         command = psutil.Process(int(pid)).cmdline()
+    except psutil.AccessDenied:
+        return True  # nobody knows, and two servers on one folder would destroy it
     except (ValueError, psutil.Error):
         return False
     return bool(command) and Path(command[0]).name == "postgres" and str(directory) in command
