@@ -29,7 +29,8 @@ KEY_FIELDS = {
 }
 
 OTHER_VARIABLES = {
-    "VOD_MIGRATE_DATABASE_URL": "The results database, `postgresql://user:password@host:5432/vod_migrate`. "
+    "VOD_MIGRATE_DATABASE_URL": "The results database, `postgresql://user:password@host:5432/vod_migrate`, special "
+    "characters of user and password percent-encoded, or `host=... user=... password='...' dbname=...`. "
     "Empty: an embedded Postgres from the command line, an error in Airflow.",
     "VOD_MIGRATE_HOME": "Folder of the embedded Postgres. Default `~/.local/share/vod-migrate`.",
     "VOD_MIGRATE_REPORTS": "In Airflow: folder of the report files. Default `vod_reports` in `AIRFLOW_HOME`; `none` writes no files.",

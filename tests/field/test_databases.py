@@ -338,6 +338,9 @@ INHERITED: list[tuple[str, dict[str, str], str]] = [
     ("settings of the database", {}, "set datestyle = 'SQL, DMY'"),
     ("a time zone of the database", {}, "set timezone = 'Asia/Kathmandu'"),
     ("a client encoding of the database", {}, "set client_encoding = 'LATIN1'"),
+    ("old strings of the database", {}, "set standard_conforming_strings = off"),
+    ("another isolation of the database", {}, "set default_transaction_isolation = 'serializable'"),
+    ("sessions that end when idle", {}, "set idle_session_timeout = '300ms'"),
     ("a search path of the database", {}, "set search_path = pg_catalog"),
 ]  # fmt: skip
 
