@@ -84,6 +84,11 @@ def read_address(text: str, *, origin: str) -> str:
             if plain is text
             else f"{origin} cannot be read as a Postgres URL: write {_FORMS}; {_ENCODE}"
         ) from None
+    if any(sign in str(given.get(name) or "") for name in ("user", "dbname", "service") for sign in ";="):
+        # As other drivers separate them: a password would become a part of the name before it, and names are told.
+        raise BadSetting(
+            f"{origin} has a ; or = in the name of the user or database: separate key=value pairs by spaces, as in {_FORMS}"
+        )
     _check_hosts(str(given.get("host") or ""), str(given.get("port") or ""), origin)
     return plain
 
