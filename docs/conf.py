@@ -19,6 +19,7 @@ NAVIGATION = {
         "how-to/pause-and-resume",
         "how-to/quota",
         "how-to/rerun-failed",
+        "how-to/verify",
         "how-to/airflow",
         "how-to/deploy",
         "how-to/database",

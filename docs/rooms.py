@@ -14,6 +14,7 @@ PURPOSES = {
     "cli": "one file a command",
     "airflow": "hook, operators, pages",
     "run": "prepare, work, settle, resume, control",
+    "audit": "what became of objects",
     "plan": "what a run would do",
     "doctor": "checks before a run",
     "register": "batch, call, retry, split",

@@ -26,6 +26,8 @@ _COMMANDS = {
     "work": "cli.run:work",
     "restore": "cli.restore:restore",
     "status": "cli.status:status",
+    "explain": "cli.explain:explain",
+    "verify": "cli.verify:check_media",
     "report": "cli.report:report",
     "quota": "cli.quota:quota",
     "init": "cli.migration_file:init",

@@ -31,8 +31,9 @@ from vod_migrate.results.facts import Facts
 from vod_migrate.results.plans import Plans
 from vod_migrate.results.rates import Rates
 from vod_migrate.results.recorder import RecorderQueries
+from vod_migrate.results.registered import RegisteredFacts
 from vod_migrate.results.scans import Scans
 
 
-class Store(Plans, Scans, Claims, RecorderQueries, Counts, Facts, Rates):
+class Store(Plans, Scans, Claims, RecorderQueries, Counts, Facts, RegisteredFacts, Rates):
     """Facts, work, runs, scans, leases, calls, plans and quotas in one Postgres database."""

@@ -40,13 +40,14 @@ class ObjectEvent:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ObjectHistory:
-    """One object. description: the RegisterMetadata as it was sent; attributes: its manifest's columns.
+    """One object. run_id: the run that settled it; description: the RegisterMetadata as it was sent; attributes: its manifest's columns.
 
     attempts, no_answers, unsure, queued: of the work that is still to be done; retries: runs of mode new that tried it again. events: the
     newest first, at most 200; older: whether there are more. hidden: how many belong to runs that the reader may not see.
     """
 
     line: ObjectLine
+    run_id: str | None
     etag: str | None
     last_modified: dt.datetime | None
     storage_class: str | None

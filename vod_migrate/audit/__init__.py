@@ -1,0 +1,1 @@
+"""After a run: what became of objects, in the results, in OSS and in VOD."""

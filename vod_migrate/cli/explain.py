@@ -1,0 +1,47 @@
+"""The command `explain`."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from vod_migrate.audit.explanation import explain as story_of
+from vod_migrate.audit.explanation import read_name
+from vod_migrate.audit.explanation_text import story_json, story_lines
+from vod_migrate.audit.media_states import MediaStates
+from vod_migrate.cli.console import open_store, stop_on_signals
+from vod_migrate.cli.options import JsonOption
+from vod_migrate.cli.streams import print_json
+from vod_migrate.cloud.clients import open_bucket
+from vod_migrate.cloud.connection import connection_from_environment
+from vod_migrate.report.terminal import rendered
+
+
+def explain(
+    name: Annotated[
+        str, typer.Argument(metavar="OBJECT", help="BUCKET/KEY, the object's address (https or oss), or a MediaId.")
+    ],
+    offline: Annotated[bool, typer.Option("--offline", help="Ask neither OSS nor VOD.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Tell the whole story of one object: which listing saw it, which rule described it, every call, and its state now.
+
+    For an object that was never registered: why not.
+    """
+    wanted = read_name(name)
+    connection = connection_from_environment()
+    with open_store() as store, stop_on_signals() as stop:
+        states = MediaStates(connection, store, stop=stop)
+        story = story_of(
+            store,
+            wanted,
+            region=connection.region,
+            ask_oss=None if offline else lambda bucket, key: open_bucket(connection, bucket).head(key),
+            ask_vod=None if offline else lambda media_id: states.of([media_id]).get(media_id),
+        )
+    if as_json:
+        print_json(story_json(story))
+    else:
+        typer.echo(rendered(story_lines(story), colour=sys.stdout.isatty()), nl=False)
