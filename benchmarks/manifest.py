@@ -30,7 +30,7 @@ def read(path: Path) -> tuple[int, int]:
     objects = selected = 0
     for page in manifest_pages(connection, "media-archive", Manifest(location=str(path))):
         objects += len(page.objects)
-        selected += len(selection.select(page.objects, playlists=page.playlists).kept)
+        selected += len(selection.select(page).kept)
     return objects, selected
 
 

@@ -16,6 +16,7 @@ from urllib3.response import HTTPResponse
 
 from vod_migrate.cloud.connection import Connection, connection_from_environment
 from vod_migrate.discover.manifest import manifest_pages
+from vod_migrate.discover.streams import Streams
 from vod_migrate.errors import BadOption, Interrupted, ManifestBroken, SourceDenied
 from vod_migrate.migration.options import parse_options
 from vod_migrate.migration.source import Manifest
@@ -221,6 +222,7 @@ def test_a_look_for_playlists_in_a_long_table_ends_when_it_is_told_to(connection
 
     path = tmp_path / "media.csv"
     path.write_text("key\n" + "".join(f"{number}.ts\n" for number in range(10_000)), encoding="utf-8")
+    streams = Streams(read=lambda _: None)
     with pytest.raises(Interrupted):
-        list(manifest_pages(connection, BUCKET, Manifest(location=str(path)), sleep=sleep))
+        list(manifest_pages(connection, BUCKET, Manifest(location=str(path)), streams=streams, sleep=sleep))
     assert told == [0.0] * 3

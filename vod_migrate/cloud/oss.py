@@ -166,6 +166,21 @@ class BucketClient:
         patiently(rest, sleep=sleep, tries=TRIES)
         return etag
 
+    def beginning(self, key: str, most: int) -> tuple[bytes, bool] | None:
+        """The first bytes of an object, and whether that is all of it; None where it is archived."""
+        with self._asking("read", self._location(key), "oss:GetObject on it"):
+            try:
+                answer = self._fast.get_object(key, byte_range=(0, most - 1))
+            except oss2.exceptions.ServerError as error:
+                if error.code == "InvalidObjectState":
+                    return None
+                raise
+            stream = answer.resp.response
+            content = stream.raw.read(most + 1, decode_content=False)
+            stream.close()
+        total = str(answer.headers.get("Content-Range") or "").rpartition("/")[2]
+        return content[:most], len(content) <= most and (not total.isdigit() or int(total) <= most)
+
     def try_list_buckets(self) -> None:
         """ListBuckets, one of them: whether OSS accepts the credentials, whatever the bucket. A custom domain has only its own."""
         if not is_service_host(urlsplit(self._connection.oss_endpoint).hostname or ""):

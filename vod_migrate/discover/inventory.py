@@ -20,10 +20,11 @@ from typing import Any
 from vod_migrate.cloud.connection import Connection
 from vod_migrate.cloud.location import Location, location_of
 from vod_migrate.discover.download import SourceFile, fetched
-from vod_migrate.discover.hls import folder_of, is_playlist
+from vod_migrate.discover.held_pages import with_parts
 from vod_migrate.discover.page import ListedPage
 from vod_migrate.discover.row import RowReader
 from vod_migrate.discover.row_page import RowResult, interruptible, resume_position, row_pages
+from vod_migrate.discover.streams import Streams, kin_of
 from vod_migrate.discover.table import Row, read_csv
 from vod_migrate.errors import ManifestBroken, SourceDenied
 from vod_migrate.media import Rejected
@@ -65,10 +66,10 @@ def inventory_pages(
     inventory: Inventory,
     *,
     cursor: str | None = None,
-    hls: bool = True,
+    streams: Streams | None = None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Iterator[ListedPage]:
-    """The pages of an inventory, from a cursor on: file after file, only current versions. hls: as in manifest_pages.
+    """The pages of an inventory, from a cursor on: file after file, only current versions. streams: as in manifest_pages.
 
     Raises:
         ManifestBroken: manifest.json or a data file is not what it must be; a wrong checksum names the file, the MD5
@@ -78,7 +79,9 @@ def inventory_pages(
     numbers = resume_position(cursor, contents.version, str(contents.place))
     first, start = (numbers[0], numbers[1]) if numbers else (0, 0)
     reader = RowReader(bucket=bucket, key_encoding=inventory.key_encoding, columns=_COLUMNS, keep=False)
-    playlists = frozenset(_playlist_folders(connection, contents, reader, sleep)) if hls else frozenset()
+    if streams is not None:
+        for key in _playlists(connection, contents, reader, sleep):
+            streams.note(key)
     if not contents.files:
         yield ListedPage(objects=(), cursor=None)
     for number in range(first, len(contents.files)):
@@ -92,7 +95,7 @@ def inventory_pages(
                 last=lambda following=following: not following,  # type: ignore[misc] # bound at once
             )
             for page in pages:
-                yield replace(page, playlists=playlists)
+                yield page if streams is None else with_parts(page, kin_of(page.objects), streams)
         start = 0
 
 
@@ -113,15 +116,15 @@ def _told(row: Row, reader: RowReader, bucket: str, name: str) -> RowResult:
     return reader.read(replace(row, where=f"{name}: {row.where}"))
 
 
-def _playlist_folders(
+def _playlists(
     connection: Connection, contents: Contents, reader: RowReader, sleep: Callable[[float], None]
 ) -> Iterator[str]:
     for file in contents.files:
         with _checked(connection, contents, file, sleep) as source:
             for row in interruptible(read_csv(source, header=contents.schema), sleep):
                 key = reader.playlist(row)
-                if key is not None and is_playlist(key) and str(row.values.get("IsLatest", "")).lower() != "false":
-                    yield folder_of(key)
+                if key is not None and str(row.values.get("IsLatest", "")).lower() != "false":
+                    yield key
 
 
 def read_contents(

@@ -15,7 +15,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from vod_migrate.cloud.retry import TRIES, patiently
-from vod_migrate.discover.hls import is_playlist
 from vod_migrate.discover.page import PAGE_KEYS, ListedPage
 from vod_migrate.errors import ListingBroken
 from vod_migrate.media import MediaObject
@@ -77,16 +76,6 @@ def _goes_on(bucket: BucketClient, prefix: str, last: str | None, sleep: Callabl
     """
     more = _page(bucket, prefix, f"{_AFTER}{last}", "", sleep, 1)
     return any(last is None or _sortable(found.key) > _sortable(last) for found in more.objects)
-
-
-def holds_playlist(bucket: BucketClient, folder: str, *, sleep: Callable[[float], None] = time.sleep) -> bool:
-    """Whether a folder itself, not one below it, holds an HLS playlist: one pass over it.
-
-    Raises:
-        The errors of list_pages.
-    """
-    pages = list_pages(bucket, folder, delimiter="/", sleep=sleep)
-    return any(is_playlist(found.key) for page in pages for found in page.objects)
 
 
 def _page(

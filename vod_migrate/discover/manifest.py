@@ -5,18 +5,18 @@ from __future__ import annotations
 import datetime as dt
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from itertools import islice
 
 from vod_migrate.cloud.clients import open_bucket
 from vod_migrate.cloud.connection import Connection
 from vod_migrate.cloud.location import location_of
-from vod_migrate.discover.download import SourceFile, fetched
-from vod_migrate.discover.hls import folder_of, is_playlist
+from vod_migrate.discover.download import fetched
+from vod_migrate.discover.held_pages import with_parts
 from vod_migrate.discover.object_lookup import looked_up
 from vod_migrate.discover.page import ListedPage
 from vod_migrate.discover.row import RowReader
 from vod_migrate.discover.row_page import interruptible, resume_position, row_pages
+from vod_migrate.discover.streams import Streams, kin_of
 from vod_migrate.discover.table import read_table
 from vod_migrate.migration.source import OBJECT_COLUMNS, Manifest
 
@@ -27,7 +27,7 @@ def manifest_pages(
     manifest: Manifest,
     *,
     cursor: str | None = None,
-    hls: bool = True,
+    streams: Streams | None = None,
     domains: tuple[str, ...] = (),
     zone: dt.tzinfo = dt.UTC,
     sleep: Callable[[float], None] = time.sleep,
@@ -36,8 +36,8 @@ def manifest_pages(
 
     sleep: waits, and may raise to end the reading; asked now and then also where there is nothing to wait for.
     zone: of times without an offset.
-    hls: look for playlists first, in one pass over the rows: a table need not be sorted. Their folders are what memory grows with,
-    about 150 bytes each.
+    streams: takes the playlists first, in one pass over the rows: a table need not be sorted. They are what memory grows with, about 250
+    bytes each. None: parts of streams are objects like others.
 
     Raises:
         ManifestBroken: the file cannot be read as what it says it is. SourceDenied, SourceUnavailable.
@@ -55,7 +55,10 @@ def manifest_pages(
             zone=zone,
         )
         wanted = [manifest.key_column, *manifest.columns.named().values()]
-        playlists = _playlist_folders(source, manifest, reader, wanted, sleep) if hls else frozenset()
+        if streams is not None:
+            for row in interruptible(read_table(source, manifest.kind, wanted), sleep):
+                if (key := reader.playlist(row)) is not None:
+                    streams.note(key)
         rows = islice(read_table(source, manifest.kind, wanted), start, None)
         pages = row_pages(
             (reader.read(row) for row in rows), start=start, cursor_at=lambda row: f"{source.version}@{row}"
@@ -63,16 +66,9 @@ def manifest_pages(
         if manifest.check == "head":
             pages = looked_up(pages, open_bucket(connection, bucket), wanted=lambda _: True, sleep=sleep)
         for page in pages:
-            yield replace(page, playlists=playlists)
+            yield page if streams is None else with_parts(page, kin_of(page.objects), streams)
 
 
 def _columns(manifest: Manifest) -> Mapping[str, str]:
     named = manifest.columns.named()
     return {"key": manifest.key_column, **{name: named.get(name, name) for name in OBJECT_COLUMNS}}
-
-
-def _playlist_folders(
-    source: SourceFile, manifest: Manifest, reader: RowReader, wanted: list[str], sleep: Callable[[float], None]
-) -> frozenset[str]:
-    keys = (reader.playlist(row) for row in interruptible(read_table(source, manifest.kind, wanted), sleep))
-    return frozenset(folder_of(key) for key in keys if key is not None and is_playlist(key))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from vod_migrate.media import BrokenRow, MediaObject
@@ -15,13 +15,14 @@ PAGE_KEYS = 1000
 class ListedPage:
     """One page as its source gave it. cursor: where the next page begins, None on the last.
 
-    playlists: folders (ending in '/', '' for the top) that hold an HLS playlist, as far as the page's segments need it.
+    parts: keys that are only parts of a stream, with the reason for which they are left out; suspects: keys that may be.
     fetched: when its request was sent, on the monotonic clock. broken, left_out, samples, rows: of a manifest or inventory; see `Listing`.
     """
 
     objects: tuple[MediaObject, ...]
     cursor: str | None
-    playlists: Container[str] = frozenset()
+    parts: Mapping[str, str] = field(default_factory=dict)
+    suspects: frozenset[str] = frozenset()
     broken: tuple[BrokenRow, ...] = ()
     left_out: Mapping[str, int] = field(default_factory=dict)
     samples: Mapping[str, Sequence[str]] = field(default_factory=dict)

@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from vod_migrate.cloud.location import ForeignDomain, NotAnAddress, located
+from vod_migrate.discover.streams import is_playlist
 from vod_migrate.discover.table import Row
 from vod_migrate.media import BrokenRow, MediaObject, Rejected
 
@@ -77,14 +78,15 @@ class RowReader:
         return None if isinstance(value, str) and value.strip() in self._nulls else value
 
     def playlist(self, row: Row) -> str | None:
-        """The key of a row that may be about an HLS playlist; None where it is not."""
+        """The key of a row that is about a playlist; None where it is not."""
         told = row.values.get(self._columns["key"])
-        if not isinstance(told, str) or ".m3u8" not in told.lower():
+        if not isinstance(told, str) or not (".m3u8" in told.lower() or ".mpd" in told.lower()):
             return None
         try:
-            return self._key(row)
+            key = self._key(row)
         except Rejected:
             return None
+        return key if is_playlist(key) else None
 
     def _told(self, row: Row, name: str) -> Any:
         return row.values.get(self._columns[name]) if name in self._columns else None

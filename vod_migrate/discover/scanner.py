@@ -10,10 +10,9 @@ import datetime as dt
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
-from vod_migrate.discover.hls import folder_of, is_segment
 from vod_migrate.discover.page import ListedPage
 from vod_migrate.discover.selection import Selection, is_archived, storable
 from vod_migrate.discover.source import Pages
@@ -41,12 +40,12 @@ class Scanner:
         run: Run,
         selection: Selection,
         pages: Pages,
-        holds_playlist: Callable[[str, threading.Event], bool],
+        parts_of: Callable[[Sequence[MediaObject], threading.Event], Mapping[str, str]],
         object_now: Callable[[MediaObject, threading.Event], MediaObject],
         stop: threading.Event,
         patience: float,
     ) -> None:
-        """Holds_playlist: whether a folder of the bucket does; object_now: an object as OSS describes it; stop: ends the listing, and is set when somebody else lists.
+        """Parts_of: which of some objects are only parts of a stream, and why they are left out; object_now: an object as OSS describes it; stop: ends the listing, and is set when somebody else lists.
 
         patience: for how many seconds a worker that takes over leaves an
         unreachable source to a later try.
@@ -55,12 +54,11 @@ class Scanner:
         self._run = run
         self._selection = selection
         self._pages = pages
-        self._holds_playlist = holds_playlist
+        self._parts_of = parts_of
         self._object_now = object_now
         self._stop = stop
         self._patience = patience
         self._first_trouble: dict[int, float] = {}
-        self._folders: dict[str, bool] = {}
 
     def run(self) -> None:
         """Lists every open scan to its end. Whoever listed for the run before is displaced.
@@ -158,25 +156,17 @@ class Scanner:
         self, found: Sequence[Leftover], selection: Selection, stop: threading.Event
     ) -> dict[str, Sequence[str]]:
         """What this run's file leaves out, by reason: it may be another one than that of the run that left it."""
-        playlists = {
-            folder for folder in {folder_of(one.object.key) for one in found if is_segment(one.object.key)}
-            if self._run.spec.select.hls == "playlists" and self._in_folder(folder, stop)
-        }  # fmt: skip
+        parts = self._parts_of([one.object for one in found], stop)
         left_out: dict[str, list[str]] = {}
         for one in found:
             left = one.object
             if self._run.spec.select.archived == "restored" and is_archived(left):
                 # Work does not keep whether there is a restored copy, which may have expired since.
                 left = self._object_now(left, stop)
-            reason = selection.reason(left, playlists=playlists)
+            reason = selection.reason(left, part=parts.get(left.key))
             if reason is not None:
                 left_out.setdefault(reason, []).append(one.object.key)
         return dict(left_out)
-
-    def _in_folder(self, folder: str, stop: threading.Event) -> bool:
-        if folder not in self._folders:
-            self._folders[folder] = self._holds_playlist(folder, stop)
-        return self._folders[folder]
 
     def _hold_against_plan(self, place: Place, scan: Scan, stop: threading.Event) -> tuple[Scan, str]:
         for other in self._store.scan_errors(self._run):
@@ -229,7 +219,7 @@ class Scanner:
 
 def as_listing(page: ListedPage, selection: Selection) -> SelectedPage:
     """A page of the source after selection."""
-    selected = selection.select(page.objects, playlists=page.playlists)
+    selected = selection.select(page)
     return SelectedPage(
         keys=tuple(listed.key for listed in page.objects if storable(listed.key)),
         listed=len(page.objects) + len(page.broken) + page.rows,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Container, Iterable
 from dataclasses import dataclass
 
-from vod_migrate.discover.hls import folder_of, is_segment
 from vod_migrate.discover.machine_made import is_machine_made, looks_machine_made
+from vod_migrate.discover.page import ListedPage
+from vod_migrate.discover.streams import SUSPECT
 from vod_migrate.media import MediaObject
 from vod_migrate.migration.patterns import matcher
 from vod_migrate.migration.source import ARCHIVED_CLASSES, Select
@@ -53,7 +53,6 @@ class Selection:
         self._exclude = [matcher(pattern) for pattern in rules.exclude]
         self._prefixes = prefixes
         self._hidden = rules.hidden == "skip"
-        self._hls = rules.hls == "playlists"
         self._extensions = frozenset(rules.extensions)
         archived = ARCHIVED_CLASSES if rules.archived == "register" else ()
         self._classes = frozenset((*rules.storage_classes, *archived))
@@ -67,12 +66,12 @@ class Selection:
         self._before = _resolved(rules.modified_before)
         self._timed = any(edge is not None for edge in (modified_since, self._after, self._before))
 
-    def select(self, objects: Iterable[MediaObject], *, playlists: Container[str] = frozenset()) -> Selected:
-        """Divides a page. playlists: the folders that hold an HLS playlist."""
+    def select(self, page: ListedPage) -> Selected:
+        """Divides a page."""
         kept = []
         tally = _Tally()
-        for found in objects:
-            reason = self.reason(found, playlists=playlists)
+        for found in page.objects:
+            reason = self.reason(found, part=page.parts.get(found.key))
             if reason is not None:
                 tally.leave_out(found, reason)
                 continue
@@ -81,18 +80,20 @@ class Selection:
                 tally.hint(found, RESTORED)
             if self._hidden and looks_machine_made(found.key):
                 tally.hint(found, "looks_hidden")
+            if found.key in page.suspects:
+                tally.hint(found, SUSPECT)
         return Selected(kept=tuple(kept), left_out=dict(tally.left_out), samples=tally.samples, notes=tally.notes())
 
-    def reason(self, found: MediaObject, *, playlists: Container[str] = frozenset()) -> str | None:
-        """Why an object is left out; None keeps it. The first reason that applies counts."""
+    def reason(self, found: MediaObject, *, part: str | None = None) -> str | None:
+        """Why an object is left out; None keeps it. The first reason that applies counts. part: of a stream, and so why."""
         return (
-            self._of_key(found.key, playlists)
+            self._of_key(found.key, part)
             or self._of_size(found.size)
             or self._of_time(found.last_modified)
             or self._of_class(found)
         )
 
-    def _of_key(self, key: str, playlists: Container[str]) -> str | None:  # noqa: PLR0911 - one line a reason
+    def _of_key(self, key: str, part: str | None) -> str | None:  # noqa: PLR0911 - one line a reason
         if not storable(key):
             return "unstorable_key"
         if key.endswith("/"):
@@ -105,8 +106,8 @@ class Selection:
             return "excluded"
         if self._hidden and is_machine_made(key):
             return "hidden"
-        if self._hls and is_segment(key) and folder_of(key) in playlists:
-            return "hls_segment"
+        if part is not None:
+            return part
         extension = extension_of(key)
         if not extension:
             return "no_extension"

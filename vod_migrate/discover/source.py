@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from vod_migrate.cloud.clients import open_bucket
 from vod_migrate.cloud.connection import Connection
-from vod_migrate.discover.hls import folder_of, folders_above, settled_pages
+from vod_migrate.discover.held_pages import settled_pages
 from vod_migrate.discover.inventory import inventory_pages
-from vod_migrate.discover.listing import holds_playlist, list_pages
+from vod_migrate.discover.listing import list_pages
 from vod_migrate.discover.manifest import manifest_pages
 from vod_migrate.discover.object_lookup import as_told, looked_up
 from vod_migrate.discover.page import ListedPage
 from vod_migrate.discover.selection import is_archived
+from vod_migrate.discover.stream_lookup import StreamJudge, StreamLookup
+from vod_migrate.discover.streams import Streams, folders_above
 from vod_migrate.errors import Interrupted
 from vod_migrate.media import MediaObject
 from vod_migrate.results.run import Run
@@ -38,12 +40,12 @@ def pages_of(connection: Connection, run: Run) -> Pages:
             return pages
         # A folder that the listing enters in its middle may have its playlist before that place.
         begun = set() if scan.last_key is None else folders_above(scan.last_key)
-        top = folder_of(scan.prefix)
-        unsure = {folder for folder in begun if folder.startswith(scan.prefix)} | {
-            folder for folder in (top,) if folder != scan.prefix
-        }
+        lookup = StreamLookup(bucket, prefix=scan.prefix, sleep=sleep)
         return settled_pages(
-            _until(stop, pages), look=lambda folder: holds_playlist(bucket, folder, sleep=sleep), unsure=unsure
+            _until(stop, pages),
+            streams=Streams(read=lookup.read),
+            look=lookup.look,
+            unsure=lambda folder: folder in begun or not folder.startswith(scan.prefix),
         )
 
     def of_manifest(scan: Scan, stop: threading.Event) -> Iterator[ListedPage]:
@@ -54,7 +56,7 @@ def pages_of(connection: Connection, run: Run) -> Pages:
             run.bucket,
             source.manifest,
             cursor=scan.cursor,
-            hls=hls,
+            streams=_streams(connection, run, stop),
             domains=source.domains,
             zone=run.spec.zone,
             sleep=StopClock(stop).sleep,
@@ -64,7 +66,12 @@ def pages_of(connection: Connection, run: Run) -> Pages:
         if source.inventory is None:
             raise AssertionError("only asked where there is an inventory")
         return inventory_pages(
-            connection, run.bucket, source.inventory, cursor=scan.cursor, hls=hls, sleep=StopClock(stop).sleep
+            connection,
+            run.bucket,
+            source.inventory,
+            cursor=scan.cursor,
+            streams=_streams(connection, run, stop),
+            sleep=StopClock(stop).sleep,
         )
 
     if source.listed:
@@ -81,13 +88,19 @@ def pages_of(connection: Connection, run: Run) -> Pages:
     return with_copies
 
 
-def playlists_of(connection: Connection, run: Run) -> Callable[[str, threading.Event], bool]:
-    """Whether a folder of the run's bucket holds an HLS playlist, asked of OSS."""
+def parts_of(connection: Connection, run: Run) -> Callable[[Sequence[MediaObject], threading.Event], Mapping[str, str]]:
+    """Which objects of the run's bucket are only parts of a stream, with the reason for which each is left out."""
+    if run.spec.select.hls != "playlists":
+        return lambda _objects, _stop: {}
+    judge: StreamJudge | None = None
 
-    def look(folder: str, stop: threading.Event) -> bool:
-        return holds_playlist(open_bucket(connection, run.bucket), folder, sleep=StopClock(stop).sleep)
+    def parts(objects: Sequence[MediaObject], stop: threading.Event) -> Mapping[str, str]:
+        nonlocal judge
+        if judge is None:
+            judge = StreamJudge(open_bucket(connection, run.bucket), sleep=StopClock(stop).sleep)
+        return judge.parts(objects)
 
-    return look
+    return parts
 
 
 def object_of(connection: Connection, run: Run) -> Callable[[MediaObject, threading.Event], MediaObject]:
@@ -97,6 +110,13 @@ def object_of(connection: Connection, run: Run) -> Callable[[MediaObject, thread
         return as_told(found, open_bucket(connection, run.bucket), StopClock(stop).sleep) or found
 
     return look
+
+
+def _streams(connection: Connection, run: Run, stop: threading.Event) -> Streams | None:
+    if run.spec.select.hls != "playlists":
+        return None
+    lookup = StreamLookup(open_bucket(connection, run.bucket), prefix="", sleep=StopClock(stop).sleep)
+    return Streams(read=lookup.read)
 
 
 def _until(stop: threading.Event, pages: Iterator[ListedPage]) -> Iterator[ListedPage]:

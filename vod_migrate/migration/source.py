@@ -285,7 +285,8 @@ class Select(SettingsModel):
     hls: Annotated[
         Literal["playlists", "all"],
         Field(
-            description="`playlists`: in a folder with an .m3u8, its segments (.ts, .m4s, .m4v, init .mp4) are left out; `all` takes them."
+            description="`playlists`: segments and other parts of HLS and DASH streams are left out; the playlist stands for them. `all` takes "
+            "them."
         ),
     ] = "playlists"
     hidden: Annotated[

@@ -13,7 +13,7 @@ from vod_migrate.describe.describer import Describer, Lookups
 from vod_migrate.describe.lookups import LiveLookups
 from vod_migrate.discover.scanner import Scanner
 from vod_migrate.discover.selection import Selection
-from vod_migrate.discover.source import Pages, object_of, pages_of, playlists_of
+from vod_migrate.discover.source import Pages, object_of, pages_of, parts_of
 from vod_migrate.register.client import RegisterMediaClient
 from vod_migrate.register.media_check import MediaChecker
 from vod_migrate.results.run import Run
@@ -53,7 +53,7 @@ class Parts:
             run=self.run,
             selection=self.selection(),
             pages=self.pages(),
-            holds_playlist=playlists_of(self.connection, self.run),
+            parts_of=parts_of(self.connection, self.run),
             object_now=object_of(self.connection, self.run),
             stop=self.stop,
             patience=patience,

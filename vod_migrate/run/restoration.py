@@ -143,7 +143,7 @@ class Restoration:
         """What a run would take if it were not archived, and nobody has registered yet."""
         archived = []
         for found in page.objects:
-            reason = self._selection.reason(found, playlists=page.playlists)
+            reason = self._selection.reason(found, part=page.parts.get(found.key))
             if reason == "archived":
                 archived.append(found)
             self.result.ongoing += reason == "being_restored"

@@ -1,0 +1,83 @@
+"""Asks OSS for playlists: which ones a folder holds, and what each says."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from vod_migrate.cloud.retry import patiently
+from vod_migrate.discover.held_pages import StreamFolders
+from vod_migrate.discover.listing import list_pages
+from vod_migrate.discover.page import ListedPage
+from vod_migrate.discover.stream_text import MOST_BYTES, StreamText, read_text
+from vod_migrate.discover.streams import Streams, is_playlist, kin_of
+from vod_migrate.errors import ManifestBroken, SourceDenied
+from vod_migrate.media import MediaObject
+
+if TYPE_CHECKING:
+    from vod_migrate.cloud.oss import BucketClient
+
+log = logging.getLogger(__name__)
+
+_PAGES_ABOVE = 5
+"""Pages of a folder above a segment's own that are looked through: 5,000 files and folders."""
+_MOST_PLAYLISTS = 5_000
+_TRIES = 4
+_TEXTS_KEPT = 1_024
+
+
+class StreamLookup:
+    """Looks for playlists in one bucket. prefix: what the run may list; above it, a denial means that nothing is known."""
+
+    def __init__(self, client: BucketClient, *, prefix: str, sleep: Callable[[float], None]) -> None:
+        self._client = client
+        self._prefix = prefix
+        self._sleep = sleep
+        self._denied = threading.Event()
+        # A variant is read for its master, and then for its own folder.
+        self.read = lru_cache(_TEXTS_KEPT)(self._read)
+
+    def look(self, folder: str, whole: bool) -> Sequence[str]:
+        """The playlists and manifests of a folder itself, not those below it. whole: look through all of it."""
+        pages = list_pages(self._client, folder, delimiter="/", sleep=self._sleep)
+        try:
+            found = (one.key for page in (pages if whole else islice(pages, _PAGES_ABOVE)) for one in page.objects)
+            return list(islice(filter(is_playlist, found), _MOST_PLAYLISTS))
+        except SourceDenied:
+            if folder.startswith(self._prefix):
+                raise
+            log.info("folder %r may not be listed, so its playlists are not known", folder)
+            return ()
+
+    def _read(self, key: str) -> StreamText | None:
+        if self._denied.is_set():
+            return None
+        try:
+            told = patiently(lambda: self._client.beginning(key, MOST_BYTES), sleep=self._sleep, tries=_TRIES)
+        except ManifestBroken:
+            return None
+        except SourceDenied as error:
+            if not self._denied.is_set():
+                self._denied.set()
+                log.warning(
+                    "playlists are not read, so that the layout of the folders tells what is a segment: %s", error
+                )
+            return None
+        return None if told is None else read_text(key, told[0], bucket=self._client.name, whole=told[1])
+
+
+class StreamJudge:
+    """Says of single objects, in any order, which are parts of a stream."""
+
+    def __init__(self, client: BucketClient, *, sleep: Callable[[float], None]) -> None:
+        lookup = StreamLookup(client, prefix="", sleep=sleep)
+        self._folders = StreamFolders(Streams(read=lookup.read), lookup.look, lambda _: True)
+
+    def parts(self, objects: Sequence[MediaObject]) -> Mapping[str, str]:
+        """The reasons of those that are left out, by key."""
+        page = ListedPage(objects=tuple(objects), cursor=None)
+        return self._folders.judged(page, kin_of(objects), None, ended=False).parts
