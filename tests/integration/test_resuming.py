@@ -162,7 +162,7 @@ def test_what_cannot_be_resumed_is_said_so_with_the_way_on(rig: Any, sandbox: Sa
     paused = rig.run(max_objects=10)
     with pytest.raises(BadOption, match="there is no run 'nobody'"):
         resumed(rig, "nobody")
-    with pytest.raises(BadOption, match=r"leave limit, mode, prefixes out; what may differ: calls_per_second"):
+    with pytest.raises(BadOption, match=r"leave limit, mode, prefixes out; you may change only: calls_per_second"):
         resumed(rig, paused.run_id, mode="failed", prefixes=["a/"], limit=3)
     with pytest.raises(BadOption, match="belongs to 'nightly', not to 'other'"):
         resumed(rig, paused.run_id, rig.migration("other"))

@@ -55,7 +55,7 @@ def restore(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Restore the archived objects that a run would register. Shows what that would be, unless --begin is given; run it again to continue."""
+    """Restore the archived objects that a run would register. Without --begin, only show them. Run it again to continue."""
     chosen = next((name for name in _EVERY_TIER if name.lower() == tier.strip().lower()), None)
     if chosen is None:
         raise BadOption(f"--tier {tier!r} is not a tier: choose {', '.join(_EVERY_TIER)}")
@@ -103,7 +103,7 @@ def _warnings(migration: Migration, days: int) -> Iterator[str]:
         )
     if select.archived == "restored" and days < select.restored_min_days:
         yield (
-            f"--days {days} is below select.restored_min_days ({select.restored_min_days}), so no run would take these copies: order more "
+            f"--days {days} is below select.restored_min_days ({select.restored_min_days}), so no run would take these copies: ask for more "
             "days, or lower restored_min_days"
         )
 

@@ -114,8 +114,8 @@ def check_ascii(value: str, *, name: str, origin: str) -> None:
         if not "!" <= character <= "~":
             called = unicodedata.name(character, "a control character")
             raise BadSetting(
-                f"{name} in {origin} holds U+{ord(character):04X} ({called}) as character {place} of {len(value)}: it may have "
-                "only printable ASCII; copy it again"
+                f"{name} in {origin} holds U+{ord(character):04X} ({called}) as character {place} of {len(value)}: it may contain "
+                "only printable ASCII characters; copy it again"
             )
 
 
@@ -128,7 +128,7 @@ def _endpoint(value: str, name: str, origin: str) -> str:
     host = parts.hostname or ""
     if "@" in parts.netloc:
         raise BadSetting(
-            f"{name} has a user name in {origin}: credentials have fields of their own, write scheme and host"
+            f"{name} has a user name in {origin}: credentials have their own fields, so write only scheme and host"
         )
     if parts.scheme not in ("http", "https") or not host or parts.path.strip("/") or parts.query or parts.fragment:
         bare = host or value.partition("://")[2].partition("/")[0] or value.partition("/")[0]

@@ -37,7 +37,5 @@ def local_fault(text: str, *, endpoint: str, setting: str, answered: bool) -> st
         if pattern.search(text):
             return fix
     if not answered and _NO_SUCH_NAME.search(text):
-        return (
-            f"no host has the name of {endpoint}: correct the connection's {setting} or region, or this machine's DNS"
-        )
+        return f"the host of {endpoint} does not exist: correct the connection's {setting} or region, or this machine's DNS"
     return None

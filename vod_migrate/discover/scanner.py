@@ -171,7 +171,7 @@ class Scanner:
     def _hold_against_plan(self, place: Place, scan: Scan, stop: threading.Event) -> tuple[Scan, str]:
         for other in self._store.scan_errors(self._run):
             raise SourceError(
-                f"nothing is sent, because {_name(other)} could not be listed and held against the plan: {other.error}"
+                f"nothing is sent, because {_name(other)} could not be listed and compared with the plan: {other.error}"
             )
         while (after := self._store.approve_page(self._run, place, scan)) is not None:
             _check(stop)

@@ -41,7 +41,7 @@ def _source_check(connection: Connection | None, source: Source) -> Check:
     if place.bucket and connection is None:
         return not_checked("source", f"{place} is in OSS, and there is no connection")
     tried = f"reading {place}"
-    fix = "correct source in the migration file, or write the file anew; the answer names its line or field"
+    fix = "correct source in the migration file, or write the file again; the answer names its line or field"
     try:
         if source.inventory is not None:
             contents = read_contents(connection, place, source.bucket, _no_sleep)

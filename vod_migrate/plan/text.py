@@ -202,8 +202,8 @@ def _to_restore(plan: Plan, file: str | None) -> Iterator[Line]:
         if one.reason == "archived":
             yield "", ""
             yield from wrapped(
-                f"{counted(one.count, 'object')} ({volume(one.bytes or 0)}) would have to be restored before VOD can read them; what that "
-                "would be in detail, and how to begin:"
+                f"{counted(one.count, 'object')} ({volume(one.bytes or 0)}) would have to be restored before VOD can read them. To see "
+                "the details, and to begin:"
             )
             yield f"  {shlex.join(['vod-migrate', 'restore', file or 'FILE'])}", ""
 

@@ -43,7 +43,7 @@ AHEAD_SECONDS = 2.0
 
 
 LATE_SECONDS = 0.2
-"""A slot that would be used later than this is reserved anew: late calls bunch, and bunches are refused."""
+"""A slot that would be used later than this is reserved again: late calls bunch, and bunches are refused."""
 
 
 SPACING = 0.98

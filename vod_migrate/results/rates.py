@@ -81,7 +81,7 @@ class Rates(Session):
                 raise KeyError(scope)
             if later["stepped_back"]:
                 log.warning(
-                    "the database's clock stepped back: the rate of account %r%s was booked far ahead, and begins anew now",
+                    "the database's clock stepped back: the rate of account %r%s was booked far ahead, and starts again now",
                     account,
                     f" ({scope})" if scope else "",
                 )

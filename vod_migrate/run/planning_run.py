@@ -102,7 +102,7 @@ def plan_to_approve(store: Store, run_id: str) -> Plan | None:
         return None
     if not record.kept:
         raise BadOption(
-            f"the list of what run {run_id} would send was deleted, since its plan was rejected or is old: clear the task `plan` to plan anew"
+            f"the list of what run {run_id} would send was deleted, since its plan was rejected or is old: clear the task `plan` to plan again"
         )
     saved = Plan.from_json(record.body)
     if saved.work == 0:

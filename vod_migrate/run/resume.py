@@ -31,7 +31,7 @@ def resume(
         )
     if before.gate in (Gate.PLANNING, Gate.APPROVING):
         raise BadOption(
-            f"resume: run {before.run_id} has sent nothing yet, since its plan was not approved, or its source not listed once more: run it "
+            f"resume: run {before.run_id} has sent nothing yet, since its plan was not approved, or its source was not listed again: run it "
             "again with the digest of the plan"
         )
     asked = Run(
@@ -76,7 +76,7 @@ def resumed_options(store: Store, before: Run, given: RunOptions) -> RunOptions:
     others = sorted(name for name in given.stored() if name not in (*_MAY_DIFFER, "resume"))
     if others:
         raise BadOption(
-            f"resume: run {before.run_id} goes on as it was begun, so leave {', '.join(others)} out; what may differ: "
+            f"resume: run {before.run_id} continues with its own file and options, so leave {', '.join(others)} out; you may change only: "
             f"{', '.join(_MAY_DIFFER)}"
         )
     changed = {name: getattr(given, name) for name in _MAY_DIFFER if getattr(given, name)}

@@ -42,7 +42,7 @@ def verdict(store: Store, run: Run, counts: RunCounts) -> VodMigrateError | None
     if stopped is not None:
         return _paused(run, stopped, left, unlisted=unlisted)
     listing = "the listing did not end and " if unlisted else ""
-    return Unfinished(f"{listing}{_objects(left)} left to send; the next run goes on with them")
+    return Unfinished(f"{listing}{_objects(left)} left to send; the next run continues with them")
 
 
 def _unusable(store: Store, run: Run) -> ManifestBroken | None:
@@ -81,7 +81,7 @@ def _mostly_failed(store: Store, run: Run, counts: RunCounts) -> VodMigrateError
 def _paused(run: Run, why: Paused, left: int, *, unlisted: bool) -> Paused:
     listing = ", and the listing did not end" if unlisted else ""
     return type(why)(
-        f"paused, {_objects(left)} left{listing}: {why}. The next run of {run.migration!r} goes on with them; so does "
+        f"paused, {_objects(left)} left{listing}: {why}. The next run of {run.migration!r} continues with them; so does "
         f"`vod-migrate resume {run.run_id}`",
         code=why.code,
     )

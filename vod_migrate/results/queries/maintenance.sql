@@ -1,4 +1,4 @@
--- What is done now and then, and by hand.
+-- What is done now and then, from the command line.
 
 -- name: queue_of_run$
 -- The queue whose work a run sends.
