@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from shell import BUCKET, MIGRATION, Done, Shell
 
+from vod_migrate import cli
 from vod_migrate.sandbox.pytest_plugin import Sandbox
 
 KEY = "节目 🎬 é ك.mp4"
@@ -34,6 +35,9 @@ def test_what_an_encoding_lacks_is_replaced_by_every_command(
         ["status"],
         ["report", "nightly"],
         ["quota"],
+        ["restore", file],
+        ["explain", f"{BUCKET}/{KEY}"],
+        ["verify", "nightly"],
         ["schema"],
         ["db", "check"],
         ["--help"],
@@ -143,3 +147,8 @@ def test_a_copy_of_a_manifest_that_does_not_fit_is_a_sentence(
     source = {"bucket": BUCKET, "manifest": {"location": f"oss://{BUCKET}/list.csv"}}
     done = shell.run("plan", str(shell.file({**MIGRATION, "source": source})))
     assert (done.returncode, "set TMPDIR to another folder" in done.stderr) == (2, True), done
+
+
+def test_json_is_printed_in_one_place() -> None:
+    modules = Path(cli.__file__).parent.glob("*.py")
+    assert [module.name for module in modules if "json.dumps(" in module.read_text()] == ["streams.py"]

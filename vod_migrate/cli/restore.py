@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
 import sys
@@ -15,6 +14,7 @@ import typer
 
 from vod_migrate.cli.console import open_store, say, stop_on_signals
 from vod_migrate.cli.options import FileArgument, JsonOption, takes_run_options
+from vod_migrate.cli.streams import print_json
 from vod_migrate.cloud.connection import connection_from_environment
 from vod_migrate.errors import BadOption, Unfinished
 from vod_migrate.migration.loader import load_migration
@@ -75,7 +75,7 @@ def restore(
         work = Restoration(store=store, connection=connection, asked=asked, order=order, stop=stop)
         result = work.run()
     if as_json:
-        typer.echo(json.dumps(_as_json(result, order), ensure_ascii=False))
+        print_json(_as_json(result, order))
     else:
         lines = _lines(migration, result, order, _command(file, options, order, max_bytes))
         typer.echo(rendered(lines, colour=sys.stdout.isatty()), nl=False)
