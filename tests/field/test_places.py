@@ -24,7 +24,7 @@ PREFIXES = [
     ("s3://media-archive/interviews/", "write 'interviews/'"),
     ("oss://media-archive", "write ''"),
     ("interviews/*", "a prefix has no wildcards: write 'interviews/'"),
-    ("interviews/**/*.mp4", "write 'interviews/', and globs in select.include"),
+    ("interviews/**/*.mp4", "write 'interviews/' (globs go into select.include"),
     ("*", "write ''"),
     ("/{{ date }}/", "write '{{ date }}/'"),
 ]

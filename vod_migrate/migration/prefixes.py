@@ -29,7 +29,7 @@ def check_prefix(prefix: str) -> str:
     if "*" in prefix:
         before = prefix.partition("*")[0]
         raise ValueError(
-            f"{prefix!r} has a '*', but a prefix has no wildcards: write {before!r}, and globs in select.include"
+            f"{prefix!r} has a '*', but a prefix has no wildcards: write {before!r} (globs go into select.include, and a rule has `match`)"
         )
     return prefix
 
