@@ -75,7 +75,7 @@ site: $(SITE_STAMP)  ## Build the documentation site in build/site; a warning is
 
 full: site  ## What takes longer than CI: restarts in Airflow, the site in a browser, a pooled database, 500 kills, every benchmark
 	@$(BIN)/python -m pytest tests/full
-	@$(BIN)/python -m pytest --numprocesses 3 --pooled tests/integration
+	@$(BIN)/python -m pytest --numprocesses 3 --pooled -m "not alone" tests/integration
 	@$(MAKE) --no-print-directory chaos SEEDS=10 KILLS=50
 	@$(MAKE) --no-print-directory bench
 
