@@ -120,6 +120,8 @@ def test_what_is_registered_is_not_restored_when_it_is_archived_later(shell: She
     sandbox.put(BUCKET, "a.mp4")
     assert shell.run("run", str(shell.file())).returncode == 0
     sandbox.put(BUCKET, "a.mp4", storage_class="Archive")
+    made = read(shell.run("plan", str(shell.file()), "--json"))
+    assert (made["to_restore"], [one["reason"] for one in made["left_out"]]) == (0, ["archived"])
     told = restored(shell, migration(shell, {"archived": "restored"}), "--begin")
     assert (told["to_restore"], told["registered"], copies(sandbox)) == ({}, 1, {})
 

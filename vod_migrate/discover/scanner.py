@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 from vod_migrate.discover.page import ListedPage
 from vod_migrate.discover.selection import Selection, is_archived, storable
@@ -139,10 +140,34 @@ class Scanner:
             return scan, "complete"
         for page in self._pages(scan, stop):
             _check(stop)
-            scan = self._store.merge_page(self._run, place, scan, as_listing(page, self._selection))
+            scan = self._store.merge_page(self._run, place, scan, self._selected(page))
             if scan.limited:
                 return scan, "limited"
         return scan, "complete"
+
+    def _selected(self, page: ListedPage) -> SelectedPage:
+        """A page of the source after selection."""
+        selected = self._selection.select(page)
+        notes = selected.notes
+        if selected.archived:
+            # A lifecycle rule may have archived what was registered long ago: nobody has to restore that.
+            keys = [found.key for found in selected.archived]
+            registered = self._store.registered_among(self._run.account, self._run.bucket, keys)
+            lacking = [found for found in selected.archived if found.key not in registered]
+            size = sum(found.size or 0 for found in lacking)
+            notes = replace(notes, to_restore=len(lacking), to_restore_bytes=size)
+        return SelectedPage(
+            keys=tuple(listed.key for listed in page.objects if storable(listed.key)),
+            listed=len(page.objects) + len(page.broken) + page.rows,
+            selected=selected.kept,
+            left_out={**page.left_out, **selected.left_out},
+            cursor=page.cursor,
+            samples={**page.samples, **selected.samples},
+            broken=page.broken,
+            rows=page.rows,
+            fetched=page.fetched,
+            notes=notes,
+        )
 
     def _take_leftovers(self, place: Place, scan: Scan, stop: threading.Event) -> tuple[Scan, str]:
         selection = leftover_selection(self._run, now=dt.datetime.now(dt.UTC), fixed=scan.whole)
@@ -215,23 +240,6 @@ class Scanner:
             self._store.leave(self._run, place, patience=1.0)
         except StoreError as error:
             log.warning("the lease of the lister could not be given back, so it ends by itself: %s", error)
-
-
-def as_listing(page: ListedPage, selection: Selection) -> SelectedPage:
-    """A page of the source after selection."""
-    selected = selection.select(page)
-    return SelectedPage(
-        keys=tuple(listed.key for listed in page.objects if storable(listed.key)),
-        listed=len(page.objects) + len(page.broken) + page.rows,
-        selected=selected.kept,
-        left_out={**page.left_out, **selected.left_out},
-        cursor=page.cursor,
-        samples={**page.samples, **selected.samples},
-        broken=page.broken,
-        rows=page.rows,
-        fetched=page.fetched,
-        notes=selected.notes,
-    )
 
 
 def leftover_selection(run: Run, *, now: dt.datetime, fixed: bool) -> Selection:

@@ -16,7 +16,7 @@ from vod_migrate.results.notes import Notes
 from vod_migrate.results.scan import SAMPLES
 
 ARCHIVE_REASONS = ("archived", "being_restored", "restored_copy")
-"""Why an object of an archive class is left out; of these the bytes are counted, too."""
+"""Why an object of an archive class is left out."""
 
 RESTORED = "restored"
 """The hint about an object that is taken because it has a restored copy."""
@@ -26,12 +26,13 @@ RESTORED = "restored"
 class Selected:
     """A page after selection: what is kept, in order, and how many were left out for which reason, with a few keys.
 
-    samples: keys by reason, and by hint.
+    samples: keys by reason, and by hint. archived: what would be kept if it had a restored copy.
     """
 
     kept: tuple[MediaObject, ...]
     left_out: dict[str, int]
     samples: dict[str, list[str]]
+    archived: tuple[MediaObject, ...]
     notes: Notes
 
 
@@ -82,7 +83,13 @@ class Selection:
                 tally.hint(found, "looks_hidden")
             if found.key in page.suspects:
                 tally.hint(found, SUSPECT)
-        return Selected(kept=tuple(kept), left_out=dict(tally.left_out), samples=tally.samples, notes=tally.notes())
+        return Selected(
+            kept=tuple(kept),
+            left_out=dict(tally.left_out),
+            samples=tally.samples,
+            archived=tuple(tally.archived),
+            notes=tally.notes(),
+        )
 
     def reason(self, found: MediaObject, *, part: str | None = None) -> str | None:
         """Why an object is left out; None keeps it. The first reason that applies counts. part: of a stream, and so why."""
@@ -155,14 +162,15 @@ class _Tally:
     def __init__(self) -> None:
         self.left_out: Counter[str] = Counter()
         self.samples: dict[str, list[str]] = {}
+        self.archived: list[MediaObject] = []
         self._hints: Counter[str] = Counter()
-        self._bytes: Counter[str] = Counter()
         self._expires: dict[str, dt.datetime] = {}
 
     def leave_out(self, found: MediaObject, reason: str) -> None:
         self._count(self.left_out, found, reason)
+        if reason == "archived":
+            self.archived.append(found)
         if reason in ARCHIVE_REASONS:
-            self._bytes[reason] += found.size or 0
             self._note_expiry(found, reason)
 
     def hint(self, found: MediaObject, hint: str) -> None:
@@ -171,7 +179,7 @@ class _Tally:
             self._note_expiry(found, hint)
 
     def notes(self) -> Notes:
-        return Notes(hints=dict(self._hints), bytes=dict(self._bytes), expires=self._expires)
+        return Notes(hints=dict(self._hints), expires=self._expires)
 
     def _count(self, counts: Counter[str], found: MediaObject, name: str) -> None:
         counts[name] += 1

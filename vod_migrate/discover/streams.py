@@ -112,6 +112,8 @@ class Streams:
     def __init__(self, *, read: Read, most: int = MOST_TEXTS) -> None:
         self._read = read
         self._left = most
+        # Its threads begin with the first text, and end when nobody has the pool any more.
+        self._threads = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="playlist")
         self._waiting: dict[str, list[str]] = defaultdict(list)  # by folder: not read yet
         self._vague: dict[str, str] = {}  # folder: reason of the playlists there that do not name every file
         self._exact: set[str] = set()  # folders with a playlist that does
@@ -168,19 +170,18 @@ class Streams:
                 "%d playlists are not read, since a scan reads %d at most; the layout tells", len(rest), MOST_TEXTS
             )
         texts: dict[str, StreamText | None] = dict.fromkeys(rest)
-        with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="playlist") as threads:
-            texts |= dict(zip(chosen, threads.map(self._read, chosen), strict=True))
-            for key, text in texts.items():
-                self._take(key, text, threads)
+        texts |= dict(zip(chosen, self._threads.map(self._read, chosen), strict=True))
+        for key, text in texts.items():
+            self._take(key, text)
 
-    def _take(self, key: str, text: StreamText | None, threads: ThreadPoolExecutor) -> None:
+    def _take(self, key: str, text: StreamText | None) -> None:
         folder, reason = folder_of(key), DASH_PART if key.lower().endswith(".mpd") else HLS_PART
         if text is not None and text.plain:
             return
         complete = text is not None and text.says_something and text.complete
         texts = [] if text is None else [text]
         if text is not None and text.children:
-            below, all_read = self._children(text.children, threads)
+            below, all_read = self._children(text.children)
             texts += below
             complete = complete and all_read
         for one in texts:
@@ -194,14 +195,14 @@ class Streams:
         elif reason == HLS_PART or folder not in self._vague:
             self._vague[folder] = reason
 
-    def _children(self, keys: Sequence[str], threads: ThreadPoolExecutor) -> tuple[list[StreamText], bool]:
+    def _children(self, keys: Sequence[str]) -> tuple[list[StreamText], bool]:
         """What further playlists say, down to their own; whether all of it could be read."""
         found: list[StreamText] = []
         complete, seen, level = True, set(keys), list(keys)
         for _ in range(_DEPTH):
             chosen = level[: self._left]
             self._left -= len(chosen)
-            texts = list(threads.map(self._read, chosen))
+            texts = list(self._threads.map(self._read, chosen))
             complete = complete and len(chosen) == len(level) and all(one is not None and one.complete for one in texts)
             told = [one for one in texts if one is not None]
             found += told

@@ -93,7 +93,8 @@ class Plan(_Part):
     settings: the migration as the run would store it; compared: what else must be the same for the plan to hold.
     window, pause_after: when the run may send, and after what it pauses, in words.
     selected, fingerprint: how many objects stand in the queue, and which. leftovers: of them, those that earlier runs left;
-    leftovers_left_out: what the file no longer selects of what they left.
+    leftovers_left_out: what the file no longer selects of what they left. to_restore: of what is left out as archived, what nobody has
+    registered yet.
     """
 
     run_id: str
@@ -118,6 +119,8 @@ class Plan(_Part):
     listed: int = 0
     left_out: tuple[LeftOut, ...] = ()
     hints: tuple[Hint, ...] = ()
+    to_restore: int = 0
+    to_restore_bytes: int = 0
     unchanged: int = 0
     changed: int = 0
     failed_before: int = 0

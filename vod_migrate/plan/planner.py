@@ -158,6 +158,8 @@ class Planner:
             listed=sum(scan.listed for scan in listing),
             left_out=left_out_groups(left_out, samples, notes),
             hints=hint_groups(notes, samples),
+            to_restore=notes.to_restore,
+            to_restore_bytes=notes.to_restore_bytes,
             unchanged=found.get("unchanged", 0),
             changed=found.get("changed", 0),
             failed_before=found.get("failed_before", 0),

@@ -198,14 +198,14 @@ def _failing(plan: Plan) -> Iterator[Line]:
 
 
 def _to_restore(plan: Plan, file: str | None) -> Iterator[Line]:
-    for one in plan.left_out:
-        if one.reason == "archived":
-            yield "", ""
-            yield from wrapped(
-                f"{counted(one.count, 'object')} ({volume(one.bytes or 0)}) would have to be restored before VOD can read them. To see "
-                "the details, and to begin:"
-            )
-            yield f"  {shlex.join(['vod-migrate', 'restore', file or 'FILE'])}", ""
+    if not plan.to_restore:
+        return
+    yield "", ""
+    yield from wrapped(
+        f"{counted(plan.to_restore, 'object')} ({volume(plan.to_restore_bytes)}) would have to be restored before VOD can read them. To see the "
+        "details, and to begin:"
+    )
+    yield f"  {shlex.join(['vod-migrate', 'restore', file or 'FILE'])}", ""
 
 
 def _lookups(plan: Plan) -> Iterator[Line]:

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from vod_migrate.report.model import FailureGroup, Hint, LeftOut
 from vod_migrate.report.terminal import COLUMNS, Line, cut, padded, wrapped
-from vod_migrate.report.text_format import counted, grouped, moment, visible, volume
+from vod_migrate.report.text_format import counted, grouped, moment, visible
 
 LABEL = 20
 NUMBER = 14
@@ -44,8 +44,7 @@ def left_out_lines(left_out: Sequence[LeftOut], zone: ZoneInfo, heading: str = "
     yield f"{counted(sum(left.count for left in left_out), 'object')} {heading}", "bold"
     for left in left_out:
         first = f"  {padded(visible(left.reason), LABEL)}{grouped(left.count):>{NUMBER}}  "
-        size = "" if left.bytes is None else f" {volume(left.bytes)} in all."
-        yield from wrapped(f"{left.diagnosis.meaning}{size}{_expiry(left.expires, zone)}", first=first)
+        yield from wrapped(f"{left.diagnosis.meaning}{_expiry(left.expires, zone)}", first=first)
         for sample in left.samples[:_LEFT_OUT_SAMPLES]:
             yield sample_line(sample)
 

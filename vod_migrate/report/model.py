@@ -141,13 +141,12 @@ class FailureGroup:
 class LeftOut:
     """Objects that the selection left out for one named reason. samples: up to five of their keys.
 
-    bytes: how large they are, None where nobody added that up; expires: the first end of their restored copies.
+    expires: the first end of their restored copies.
     """
 
     reason: str
     count: int
     samples: tuple[str, ...] = ()
-    bytes: int | None = None
     expires: dt.datetime | None = None
 
     @property
@@ -181,7 +180,6 @@ def left_out_groups(
             reason=reason,
             count=count,
             samples=tuple(samples.get(reason, ())),
-            bytes=known.bytes.get(reason),
             expires=known.expires.get(reason),
         )
         for reason, count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))

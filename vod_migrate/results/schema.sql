@@ -119,7 +119,7 @@ create table vod_migrate.scans (
   counts        jsonb not null default '{}',  -- disposition: objects
   left_out      jsonb not null default '{}',  -- reason: objects
   samples       jsonb not null default '{}',  -- reason: up to five keys
-  notes         jsonb not null default '{}',  -- hints, bytes and expiries; Notes in results/notes.py
+  notes         jsonb not null default '{}',  -- hints, expiries, what is to be restored; Notes in results/notes.py
   selected      bigint not null default 0,
   fingerprint   text not null default '',
   error_code    text check (error_code in (  -- SourceCode in results/stop.py
