@@ -152,6 +152,17 @@ def test_a_permission_that_is_missing_ends_it_and_is_named(shell: Shell, sandbox
     assert (done.returncode, "allow oss:RestoreObject on it" in done.stderr) == (3, True)
 
 
+def test_what_was_begun_is_told_even_where_the_listing_breaks_off(shell: Shell, sandbox: Sandbox) -> None:
+    sandbox.put(BUCKET, "a/film.mp4", b"x" * 10, storage_class="Archive")
+    sandbox.fault("error", api="ListObjects", code="AccessDenied", skip=2)  # a page, and whether there is more
+    source = {"bucket": BUCKET, "prefixes": ["a/", "b/"]}
+    file = str(shell.file({**MIGRATION, "source": source, "select": RESTORED}))
+    done = shell.run("restore", file, "--begin")
+    assert done.returncode == 3, done.stderr
+    assert "1 object (10 B) began to be restored." in done.stdout
+    assert "allow oss:ListObjects" in done.stderr
+
+
 def four_kinds(sandbox: Sandbox) -> None:
     """Two objects without a copy, one whose copy is being made, and one whose copy lasts for seven days."""
     classes = {"none": "Archive", "ready": "Archive", "ongoing": "ColdArchive", "deep": "DeepColdArchive"}

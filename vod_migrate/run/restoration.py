@@ -18,7 +18,7 @@ from vod_migrate.cloud.retry import TRIES, patiently
 from vod_migrate.discover.page import ListedPage
 from vod_migrate.discover.selection import sample_of
 from vod_migrate.discover.source import pages_of
-from vod_migrate.errors import SourceError, VodMigrateError
+from vod_migrate.errors import Interrupted, SourceError, VodMigrateError
 from vod_migrate.media import MediaObject
 from vod_migrate.results.scan import SAMPLES, Scan, ScanKind
 from vod_migrate.results.store import Store
@@ -121,17 +121,26 @@ class Restoration:
         """Lists, chooses, and begins what the order allows. What went wrong midway is in the result: what was begun stays begun.
 
         Raises:
-            SourceError: the source cannot be listed.
+            SourceError: the source cannot be listed. Interrupted: `stop` was set. Both only where nothing was begun yet.
         """
-        client = open_bucket(self._connection, self._run.bucket)
+        try:
+            self._restore(open_bucket(self._connection, self._run.bucket))
+        except VodMigrateError as error:
+            if not self.result.begun.objects:
+                raise
+            self.result.stopped = error
+        return self.result
+
+    def _restore(self, client: BucketClient) -> None:
         with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="restore") as threads:
             for page in self._pages():
                 chosen = self._choose(self._archived(page))
                 if self._order.begin:
                     self._settle(chosen, list(threads.map(lambda found: self._ask(client, found), chosen)))
+                if self._stop.is_set():
+                    raise Interrupted("restoring was stopped; run the command again to continue", code="interrupted")
                 if self.result.stopped is not None or (self._order.begin and self.result.limited):
                     break
-        return self.result
 
     def _pages(self) -> Iterator[ListedPage]:
         pages = pages_of(self._connection, self._run)
