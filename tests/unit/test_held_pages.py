@@ -121,6 +121,20 @@ def test_folders_that_stay_open_too_long_are_looked_into_once() -> None:
     assert asked == ["s/", ""]
 
 
+@pytest.mark.parametrize(("name", "whole"), [("{:04}.ts", True), ("{:04}.mp4", False), ("seg{:04}.aac", False)])
+def test_only_a_folder_of_segments_is_listed_a_second_time_as_a_whole(name: str, whole: bool) -> None:
+    asked: list[tuple[str, bool]] = []
+
+    def look(folder: str, whole: bool) -> list[str]:
+        asked.append((folder, whole))
+        return []
+
+    keys = [f"s/{name.format(n)}" for n in range(500)]
+    streams = Streams(read=lambda _: None)
+    assert parts(settled_pages(pages_of(keys, 10), streams=streams, look=look, most=5)) == set()
+    assert asked == [("s/", whole), ("", False)]
+
+
 def test_a_listing_that_begins_inside_a_folder_asks_about_it_and_its_parents_only() -> None:
     keys = ["s/a/9.ts", "s/b/1.ts", "s/x.ts", "t/1.ts"]
     asked: list[str] = []

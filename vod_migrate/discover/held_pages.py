@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from vod_migrate.discover.page import ListedPage
-from vod_migrate.discover.streams import SUSPECT, Kin, Look, Streams, is_playlist, kin_of
+from vod_migrate.discover.streams import SUSPECT, Kin, Look, Streams, is_playlist, is_segment, kin_of
 
 MOST_HELD_PAGES = 50
 """50,000 objects, about 25 MB; a folder that stays unknown for longer is looked into."""
@@ -67,7 +67,9 @@ class StreamFolders:
         for one in kin:
             if one.candidate and self._streams.verdict(one) in (None, SUSPECT):
                 for folder in one.around:
-                    self._know(folder, last, ended=ended, whole=folder == one.shape[0])
+                    # A folder of millions of numbered films is not listed twice for a playlist that it will not have.
+                    whole = folder == one.shape[0] and is_segment(one.name)
+                    self._know(folder, last, ended=ended, whole=whole)
         return with_parts(page, kin, self._streams)
 
     def forget(self, last: str | None, waiting: set[str]) -> None:
