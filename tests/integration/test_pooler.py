@@ -10,14 +10,10 @@ from databases import Databases
 from pgbouncer import PgBouncer, pgbouncer
 from rigging import Rig, put
 from test_browse import test_an_object_tells_what_was_sent_and_every_call_that_carried_it  # noqa: F401
-from test_lease import (  # noqa: F401
-    test_a_worker_that_lost_its_place_halts_and_leaves_what_it_held_to_its_successor,
-)
 from test_processes import test_a_killed_run_loses_nothing_and_repeats_at_most_what_was_in_flight  # noqa: F401
 from test_rate_in_sql import test_slots_lie_an_interval_apart_and_end_two_seconds_ahead  # noqa: F401
 from test_runs import (  # noqa: F401
     test_a_dirty_bucket_ends_with_results_equal_to_the_truth,
-    test_a_rerun_of_the_failed_sends_only_the_failed,
     test_a_second_run_over_an_unchanged_bucket_sends_no_call,
     test_an_object_that_left_the_bucket_is_gone_keeps_its_media_id_and_comes_back,
 )
