@@ -133,6 +133,7 @@ ORDERS: list[tuple[str, str, list[str], int, str]] = [
     ("a class without that tier", "DeepColdArchive", ["--tier", "bulk", "--begin"], 6, "DeepColdArchive has no tier Bulk"),
     ("copies that no run takes", "ColdArchive", [], 0, "select.archived is skip"),
     ("a TiB and a half", "ColdArchive", ["--max-bytes", "1.5 TiB"], 0, "To begin:"),
+    ("larger than all that is allowed", "ColdArchive", ["--max-bytes", "9", "--begin"], 6, "it alone is larger than --max-bytes"),
     ("capitals do not matter", "ColdArchive", ["--tier", "EXPEDITED", "--begin"], 0, "1 object (10 B) began"),
 ]  # fmt: skip
 

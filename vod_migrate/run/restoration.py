@@ -176,6 +176,9 @@ class Restoration:
             if TIERS.get(name) and order.tier not in TIERS[name]:
                 result.refuse(found, f"{name} has no tier {order.tier}: choose {' or '.join(TIERS[name])}")
                 continue
+            if order.most_bytes is not None and (found.size or 0) > order.most_bytes:
+                result.refuse(found, "it alone is larger than --max-bytes: raise that")
+                continue
             result.limited = result.limited or self._beyond(found)
             if not result.limited:
                 result.chosen.setdefault(name, Amount()).add(found)
