@@ -32,6 +32,8 @@ MOST_RUNS, MOST_WORKERS = 8, 5
 MIGRATIONS = ("nightly", "other")
 EXAMPLES = int(os.environ.get("VOD_MIGRATE_TEST_EXAMPLES", "40"))
 """More for a long look: 40 take about 15 s on an idle machine."""
+MOST_ROUNDS = 5
+"""What one round of examples happens to miss, a further one may meet."""
 SEEN: Counter[str] = Counter()
 """How often each situation came up: a machine that never gets anywhere holds every promise."""
 MUST_BE_SEEN = (
@@ -646,6 +648,9 @@ def test_in_any_order_of_events_the_results_store_keeps_its_promises(store: Stor
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
     )
     SEEN.clear()
-    run_machine(lambda: StoreMachine(store), settings=budget)
-    unseen = [what for what in MUST_BE_SEEN if not SEEN[what]]
-    assert not unseen, unseen
+    for _ in range(MOST_ROUNDS):
+        run_machine(lambda: StoreMachine(store), settings=budget)
+        unseen = [what for what in MUST_BE_SEEN if not SEEN[what]]
+        if not unseen:
+            return
+    raise AssertionError(unseen)
