@@ -38,6 +38,12 @@ class _Kept(io.RawIOBase):
         return len(data)
 
 
+def _default_signals() -> None:
+    """What nohup, or a shell's `&`, makes the tests ignore is not the command's business."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 class Done(NamedTuple):
     """How a command ended."""
 
@@ -103,6 +109,7 @@ class Shell:
             text=True,
             errors="replace",
             start_new_session=True,
+            preexec_fn=_default_signals,  # noqa: PLW1509 - it takes no lock
         )
         self.started.append(process)
         return process

@@ -21,7 +21,7 @@ from vod_migrate.migration.loader import load_migration
 from vod_migrate.migration.model import Migration
 from vod_migrate.migration.options import RunOptions
 from vod_migrate.report.group_lines import LABEL, NUMBER, sample_line
-from vod_migrate.report.terminal import Line, rendered, wrapped
+from vod_migrate.report.terminal import COMMAND, Line, rendered, wrapped
 from vod_migrate.report.text_format import counted, grouped, moment, visible, volume
 from vod_migrate.run.request import Origin, build_request
 from vod_migrate.run.restoration import MOST_DAYS, TIERS, Amount, Restoration, RestoreOrder, RestoreResult
@@ -146,7 +146,7 @@ def _lines(migration: Migration, result: RestoreResult, order: RestoreOrder, com
     if not order.begin and chosen.objects:
         yield "", ""
         yield "Nothing was begun. OSS charges for what it restores, by class, tier and size. To begin:", "bold"
-        yield f"  {command}", ""
+        yield f"  {command}", COMMAND
 
 
 def _others(result: RestoreResult, zone: ZoneInfo) -> Iterator[Line]:

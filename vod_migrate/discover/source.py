@@ -115,7 +115,7 @@ def object_of(connection: Connection, run: Run) -> Callable[[MediaObject, thread
 def _streams(connection: Connection, run: Run, stop: threading.Event) -> Streams | None:
     if run.spec.select.hls != "playlists":
         return None
-    lookup = StreamLookup(open_bucket(connection, run.bucket), prefix="", sleep=StopClock(stop).sleep)
+    lookup = StreamLookup(open_bucket(connection, run.bucket), prefix=None, sleep=StopClock(stop).sleep)
     return Streams(read=lookup.read)
 
 

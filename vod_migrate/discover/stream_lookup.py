@@ -31,9 +31,9 @@ _TEXTS_KEPT = 1_024
 
 
 class StreamLookup:
-    """Looks for playlists in one bucket. prefix: what the run may list; above it, a denial means that nothing is known."""
+    """Looks for playlists in one bucket. prefix: what the run must be able to list, if anything; elsewhere, a denial means that nothing is known."""
 
-    def __init__(self, client: BucketClient, *, prefix: str, sleep: Callable[[float], None]) -> None:
+    def __init__(self, client: BucketClient, *, prefix: str | None, sleep: Callable[[float], None]) -> None:
         self._client = client
         self._prefix = prefix
         self._sleep = sleep
@@ -48,7 +48,7 @@ class StreamLookup:
             found = (one.key for page in (pages if whole else islice(pages, _PAGES_ABOVE)) for one in page.objects)
             return list(islice(filter(is_playlist, found), _MOST_PLAYLISTS))
         except SourceDenied:
-            if folder.startswith(self._prefix):
+            if self._prefix is not None and folder.startswith(self._prefix):
                 raise
             log.info("folder %r may not be listed, so its playlists are not known", folder)
             return ()
@@ -74,7 +74,8 @@ class StreamJudge:
     """Says of single objects, in any order, which are parts of a stream."""
 
     def __init__(self, client: BucketClient, *, sleep: Callable[[float], None]) -> None:
-        lookup = StreamLookup(client, prefix="", sleep=sleep)
+        # A run of a manifest needs no permission to list.
+        lookup = StreamLookup(client, prefix=None, sleep=sleep)
         self._folders = StreamFolders(Streams(read=lookup.read), lookup.look, lambda _: True)
 
     def parts(self, objects: Sequence[MediaObject]) -> Mapping[str, str]:

@@ -8,6 +8,7 @@ from typing import Any
 BUCKET = r"^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$"
 
 _ADDRESS = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<host>[^/]*)/?(?P<path>.*)", re.DOTALL)
+_TEMPLATE = re.compile(r"\{\{.*?\}\}", re.DOTALL)
 _SERVICE = re.compile(r"(?:s3\.|vpc100-)?oss[.-]")
 
 
@@ -26,7 +27,8 @@ def check_prefix(prefix: str) -> str:
         raise ValueError(
             f"{prefix!r} matches nothing, since no key begins with {prefix[0]!r}: write {_relative(prefix)!r}"
         )
-    if "*" in prefix:
+    # What stands between braces is a template, and "*" a product there.
+    if "*" in _TEMPLATE.sub("", prefix):
         before = prefix.partition("*")[0]
         raise ValueError(
             f"{prefix!r} has a '*', but a prefix has no wildcards: write {before!r} (globs go into select.include, and a rule has `match`)"

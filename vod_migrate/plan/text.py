@@ -18,7 +18,7 @@ from vod_migrate.report.group_lines import (
     left_out_lines,
     sample_line,
 )
-from vod_migrate.report.terminal import COLUMNS, Line, cut, padded, rendered, wrapped
+from vod_migrate.report.terminal import COLUMNS, COMMAND, Line, cut, padded, rendered, wrapped
 from vod_migrate.report.text_format import counted, duration, grouped, moment, rate, visible, volume
 
 _FIELD = 14
@@ -205,7 +205,7 @@ def _to_restore(plan: Plan, file: str | None) -> Iterator[Line]:
         f"{counted(plan.to_restore, 'object')} ({volume(plan.to_restore_bytes)}) would have to be restored before VOD can read them. To see the "
         "details, and to begin:"
     )
-    yield f"  {shlex.join(['vod-migrate', 'restore', file or 'FILE'])}", ""
+    yield f"  {shlex.join(['vod-migrate', 'restore', file or 'FILE'])}", COMMAND
 
 
 def _lookups(plan: Plan) -> Iterator[Line]:
@@ -260,7 +260,7 @@ def _how_to_run(plan: Plan, file: str | None) -> Iterator[Line]:
         return
     yield "To send exactly this, without objects that change or vanish in the meantime:", "bold"
     # Never wrapped: it is there to be copied.
-    yield f"  {command(plan, file)}", ""
+    yield f"  {command(plan, file)}", COMMAND
 
 
 def _plain(value: Any) -> str:

@@ -14,6 +14,9 @@ COLUMNS = 100
 Line = tuple[str, str]
 """A line and its style for rich, '' for none."""
 
+COMMAND = "not dim"
+"""The style of a command to copy, which is never cut."""
+
 _MEASURE = Console(width=COLUMNS, file=io.StringIO())
 
 
@@ -56,5 +59,5 @@ def rendered(lines: Iterable[Line], *, colour: bool) -> str:
     )
     with console.capture() as captured:
         for line, style in lines:
-            console.print(Text(fitted(line).rstrip(), style=style), soft_wrap=True)
+            console.print(Text((line if style == COMMAND else fitted(line)).rstrip(), style=style), soft_wrap=True)
     return captured.get()
