@@ -130,12 +130,17 @@ class RateStore(Protocol):
 
 
 class _Queue:
-    """The threads that wait for slots of one rate. The first of them reserves for all; the others find what it brought."""
+    """The threads that wait for slots of one rate. The first of them reserves for all; the others find what it brought.
+
+    It reserves for those too that will be here soon: half as many as sleep until their own slot. They come back before the
+    slots are due, and a reservation costs a commit.
+    """
 
     def __init__(self) -> None:
         self._door = threading.Lock()
         self._count = threading.Lock()
         self._waiting = 0
+        self._asleep = 0
         self._most = MOST_TOGETHER
         self._asked = 0
         self._due: deque[float] = deque()
@@ -156,6 +161,17 @@ class _Queue:
             with self._count:
                 self._waiting -= 1
 
+    @contextmanager
+    def sleeps(self) -> Iterator[None]:
+        """A thread sleeps until its slot."""
+        with self._count:
+            self._asleep += 1
+        try:
+            yield
+        finally:
+            with self._count:
+                self._asleep -= 1
+
     def next(self, now: float) -> float | None:
         """A slot that was brought and is not late."""
         while self._due:
@@ -165,8 +181,8 @@ class _Queue:
         return None
 
     def asks(self) -> int:
-        """How many slots to reserve: one for each who waits, but not many more than there were the last time."""
-        self._asked = max(1, min(self._waiting, self._most))
+        """How many slots to reserve: one for each who waits or soon will, but not many more than there were the last time."""
+        self._asked = max(1, min(self._waiting + self._asleep // 2, self._most))
         return self._asked
 
     def add(self, due: Sequence[float]) -> None:
@@ -232,7 +248,8 @@ class RateLimiter:
     def _pass(self, scope: str) -> None:
         while (due := self._slot(scope)) is not None:
             if (wait := due - self.clock.now()) > 0:
-                self.clock.sleep(wait)
+                with self._queues[scope].sleeps():
+                    self.clock.sleep(wait)
             if self.clock.now() - due <= LATE_SECONDS:
                 return
 
