@@ -18,6 +18,7 @@ NAVIGATION = {
         "how-to/limit-a-run",
         "how-to/pause-and-resume",
         "how-to/quota",
+        "how-to/diagnose",
         "how-to/rerun-failed",
         "how-to/verify",
         "how-to/airflow",

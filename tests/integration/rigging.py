@@ -44,6 +44,7 @@ class Rig:
     def __init__(self, store: Store, connection: Connection, sandbox: Sandbox) -> None:
         self.store, self.connection, self.sandbox = store, connection, sandbox
         self.timings = FAST
+        self.stop = threading.Event()
 
     def waits(self, **seconds: float) -> None:
         """Makes some waits of the runs that follow longer or shorter."""

@@ -193,9 +193,10 @@ class ReportOperator(BaseOperator):
 
     ui_color = "#f3e8ff"
 
-    def __init__(self, *, prepare_task_id: str, **kwargs: Any) -> None:
+    def __init__(self, *, prepare_task_id: str, connection_id: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.prepare_task_id = prepare_task_id
+        self.connection_id = connection_id
 
     def execute(self, context: Context) -> None:
         """Runs however the tasks before it ended."""
@@ -207,7 +208,9 @@ class ReportOperator(BaseOperator):
         with explained(self), open_results() as store:
             summary = finish(store=store, run_id=run_id)
             folder = reports_folder()
-            text, files, warning = report_after_run(store, run_id, folder)
+            unexamined = self._examine(store, run_id)
+            text, files, unwritten = report_after_run(store, run_id, folder)
+            warning = " ".join(filter(None, (unexamined, unwritten)))
             self.log.info("%s", text)
             if summary.plan is not None:
                 self.log.info("%s", plan_text(summary.plan))
@@ -224,6 +227,16 @@ class ReportOperator(BaseOperator):
             elif summary.error is not None:
                 # Its work is done; a retry would only write the same report again.
                 raise AirflowFailException(f"{summary.error}{where}")
+
+    def _examine(self, store: Store, run_id: str) -> str:
+        """Finds out why some files failed; returns a warning where that was not possible."""
+        from vod_migrate.audit.diagnosis import examine_after_run  # noqa: PLC0415 - not while parsing
+
+        try:
+            connection = VodHook(self.connection_id).connection
+        except BadSetting as error:
+            return str(error)
+        return examine_after_run(store, connection, store.run(run_id))
 
 
 def reports_folder() -> Path | None:

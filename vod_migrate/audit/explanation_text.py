@@ -86,7 +86,11 @@ def _history(history: ObjectHistory, zone: ZoneInfo) -> Iterator[Line]:
     code = f" ({line.code})" if line.code and line.state == "failed" else ""
     yield from wrapped(f"{line.state}{code}, by migration {line.migration}; times in {zone.key}", style="bold")
     if history.diagnosis is not None:
-        yield from _row("why", history.diagnosis.meaning)
+        yield from _row("why" if history.certain else "likely", history.diagnosis.meaning)
+        if history.evidence:
+            yield from _row("seen", history.evidence)
+        if history.cause == "" and history.ruled_out:
+            yield from _row("ruled out", ", ".join(history.ruled_out))
         if history.message:
             yield from _row("VOD says", history.message)
         yield from _row("what to do", history.diagnosis.fix)

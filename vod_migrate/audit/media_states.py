@@ -56,6 +56,7 @@ class MediaState:
     media_id: str
     status: str
     title: str
+    reference_id: str
     bucket: str
     key: str
     source: str
@@ -92,10 +93,20 @@ class MediaStates:
         Raises:
             RegisterError: VOD cannot be asked. Interrupted. StoreUnreachable.
         """
-        body = self._call(BATCH_GET_MEDIA_INFOS, media_ids=",".join(media_ids))
-        listed = body.get("MediaInfos") or []
+        return {state.media_id: state for state in self._infos(media_ids=",".join(media_ids))}
+
+    def holders(self, reference_ids: Sequence[str]) -> dict[str, MediaState]:
+        """The media that have some ReferenceIds, by these. reference_ids: at most 20.
+
+        Raises:
+            As `of`.
+        """
+        return {state.reference_id: state for state in self._infos(reference_ids=",".join(reference_ids))}
+
+    def _infos(self, **ids: str) -> list[MediaState]:
+        listed = self._call(BATCH_GET_MEDIA_INFOS, **ids).get("MediaInfos") or []
         try:
-            return {state.media_id: state for state in map(_state, listed)}
+            return list(map(_state, listed))
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise BrokenReply(f"VOD's answer to {BATCH_GET_MEDIA_INFOS} cannot be read ({error!r})") from None
 
@@ -137,6 +148,7 @@ def _state(row: Mapping[str, Any]) -> MediaState:
         media_id=str(row["MediaId"]),
         status=str(info.get("Status")),
         title=str(info.get("Title") or ""),
+        reference_id=str(info.get("ReferenceId") or ""),
         bucket=service_host(address.hostname or "") or "",
         key=unquote(address.path.removeprefix("/")),
         source=str(file.get("Status") or ""),

@@ -27,6 +27,7 @@ _COMMANDS = {
     "restore": "cli.restore:restore",
     "status": "cli.status:status",
     "explain": "cli.explain:explain",
+    "diagnose": "cli.diagnose:diagnose",
     "verify": "cli.verify:check_media",
     "report": "cli.report:report",
     "quota": "cli.quota:quota",

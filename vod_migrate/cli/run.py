@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from vod_migrate.audit.diagnosis import examine_after_run
 from vod_migrate.cli.console import ReportOption, find_run, name_files, open_store, say, stop_on_signals
 from vod_migrate.cli.options import FileArgument, JsonOption, takes_run_options
 from vod_migrate.cli.plan import show_plan
@@ -42,7 +43,9 @@ def run_to_end(
         say(f"run {run_id} of {run.migration!r} on bucket {run.bucket!r}")
         trouble, signalled = _work(store, connection, run_id, stop, quiet=as_json and not sys.stderr.isatty())
         summary = finish(store=store, run_id=run_id)
-        text, files, warning = report_after_run(store, run_id, report_dir)
+        unexamined = examine_after_run(store, connection, store.run(run_id))
+        text, files, unwritten = report_after_run(store, run_id, report_dir)
+        warning = " ".join(filter(None, (unexamined, unwritten)))
         if files is not None:
             name_files(files)
         if as_json:

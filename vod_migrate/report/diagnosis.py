@@ -14,6 +14,8 @@ _LEFT_OUT: dict[str, list[str]] = {**_TEXTS["left_out"], **_TEXTS["rows"]}
 
 _HINTS: dict[str, list[str]] = _TEXTS["hints"]
 
+_REFUSED = "file_refused"
+
 REASONS = frozenset(_LEFT_OUT)
 """Every reason for which an object may be left out."""
 
@@ -31,15 +33,23 @@ class Diagnosis:
     checks: tuple[str, ...] = ()
 
 
+def gives_no_reason(code: str) -> bool:
+    """Whether a code leaves open why the file failed, so that only a look at the file can tell."""
+    return code == _REFUSED or _explained(code) is None
+
+
 def diagnose(code: str) -> Diagnosis:
     """Explains a failure's code: the service's own, or ours in snake_case; an unknown one gets a general answer.
 
     A code with a suffix (`Throttling.User`) is explained by its longest known beginning (`Throttling`).
     """
-    beginning = code
-    while beginning and beginning not in _FAILURES:
-        beginning = beginning.rpartition(".")[0]
-    return _diagnosis(code, _FAILURES.get(beginning, _TEXTS["unknown_failure"]))
+    return _diagnosis(code, _explained(code) or _TEXTS["unknown_failure"])
+
+
+def _explained(code: str) -> list[str] | None:
+    while code and code not in _FAILURES:
+        code = code.rpartition(".")[0]
+    return _FAILURES.get(code)
 
 
 def diagnose_left_out(reason: str) -> Diagnosis:

@@ -14,6 +14,9 @@ LABEL = 20
 NUMBER = 14
 """Columns of a label and of a number in every list."""
 
+LIKELY = "Likely: it fits what was seen, and everything that is certain was ruled out."
+EXAMINED = "{examined} of them were examined, and no cause was found."
+
 MOST_SAMPLES = 3
 """Samples of a group; the page shows more, the table all."""
 
@@ -21,9 +24,13 @@ _LEFT_OUT_SAMPLES = 2
 
 
 def failure_group_lines(group: FailureGroup, *, note: str = "") -> Iterator[Line]:
-    """A code with its number, its explanation and samples. note: what follows the number."""
-    yield f"  {visible(group.code)}: {grouped(group.count)}{note}", "red"
+    """A cause or a code with its number, its explanation and samples. note: what follows the number."""
+    yield f"  {visible(group.name)}: {grouped(group.count)}{note}", "red"
+    if not group.certain:
+        yield from wrapped(LIKELY, first="    ")
     yield from wrapped(group.diagnosis.meaning, first="    ")
+    if group.examined:
+        yield from wrapped(EXAMINED.format(examined=grouped(group.examined)), first="    ")
     yield from wrapped(f"To do: {group.diagnosis.fix}", first="    ")
     for check in group.diagnosis.checks:
         yield from wrapped(check, first="      - ")

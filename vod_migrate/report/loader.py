@@ -56,7 +56,7 @@ def load_report(store: Store, run_id: str) -> Report:
         groups = {
             row["code"]: row["objects"] for row in QUERIES.failure_groups(connection, run_no=run_no, most=_MOST_CODES)
         }
-        samples = _samples(connection, run_no, list(groups))
+        failures = _failures(connection, run_no, groups)
         scans = tuple(ScanFacts(**row) for row in QUERIES.scans_of_run(connection, run_no=run_no, most=_MOST_SCANS))
         left_samples: dict[str, dict[str, list[str]]] = {}
         notes: dict[str, Notes] = {}
@@ -75,9 +75,7 @@ def load_report(store: Store, run_id: str) -> Report:
         counts=counts,
         calls=calls,
         rates=rates,
-        failures=tuple(
-            FailureGroup(code=code, count=count, samples=tuple(samples.get(code, ()))) for code, count in groups.items()
-        ),
+        failures=failures,
         left_out=left_out_groups(counts.left_out, left_samples.get(_LISTING, {}), notes.get(_LISTING)),
         hints=hint_groups(notes.get(_LISTING, Notes()), left_samples.get(_LISTING, {})),
         leftovers_left_out=left_out_groups(counts.leftovers_left_out, left_samples.get("leftovers", {})),
@@ -156,6 +154,40 @@ def _rates(connection: StoreConnection, run: RunFacts, run_no: int, *, spec: Map
         cap=min(caps, default=None),
         documented=DOCUMENTED_CALLS_PER_SECOND,
     )
+
+
+def _failures(connection: StoreConnection, run_no: int, groups: Mapping[str, int]) -> tuple[FailureGroup, ...]:
+    """The failures by cause, where one was found, and the rest of each code; the most frequent first."""
+    samples = _samples(connection, run_no, list(groups))
+    found = list(QUERIES.diagnosed(connection, run_no=run_no, codes=list(groups)))
+    named = [row for row in found if row["cause"]]
+    evidence: dict[tuple[str, str], list[Sample]] = {}
+    for row in QUERIES.diagnosis_samples(
+        connection,
+        run_no=run_no,
+        codes=[row["code"] for row in named],
+        causes=[row["cause"] for row in named],
+        most=SAMPLES,
+    ):
+        evidence.setdefault((row["code"], row["cause"]), []).append(Sample(key=row["key"], message=row["evidence"]))
+    left = dict(groups)
+    made = []
+    for row in named:
+        # An object that was registered by an answer that came late keeps its diagnosis.
+        count = min(row["objects"], left[row["code"]])
+        left[row["code"]] -= count
+        if count:
+            shown = tuple(evidence.get((row["code"], row["cause"]), ()))
+            made.append(
+                FailureGroup(code=row["code"], count=count, samples=shown, cause=row["cause"], certain=row["certain"])
+            )
+    unnamed = {row["code"]: row["objects"] for row in found if not row["cause"]}
+    explained = {sample.key for told in evidence.values() for sample in told}
+    for code, count in left.items():
+        if count:
+            rest = tuple(sample for sample in samples.get(code, ()) if sample.key not in explained)
+            made.append(FailureGroup(code=code, count=count, samples=rest, examined=min(count, unnamed.get(code, 0))))
+    return tuple(sorted(made, key=lambda group: (-group.count, group.name)))
 
 
 def _samples(connection: StoreConnection, run_no: int, codes: list[str]) -> dict[str, list[Sample]]:

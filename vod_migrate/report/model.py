@@ -125,16 +125,28 @@ class Sample:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FailureGroup:
-    """The objects that fail with one code: the service's own, or ours in snake_case. samples: up to five."""
+    """The objects that fail with one code: the service's own, or ours in snake_case. samples: up to five.
+
+    cause: why, where looking at them told; '' for those that were not examined, or for which nothing was found. certain: whether
+    the cause is certain for all of them. examined: of those without a cause.
+    """
 
     code: str
     count: int
     samples: tuple[Sample, ...] = ()
+    cause: str = ""
+    certain: bool = True
+    examined: int = 0
+
+    @property
+    def name(self) -> str:
+        """What names the group, in mode failed too."""
+        return self.cause or self.code
 
     @property
     def diagnosis(self) -> Diagnosis:
-        """What the code means and what to do."""
-        return diagnose(self.code)
+        """What its name means and what to do."""
+        return diagnose(self.name)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

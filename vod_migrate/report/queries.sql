@@ -65,6 +65,21 @@ cross join lateral (
 left join vod_migrate.calls c on c.call_id = e.call_id
 order by wanted.code, e.key;
 
+-- name: diagnosed
+-- What was found out about the run's failures: by code and cause, '' where no cause was found. certain: of all of them.
+select code, cause, bool_and(certain) as certain, count(*)::bigint as objects
+from vod_migrate.diagnoses where run_no = :run_no and code = any(:codes::text[]) group by code, cause order by objects desc, cause;
+
+-- name: diagnosis_samples
+-- The first few of each cause.
+select wanted.code, wanted.cause, d.key, d.evidence
+from unnest(:codes::text[], :causes::text[]) as wanted (code, cause)
+cross join lateral (
+  select key, evidence from vod_migrate.diagnoses d
+  where d.run_no = :run_no and d.code = wanted.code and d.cause = wanted.cause order by key limit :most
+) d
+order by wanted.code, wanted.cause, d.key;
+
 -- name: scans_of_run
 -- What the run lists, and how far that came. Of what it does besides, only what went wrong.
 select kind, prefix, state, page_no as pages, listed, error_code, error,

@@ -260,6 +260,19 @@ create table vod_migrate.totals (
   primary key (migration_id, worker_no, state, code)
 ) with (fillfactor = 50);
 
+-- Why an object of a run failed, as far as looking at it told.
+create table vod_migrate.diagnoses (
+  run_no        integer not null,
+  key           text collate "C" not null,
+  code          text not null,             -- with which it failed
+  cause         text not null,             -- '': nothing was found
+  certain       boolean not null,
+  evidence      text not null,
+  ruled_out     text[] not null,
+  made_at       timestamptz not null default now(),
+  primary key (run_no, key)
+);
+
 create table vod_migrate.plans (
   run_no        integer primary key,
   migration_id  integer not null,

@@ -28,7 +28,7 @@ class Trigger:
 class Triggers:
     """What this page may trigger; None where there is nothing to do, or the viewer may not.
 
-    groups: by code, to send again what failed with it.
+    groups: by name, to send again what failed so.
     """
 
     rerun: Trigger | None = None
@@ -45,7 +45,7 @@ def orders(run: RunLine, report: Report, viewer: Viewer, *, left: int) -> Trigge
         rerun=_order(dag_id, mode="failed") if report.counts.failed else None,
         resume=_order(dag_id, resume=run.run_id) if report.run.state in _RESUMABLE and left else None,
         groups={
-            group.code: _order(dag_id, mode="failed", codes=[group.code])
+            group.name: _order(dag_id, mode="failed", codes=[group.name])
             for group in report.failures
             if not group.code.startswith(_ROWS)
         },

@@ -42,6 +42,7 @@ class ObjectEvent:
 class ObjectHistory:
     """One object. run_id: the run that settled it; description: the RegisterMetadata as it was sent; attributes: its manifest's columns.
 
+    cause, certain, evidence, ruled_out: what a look at the failed object told; cause: None where nobody looked, '' where nothing was found.
     attempts, no_answers, unsure, queued: of the work that is still to be done; retries: runs of mode new that tried it again. events: the
     newest first, at most 200; older: whether there are more. hidden: how many belong to runs that the reader may not see.
     """
@@ -54,6 +55,10 @@ class ObjectHistory:
     new_register: bool | None
     message: str | None
     request_id: str | None
+    cause: str | None
+    certain: bool
+    evidence: str | None
+    ruled_out: tuple[str, ...]
     description: Mapping[str, Any]
     attributes: Mapping[str, Any]
     attempts: int
@@ -69,8 +74,8 @@ class ObjectHistory:
 
     @property
     def diagnosis(self) -> Diagnosis | None:
-        """What its code means and what to do; None for an object that has not failed."""
-        return diagnose(self.line.code or "no_code") if self.line.state == "failed" else None
+        """What its cause, or else its code, means and what to do; None for an object that has not failed."""
+        return diagnose(self.cause or self.line.code or "no_code") if self.line.state == "failed" else None
 
 
 def object_history(store: Store, account: str, bucket: str, key: str, *, readable: Readable) -> ObjectHistory | None:
@@ -89,7 +94,7 @@ def object_history(store: Store, account: str, bucket: str, key: str, *, readabl
     seen = [event.pop("seen") for event in events[:_MOST_EVENTS]]
     return ObjectHistory(
         line=line,
-        **{**row, "dag_ids": tuple(row["dag_ids"] or ())},
+        **{**row, "dag_ids": tuple(row["dag_ids"] or ()), "ruled_out": tuple(row["ruled_out"] or ())},
         events=tuple(ObjectEvent(**event) for event, shown in zip(events, seen, strict=False) if shown),
         older=len(events) > _MOST_EVENTS,
         hidden=seen.count(False),

@@ -284,6 +284,7 @@ select s.source_id, s.account, m.name as migration, s.bucket, coalesce(o.key, w.
        coalesce(w.attempts, 0) as attempts, coalesce(w.no_answers, 0) as no_answers, coalesce(o.retries, 0) as retries,
        coalesce(w.unsure, false) as unsure, w.key is not null as queued,
        case when o.registered then o.settled_at end as registered, r.run_id,
+       d.cause, coalesce(d.certain, true) as certain, d.evidence, d.ruled_out,
        (select array_agg(d.dag_id order by d.dag_id) from vod_migrate.migration_dags d
         where d.migration_id = m.migration_id and d.dag_id <> ''
           and (:everything::boolean or d.dag_id = any(:dags::text[]))) as dag_ids
@@ -296,6 +297,7 @@ left join lateral (
 join vod_migrate.migrations m on m.migration_id = coalesce(o.migration_id, w.migration_id)
 left join vod_migrate.calls c on c.call_id = o.call_id
 left join vod_migrate.runs r on r.run_no = o.run_no
+left join vod_migrate.diagnoses d on d.run_no = o.run_no and d.key = o.key and not o.registered
 where s.account = :account and s.bucket = :bucket
   and exists (
     select 1 from vod_migrate.migration_dags d

@@ -166,7 +166,8 @@ with chosen as materialized (
   from vod_migrate.objects o
   where o.source_id = :source_id and o.migration_id = :migration_id and not o.registered and not o.gone
     and not starts_with(coalesce(o.code, ''), 'row_')
-    and (:codes::text[] is null or coalesce(o.code, 'no_code') = any(:codes::text[]))
+    and (:codes::text[] is null or coalesce(o.code, 'no_code') = any(:codes::text[]) or exists (
+      select 1 from vod_migrate.diagnoses d where d.run_no = o.run_no and d.key = o.key and d.cause = any(:codes::text[])))
     and (:prefixes::text[] is null or exists (select 1 from unnest(:prefixes::text[]) p where starts_with(o.key, p)))
     and (:since::timestamptz is null or o.last_modified >= :since)
     and not exists (

@@ -13,7 +13,7 @@ from vod_migrate.sandbox.accounts import Account
 from vod_migrate.sandbox.errors import VodError
 from vod_migrate.sandbox.faults.config import FaultConfig
 from vod_migrate.sandbox.objects.bucket import Bucket
-from vod_migrate.sandbox.objects.content import extension_of
+from vod_migrate.sandbox.objects.content import extension_of, format_of_name
 from vod_migrate.sandbox.objects.object import StoredObject
 from vod_migrate.sandbox.state import World
 from vod_migrate.sandbox.vod.library import CallOptions, Extras, Registration, canonical_url
@@ -215,6 +215,9 @@ def _register(
     entry = bucket.find(key)
     unreadable = entry is not None and not bucket.readable(entry, world.process_time())
     if unreadable and world.settings.archived_file == "failed":
+        return None
+    picky = world.settings.bad_content == "failed"
+    if picky and entry is not None and not unreadable and bucket.format_of(entry) != format_of_name(key):
         return None
     usual = metadata.file_url == canonical_url(bucket.storage_address, key)
     registration = new_registration(

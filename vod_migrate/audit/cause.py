@@ -1,0 +1,165 @@
+"""Why VOD did not take a file: what can be ruled out, what is likely, and what is certain, from cheap looks at the object.
+
+RegisterMedia gives no reason. Certain is what the vendor's pages exclude, or what a look shows to be so; likely is what fits when all
+that is certain has been ruled out. Nothing is named that was not looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+from vod_migrate.audit.content import BEGINNING, Content, content_of
+from vod_migrate.describe.file_url import file_url
+from vod_migrate.errors import SourceDenied
+from vod_migrate.migration.registration import Register
+from vod_migrate.migration.source import ARCHIVED_CLASSES
+from vod_migrate.migration.vod_limits import URL_BYTES
+from vod_migrate.results.diagnoses import FailedObject, FoundCause
+
+if TYPE_CHECKING:
+    from vod_migrate.audit.media_states import MediaState
+    from vod_migrate.cloud.oss import BucketClient, ObjectFacts
+
+
+@dataclass(frozen=True, kw_only=True)
+class Surroundings:
+    """What all failures of a run have in common.
+
+    proven: VOD has taken a file of this bucket;
+    plain, odd: with the same settings keys were registered that look alike in both encodings, and keys that do not.
+    """
+
+    bucket: str
+    storage_address: str
+    rules: Register
+    proven: bool
+    plain: bool
+    odd: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """One failed object, and what can be seen of it. holder: the media that has its ReferenceId."""
+
+    failed: FailedObject
+    around: Surroundings
+    client: BucketClient
+    holder: MediaState | None
+
+    @property
+    def extension(self) -> str:
+        """In lower case, without the dot."""
+        return PurePosixPath(self.failed.key).suffix.removeprefix(".").lower()
+
+    @cached_property
+    def now(self) -> ObjectFacts | None:
+        """What OSS says now; None where there is no such object."""
+        return self.client.head(self.failed.key)
+
+    @cached_property
+    def content(self) -> Content | None:
+        """What its first bytes say; None where they cannot be read."""
+        try:
+            read = self.client.beginning(self.failed.key, BEGINNING)
+        except SourceDenied:
+            return None
+        return None if read is None else content_of(read[0])
+
+
+_Check = Callable[[Look], tuple[bool, str] | None]
+"""Whether the cause is certain, and the evidence; None: it is not this one."""
+
+
+def cause_of(look: Look) -> FoundCause:
+    """The first cause that is certain, else the first that is likely, else none.
+
+    Raises:
+        SourceUnavailable: OSS does not answer.
+    """
+    ruled_out: list[str] = []
+    try:
+        for cause, certain, evidence in _found(look, ruled_out):
+            return FoundCause(cause=cause, certain=certain, evidence=evidence, ruled_out=tuple(ruled_out))
+    except SourceDenied as error:
+        return FoundCause(cause="", certain=False, evidence=str(error), ruled_out=tuple(ruled_out))
+    return FoundCause(cause="", certain=False, evidence="", ruled_out=tuple(ruled_out))
+
+
+def _found(look: Look, ruled_out: list[str]) -> Iterator[tuple[str, bool, str]]:
+    for cause, check in _CHECKS.items():
+        found = check(look)
+        if found is None:
+            ruled_out.append(cause)
+        else:
+            yield cause, *found
+
+
+def _missing(look: Look) -> tuple[bool, str] | None:
+    return None if look.now is not None else (True, "OSS has no object under this key now")
+
+
+def _archived(look: Look) -> tuple[bool, str] | None:
+    now = look.now
+    if now is None or now.storage_class not in ARCHIVED_CLASSES or (now.restored is not None and now.restored.ready):
+        return None
+    return True, f"{now.storage_class}, {'without a readable copy' if now.restored is None else 'still being restored'}"
+
+
+def _reference_taken(look: Look) -> tuple[bool, str] | None:
+    holder = look.holder
+    if holder is None or (holder.bucket, holder.key) == (look.around.bucket, look.failed.key):
+        return None
+    return True, f"ReferenceId {look.failed.sent['ReferenceId']} belongs to {holder.media_id}, of {holder.key}"
+
+
+def _empty(look: Look) -> tuple[bool, str] | None:
+    return (False, "0 bytes") if look.now is not None and look.now.size == 0 else None
+
+
+def _no_media(look: Look) -> tuple[bool, str] | None:
+    content = look.content
+    if content is None or content.name is None or content.media:
+        return None
+    return False, f"it begins like {content.name}"
+
+
+def _other_format(look: Look) -> tuple[bool, str] | None:
+    content = look.content
+    if content is None or content.name is None or look.extension in content.extensions:
+        return None
+    return False, f"it begins like {content.name}, and is named .{look.extension}"
+
+
+def _encoding(look: Look) -> tuple[bool, str] | None:
+    around = look.around
+    if not around.plain or around.odd or not differs(around.storage_address, look.failed.key):
+        return None
+    return False, f"sent {around.rules.url_encoding}; only keys that are the same in both encodings were taken"
+
+
+def _not_added(look: Look) -> tuple[bool, str] | None:
+    return None if look.around.proven else (False, f"VOD has never taken a file of {look.around.bucket}")
+
+
+_CHECKS: dict[str, _Check] = {
+    "object_missing": _missing,
+    "object_archived": _archived,
+    "reference_id_taken": _reference_taken,
+    "object_empty": _empty,
+    "content_no_media": _no_media,
+    "content_other_format": _other_format,
+    "url_encoding": _encoding,
+    "bucket_not_added": _not_added,
+}
+CAUSES = (*_CHECKS, "optional_field")
+"""Every cause that may be found; `optional_field` by an experiment only."""
+
+
+def differs(storage_address: str, key: str) -> bool:
+    """Whether a key's URL depends on the encoding, and is short enough in both."""
+    urls = {file_url(storage_address, key, encoding=encoding) for encoding in ("percent", "raw")}
+    return len(urls) > 1 and all(len(url.encode()) <= URL_BYTES for url in urls)

@@ -1,0 +1,73 @@
+"""The command `diagnose`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import Annotated
+
+import typer
+
+from vod_migrate.audit.diagnosis import Examined, Examiner, codes_without_reason
+from vod_migrate.cli.console import RunArgument, find_run, open_store, say, stop_on_signals
+from vod_migrate.cli.options import JsonOption
+from vod_migrate.cli.streams import print_json
+from vod_migrate.cloud.connection import connection_from_environment
+from vod_migrate.errors import BadOption, Interrupted
+from vod_migrate.report.group_lines import failure_group_lines
+from vod_migrate.report.loader import load_report
+from vod_migrate.report.model import Report
+from vod_migrate.report.terminal import Line, rendered
+from vod_migrate.report.text_format import counted, visible
+
+
+def diagnose(
+    run: RunArgument,
+    every: Annotated[
+        bool, typer.Option("--all", help="Examine all failures, also those that were examined before.")
+    ] = False,
+    codes: Annotated[
+        list[str] | None,
+        typer.Option("--code", help="Only failures with this code; by default those without a reason."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Find out why files of a run failed, by looking at the objects: VOD gives no reason.
+
+    Each run examines 50 failures of a code by itself; this command examines 50 more, or all.
+    """
+    connection = connection_from_environment()
+    with open_store() as store, stop_on_signals() as stop:
+        found = find_run(store, run)
+        known = store.failure_codes(found)
+        if unknown := [code for code in codes or () if code not in known]:
+            raise BadOption(
+                f"--code {unknown[0]!r}: nothing in run {found.run_id} failed with it; there are: {', '.join(known) or 'none'}"
+            )
+        examiner = Examiner(store, connection, found, stop=stop)
+        wanted = codes or codes_without_reason(store, found)
+        done = examiner.all(wanted) if every else examiner.sample(wanted, seconds=float("inf"))
+        report = load_report(store, found.run_id)
+    if as_json:
+        print_json(
+            {
+                "run_id": found.run_id,
+                "examined": done.objects,
+                "failures": report.as_json()["failures"],
+            }
+        )
+    else:
+        typer.echo(rendered(_lines(report, done), colour=sys.stdout.isatty()), nl=False)
+    if stop.is_set():
+        raise Interrupted("not all failures were examined; what was found is kept")
+    say(f"examined {counted(done.objects, 'object')}, and found a cause for {done.named:,}")
+
+
+def _lines(report: Report, done: Examined) -> Iterator[Line]:
+    yield f"{visible(report.run.run_id)}: why files failed", "bold cyan"
+    if not report.failures:
+        yield "Nothing failed.", ""
+    elif not done.objects:
+        yield "No failure is left to examine; --all examines them again.", ""
+    for group in report.failures:
+        yield from failure_group_lines(group)
