@@ -143,6 +143,38 @@ def test_what_may_not_be_looked_at_is_not_named(rig: Rig, sandbox: Sandbox) -> N
     assert "oss:GetObject" in evidence
 
 
+def test_an_experiment_proves_the_cause_and_what_vod_takes_is_registered(rig: Rig, sandbox: Sandbox) -> None:
+    sandbox.settings(url_encoding="raw")
+    sandbox.put(BUCKET, "plain.mp4")
+    rig.run()
+    for number in range(3):
+        sandbox.put(BUCKET, f"采访 {number}.mp4")
+    run = rig.store.run(rig.run().run_id)
+    assert rig.store.counts(run.run_id).failed == 3
+    examiner = Examiner(rig.store, rig.connection, run, stop=rig.stop, experiments=1)
+    examiner.all(codes_without_reason(rig.store, run))
+    assert sorted(certain for _, certain in causes(rig, run).values()) == [False, False, True]
+    counts = rig.store.counts(run.run_id)
+    assert (counts.registered, counts.failed) == (1, 2)
+    rig.assert_results_equal_truth()
+    (group,) = load_report(rig.store, run.run_id).failures
+    assert (group.cause, group.count) == ("url_encoding", 2)
+
+
+def test_an_experiment_without_the_optional_fields_tells_that_one_of_them_was_the_reason(
+    rig: Rig, sandbox: Sandbox
+) -> None:
+    sandbox.put(BUCKET, "a.mp4")
+    describe = {"description": "{{ stem }}", "reference_id": "{{ stem }}-reference"}
+    sandbox.fault("fail_files", rate=1, times=2)
+    run = rig.store.run(rig.run(rig.migration(describe=describe)).run_id)
+    assert rig.results()["a.mp4"][0] == "failed"
+    Examiner(rig.store, rig.connection, run, stop=rig.stop, experiments=5).all(codes_without_reason(rig.store, run))
+    ((cause, evidence),) = rig.rows("select cause, evidence from vod_migrate.diagnoses")
+    assert (cause, evidence) == ("optional_field", "registered without Description, ReferenceId")
+    rig.assert_results_equal_truth()
+
+
 def test_the_command_examines_all_and_shows_them_by_cause(sandbox: Sandbox, shell: Shell) -> None:
     sandbox.settings(**PICKY)
     for number in range(70):

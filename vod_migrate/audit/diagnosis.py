@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from vod_migrate.audit.cause import Look, Surroundings, cause_of, differs
+from vod_migrate.audit.experiment import Experiments
 from vod_migrate.audit.media_states import MOST_IDS, MediaStates
 from vod_migrate.cloud.clients import open_bucket
 from vod_migrate.cloud.connection import Connection
@@ -45,7 +46,12 @@ class Examined:
 class Examiner:
     """Examines failed objects of one run. stop: ends every waiting."""
 
-    def __init__(self, store: Store, connection: Connection, run: Run, *, stop: threading.Event) -> None:
+    def __init__(
+        self, store: Store, connection: Connection, run: Run, *, stop: threading.Event, experiments: int = 0
+    ) -> None:
+        """experiments: for how many objects without a certain cause another way of sending them is tried."""
+        self._left = experiments
+        self._experiments = Experiments(store, connection, run, stop=stop) if experiments else None
         self._store = store
         self._run = run
         self._client = open_bucket(connection, run.bucket)
@@ -70,11 +76,20 @@ class Examiner:
             for part in _parts(failed):
                 if self._stop.is_set() or over():
                     break
-                causes = list(pool.map(self._cause_of, self._looks(part)))
+                causes = [
+                    self._tried(one, found)
+                    for one, found in zip(part, pool.map(self._cause_of, self._looks(part)), strict=True)
+                ]
                 self._store.save_diagnoses(self._run, list(zip(part, causes, strict=True)))
                 objects += len(part)
                 named += sum(1 for one in causes if one.cause)
         return Examined(objects=objects, named=named)
+
+    def _tried(self, failed: FailedObject, found: FoundCause) -> FoundCause:
+        if self._experiments is None or found.certain or not self._left:
+            return found
+        self._left -= 1
+        return self._experiments.proven(failed, found)
 
     def _looks(self, part: Sequence[FailedObject]) -> list[Look]:
         sent = {str(one.sent["ReferenceId"]) for one in part if one.sent.get("ReferenceId")}

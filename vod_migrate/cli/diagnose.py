@@ -30,6 +30,16 @@ def diagnose(
         list[str] | None,
         typer.Option("--code", help="Only failures with this code; by default those without a reason."),
     ] = None,
+    experiments: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            max=1000,
+            metavar="OBJECTS",
+            help="Send so many files without a certain cause once more, alone: in the other encoding, then without optional fields. What VOD "
+            "accepts is registered.",
+        ),
+    ] = 0,
     as_json: JsonOption = False,
 ) -> None:
     """Find out why files of a run failed, by looking at the objects: VOD gives no reason.
@@ -44,7 +54,7 @@ def diagnose(
             raise BadOption(
                 f"--code {unknown[0]!r}: nothing in run {found.run_id} failed with it; there are: {', '.join(known) or 'none'}"
             )
-        examiner = Examiner(store, connection, found, stop=stop)
+        examiner = Examiner(store, connection, found, stop=stop, experiments=experiments)
         wanted = codes or codes_without_reason(store, found)
         done = examiner.all(wanted) if every else examiner.sample(wanted, seconds=float("inf"))
         report = load_report(store, found.run_id)
