@@ -163,7 +163,7 @@ def test_a_group_of_failures_is_sent_again_and_registered(admin: Looking, stage:
     for key in keys:
         stage.sandbox.put("interviews-archive", key)
     frame = admin.open_tab("interviews", "night_1")
-    frame.locator("#failure-file_refused button").click()
+    frame.locator("#failure-object_missing button").click()
     confirm(frame)
     frame.locator("#notice a").wait_for()
     wait_for(lambda: not stage.rows(unsent, keys), "all of them are registered")
