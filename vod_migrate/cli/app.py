@@ -28,6 +28,7 @@ _COMMANDS = {
     "status": "cli.status:status",
     "explain": "cli.explain:explain",
     "verify": "cli.verify:check_media",
+    "reconcile": "cli.reconcile:reconcile_books",
     "report": "cli.report:report",
     "quota": "cli.quota:quota",
     "init": "cli.migration_file:init",
