@@ -1,29 +1,20 @@
-"""What VOD says about media now: twenty with one call of BatchGetMediaInfos, which also names the file behind each.
-
-The API has a quota row of its own, shared by everybody who asks; what may go away by itself is waited out.
-"""
+"""What VOD says about media now: twenty with one call of BatchGetMediaInfos, which also names the file behind each."""
 
 from __future__ import annotations
 
+import datetime as dt
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from vod_migrate.cloud.clients import open_vod
+from vod_migrate.audit.vod_queries import VodQueries
 from vod_migrate.cloud.connection import Connection
 from vod_migrate.cloud.location import service_host
-from vod_migrate.cloud.retry import TRIES, patiently
-from vod_migrate.errors import BrokenReply, RequestRefused, Throttled
-from vod_migrate.rate.limiter import RateLimiter
+from vod_migrate.errors import BrokenReply, RequestRefused
 from vod_migrate.results.store import Store
-from vod_migrate.shutdown import StopClock
-
-if TYPE_CHECKING:
-    from vod_migrate.cloud.vod import VodClient
 
 MOST_IDS = 20
 """MediaIds in one call (BatchGetMediaInfos page)."""
@@ -51,7 +42,10 @@ class Playback(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MediaState:
-    """One media. status: VOD's word; size: bytes; duration: seconds, None until VOD has analysed the file; source: as status, of its file."""
+    """One media. status: VOD's word; size: bytes; duration: seconds, None until VOD has analysed the file; source: as status, of its file.
+
+    made_at: when it was registered, None where VOD does not say.
+    """
 
     media_id: str
     status: str
@@ -62,6 +56,7 @@ class MediaState:
     source: str
     size: int | None
     duration: float | None
+    made_at: dt.datetime | None
 
     def playback(self, key: str, size: int | None, *, processed: bool) -> Playback:
         """What it is for the object that was registered. processed: whether VOD was asked to transcode it, or to run a workflow."""
@@ -80,12 +75,7 @@ class MediaStates:
     """Asks VOD about media; threads may share one. stop: ends every waiting."""
 
     def __init__(self, connection: Connection, store: Store, *, stop: threading.Event) -> None:
-        self._connection = connection
-        self._clock = StopClock(stop)
-        self._rates = {}
-        for api, rate in CALLS_PER_SECOND.items():
-            store.keep_quota(connection.account, api, rate)
-            self._rates[api] = RateLimiter(store, account=connection.account, clock=self._clock, api=api)
+        self._queries = VodQueries(connection, store, CALLS_PER_SECOND, stop=stop)
 
     def of(self, media_ids: Sequence[str]) -> dict[str, MediaState]:
         """The media that VOD has, by MediaId. media_ids: at most 20.
@@ -104,7 +94,7 @@ class MediaStates:
         return {state.reference_id: state for state in self._infos(reference_ids=",".join(reference_ids))}
 
     def _infos(self, **ids: str) -> list[MediaState]:
-        listed = self._call(BATCH_GET_MEDIA_INFOS, **ids).get("MediaInfos") or []
+        listed = self._queries.call(BATCH_GET_MEDIA_INFOS, **ids).get("MediaInfos") or []
         try:
             return list(map(_state, listed))
         except (AttributeError, KeyError, TypeError, ValueError) as error:
@@ -113,36 +103,20 @@ class MediaStates:
     def transcoding_error(self, media_id: str) -> str:
         """Why the newest transcoding of a media failed, in VOD's words; '' where VOD does not say."""
         try:
-            tasks = self._call(LIST_TRANSCODE_TASK, video_id=media_id).get("TranscodeTaskList") or []
+            tasks = self._queries.call(LIST_TRANSCODE_TASK, video_id=media_id).get("TranscodeTaskList") or []
             if not tasks:
                 return ""
             newest = max(tasks, key=lambda task: str(task.get("CreationTime")))
-            found = self._call(GET_TRANSCODE_TASK, transcode_task_id=newest.get("TranscodeTaskId"))
+            found = self._queries.call(GET_TRANSCODE_TASK, transcode_task_id=newest.get("TranscodeTaskId"))
         except RequestRefused:
             return ""
         jobs = (found.get("TranscodeTask") or {}).get("TranscodeJobInfoList") or []
         return next((f"{job['ErrorCode']}: {job.get('ErrorMessage')}" for job in jobs if job.get("ErrorCode")), "")
 
-    @cached_property
-    def _client(self) -> VodClient:
-        return open_vod(self._connection)
-
-    def _call(self, api: str, **fields: Any) -> Mapping[str, Any]:
-        return patiently(lambda: self._call_once(api, **fields), sleep=self._clock.sleep, tries=TRIES)
-
-    def _call_once(self, api: str, **fields: Any) -> Mapping[str, Any]:
-        rate = self._rates[api]
-        rate.wait()
-        try:
-            return self._client.call(api, **fields)
-        except Throttled as error:
-            rate.throttled(retry_after=error.retry_after)
-            raise
-
 
 def _state(row: Mapping[str, Any]) -> MediaState:
     info, file = row.get("MediaInfo") or {}, row.get("MezzanineInfo") or {}
-    size, duration = file.get("Size"), file.get("Duration")
+    size, duration, made = file.get("Size"), file.get("Duration"), info.get("CreationTime")
     address = urlsplit(str(file.get("FileURL") or ""))
     return MediaState(
         media_id=str(row["MediaId"]),
@@ -154,4 +128,5 @@ def _state(row: Mapping[str, Any]) -> MediaState:
         source=str(file.get("Status") or ""),
         size=None if size is None else int(size),
         duration=None if not duration else float(duration),
+        made_at=None if not made else dt.datetime.fromisoformat(str(made)),
     )

@@ -29,6 +29,7 @@ _COMMANDS = {
     "explain": "cli.explain:explain",
     "diagnose": "cli.diagnose:diagnose",
     "verify": "cli.verify:check_media",
+    "reconcile": "cli.reconcile:reconcile_books",
     "report": "cli.report:report",
     "quota": "cli.quota:quota",
     "init": "cli.migration_file:init",

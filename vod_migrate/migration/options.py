@@ -30,6 +30,7 @@ class Mode(StrEnum):
 _NEW_RUN = ["run", "plan"]
 _ANY_RUN = ["run", "plan", "resume"]
 _LISTING = ["run", "plan", "restore"]
+_PLACES = [*_LISTING, "reconcile"]
 
 
 class RunOptions(SettingsModel):
@@ -62,7 +63,7 @@ class RunOptions(SettingsModel):
             title="Prefixes",
             min_length=1,
             description="List only these prefixes instead of the file's.",
-            json_schema_extra={"section": "Objects", "flag": "--prefix", "commands": _LISTING},
+            json_schema_extra={"section": "Objects", "flag": "--prefix", "commands": _PLACES},
         ),
     ] = None
     limit: Annotated[
@@ -87,7 +88,7 @@ class RunOptions(SettingsModel):
         Field(
             title="Date",
             description="The value of `{{ date }}` in prefixes, YYYY-MM-DD.",
-            json_schema_extra={"section": "Objects", "commands": _LISTING},
+            json_schema_extra={"section": "Objects", "commands": _PLACES},
         ),
     ] = None
     codes: Annotated[

@@ -103,10 +103,21 @@ def file_stem(run_id: str) -> str:
 
 
 def _write(path: Path, fill: Callable[[TextIO], object], *, encoding: str) -> None:
+    with appearing(path, encoding=encoding) as file:
+        fill(file)
+
+
+@contextmanager
+def appearing(path: Path, *, encoding: str) -> Iterator[TextIO]:
+    """A file that appears under its name once it is complete, and not at all where an error ends it.
+
+    Raises:
+        OSError: it cannot be written.
+    """
     unfinished = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
     try:
         with unfinished.open("x", encoding=encoding, newline="") as file:
-            fill(file)
+            yield file
         unfinished.replace(path)
     finally:
         unfinished.unlink(missing_ok=True)

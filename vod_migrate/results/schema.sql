@@ -222,13 +222,25 @@ create table vod_migrate.events (
   source_id     integer not null,
   run_no        integer not null,
   what          text not null check (what in (
-                  'registered', 'failed', 'retry', 'unknown', 'late', 'gone', 'returned', 'transferred')),
+                  'registered', 'failed', 'retry', 'unknown', 'late', 'gone', 'returned', 'transferred', 'imported', 'forgotten')),
   key           text collate "C" not null,
   code          text,
   message       text
 );
 create index events_by_key on vod_migrate.events using hash (key);
 create index events_failed on vod_migrate.events (run_no, code, key) where what = 'failed';
+
+-- Media that VOD's library has of a bucket's files and that no fact names, as the last walks through it found them. VOD does not list the
+-- files of media, so what was asked once is kept.
+create table vod_migrate.library (
+  source_id     integer not null,
+  media_id      text collate "C" not null,
+  key           text collate "C" not null, -- of its file
+  made_at       timestamptz not null,      -- by VOD's clock
+  seen_at       timestamptz not null default now(),  -- by the last walk that saw it
+  primary key (source_id, media_id)
+);
+create index library_by_key on vod_migrate.library (source_id, key);
 
 -- What a run did, what its calls were answered, and how many facts a migration has: added to by whoever records, a row for each
 -- worker so that none waits for another; what is shown is their sum.

@@ -7,11 +7,11 @@ What holds between any two transactions, in whatever order objects are discovere
 come late, leases run out, plans wait and are approved, and runs are ended, cancelled and repeated
 (tests/integration/test_store_machine.py tries them):
 
-1. An object is one fact: unique by source and key, never deleted, owned by the migration that settled it, until it is transferred.
+1. An object is one fact: unique by source and key, deleted only by a repair, owned by the migration that settled it, until it is transferred.
 2. A fact changes only so: nothing -> registered | failed; failed -> registered; registered -> failed only by an answer to its holder;
-   registered -> gone -> registered.
-3. Registered has a MediaId, and a MediaId once recorded is neither lost nor changed. Failed has a code and the run that saw it. Nothing is
-   recorded that did not happen.
+   registered -> gone -> registered; and what a repair forgets -> nothing.
+3. Registered has a MediaId, and a MediaId once recorded is neither lost nor changed, unless a repair forgets it, which its history keeps.
+   Failed has a code and the run that saw it. Nothing is recorded that did not happen.
 4. What is in a block under a living worker's token is given to nobody else, and a worker knows of every block under its token, or gets it
    again.
 5. An answer ends only work that is under its token; from anybody else it may set registered, never undo it. A call recorded twice, a page
@@ -25,6 +25,7 @@ come late, leases run out, plans wait and are approved, and runs are ended, canc
 
 from __future__ import annotations
 
+from vod_migrate.results.books import Books
 from vod_migrate.results.claims import Claims
 from vod_migrate.results.counts import Counts
 from vod_migrate.results.diagnoses import Diagnoses
@@ -33,8 +34,9 @@ from vod_migrate.results.plans import Plans
 from vod_migrate.results.rates import Rates
 from vod_migrate.results.recorder import RecorderQueries
 from vod_migrate.results.registered import RegisteredFacts
+from vod_migrate.results.repairs import Repairs
 from vod_migrate.results.scans import Scans
 
 
-class Store(Plans, Scans, Claims, RecorderQueries, Counts, Facts, RegisteredFacts, Diagnoses, Rates):
+class Store(Plans, Scans, Claims, RecorderQueries, Counts, Facts, RegisteredFacts, Books, Repairs, Diagnoses, Rates):
     """Facts, work, runs, scans, leases, calls, plans and quotas in one Postgres database."""

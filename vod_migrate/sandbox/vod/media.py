@@ -93,8 +93,9 @@ class Media:
 
     @property
     def source(self) -> StoredObject | None:
-        """Its source file in OSS, None once that is gone."""
-        return self.bucket.find(self.key) if self.bucket else None
+        """Its source file in OSS, None once that is gone, or where VOD does not find it."""
+        found = self.bucket.find(self.key) if self.bucket else None
+        return None if found is None or found.missing else found
 
     @property
     def storage_location(self) -> str:

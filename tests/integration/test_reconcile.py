@@ -1,0 +1,527 @@
+"""Three books held against each other: each kind of drift is made as it happens in life, found alone, and put right where it can be."""
+
+from __future__ import annotations
+
+import csv
+import json
+import threading
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rigging import BUCKET, Rig, put
+from shell import MIGRATION, Shell
+
+from vod_migrate.audit.drift import KINDS, REPAIRABLE, Drift, Finding, Mark
+from vod_migrate.audit.library import LibraryWalk
+from vod_migrate.audit.media_states import MediaStates
+from vod_migrate.audit.reconciliation import Extent
+from vod_migrate.errors import Denied, Interrupted, RequestRefused
+from vod_migrate.migration.model import Migration
+from vod_migrate.migration.options import parse_options
+from vod_migrate.run.reconciliation import Reconciled, reconcile
+
+OBJECTS = 7
+KEY = "采访 + 7%25 🎬.mp4"
+WHOLE = Extent()
+
+
+def compared(
+    rig: Rig,
+    *repair: Drift,
+    apply: bool = False,
+    migration: Migration | None = None,
+    extent: Extent = WHOLE,
+    stop: threading.Event | None = None,
+    each: Callable[[Finding], object] = lambda _: None,
+    **options: Any,
+) -> Reconciled:
+    return reconcile(
+        store=rig.store,
+        connection=rig.connection,
+        migration=migration or rig.migration(),
+        options=parse_options(options),
+        extent=extent,
+        stop=stop or threading.Event(),
+        repair=repair,
+        apply=apply,
+        each=each,
+    )
+
+
+def differences(found: Reconciled) -> dict[str, int]:
+    return {drift.value: count for drift, count in found.balance.counts.items() if drift.mark is not Mark.AGREES}
+
+
+def aged(rig: Rig) -> None:
+    """What was registered was so an hour ago: of a younger media VOD may not know yet."""
+    rig.rows("update vod_migrate.objects set settled_at = settled_at - interval '1 hour' returning 1")
+
+
+def twin(rig: Rig, of: str, name: str = "twin.mp4") -> str:
+    """Another media of a file, under another MediaId, which is returned."""
+    rig.sandbox.put(BUCKET, name)
+    rig.sandbox.import_media(BUCKET, prefix=name)
+    media_id = rig.sandbox.truth(BUCKET)[name].media_id
+    rig.sandbox.change_media(BUCKET, name, file_key=of)
+    rig.sandbox.delete(BUCKET, name)
+    return media_id
+
+
+def body(text: str) -> bytes:
+    return b"\x00\x00\x00\x18ftypmp42 " + text.encode()
+
+
+def taken(rig: Rig, key: str) -> None:
+    """The results gave the MediaId to an object of another bucket."""
+    rig.sandbox.put(BUCKET, key)
+    rig.sandbox.import_media(BUCKET, prefix=key)
+    rig.rows(
+        "with other as (insert into vod_migrate.sources (account, bucket) values ('default', 'other-bucket') returning source_id) "
+        "insert into vod_migrate.objects (source_id, migration_id, run_no, registered, key, media_id) "
+        "select source_id, (select min(migration_id) from vod_migrate.migrations), 0, true, 'x.mp4', %s from other returning 1",
+        rig.sandbox.truth(BUCKET)[key].media_id,
+    )
+
+
+def lost(rig: Rig, key: str) -> None:
+    """VOD has a media of a file that OSS lists and VOD does not find."""
+    rig.sandbox.generate(BUCKET, count=1, prefix="lost/", missing=1, dirt=0)
+    (missing,) = [name for name, one in rig.sandbox.expected(BUCKET, "lost/").items() if one.missing]
+    twin(rig, missing, key)
+    compared(rig, Drift.NOT_RECORDED, apply=True)
+
+
+def imported(rig: Rig, key: str) -> None:
+    rig.sandbox.put(BUCKET, key)
+    rig.sandbox.import_media(BUCKET, prefix=key)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """How a drift of one key comes about. present: whether it is there before the run; fails: whether VOD refuses it; after: the run."""
+
+    after: Callable[[Rig, str], object]
+    present: bool = True
+    fails: bool = False
+
+
+CASES = {
+    Drift.NEW: Case(present=False, after=lambda rig, key: rig.sandbox.put(BUCKET, key)),
+    Drift.GONE: Case(after=lambda rig, key: rig.sandbox.delete(BUCKET, key)),
+    Drift.FAILED_AND_GONE: Case(fails=True, after=lambda rig, key: rig.sandbox.delete(BUCKET, key)),
+    Drift.MEDIA_WITHOUT_FILE: Case(
+        present=False, after=lambda rig, key: (imported(rig, key), rig.sandbox.delete(BUCKET, key))
+    ),
+    Drift.MEDIA_DELETED: Case(after=lambda rig, key: rig.sandbox.delete_media(BUCKET, key)),
+    Drift.OTHER_FILE: Case(after=lambda rig, key: rig.sandbox.change_media(BUCKET, key, file_key="f00003.mp4")),
+    Drift.MEDIA_BLOCKED: Case(after=lambda rig, key: rig.sandbox.change_media(BUCKET, key, status="Blocked")),
+    Drift.MEDIA_FAILED: Case(after=lambda rig, key: rig.sandbox.change_media(BUCKET, key, status="TranscodeFail")),
+    Drift.SOURCE_DELETED: Case(present=False, after=lost),
+    Drift.RETURNED: Case(after=lambda rig, key: rig.sandbox.put(BUCKET, key, body("first"))),
+    Drift.SIZE_CHANGED: Case(after=lambda rig, key: rig.sandbox.put(BUCKET, key, body("the second"))),
+    Drift.CONTENT_CHANGED: Case(after=lambda rig, key: rig.sandbox.put(BUCKET, key, body("third"))),
+    Drift.SIZE_IN_VOD: Case(after=lambda rig, key: rig.sandbox.change_media(BUCKET, key, size=7)),
+    Drift.FAILED: Case(fails=True, after=lambda _rig, _key: None),
+    Drift.NOT_RECORDED: Case(present=False, after=imported),
+    Drift.SECOND_MEDIA: Case(after=twin),
+    Drift.MEDIA_ID_TAKEN: Case(present=False, after=taken),
+    Drift.OWNED_ELSEWHERE: Case(after=lambda _rig, _key: None),
+    Drift.LEFT_OUT: Case(after=lambda _rig, _key: None),
+    Drift.ARCHIVED: Case(after=lambda rig, key: rig.sandbox.put(BUCKET, key, body("first"), storage_class="Archive")),
+}
+KEYS = {drift: f"{drift}/采访 + 7%25 🎬.mp4" for drift in CASES}
+
+
+@pytest.fixture
+def drifted(rig: Rig) -> Rig:
+    """A bucket of which all but a few objects agree, and one object of each kind of drift."""
+    put(rig.sandbox, OBJECTS)
+    for drift, case in CASES.items():
+        if case.present:
+            rig.sandbox.put(BUCKET, KEYS[drift], body("first"))
+        if case.fails:
+            rig.sandbox.fault("fail_files", rate=1, keys=KEYS[drift])
+    rig.run(rig.migration("other", source={"prefixes": [KEYS[Drift.OWNED_ELSEWHERE]]}))
+    rig.run()
+    assert differences(compared(rig)) == {"failed": 2, "owned_elsewhere": 1}
+    rig.sandbox.delete(BUCKET, KEYS[Drift.RETURNED])
+    assert compared(rig, Drift.GONE, apply=True).planned[Drift.GONE] == 1
+    aged(rig)
+    for drift, case in CASES.items():
+        case.after(rig, KEYS[drift])
+    return rig
+
+
+def test_each_kind_of_drift_is_found_once_no_other_is_reported_and_each_repair_ends_its_own(drifted: Rig) -> None:
+    selective = drifted.migration(select={"exclude": ["left_out/*"]})
+    seen: list[Finding] = []
+    found = compared(drifted, migration=selective, each=seen.append)
+    told = {one.drift: one for one in seen if one.drift is not Drift.SAME}
+    assert differences(found) == {drift.value: 1 for drift in CASES}
+    assert {
+        drift: one.key for drift, one in told.items() if drift not in (Drift.SOURCE_DELETED, Drift.SECOND_MEDIA)
+    } == {drift: key for drift, key in KEYS.items() if drift not in (Drift.SOURCE_DELETED, Drift.SECOND_MEDIA)}
+    assert told[Drift.SOURCE_DELETED].key.startswith("lost/")
+    assert found.balance.counts[Drift.SAME] == OBJECTS + 1
+    left = set(CASES)
+    for drift in REPAIRABLE:
+        before = drifted.results()
+        shown = compared(drifted, drift, migration=selective)
+        assert (shown.planned, shown.repaired, drifted.results()) == (Counter({drift: 1}), None, before)
+        repaired = compared(drifted, drift, migration=selective, apply=True)
+        assert repaired.left == len(left) - 2  # one is repaired, and one is not compared
+        left.remove(drift)
+        if repaired.repaired is not None and repaired.repaired.registers:
+            drifted.run(selective, prefixes=[KEYS[drift]])
+        assert differences(compared(drifted, migration=selective)) == {one.value: 1 for one in CASES if one in left}
+    assert left.isdisjoint(REPAIRABLE)
+
+
+def test_every_kind_that_differs_has_a_case_and_a_fix() -> None:
+    assert {drift for drift in Drift if drift.differs} <= set(CASES)
+    assert all(kind.fix for drift, kind in KINDS.items() if drift.differs)
+
+
+def calls(rig: Rig) -> dict[str, int]:
+    """The calls that have arrived since the counters were reset, by API."""
+    return {api: int(told["requests"]) for api, told in rig.sandbox.counters().items() if told["requests"]}
+
+
+def lose_the_database(rig: Rig) -> None:
+    """Nothing is known any more."""
+    with rig.store.connection() as connection:
+        connection.execute(
+            "truncate vod_migrate.objects, vod_migrate.events, vod_migrate.totals, vod_migrate.counts, vod_migrate.calls, "
+            "vod_migrate.sources, vod_migrate.migrations, vod_migrate.runs, vod_migrate.queues"
+        )
+
+
+def test_the_calls_are_as_few_as_can_be_and_the_balance_names_them(rig: Rig) -> None:
+    rig.sandbox.generate(BUCKET, count=430, dirt=0)
+    rig.run()
+    rig.sandbox.put(BUCKET, "new.mp4")
+    rig.sandbox.reset_counters()
+    found = compared(rig)
+    assert calls(rig) == {
+        "ListObjects": 1 + 1,  # OSS is asked whether there is nothing after the end
+        "BatchGetMediaInfos": -(-430 // 20),
+        "SearchMedia": 5 + 1,  # of video and of audio
+    }
+    assert found.balance.calls == {"ListObjects": 2, "BatchGetMediaInfos": 22, "SearchMedia": 6}
+    assert (found.balance.listed, found.balance.registered, found.balance.asked) == (431, 430, 430)
+    assert differences(found) == {"new": 1}
+
+
+def test_an_empty_database_is_rebuilt_and_a_run_then_sends_nothing(rig: Rig) -> None:
+    rig.sandbox.generate(BUCKET, count=520, dirt=0)
+    rig.sandbox.put(BUCKET, KEY)
+    rig.sandbox.put(BUCKET, "song.mp3")
+    before = rig.run()
+    assert before.counts.registered == 522
+    media = rig.results()
+    lose_the_database(rig)
+    rig.sandbox.reset_counters()
+    found = compared(rig, Drift.NOT_RECORDED, apply=True)
+    assert (found.planned, found.left) == (Counter({Drift.NOT_RECORDED: 522}), 0)
+    assert calls(rig) == {"ListObjects": 2, "SearchMedia": 6 + 1, "BatchGetMediaInfos": 27}
+    assert rig.results() == media
+    rig.assert_results_equal_truth()
+    again = rig.run()
+    assert (rig.calls(), again.counts.unchanged, again.state) == (0, 522, "succeeded")
+    assert differences(compared(rig)) == {}
+    assert rig.rows("select what, count(*) from vod_migrate.events group by what") == [("imported", 522)]
+    assert rig.rows("select state, sum(objects)::int from vod_migrate.totals group by state") == [("registered", 522)]
+
+
+def test_an_object_that_had_failed_is_imported_once_somebody_else_has_registered_it(rig: Rig) -> None:
+    put(rig.sandbox, OBJECTS)
+    rig.sandbox.put(BUCKET, KEY)
+    rig.sandbox.fault("fail_files", rate=1, keys=KEY)
+    rig.run()
+    rig.sandbox.import_media(BUCKET)
+    assert differences(compared(rig, Drift.NOT_RECORDED, apply=True)) == {"not_recorded": 1}
+    rig.assert_results_equal_truth()
+    assert rig.rows(
+        "select state, sum(objects)::int from vod_migrate.totals group by state having sum(objects) > 0"
+    ) == [("registered", OBJECTS + 1)]
+
+
+def test_of_two_media_of_one_file_the_oldest_is_imported_and_the_other_one_named(rig: Rig) -> None:
+    rig.sandbox.put(BUCKET, KEY)
+    older = twin(rig, KEY)
+    rig.sandbox.settings(fast_forward_s=60)
+    rig.sandbox.import_media(BUCKET)
+    younger = rig.sandbox.truth(BUCKET)[KEY].media_id
+    seen: list[Finding] = []
+    compared(rig, Drift.NOT_RECORDED, apply=True, each=seen.append)
+    assert [(one.drift, one.media_id, one.detail) for one in seen] == [
+        (Drift.NOT_RECORDED, older, ""),
+        (Drift.SECOND_MEDIA, younger, f"beside {older}"),
+    ]
+    assert rig.results() == {KEY: ("registered", older, None)}
+
+
+def test_what_a_repair_does_is_in_the_history_of_the_object(rig: Rig, shell: Shell) -> None:
+    for key in ("gone.mp4", "deleted.mp4"):
+        rig.sandbox.put(BUCKET, key)
+    rig.run()
+    aged(rig)
+    media_id = rig.sandbox.truth(BUCKET)["deleted.mp4"].media_id
+    rig.sandbox.delete(BUCKET, "gone.mp4")
+    rig.sandbox.delete_media(BUCKET, "deleted.mp4")
+    rig.sandbox.put(BUCKET, KEY)
+    rig.sandbox.import_media(BUCKET, prefix=KEY)
+    compared(rig, *REPAIRABLE, apply=True)
+    rig.run()
+    for key, told in (
+        (KEY, ("imported",)),
+        ("gone.mp4", ("no longer in the bucket",)),
+        ("deleted.mp4", ("registered, call answered", "forgotten", f"MediaId {media_id}")),
+    ):
+        story = shell.run("explain", f"{BUCKET}/{key}").stdout
+        assert all(text in story for text in told), story
+
+
+def test_a_part_is_drawn_by_its_seed_and_its_confidence_is_stated_in_objects(rig: Rig) -> None:
+    rig.sandbox.generate(BUCKET, count=400, dirt=0)
+    rig.run()
+    aged(rig)
+    extent = Extent(millionths=200_000, seed=7, library=False)
+    rig.sandbox.reset_counters()
+    found = compared(rig, extent=extent)
+    asked = found.balance.asked
+    assert 40 <= asked <= 160
+    assert calls(rig) == {"ListObjects": 2, "BatchGetMediaInfos": -(-asked // 20)}
+    assert found.balance.counts == {Drift.SAME: asked, Drift.NOT_SAMPLED: 400 - asked}
+    none = found.balance.most_differing
+    assert 400 * 2.5 / asked <= none <= 400 * 3.1 / asked
+    for key in list(rig.sandbox.truth(BUCKET))[:200]:
+        rig.sandbox.delete_media(BUCKET, key)
+    half = compared(rig, extent=extent).balance
+    assert 0 < half.counts[Drift.MEDIA_DELETED] == half.asked_and_differ < asked == half.asked
+    assert 150 <= half.most_differing < 400
+
+
+def test_a_media_that_was_registered_a_moment_ago_is_not_taken_for_deleted(rig: Rig) -> None:
+    put(rig.sandbox, 3)
+    rig.run()
+    rig.sandbox.settings(seen_after_ms=60_000)
+    assert differences(compared(rig)) == {"processing": 3}
+
+
+def test_only_what_the_prefixes_and_the_selection_name_is_compared(rig: Rig) -> None:
+    for key in ("in/a.mp4", "in/b.txt", "in/private/c.mp4", "out/d.mp4"):
+        rig.sandbox.put(BUCKET, key)
+    rig.sandbox.import_media(BUCKET)
+    migration = rig.migration(source={"prefixes": ["in/"]}, select={"exclude": ["in/private/*"]})
+    found = compared(rig, Drift.NOT_RECORDED, apply=True, migration=migration)
+    assert differences(found) == {"not_recorded": 1}
+    assert set(rig.results()) == {"in/a.mp4"}
+    assert differences(compared(rig, migration=migration)) == {}
+    rig.sandbox.delete(BUCKET, "in/a.mp4")
+    assert differences(compared(rig, migration=migration, prefixes=["in/b"])) == {}
+    assert differences(compared(rig, migration=migration)) == {"gone": 1}
+
+
+def test_an_emptied_bucket_is_gone_to_its_last_object_and_is_taken_back(rig: Rig) -> None:
+    put(rig.sandbox, 30)
+    rig.run()
+    keys = list(rig.sandbox.truth(BUCKET))
+    for key in keys:
+        rig.sandbox.delete(BUCKET, key)
+    assert differences(compared(rig, Drift.GONE, apply=True)) == {"gone": 30}
+    assert {state for state, _, _ in rig.results().values()} == {"gone"}
+    found = compared(rig)
+    assert (differences(found), found.balance.counts) == ({}, {Drift.KNOWN_GONE: 30})
+    put(rig.sandbox, 30)
+    assert differences(compared(rig, Drift.RETURNED, apply=True)) == {"returned": 30}
+    rig.assert_results_equal_truth()
+
+
+def test_a_fact_that_was_settled_meanwhile_is_left_alone(rig: Rig) -> None:
+    put(rig.sandbox, 2)
+    rig.run()
+    aged(rig)
+    rig.sandbox.delete_media(BUCKET, "f00000.mp4")
+    rig.sandbox.delete_media(BUCKET, "f00001.mp4")
+
+    def settle(finding: Finding) -> None:
+        if finding.key == "f00001.mp4":
+            rig.rows("update vod_migrate.objects set settled_at = now() where key = 'f00001.mp4' returning 1")
+
+    found = compared(rig, Drift.MEDIA_DELETED, apply=True, each=settle)
+    assert found.repaired is not None
+    assert (found.planned[Drift.MEDIA_DELETED], found.repaired.done[Drift.MEDIA_DELETED]) == (2, 1)
+    assert (found.left, set(rig.results())) == (1, {"f00001.mp4"})
+
+
+@pytest.mark.parametrize(
+    ("denied", "counts"),
+    [
+        ("vod:BatchGetMediaInfos", {"not_asked": 3, "new": 1, "gone": 1}),
+        ("vod:SearchMedia", {"new": 1, "gone": 1}),
+    ],
+)
+def test_without_a_permission_the_rest_is_compared_and_nothing_is_changed(
+    rig: Rig, denied: str, counts: dict[str, int]
+) -> None:
+    put(rig.sandbox, 4)
+    rig.run()
+    rig.sandbox.delete(BUCKET, "f00000.mp4")
+    rig.sandbox.put(BUCKET, "new.mp4")
+    rig.sandbox.account(deny=[denied])
+    found = compared(rig, *REPAIRABLE, apply=True)
+    assert (differences(found), found.repaired) == (counts, None)
+    (error,) = found.balance.trouble
+    assert isinstance(error, Denied)
+    assert denied in str(error)
+
+
+def test_stopped_in_the_walk_nothing_is_done_and_what_was_asked_is_not_asked_again(rig: Rig) -> None:
+    rig.sandbox.generate(BUCKET, count=1_300, dirt=0)
+    rig.sandbox.import_media(BUCKET)
+    stop = threading.Event()
+    known = rig.store.keep_library
+
+    def keep(*given: Any) -> None:
+        known(*given)
+        stop.set()
+
+    rig.store.keep_library = keep  # type: ignore[method-assign]
+    with pytest.raises(Interrupted):
+        compared(rig, Drift.NOT_RECORDED, apply=True, stop=stop)
+    del rig.store.keep_library  # type: ignore[method-assign]
+    assert rig.results() == {}
+    ((kept,),) = rig.rows("select count(*) from vod_migrate.library")
+    assert 0 < kept < 1_300
+    rig.sandbox.reset_counters()
+    assert compared(rig, Drift.NOT_RECORDED, apply=True).left == 0
+    assert calls(rig)["BatchGetMediaInfos"] == -(-(1_300 - kept) // 20)
+    rig.assert_results_equal_truth()
+
+
+def test_stopped_in_the_repairs_the_next_reconciliation_does_the_rest(rig: Rig) -> None:
+    rig.sandbox.generate(BUCKET, count=700, dirt=0)
+    rig.sandbox.import_media(BUCKET)
+    stop = threading.Event()
+    known = rig.store.import_media
+
+    def imported(*given: Any) -> int:
+        stop.set()
+        return known(*given)
+
+    rig.store.import_media = imported  # type: ignore[method-assign]
+    with pytest.raises(Interrupted, match="after 500 objects"):
+        compared(rig, Drift.NOT_RECORDED, apply=True, stop=stop)
+    del rig.store.import_media  # type: ignore[method-assign]
+    assert len(rig.results()) == 500
+    assert rig.rows("select state from vod_migrate.runs") == [("interrupted",)]
+    found = compared(rig, Drift.NOT_RECORDED, apply=True)
+    assert (found.planned[Drift.NOT_RECORDED], found.left) == (200, 0)
+    rig.assert_results_equal_truth()
+
+
+def test_a_library_beyond_the_reach_of_one_search_is_walked_by_time(rig: Rig) -> None:
+    for number in range(12):
+        put(rig.sandbox, 50, name=f"{number:02}-{{:03}}.mp4")
+        rig.sandbox.import_media(BUCKET, prefix=f"{number:02}-")
+        rig.sandbox.settings(fast_forward_s=60 * (number + 1))
+    shelf = rig.store.shelf("default", "nightly", BUCKET)
+    stop = threading.Event()
+
+    def walk(reach: int) -> LibraryWalk:
+        states = MediaStates(rig.connection, rig.store, stop=stop)
+        made = LibraryWalk(rig.connection, rig.store, states, bucket=BUCKET, stop=stop, reach=reach)
+        made.run(shelf)
+        return made
+
+    walked = walk(200)
+    assert rig.rows("select count(*), count(distinct key) from vod_migrate.library") == [(600, 600)]
+    assert walked.asked == 30
+    assert 600 < walked.media < 900
+    put(rig.sandbox, 250, name="x{:03}.mp4")
+    rig.sandbox.import_media(BUCKET)
+    with pytest.raises(RequestRefused, match="more than 200 were registered in the second"):
+        walk(200)
+
+
+def test_an_inventory_or_manifest_says_what_is_new_and_never_what_is_gone(rig: Rig, tmp_path: Path) -> None:
+    put(rig.sandbox, 3)
+    manifest = tmp_path / "wanted.csv"
+    manifest.write_text("key\nf00002.mp4\nf00000.mp4\nf00001.mp4\n")
+    migration = rig.migration(source={"manifest": {"location": str(manifest)}})
+    rig.run(migration)
+    manifest.write_text("key\nf00002.mp4\nnew.mp4\n")
+    rig.sandbox.put(BUCKET, "new.mp4")
+    assert differences(compared(rig, migration=migration)) == {"new": 1}
+
+
+def told(shell: Shell, *arguments: str, code: int = 0, content: Any = None) -> dict[str, Any]:
+    done = shell.run("reconcile", str(shell.file(content)), "--json", *arguments)
+    assert done.returncode == code, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[0])
+    return found
+
+
+def test_the_command_shows_repairs_and_registers_what_is_new_or_deleted_in_vod(
+    rig: Rig, shell: Shell, tmp_path: Path
+) -> None:
+    put(rig.sandbox, 8)
+    rig.run()
+    aged(rig)
+    rig.sandbox.delete_media(BUCKET, "f00000.mp4")
+    rig.sandbox.delete(BUCKET, "f00001.mp4")
+    rig.sandbox.put(BUCKET, '=new, "x".mp4')
+    table, lines = tmp_path / "drift.csv", tmp_path / "drift.jsonl"
+    told(shell, "--output", str(lines), code=6)
+    done = shell.run("reconcile", str(shell.file()), "--repair", "all", "--output", str(table))
+    assert done.returncode == 6
+    for text in ("+ new ", "- gone ", "! media_deleted ", "= same ", "Nothing was changed", "--repair new", "--yes"):
+        assert text in done.stdout, done.stdout
+    with table.open(encoding="utf-8-sig", newline="") as file:
+        rows = {row["kind"]: row for row in csv.DictReader(file)}
+    assert {kind: row["key"] for kind, row in rows.items()} == {
+        "new": "'=new, \"x\".mp4", "gone": "f00001.mp4", "media_deleted": "f00000.mp4",
+    }  # fmt: skip
+    keys = {one["kind"]: one["key"] for one in map(json.loads, lines.read_text(encoding="utf-8").splitlines())}
+    assert keys == {"new": '=new, "x".mp4', "gone": "f00001.mp4", "media_deleted": "f00000.mp4"}
+    done = shell.run("reconcile", str(shell.file()), "--repair", "all", "--yes", "--json")
+    compared_, run = map(json.loads, done.stdout.splitlines())
+    assert (done.returncode, compared_["left"], compared_["repaired"]["registers"]) == (0, 0, 2), done.stderr
+    assert run["counts"]["registered"] == 2
+    assert told(shell)["differing"] == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--seed", "1"], "give --sample"),
+        (["--yes"], "give --repair"),
+        (["--repair", "other_file"], "cannot be repaired by this command"),
+        (["--repair", "drift"], "is not a kind of difference"),
+        (["--repair", "not_recorded", "--sample", "1"], "leave --sample out"),
+        (["--output", "drift.txt"], ".csv or .jsonl"),
+    ],
+)
+def test_options_that_do_not_fit_are_refused_with_the_fix(shell: Shell, arguments: list[str], expected: str) -> None:
+    done = shell.run("reconcile", str(shell.file()), *arguments)
+    assert (done.returncode, expected in done.stderr) == (2, True), done.stderr
+
+
+def test_a_denied_permission_ends_the_command_after_what_it_could_compare(rig: Rig, shell: Shell) -> None:
+    put(rig.sandbox, 2)
+    rig.run()
+    rig.sandbox.account(deny=["vod:BatchGetMediaInfos"])
+    done = shell.run("reconcile", str(shell.file()))
+    assert (done.returncode, "? not_asked" in done.stdout) == (3, True)
+    assert "allow vod:BatchGetMediaInfos" in done.stderr
+
+
+def test_nothing_known_and_nothing_there_is_no_difference(shell: Shell) -> None:
+    assert told(shell) | {"seed": None} == told(shell, content=MIGRATION)
+    done = shell.run("reconcile", str(shell.file()))
+    assert (done.returncode, "nothing differs" in done.stdout) == (0, True)

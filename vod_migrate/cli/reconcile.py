@@ -1,0 +1,187 @@
+"""The command `reconcile`: what OSS lists, what the results say and what VOD has, held against each other and put right."""
+
+from __future__ import annotations
+
+import random
+import shlex
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vod_migrate.audit.balance_text import balance_lines
+from vod_migrate.audit.drift import KINDS, REPAIRABLE, Drift
+from vod_migrate.audit.drift_file import drift_file
+from vod_migrate.audit.reconciliation import Extent
+from vod_migrate.cli.console import open_store, say, stop_on_signals
+from vod_migrate.cli.options import FileArgument, JsonOption, takes_run_options
+from vod_migrate.cli.run import run_to_end
+from vod_migrate.cli.streams import print_json
+from vod_migrate.cloud.connection import connection_from_environment
+from vod_migrate.doctor.preflight import preflight
+from vod_migrate.errors import BadOption, Unfinished
+from vod_migrate.migration.loader import load_migration
+from vod_migrate.migration.options import RunOptions
+from vod_migrate.report.group_lines import NUMBER
+from vod_migrate.report.terminal import COMMAND, Line, rendered, wrapped
+from vod_migrate.report.text_format import counted, grouped
+from vod_migrate.results.registered import ALL_PARTS
+from vod_migrate.run.prepare import prepare
+from vod_migrate.run.reconciliation import Reconciled, reconcile
+from vod_migrate.run.request import Origin
+
+_KINDS = ", ".join(drift.value for drift in REPAIRABLE)
+
+
+@takes_run_options("reconcile")
+def reconcile_books(
+    file: FileArgument,
+    options: RunOptions,
+    sample: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0001, max=100, metavar="PERCENT", help="Ask VOD about a random part of the registered objects only."
+        ),
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Draw the same part again: the number that an earlier comparison printed.")
+    ] = None,
+    repair: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KIND", help=f"Show what would be put right: {_KINDS}, or all. May be repeated."),
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Put it right.")] = False,
+    output: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write everything that differs here: .csv or .jsonl.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare OSS, the results and VOD object by object, and repair what differs.
+
+    Without --yes nothing is changed. The exit code is 6 if something differs, or is left after the repairs.
+    """
+    if seed is not None and sample is None:
+        raise BadOption("--seed draws a part of the objects: give --sample, too")
+    wanted = _wanted(repair or [], sampled=sample is not None)
+    if yes and not wanted:
+        raise BadOption(f"--yes puts right what --repair names: give --repair with {_KINDS} or all, too")
+    drawn = seed if seed is not None else random.randrange(2**31)  # noqa: S311 - a draw, not secrecy
+    extent = Extent()
+    if sample is not None:
+        millionths = max(1, round(sample / 100 * ALL_PARTS))
+        extent = Extent(millionths=millionths, seed=drawn, library=False)
+    migration = load_migration(file)
+    connection = connection_from_environment()
+    writes = nullcontext(lambda _: None) if output is None else drift_file(output, migration.source.bucket)
+    with writes as write, open_store() as store, stop_on_signals() as stop:
+        found = reconcile(
+            store=store,
+            connection=connection,
+            migration=migration,
+            options=options,
+            extent=extent,
+            stop=stop,
+            repair=wanted,
+            apply=yes,
+            each=write,
+        )
+    if as_json:
+        print_json({"seed": None if sample is None else drawn, **_as_json(found)})
+    else:
+        lines = [
+            *balance_lines(found.balance, name=migration.name),
+            *_repair_lines(found, _command(file, options, wanted)),
+        ]
+        typer.echo(rendered(lines, colour=sys.stdout.isatty()), nl=False)
+        if sample is not None:
+            say(f"a random part, drawn by --seed {drawn}")
+    if output is not None:
+        say(f"wrote {output}")
+    for error in found.balance.trouble:
+        raise error
+    if found.repaired is not None and found.repaired.registers:
+        preflight(connection, migration)
+        run_to_end(
+            connection,
+            lambda store, run_id: prepare(
+                store=store,
+                connection=connection,
+                migration=migration,
+                options=options,
+                origin=Origin(),
+                run_id=run_id,
+            ),
+            report_dir=None,
+            as_json=as_json,
+        )
+    if found.left:
+        raise Unfinished(f"{counted(found.left, 'difference')} between OSS, the results and VOD; see above")
+
+
+def _wanted(names: list[str], *, sampled: bool) -> tuple[Drift, ...]:
+    if "all" in names:
+        names = [drift.value for drift in REPAIRABLE if not (sampled and drift is Drift.NOT_RECORDED)]
+    wanted = []
+    for name in names:
+        if name not in [drift.value for drift in REPAIRABLE]:
+            known = name in [drift.value for drift in KINDS]
+            why = "cannot be repaired by this command" if known else "is not a kind of difference"
+            raise BadOption(f"--repair {name!r} {why}: choose {_KINDS}, or all")
+        wanted.append(Drift(name))
+    if sampled and Drift.NOT_RECORDED in wanted:
+        raise BadOption("--repair not_recorded needs a walk through VOD's whole library: leave --sample out")
+    return tuple(dict.fromkeys(wanted))
+
+
+def _command(file: Path, options: RunOptions, wanted: tuple[Drift, ...]) -> str:
+    words = ["vod-migrate", "reconcile", str(file)]
+    for prefix in options.prefixes or ():
+        words += ["--prefix", prefix]
+    if options.date is not None:
+        words += ["--date", options.date.isoformat()]
+    for drift in wanted:
+        words += ["--repair", drift.value]
+    return shlex.join([*words, "--yes"])
+
+
+def _repair_lines(found: Reconciled, command: str) -> Iterator[Line]:
+    planned = Counter({drift: count for drift, count in found.planned.items() if count})
+    if not planned:
+        return
+    yield "", ""
+    if found.repaired is None:
+        yield "What would be put right", "bold"
+        for drift, count in planned.items():
+            yield from wrapped(KINDS[drift].fix, first=f"  {drift.value:<20}{grouped(count):>{NUMBER}}  ")
+        yield "Nothing was changed. To do it:", "bold"
+        yield f"  {command}", COMMAND
+        return
+    yield "What was put right", "bold"
+    for drift, count in found.repaired.done.items():
+        missed = planned[drift] - count
+        note = f"; {counted(missed, 'object')} had changed meanwhile" if missed else ""
+        yield from wrapped(
+            f"of {grouped(planned[drift])}{note}", first=f"  {drift.value:<20}{grouped(count):>{NUMBER}}  "
+        )
+    if found.repaired.registers:
+        yield from wrapped(f"A run registers {counted(found.repaired.registers, 'object')} now.")
+
+
+def _as_json(found: Reconciled) -> dict[str, object]:
+    repaired = found.repaired
+    return {
+        **found.balance.as_json(),
+        "planned": {drift.value: count for drift, count in found.planned.items()},
+        "repaired": None
+        if repaired is None
+        else {
+            "run_id": repaired.run_id,
+            "done": {drift.value: count for drift, count in repaired.done.items()},
+            "registers": repaired.registers,
+        },
+        "left": found.left,
+    }
