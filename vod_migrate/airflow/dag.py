@@ -100,7 +100,12 @@ def _tasks(migration: Migration, *, group: TaskGroup | None, options: Mapping[st
         origin_group=group.group_id if group is not None else None,
         options=options,
     )
-    report = ReportOperator(task_id="report", prepare_task_id=prepare.task_id, trigger_rule=TriggerRule.ALL_DONE)
+    report = ReportOperator(
+        task_id="report",
+        prepare_task_id=prepare.task_id,
+        connection_id=migration.connection,
+        trigger_rule=TriggerRule.ALL_DONE,
+    )
     shared: dict[str, Any] = {
         "prepare_task_id": prepare.task_id,
         "connection_id": migration.connection,

@@ -29,6 +29,7 @@ _COMMANDS = {
     "explain": "cli.explain:explain",
     "verify": "cli.verify:check_media",
     "report": "cli.report:report",
+    "export": "cli.export:export",
     "quota": "cli.quota:quota",
     "init": "cli.migration_file:init",
     "describe": "cli.migration_file:describe",

@@ -27,6 +27,7 @@ from __future__ import annotations
 
 from vod_migrate.results.claims import Claims
 from vod_migrate.results.counts import Counts
+from vod_migrate.results.exports import Exports
 from vod_migrate.results.facts import Facts
 from vod_migrate.results.plans import Plans
 from vod_migrate.results.rates import Rates
@@ -35,5 +36,5 @@ from vod_migrate.results.registered import RegisteredFacts
 from vod_migrate.results.scans import Scans
 
 
-class Store(Plans, Scans, Claims, RecorderQueries, Counts, Facts, RegisteredFacts, Rates):
+class Store(Plans, Scans, Claims, RecorderQueries, Counts, Facts, RegisteredFacts, Exports, Rates):
     """Facts, work, runs, scans, leases, calls, plans and quotas in one Postgres database."""
