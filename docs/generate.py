@@ -1,4 +1,4 @@
-"""Writes the generated pages, settings.md and cli.md in docs/reference, from the code. Run it with `make docs`."""
+"""Writes the generated pages, settings.md, cli.md and export.md in docs/reference, from the code. Run it with `make docs`."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from vod_migrate.cloud.connection import _ENVIRONMENT as CONNECTION_VARIABLES
 from vod_migrate.migration.model import Migration
 from vod_migrate.migration.options import RunOptions
 from vod_migrate.migration.source import MEDIA_EXTENSIONS
+from vod_migrate.report.table_columns import IN_FORMATS, KINDS, RESULT_MEANINGS
 
 ROOT = Path(__file__).parents[1]
 REFERENCE = ROOT / "docs" / "reference"
@@ -125,6 +126,39 @@ def cli_page() -> str:
     )
 
 
+def export_page() -> str:
+    """The columns of an exported table, as Markdown."""
+    return "\n".join(
+        [
+            WRITTEN_BY,
+            "# Exported tables",
+            "",
+            "[`vod-migrate export`](../how-to/export.md) writes one row for each object that has a result, in the order of bucket and key",
+            "(bytes of UTF-8). The columns are the same in CSV, JSON Lines and Parquet, whatever is selected.",
+            "",
+            "| column | type | meaning | empty |",
+            "|---|---|---|---|",
+            *(
+                f"| `{name}` | {KINDS.get(name, 'text')} | {column.meaning} | {column.empty or 'never'} |"
+                for name, column in RESULT_MEANINGS.items()
+            ),
+            "",
+            "## How values are written",
+            "",
+            "| type | CSV | JSON Lines | Parquet |",
+            "|---|---|---|---|",
+            *(f"| {kind} | {' | '.join(ways)} |" for kind, ways in IN_FORMATS.items()),
+            "| empty | nothing between two quotes | `null` | null |",
+            "",
+            "CSV has a header line, commas, and every text in double quotes; it is UTF-8 with a byte order mark, so that Excel shows",
+            "Chinese, and a cell that a spreadsheet would execute [begins with an apostrophe](reports.md#cells-that-look-like-formulas).",
+            "JSON Lines and Parquet hold every text exactly as it is. JSON Lines is UTF-8, one object a line. Parquet has a row group for",
+            "every 50,000 rows, compressed with zstd.",
+            "",
+        ]
+    )
+
+
 def _errors_with(code: int) -> list[str]:
     if code in (0, 1):
         return []
@@ -145,7 +179,7 @@ def _sections(model: type[BaseModel]) -> Iterator[str]:
 def _nested(schema: dict[str, Any], known: dict[str, Any], above: str) -> Iterator[str]:
     for name, part in schema["properties"].items():
         target, listed = _target(part)
-        if target is None:
+        if target is None or "enum" in known[target]:
             continue
         section = known[target]
         place = f"{above}{name}{'[]' if listed else ''}"
@@ -240,8 +274,9 @@ def _connection_table() -> Iterator[str]:
 
 
 def main() -> None:
-    """Writes both pages."""
-    for name, page in (("settings.md", settings_page()), ("cli.md", cli_page())):
+    """Writes the pages."""
+    pages = {"settings.md": settings_page(), "cli.md": cli_page(), "export.md": export_page()}
+    for name, page in pages.items():
         (REFERENCE / name).write_text(page, encoding="utf-8")
         print(f"wrote docs/reference/{name}")
 

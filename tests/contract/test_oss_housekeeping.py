@@ -12,7 +12,7 @@ from sdk_clients import BUCKET
 from vod_migrate.sandbox.pytest_plugin import Sandbox
 
 
-def test_unfinished_uploads_and_live_channels_are_empty_lists(bucket: oss2.Bucket) -> None:
+def test_where_nothing_is_unfinished_uploads_and_live_channels_are_empty_lists(bucket: oss2.Bucket) -> None:
     uploads = bucket.list_multipart_uploads(prefix="a/ü", delimiter="/", max_uploads=10)
     assert (uploads.upload_list, uploads.prefix_list, uploads.is_truncated) == ([], [], False)
     channels = bucket.list_live_channel(prefix="a")

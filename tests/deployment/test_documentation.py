@@ -22,7 +22,7 @@ from vod_migrate.migration.loader import parse_migration
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
-GENERATED = ("settings.md", "cli.md")
+GENERATED = ("settings.md", "cli.md", "export.md")
 _FENCED = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _IMPORTED = re.compile(r"^from (vod_migrate[\w.]* import [\w, ]+)$", re.MULTILINE)
 _PLUGIN = re.compile(r"\"(vod_migrate\.[\w.]+)\"")
@@ -130,7 +130,11 @@ def test_every_page_is_reached_from_the_first_page_or_an_index_that_it_names() -
 
 
 def test_the_generated_pages_are_current(generator: ModuleType) -> None:
-    fresh = {"settings.md": generator.settings_page(), "cli.md": generator.cli_page()}
+    fresh = {
+        "settings.md": generator.settings_page(),
+        "cli.md": generator.cli_page(),
+        "export.md": generator.export_page(),
+    }
     for name in GENERATED:
         assert (ROOT / "docs" / "reference" / name).read_text() == fresh[name], (
             f"docs/reference/{name} is old: run `make docs`"

@@ -42,6 +42,10 @@ def hidden(sandbox: Sandbox, number: int, cause: str) -> str:
     return key
 
 
+def examined(rig: Rig, run: Run) -> str:
+    return examine_after_run(rig.store, run, connect=lambda: rig.connection, stop=rig.stop)
+
+
 def causes(rig: Rig, run: Run) -> dict[str, tuple[str, bool]]:
     return {
         key: (cause, certain)
@@ -110,7 +114,7 @@ def test_the_fix_applied_as_proposed_gets_the_object_registered(rig: Rig, sandbo
     key = hidden(sandbox, 1, cause)
     failed = rig.run(rig.migration(**content))
     run = rig.store.run(failed.run_id)
-    assert examine_after_run(rig.store, rig.connection, run) == ""
+    assert examined(rig, run) == ""
     assert {key: found for key, (found, _) in causes(rig, run).items()} == {key: cause}
     mode, change = FIXES[cause]
     if cause == "object_archived":
@@ -128,7 +132,7 @@ def test_a_bucket_of_which_vod_never_took_a_file_may_not_have_been_added(rig: Ri
     sandbox.add_bucket("elsewhere", in_vod=False)
     sandbox.put("elsewhere", "a.mp4")
     run = rig.store.run(rig.run(rig.migration(source={"bucket": "elsewhere"})).run_id)
-    examine_after_run(rig.store, rig.connection, run)
+    examined(rig, run)
     assert causes(rig, run) == {"a.mp4": ("bucket_not_added", False)}
 
 
@@ -137,7 +141,7 @@ def test_what_may_not_be_looked_at_is_not_named(rig: Rig, sandbox: Sandbox) -> N
     sandbox.fault("fail_files", rate=1)
     run = rig.store.run(rig.run().run_id)
     sandbox.account(deny=["oss:GetObject"])
-    assert examine_after_run(rig.store, rig.connection, run) == ""
+    assert examined(rig, run) == ""
     ((cause, evidence),) = rig.rows("select cause, evidence from vod_migrate.diagnoses")
     assert cause == ""
     assert "oss:GetObject" in evidence

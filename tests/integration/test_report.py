@@ -17,7 +17,6 @@ from vod_migrate.migration.loader import parse_migration
 from vod_migrate.migration.options import Mode, RunOptions
 from vod_migrate.report.files import write_report
 from vod_migrate.report.loader import load_report
-from vod_migrate.report.tables import write_mapping
 from vod_migrate.report.text import render_text
 from vod_migrate.results.csv_tables import ENCODING, FAILURE_COLUMNS, MAPPING_COLUMNS, unguarded
 from vod_migrate.results.recorder import new_call_id
@@ -345,8 +344,8 @@ def test_the_mapping_names_the_media_of_each_object_of_the_run_or_of_the_whole_m
             "media-archive", "films/b.mp4", "M2", "true", "b", "1048576", "ABC", "Standard", "2026-11-21T17:00:00Z", "run-1",
         ],
     ]  # fmt: skip
-    with (tmp_path / "all.csv").open("w", encoding=ENCODING, newline="") as file:
-        assert write_mapping(store, "run-1", file, scope="migration") == 3
+    whole = write_report(store, "run-1", tmp_path / "all", mapping="migration")
+    assert [row[9] for row in rows(whole.mapping_csv)[1:]] == ["run-1", "run-1", "run-0"]
 
 
 def test_the_report_of_a_real_run_agrees_with_what_the_sandbox_registered(rig: Any, tmp_path: Path) -> None:

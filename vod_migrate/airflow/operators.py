@@ -11,6 +11,7 @@ import os
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -90,8 +91,8 @@ class PrepareOperator(BaseOperator):
         return str(run.run_id)
 
 
-class _EngineOperator(BaseOperator):
-    """A part of a run that works until it is done, or until Airflow asks it to stop."""
+class _StoppableOperator(BaseOperator):
+    """A task on a run that ends early where Airflow asks it to."""
 
     def __init__(self, *, prepare_task_id: str, connection_id: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -100,15 +101,30 @@ class _EngineOperator(BaseOperator):
         self._signal: StopSignal | None = None
         self._asked_to_stop = False
 
-    def execute(self, context: Context) -> None:
-        """Works on the run that `prepare` stored."""
+    def begin(self) -> threading.Event:
+        """The event that tells this try to stop."""
         self._signal = StopSignal()
         if self._asked_to_stop:
             self._signal.ask()
+        return self._signal.event
+
+    def on_kill(self) -> None:
+        """Called by Airflow in the handler of SIGTERM, 5 s before SIGKILL; `execute` then continues, and ends."""
+        self._asked_to_stop = True
+        if self._signal is not None:
+            self._signal.ask()
+
+
+class _EngineOperator(_StoppableOperator):
+    """A part of a run that works until it is done, or until Airflow asks it to stop."""
+
+    def execute(self, context: Context) -> None:
+        """Works on the run that `prepare` stored."""
+        stop = self.begin()
         run_id = prepared_run(context, self.prepare_task_id)
         with explained(self, tries=context["ti"].try_number), open_results() as store:
             try:
-                self.work(store, run_id, self._signal.event)
+                self.work(store, run_id, stop)
             except (Paused, Cancelled) as end:
                 # As somebody wished; the report says who, or why.
                 self.log.info("%s", end)
@@ -123,12 +139,6 @@ class _EngineOperator(BaseOperator):
     @abstractmethod
     def work(self, store: Store, run_id: str, stop: threading.Event) -> None:
         """One blocking call into `vod_migrate.run`."""
-
-    def on_kill(self) -> None:
-        """Called by Airflow in the handler of SIGTERM, 5 s before SIGKILL; `execute` then continues, and ends."""
-        self._asked_to_stop = True
-        if self._signal is not None:
-            self._signal.ask()
 
 
 class PlanOperator(_EngineOperator):
@@ -182,8 +192,8 @@ class RegisterOperator(_EngineOperator):
         register(store=store, connection=connection, run_id=run_id, slot=self.slot, stop=stop)
 
 
-class ReportOperator(BaseOperator):
-    """Settles the run, writes its report, and then fails unless the run was a success.
+class ReportOperator(_StoppableOperator):
+    """Settles the run, writes its export and its report, and then fails unless the run was a success.
 
     A paused run is not a failure: its summary says `paused`, and the next run continues.
 
@@ -193,33 +203,31 @@ class ReportOperator(BaseOperator):
 
     ui_color = "#f3e8ff"
 
-    def __init__(self, *, prepare_task_id: str, connection_id: str, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.prepare_task_id = prepare_task_id
-        self.connection_id = connection_id
-
     def execute(self, context: Context) -> None:
         """Runs however the tasks before it ended."""
         from vod_migrate.plan.text import plan_text  # noqa: PLC0415 - not while parsing
-        from vod_migrate.report.files import report_after_run  # noqa: PLC0415 - not while parsing
-        from vod_migrate.run.settle import finish  # noqa: PLC0415 - not while parsing
+        from vod_migrate.run.conclusion import conclude  # noqa: PLC0415 - not while parsing
 
+        stop = self.begin()
         run_id = prepared_run(context, self.prepare_task_id)
         with explained(self), open_results() as store:
-            summary = finish(store=store, run_id=run_id)
             folder = reports_folder()
-            unexamined = self._examine(store, run_id)
-            text, files, unwritten = report_after_run(store, run_id, folder)
-            warning = " ".join(filter(None, (unexamined, unwritten)))
-            self.log.info("%s", text)
+            end = conclude(
+                store=store,
+                run_id=run_id,
+                directory=folder,
+                connect=lambda: VodHook(self.connection_id).connection,
+                stop=stop,
+            )
+            summary = end.summary
+            self.log.info("%s", end.text)
             if summary.plan is not None:
                 self.log.info("%s", plan_text(summary.plan))
-                warning = warning or _write_plan(summary.plan, folder)
-            if warning:
-                self.log.warning("%s", warning)
-            value = {**summary.as_json(), **({"warning": warning} if warning else {})}
-            context["ti"].xcom_push(key="return_value", value=value)
-            where = f" The report is written: {files.html}" if files is not None else ""
+                end = replace(end, warning=end.warning or _write_plan(summary.plan, folder))
+            if end.warning:
+                self.log.warning("%s", end.warning)
+            context["ti"].xcom_push(key="return_value", value=end.as_json())
+            where = f" The report is written: {end.files.html}" if end.files is not None else ""
             if where:
                 self.log.info("%s", where.strip())
             if isinstance(summary.error, Paused):
@@ -227,16 +235,6 @@ class ReportOperator(BaseOperator):
             elif summary.error is not None:
                 # Its work is done; a retry would only write the same report again.
                 raise AirflowFailException(f"{summary.error}{where}")
-
-    def _examine(self, store: Store, run_id: str) -> str:
-        """Finds out why some files failed; returns a warning where that was not possible."""
-        from vod_migrate.audit.diagnosis import examine_after_run  # noqa: PLC0415 - not while parsing
-
-        try:
-            connection = VodHook(self.connection_id).connection
-        except BadSetting as error:
-            return str(error)
-        return examine_after_run(store, connection, store.run(run_id))
 
 
 def reports_folder() -> Path | None:

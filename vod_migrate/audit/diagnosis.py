@@ -16,7 +16,7 @@ from vod_migrate.audit.media_states import MOST_IDS, MediaStates
 from vod_migrate.cloud.clients import open_bucket
 from vod_migrate.cloud.connection import Connection
 from vod_migrate.cloud.retry import patiently
-from vod_migrate.errors import BadSetting, RegisterError, SourceError
+from vod_migrate.errors import BadSetting, Interrupted, RegisterError, SourceError
 from vod_migrate.report.diagnosis import gives_no_reason
 from vod_migrate.results.diagnoses import FailedObject, FoundCause
 from vod_migrate.results.run import Run
@@ -113,8 +113,10 @@ def codes_without_reason(store: Store, run: Run) -> list[str]:
     return [code for code in store.failure_codes(run) if gives_no_reason(code)]
 
 
-def examine_after_run(store: Store, connection: Connection, run: Run) -> str:
+def examine_after_run(store: Store, run: Run, *, connect: Callable[[], Connection], stop: threading.Event) -> str:
     """Examines some failures of a run that has ended. Returns a warning where that was not possible, which is no fault of the run.
+
+    connect: gives the connection, asked only where something failed without a reason; stop: ends the examination.
 
     Raises:
         StoreUnreachable
@@ -123,8 +125,8 @@ def examine_after_run(store: Store, connection: Connection, run: Run) -> str:
     if not codes:
         return ""
     try:
-        done = Examiner(store, connection, run, stop=threading.Event()).sample(codes)
-    except (SourceError, RegisterError, BadSetting) as error:
+        done = Examiner(store, connect(), run, stop=stop).sample(codes)
+    except (SourceError, RegisterError, BadSetting, Interrupted) as error:
         return f"the failures could not be examined: {error}"
     log.info("examined %d failed objects, and found a cause for %d", done.objects, done.named)
     return ""

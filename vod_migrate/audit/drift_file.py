@@ -6,12 +6,12 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
+from typing import BinaryIO
 
 from vod_migrate.audit.drift import KINDS, Finding
 from vod_migrate.discover.selection import sample_of, storable
 from vod_migrate.errors import BadOption, BadSetting
-from vod_migrate.report.files import appearing
+from vod_migrate.report.complete_file import complete_file
 from vod_migrate.results.csv_tables import ENCODING, csv_line
 
 COLUMNS = ("bucket", "key", "line", "kind", "media_id", "detail", "size", "meaning", "fix")
@@ -29,9 +29,9 @@ def drift_file(path: Path, bucket: str) -> Iterator[Callable[[Finding], None]]:
         raise BadOption(f"--output {str(path)!r}: name a file that ends in .csv or .jsonl")
     table = suffix == ".csv"
     try:
-        with appearing(path, encoding=ENCODING if table else "utf-8") as file:
+        with complete_file(path) as file:
             if table:
-                file.write(csv_line(COLUMNS))
+                file.write(csv_line(COLUMNS).encode(ENCODING))
             yield lambda finding: _write(file, bucket, finding, table=table)
     except OSError as error:
         raise BadSetting(
@@ -39,7 +39,7 @@ def drift_file(path: Path, bucket: str) -> Iterator[Callable[[Finding], None]]:
         ) from error
 
 
-def _write(file: TextIO, bucket: str, finding: Finding, *, table: bool) -> None:
+def _write(file: BinaryIO, bucket: str, finding: Finding, *, table: bool) -> None:
     drift = finding.drift
     if not drift.differs:
         return
@@ -50,7 +50,5 @@ def _write(file: TextIO, bucket: str, finding: Finding, *, table: bool) -> None:
     cells = (
         bucket, key, kind.mark.value, drift.value, finding.media_id, finding.detail, size, kind.meaning, kind.fix,
     )  # fmt: skip
-    if table:
-        file.write(csv_line(cells))
-    else:
-        file.write(json.dumps(dict(zip(COLUMNS, cells, strict=True)), ensure_ascii=False) + "\n")
+    line = csv_line(cells) if table else json.dumps(dict(zip(COLUMNS, cells, strict=True)), ensure_ascii=False) + "\n"
+    file.write(line.encode())

@@ -31,6 +31,7 @@ _COMMANDS = {
     "verify": "cli.verify:check_media",
     "reconcile": "cli.reconcile:reconcile_books",
     "report": "cli.report:report",
+    "export": "cli.export:export",
     "quota": "cli.quota:quota",
     "init": "cli.migration_file:init",
     "describe": "cli.migration_file:describe",

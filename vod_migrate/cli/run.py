@@ -10,7 +10,6 @@ from typing import Annotated
 
 import typer
 
-from vod_migrate.audit.diagnosis import examine_after_run
 from vod_migrate.cli.console import ReportOption, find_run, name_files, open_store, say, stop_on_signals
 from vod_migrate.cli.options import FileArgument, JsonOption, takes_run_options
 from vod_migrate.cli.plan import show_plan
@@ -20,14 +19,13 @@ from vod_migrate.doctor.preflight import preflight
 from vod_migrate.errors import BadOption, Interrupted, Paused, Unfinished, VodMigrateError
 from vod_migrate.migration.loader import load_migration
 from vod_migrate.migration.options import RunOptions
-from vod_migrate.report.files import report_after_run
 from vod_migrate.report.progress import shown_progress
 from vod_migrate.results.run import Run
 from vod_migrate.results.store import Store
 from vod_migrate.run import lifecycle
+from vod_migrate.run.conclusion import conclude
 from vod_migrate.run.prepare import prepare
 from vod_migrate.run.request import Origin, new_run_id
-from vod_migrate.run.settle import finish
 
 CLI_SLOT = "cli"
 _LETTING_GO_SECONDS = 5.0
@@ -42,17 +40,14 @@ def run_to_end(
         run = begin(store, run_id)
         say(f"run {run_id} of {run.migration!r} on bucket {run.bucket!r}")
         trouble, signalled = _work(store, connection, run_id, stop, quiet=as_json and not sys.stderr.isatty())
-        summary = finish(store=store, run_id=run_id)
-        unexamined = examine_after_run(store, connection, store.run(run_id))
-        text, files, unwritten = report_after_run(store, run_id, report_dir)
-        warning = " ".join(filter(None, (unexamined, unwritten)))
-        if files is not None:
-            name_files(files)
+        end = conclude(store=store, run_id=run_id, directory=report_dir, connect=lambda: connection, stop=stop)
+        if end.files is not None:
+            name_files(end.files)
         if as_json:
-            print_json({**summary.as_json(), **({"warning": warning} if warning else {})})
+            print_json(end.as_json())
         else:
-            typer.echo(text)
-        why = _why(summary.error, trouble, stopped=signalled)
+            typer.echo(end.text)
+        why = _why(end.summary.error, trouble, stopped=signalled)
     if why is not None:
         raise why
 

@@ -13,6 +13,7 @@ from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from vod_migrate.migration.base import Date, SettingsModel
 from vod_migrate.migration.description import Describe
+from vod_migrate.migration.export import Export
 from vod_migrate.migration.registration import Register
 from vod_migrate.migration.schedule import PRESETS, check_schedule
 from vod_migrate.migration.source import Select, Source
@@ -65,6 +66,7 @@ class Migration(SettingsModel):
     register_: Annotated[Register, Field(alias="register")]
     stop_after: StopAfter = StopAfter()
     pause_after: PauseAfter = PauseAfter()
+    export: Annotated[Export | None, Field(description="Write a table of the results after each run.")] = None
     window: Annotated[
         str | None,
         Field(description="When a run may send, in `timezone`, e.g. `01:00-07:00`; null: always."),

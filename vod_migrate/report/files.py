@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import re
-import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import TextIO
 
 from vod_migrate.errors import BadSetting
+from vod_migrate.migration.export import TableFormat
+from vod_migrate.report.complete_file import complete_file
 from vod_migrate.report.html import render_html
 from vod_migrate.report.loader import load_report
-from vod_migrate.report.tables import MappingScope, write_failures, write_mapping
+from vod_migrate.report.table_formats import encoded
+from vod_migrate.report.tables import MappingScope, failure_table, mapping_table
 from vod_migrate.report.text import render_text
-from vod_migrate.results.csv_tables import ENCODING
 from vod_migrate.results.store import Store
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
@@ -34,10 +33,12 @@ class ReportFiles:
     mapping_csv: Path
 
 
-def write_report(store: Store, run_id: str, directory: Path, *, mapping: MappingScope = "run") -> ReportFiles:
+def write_report(
+    store: Store, run_id: str, directory: Path, *, mapping: MappingScope = "run", warning: str = ""
+) -> ReportFiles:
     """Writes `<stem>.html`, `<stem>.failures.csv` and `<stem>.mapping.csv`; a report of the same run is replaced.
 
-    mapping: what the mapping table holds, see `write_mapping`.
+    mapping: what the mapping table holds, see `mapping_table`; warning: what went wrong beside the run, for the text.
 
     Raises:
         BadOption: there is no such run.
@@ -51,30 +52,31 @@ def write_report(store: Store, run_id: str, directory: Path, *, mapping: Mapping
     page = directory / f"{stem}.html"
     with _explained(directory):
         directory.mkdir(parents=True, exist_ok=True)
-        _write(failures, lambda file: write_failures(store, run_id, file), encoding=ENCODING)
-        _write(mapped, lambda file: write_mapping(store, run_id, file, scope=mapping), encoding=ENCODING)
+        _write(failures, encoded(failure_table(store, run_id), TableFormat.CSV))
+        _write(mapped, encoded(mapping_table(store, run_id, scope=mapping), TableFormat.CSV))
         # The page comes last: whoever finds it finds its tables too.
         html = render_html(report, tables=(failures.name, mapped.name))
-        _write(page, lambda file: file.write(html), encoding="utf-8")
-    return ReportFiles(text=render_text(report), html=page, failures_csv=failures, mapping_csv=mapped)
+        _write(page, [html.encode()])
+    return ReportFiles(text=render_text(report, warning=warning), html=page, failures_csv=failures, mapping_csv=mapped)
 
 
-def report_after_run(store: Store, run_id: str, directory: Path | None) -> tuple[str, ReportFiles | None, str]:
+def report_after_run(
+    store: Store, run_id: str, directory: Path | None, *, warning: str = ""
+) -> tuple[str, ReportFiles | None, str]:
     """The report's text, its files, and a warning where they could not be written, which is no fault of the run.
 
-    directory: None writes no files.
+    directory: None writes no files; warning: what else went wrong, told with the other.
 
     Raises:
         StoreUnreachable
     """
-    warning = ""
     if directory is not None:
         try:
-            files = write_report(store, run_id, directory)
+            files = write_report(store, run_id, directory, warning=warning)
         except BadSetting as error:
-            warning = str(error)
+            warning = f"{warning}. {error}" if warning else str(error)
         else:
-            return files.text, files, ""
+            return files.text, files, warning
     return render_text(load_report(store, run_id), warning=warning), None, warning
 
 
@@ -87,11 +89,7 @@ def write_texts(directory: Path, run_id: str, texts: Mapping[str, str]) -> None:
     with _explained(directory):
         directory.mkdir(parents=True, exist_ok=True)
         for suffix, text in texts.items():
-            _write(directory / f"{file_stem(run_id)}{suffix}", partial(_put, text), encoding="utf-8")
-
-
-def _put(text: str, file: TextIO) -> None:
-    file.write(text)
+            _write(directory / f"{file_stem(run_id)}{suffix}", [text.encode()])
 
 
 def file_stem(run_id: str) -> str:
@@ -102,25 +100,9 @@ def file_stem(run_id: str) -> str:
     return f"{safe}-{hashlib.sha256(run_id.encode()).hexdigest()[:8]}"
 
 
-def _write(path: Path, fill: Callable[[TextIO], object], *, encoding: str) -> None:
-    with appearing(path, encoding=encoding) as file:
-        fill(file)
-
-
-@contextmanager
-def appearing(path: Path, *, encoding: str) -> Iterator[TextIO]:
-    """A file that appears under its name once it is complete, and not at all where an error ends it.
-
-    Raises:
-        OSError: it cannot be written.
-    """
-    unfinished = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
-    try:
-        with unfinished.open("x", encoding=encoding, newline="") as file:
-            yield file
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+def _write(path: Path, chunks: Iterable[bytes]) -> None:
+    with complete_file(path) as file:
+        file.writelines(chunks)
 
 
 @contextmanager

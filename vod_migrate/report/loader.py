@@ -14,6 +14,7 @@ from vod_migrate.report.headline import headline
 from vod_migrate.report.model import (
     CallRates,
     Calls,
+    ExportFacts,
     FailureGroup,
     PreviousRun,
     Report,
@@ -92,6 +93,7 @@ def load_report(store: Store, run_id: str) -> Report:
 
 def _run(row: Mapping[str, Any]) -> RunFacts:
     spec: Mapping[str, Any] = row["spec"]
+    written: Mapping[str, Any] | None = row["exported"]
     taken = ("run_id", "account", "migration", "bucket", "mode", "local_date", "origin", "dag_id", "dag_run_id", "state",
              "stop_code", "stop_message", "started", "finished")  # fmt: skip
     return RunFacts(
@@ -101,6 +103,7 @@ def _run(row: Mapping[str, Any]) -> RunFacts:
         settings=tuple(setting for setting in _flat(spec) if setting.name not in ("name", "source.bucket")),
         seconds=max(0.0, ((row["finished"] or row["now"]) - row["started"]).total_seconds()),
         timezone=str(spec.get("timezone") or "UTC"),
+        export=None if written is None else ExportFacts(location=written["location"], rows=written["rows"]),
     )
 
 

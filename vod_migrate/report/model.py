@@ -28,8 +28,16 @@ class Setting:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class ExportFacts:
+    """The table that was written at a run's end. location: a path or oss://BUCKET/KEY."""
+
+    location: str
+    rows: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class RunFacts:
-    """The run: who, what, when. seconds: wall time from its start to its end, or to now while it runs."""
+    """The run: who, what, when. seconds: wall time from its start to its end, or to now while it runs. export: None where none was written."""
 
     run_id: str
     migration: str
@@ -49,6 +57,7 @@ class RunFacts:
     timezone: str
     options: tuple[Setting, ...]
     settings: tuple[Setting, ...]
+    export: ExportFacts | None = None
 
     @property
     def zone(self) -> ZoneInfo:

@@ -1,7 +1,7 @@
 -- name: run_facts^
 -- The run itself, and the database's clock for one that is not finished.
 select r.run_no, r.migration_id, r.run_id, m.account, m.name as migration, s.bucket, r.mode, r.options, r.spec, r.local_date, r.origin, r.dag_id,
-       r.dag_run_id, r.state, r.stop_code, r.stop_message, r.created_at as started, r.finished_at as finished, now() as now
+       r.dag_run_id, r.state, r.exported, r.stop_code, r.stop_message, r.created_at as started, r.finished_at as finished, now() as now
 from vod_migrate.runs r
 join vod_migrate.migrations m using (migration_id)
 join vod_migrate.sources s on s.source_id = r.source_id
@@ -104,7 +104,7 @@ select s.bucket, e.key, e.code, e.message, c.request_id,
        (select count(*) from vod_migrate.events t
         where t.key = e.key and t.source_id = e.source_id and t.run_no = e.run_no and t.what in ('failed', 'retry') and t.call_id is not null
        ) as attempts,
-       o.size, o.storage_class, to_char(o.last_modified at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') as last_modified
+       o.size, o.storage_class, o.last_modified
 from (
   select distinct on (e.source_id, e.key) e.* from vod_migrate.runs r join vod_migrate.events e using (run_no)
   where r.run_id = :run_id and e.what = 'failed'
@@ -116,26 +116,23 @@ left join vod_migrate.calls c on c.call_id = e.call_id
 where not coalesce(o.run_no = e.run_no and o.registered, false)
 order by e.key;
 
--- name: mapping_of_run
--- Object and MediaId for what this run registered or found registered. Read with a server-side cursor.
-select s.bucket, o.key, o.media_id, o.new_register::text, o.sent ->> 'Title' as title, o.size, o.etag, o.storage_class,
-       to_char(o.settled_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') as registered_at, r.run_id
+-- name: result_rows
+-- The facts of a run, or of its whole migration: the rows of an export and of the mapping tables. Read with a server-side cursor. What
+-- changes a fact that stays the same otherwise (gone, returned, transferred) is in the events.
+select s.bucket, o.key, case when o.gone then 'gone' when o.registered then 'registered' else 'failed' end as state, o.media_id,
+       o.new_register, o.sent ->> 'Title' as title, o.code, o.message, o.size, o.etag, o.storage_class, o.last_modified, o.settled_at,
+       settled.run_id
 from vod_migrate.runs r
-join vod_migrate.objects o using (run_no)
-join vod_migrate.sources s on s.source_id = o.source_id
-where r.run_id = :run_id and o.registered
-order by o.key;
-
--- name: mapping_of_migration
--- Object and MediaId for everything that the run's migration has registered so far. Read with a server-side cursor.
-select s.bucket, o.key, o.media_id, o.new_register::text, o.sent ->> 'Title' as title, o.size, o.etag, o.storage_class,
-       to_char(o.settled_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') as registered_at, settled.run_id
-from vod_migrate.runs r
-join vod_migrate.objects o on o.migration_id = r.migration_id
+join vod_migrate.objects o on (:whole and o.migration_id = r.migration_id) or (not :whole and o.run_no = r.run_no)
 join vod_migrate.sources s on s.source_id = o.source_id
 left join vod_migrate.runs settled on settled.run_no = o.run_no
-where r.run_id = :run_id and o.media_id is not null
-order by s.bucket, o.key;
+where r.run_id = :run_id
+  and (:what <> 'mapping' or o.media_id is not null)
+  and (:what <> 'failures' or not (o.registered or o.gone))
+  and starts_with(o.key, :prefix)
+  and (:since::timestamptz is null or o.settled_at >= :since or (o.source_id, o.key) in (
+    select e.source_id, e.key from vod_migrate.events e where e.what in ('gone', 'returned', 'transferred') and e.at >= :since))
+order by s.bucket collate "C", o.key;
 
 -- name: migration_dags
 -- Every DAG that has run a migration, for the one question who may change it.

@@ -1,60 +1,76 @@
-"""The tables for other programs: failures, and the mapping of objects to MediaIds, as CSV.
+"""The tables for other programs: failures, the mapping of objects to MediaIds, and results as they are exported.
 
-Rows are streamed with a server-side cursor, so memory stays flat however long a table is.
+Rows are streamed with a server-side cursor, so memory stays flat however long a table is, and a table is one moment of the database.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Literal, TextIO
+import datetime as dt
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal
 
 import psycopg
 from psycopg.rows import tuple_row
 
+from vod_migrate.migration.export import ExportedRows
 from vod_migrate.report.diagnosis import diagnose
 from vod_migrate.report.loader import QUERIES
-from vod_migrate.results.csv_tables import FAILURE_COLUMNS, MAPPING_COLUMNS, csv_line
+from vod_migrate.report.table_formats import Table
+from vod_migrate.results.csv_tables import FAILURE_COLUMNS, MAPPING_COLUMNS, RESULT_COLUMNS
 from vod_migrate.results.store import Store
 
 MappingScope = Literal["run", "migration"]
 
 _ROWS_A_FETCH = 5_000
+_MAPPING = tuple(RESULT_COLUMNS.index({"registered_at": "settled_at"}.get(name, name)) for name in MAPPING_COLUMNS)
 
 
-def failure_rows(store: Store, run_id: str) -> Iterator[Sequence[Any]]:
-    """The failures of a run, a row of FAILURE_COLUMNS each, in the order of bucket and key."""
-    for bucket, key, code, message, *rest in _rows(store, QUERIES.failure_rows.sql, run_id):
-        diagnosis = diagnose(code)
-        yield bucket, key, code, message, diagnosis.meaning, diagnosis.fix, *rest
+def failure_table(store: Store, run_id: str, *, most: int | None = None) -> Table:
+    """The failures of a run, in the order of bucket and key, also of objects that a later run has registered."""
+
+    def rows() -> Iterator[Sequence[Any]]:
+        for bucket, key, code, message, *rest in _rows(store, QUERIES.failure_rows.sql, run_id=run_id):
+            diagnosis = diagnose(code)
+            yield bucket, key, code, message, diagnosis.meaning, diagnosis.fix, *rest
+
+    return Table(columns=FAILURE_COLUMNS, rows=rows(), most=most, rest=_whole(run_id))
 
 
-def mapping_rows(store: Store, run_id: str, *, scope: MappingScope = "run") -> Iterator[Sequence[Any]]:
-    """Object → MediaId, a row of MAPPING_COLUMNS each, in the order of bucket and key.
+def mapping_table(store: Store, run_id: str, *, scope: MappingScope = "run", most: int | None = None) -> Table:
+    """Object → MediaId, in the order of bucket and key.
 
     scope: what this run registered or found registered, or all that its migration has registered so far; the column run_id names the
     run that did it.
     """
-    query = QUERIES.mapping_of_run if scope == "run" else QUERIES.mapping_of_migration
-    yield from _rows(store, query.sql, run_id)
+    results = result_rows(store, run_id, whole=scope == "migration", what=ExportedRows.MAPPING)
+    rows = (tuple(row[place] for place in _MAPPING) for row in results)
+    return Table(columns=MAPPING_COLUMNS, rows=rows, most=most, rest=_whole(run_id))
 
 
-def write_failures(store: Store, run_id: str, file: TextIO) -> int:
-    """Writes the failures of a run as CSV, in the order of bucket and key. Returns the number of rows.
+def result_rows(
+    store: Store,
+    run_id: str,
+    *,
+    whole: bool,
+    what: ExportedRows = ExportedRows.ALL,
+    prefix: str = "",
+    since: dt.datetime | None = None,
+) -> Iterator[Sequence[Any]]:
+    """Results with the values of RESULT_COLUMNS, in the order of bucket and key.
 
-    file: opened with `encoding=ENCODING, newline=""`.
+    whole: of the run's migration, not of the run alone; what: those that have a MediaId, those that failed, or all; since: only
+    those that were settled, marked as gone, found again or handed over at or after this time.
     """
-    return _write(file, FAILURE_COLUMNS, failure_rows(store, run_id))
+    return _rows(
+        store, QUERIES.result_rows.sql, run_id=run_id, whole=whole, what=what.value, prefix=prefix, since=since
+    )
 
 
-def write_mapping(store: Store, run_id: str, file: TextIO, *, scope: MappingScope = "run") -> int:
-    """Writes object → MediaId as CSV, in the order of bucket and key. Returns the number of rows.
-
-    scope: see `mapping_rows`. file: opened with `encoding=ENCODING, newline=""`.
-    """
-    return _write(file, MAPPING_COLUMNS, mapping_rows(store, run_id, scope=scope))
+def _whole(run_id: str) -> str:
+    return f"`vod-migrate report {run_id} --output DIRECTORY` writes all of them"
 
 
-def _rows(store: Store, query: str, run_id: str) -> Iterator[tuple[Any, ...]]:
+def _rows(store: Store, query: str, **values: Any) -> Iterator[tuple[Any, ...]]:
     with (
         store.connection() as connection,
         psycopg.ServerCursor(connection, "report_rows", row_factory=tuple_row) as cursor,
@@ -64,14 +80,5 @@ def _rows(store: Store, query: str, run_id: str) -> Iterator[tuple[Any, ...]]:
         # A reader that has gone away without a word must not keep old rows from being cleaned up.
         connection.execute("set local idle_in_transaction_session_timeout = '5min'")
         cursor.itersize = _ROWS_A_FETCH
-        cursor.execute(query.encode(), {"run_id": run_id})
+        cursor.execute(query.encode(), values)
         yield from cursor
-
-
-def _write(file: TextIO, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> int:
-    file.write(csv_line(columns))
-    count = 0
-    for row in rows:
-        file.write(csv_line(row))
-        count += 1
-    return count

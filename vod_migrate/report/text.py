@@ -66,6 +66,8 @@ def _facts(report: Report) -> Iterator[Line]:
         facts.append(("options", given))
     if report.settled:
         facts.append(("speed", f"{rate(report.objects_per_second)} objects/s"))
+    if run.export is not None:
+        facts.append(("exported", f"{counted(run.export.rows, 'row')} to {visible(run.export.location)}"))
     for name, fact in facts:
         yield f"  {name:<{LABEL}}{fact}", ""
 

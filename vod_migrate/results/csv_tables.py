@@ -1,4 +1,4 @@
-"""The CSV of our own tables: failures, mapping and the objects of a search. A manifest of this form is read back exactly.
+"""The CSV of our own tables: failures, mapping, results and the objects of a search. A manifest of this form is read back exactly.
 
 The files begin with a byte order mark, by which Excel knows UTF-8, and no cell can start a formula in a spreadsheet: see `guarded`.
 """
@@ -38,6 +38,22 @@ MAPPING_COLUMNS = (
     "registered_at",
     "run_id",
 )
+RESULT_COLUMNS = (
+    "bucket",
+    "key",
+    "state",
+    "media_id",
+    "new_register",
+    "title",
+    "code",
+    "message",
+    "size",
+    "etag",
+    "storage_class",
+    "last_modified",
+    "settled_at",
+    "run_id",
+)
 SEARCH_COLUMNS = ("account", "migration", "bucket", "key", "state", "code", "media_id", "size", "updated_at")
 
 CUT = "# cut after "
@@ -71,5 +87,5 @@ def csv_line(cells: Sequence[Any]) -> str:
 
 def own_columns(header: Sequence[str]) -> int:
     """How many of a table's columns are ours, from the first one on: 0 unless its header line begins as one of ours does."""
-    tables = (FAILURE_COLUMNS, MAPPING_COLUMNS, SEARCH_COLUMNS)
+    tables = (FAILURE_COLUMNS, MAPPING_COLUMNS, RESULT_COLUMNS, SEARCH_COLUMNS)
     return next((len(columns) for columns in tables if tuple(header[: len(columns)]) == columns), 0)

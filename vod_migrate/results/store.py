@@ -29,6 +29,7 @@ from vod_migrate.results.books import Books
 from vod_migrate.results.claims import Claims
 from vod_migrate.results.counts import Counts
 from vod_migrate.results.diagnoses import Diagnoses
+from vod_migrate.results.exports import Exports
 from vod_migrate.results.facts import Facts
 from vod_migrate.results.plans import Plans
 from vod_migrate.results.rates import Rates
@@ -38,5 +39,7 @@ from vod_migrate.results.repairs import Repairs
 from vod_migrate.results.scans import Scans
 
 
-class Store(Plans, Scans, Claims, RecorderQueries, Counts, Facts, RegisteredFacts, Books, Repairs, Diagnoses, Rates):
+class Store(
+    Plans, Scans, Claims, RecorderQueries, Counts, Facts, RegisteredFacts, Books, Repairs, Diagnoses, Exports, Rates
+):
     """Facts, work, runs, scans, leases, calls, plans and quotas in one Postgres database."""

@@ -92,7 +92,8 @@ APIS: Final = (
     "BatchGetMediaInfos", "GetPlayInfo", "SearchMedia", "GetVideoList", "UpdateVideoInfos", "ListTranscodeTask", "GetTranscodeTask",
     "ListObjects", "HeadObject", "GetObject", "PutObject", "DeleteObject",
     "DeleteMultipleObjects", "ListBuckets", "GetBucketInfo", "GetBucketLocation", "HeadBucket", "PutBucket", "DeleteBucket",
-    "RestoreObject", "ListObjectVersions", "ListMultipartUploads", "ListLiveChannel",
+    "RestoreObject", "ListObjectVersions", "InitiateMultipartUpload", "UploadPart", "CompleteMultipartUpload",
+    "AbortMultipartUpload", "ListMultipartUploads", "ListLiveChannel",
 )  # fmt: skip
 
 CODES: Final[dict[str, tuple[int, str]]] = {

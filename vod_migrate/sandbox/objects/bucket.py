@@ -10,7 +10,7 @@ from operator import itemgetter
 
 from vod_migrate.sandbox.objects import content
 from vod_migrate.sandbox.objects.dataset import Dataset, Rollup, no_rollup
-from vod_migrate.sandbox.objects.object import ARCHIVED_CLASSES, StoredObject, Upload
+from vod_migrate.sandbox.objects.object import ARCHIVED_CLASSES, StoredObject, UnfinishedUpload, Upload
 from vod_migrate.sandbox.objects.restore import Restore
 from vod_migrate.sandbox.settings import DatasetConfig
 
@@ -30,6 +30,7 @@ class Bucket:
         self._uploaded: list[str] = []
         self._deleted: list[str] = []
         self._restores: dict[str, Restore] = {}
+        self.unfinished: dict[str, UnfinishedUpload] = {}
 
     @property
     def storage_address(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 ARCHIVED_CLASSES: Final = frozenset({"Archive", "ColdArchive", "DeepColdArchive"})
@@ -29,6 +29,18 @@ class Upload:
     content_type: str
     crc64: str
     metadata: dict[str, str]
+
+
+@dataclass(slots=True, kw_only=True)
+class UnfinishedUpload:
+    """A multipart upload that was begun. `parts` are by number, `begun` is ISO 8601."""
+
+    key: str
+    begun: str
+    storage_class: str
+    content_type: str
+    metadata: dict[str, str]
+    parts: dict[int, bytes] = field(default_factory=dict)
 
 
 def after_all(prefix: str) -> str:

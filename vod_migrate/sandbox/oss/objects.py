@@ -23,7 +23,7 @@ CURRENT_VERSIONS: Final = frozenset({"", "null"})
 STORAGE_CLASSES: Final = frozenset({"Standard", "IA", *ARCHIVED_CLASSES})
 _RANGE: Final = re.compile(r"bytes=(\d*)-(\d*)")
 _META: Final = "x-oss-meta-"
-_OCTETS: Final = "application/octet-stream"
+OCTETS: Final = "application/octet-stream"
 
 
 @lru_cache(maxsize=1)
@@ -45,13 +45,12 @@ def new_upload(
     content: bytes,
     modified: str,
     storage_class: str = "Standard",
-    content_type: str = _OCTETS,
+    content_type: str = OCTETS,
     metadata: dict[str, str] | None = None,
 ) -> Upload:
     """An object to store in a bucket. `modified` is ISO 8601, as in listings."""
     check_key(key)
-    if storage_class not in STORAGE_CLASSES:
-        raise OssError("InvalidArgument", 400, "The storage class is not valid.", ArgumentValue=storage_class)
+    check_storage_class(storage_class)
     etag = hashlib.md5(content, usedforsecurity=False).hexdigest().upper()
     return Upload(
         entry=StoredObject(key, len(content), etag, storage_class, modified),
@@ -68,18 +67,41 @@ def check_key(key: str) -> None:
         raise OssError("InvalidObjectName", 400, "The specified object is not valid.", ObjectName=key)
 
 
+def storage_class_of(bucket: Bucket, request: Request) -> str:
+    """The storage class that a new object asks for, or the bucket's."""
+    storage_class = request.header("x-oss-storage-class") or bucket.storage_class
+    check_storage_class(storage_class)
+    return storage_class
+
+
+def check_storage_class(storage_class: str) -> None:
+    """Refuse a storage class that OSS does not have."""
+    if storage_class not in STORAGE_CLASSES:
+        raise OssError("InvalidArgument", 400, "The storage class is not valid.", ArgumentValue=storage_class)
+
+
+def metadata_of(request: Request) -> dict[str, str]:
+    """The x-oss-meta-* headers of a new object."""
+    return {name.lower(): value for name, value in request.headers.items() if name.lower().startswith(_META)}
+
+
+def check_overwrite(bucket: Bucket, key: str, request: Request) -> None:
+    """Refuse to replace an object where the request forbids it."""
+    if request.header("x-oss-forbid-overwrite").lower() == "true" and bucket.find(key) is not None:
+        raise OssError("FileAlreadyExists", 409, "The object you specified already exists and can not be overwritten.")
+
+
 def put_object(bucket: Bucket, key: str, request: Request, modified: str) -> HttpReply:
     """Store the body. Headers: Content-MD5, x-oss-storage-class, x-oss-meta-*, x-oss-forbid-overwrite."""
     check_digest(request)
-    if request.header("x-oss-forbid-overwrite").lower() == "true" and bucket.find(key) is not None:
-        raise OssError("FileAlreadyExists", 409, "The object you specified already exists and can not be overwritten.")
+    check_overwrite(bucket, key, request)
     upload = new_upload(
         key=key,
         content=request.body,
         modified=modified,
-        storage_class=request.header("x-oss-storage-class") or bucket.storage_class,
-        content_type=request.header("Content-Type") or _OCTETS,
-        metadata={name.lower(): value for name, value in request.headers.items() if name.lower().startswith(_META)},
+        storage_class=storage_class_of(bucket, request),
+        content_type=request.header("Content-Type") or OCTETS,
+        metadata=metadata_of(request),
     )
     bucket.put(upload)
     return HttpReply(headers={"ETag": f'"{upload.entry.etag}"', "x-oss-hash-crc64ecma": upload.crc64})
@@ -134,7 +156,7 @@ def _headers(bucket: Bucket, entry: StoredObject, now: float) -> dict[str, str]:
         "ETag": f'"{entry.etag}"',
         "Last-Modified": format_datetime(modified, usegmt=True),
         "Accept-Ranges": "bytes",
-        "Content-Type": _OCTETS,
+        "Content-Type": OCTETS,
         "x-oss-object-type": "Normal",
         "x-oss-storage-class": entry.storage_class,
     }

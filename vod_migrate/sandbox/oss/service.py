@@ -17,8 +17,9 @@ from vod_migrate.sandbox.objects.bucket import Bucket
 from vod_migrate.sandbox.oss import (
     buckets,
     deletion,
-    empty_lists,
     listing,
+    live_channels,
+    multipart,
     objects,
     restore,
     signature,
@@ -29,6 +30,9 @@ from vod_migrate.sandbox.state import World
 _RAM_ACTIONS: Final = {
     "HeadObject": "oss:GetObject",
     "DeleteMultipleObjects": "oss:DeleteObject",
+    "InitiateMultipartUpload": "oss:PutObject",
+    "UploadPart": "oss:PutObject",
+    "CompleteMultipartUpload": "oss:PutObject",
 }
 _BUCKET_APIS: Final = {"GET": "ListObjects", "PUT": "PutBucket", "DELETE": "DeleteBucket", "HEAD": "HeadBucket"}
 _BUCKET_SUBRESOURCES: Final = {
@@ -39,7 +43,13 @@ _BUCKET_SUBRESOURCES: Final = {
     ("GET", "versions"): "ListObjectVersions",
     ("POST", "delete"): "DeleteMultipleObjects",
 }
-_OBJECT_SUBRESOURCES: Final = {("POST", "restore"): "RestoreObject"}
+_OBJECT_SUBRESOURCES: Final = {
+    ("POST", "restore"): "RestoreObject",
+    ("POST", "uploads"): "InitiateMultipartUpload",
+    ("PUT", "uploadId"): "UploadPart",
+    ("POST", "uploadId"): "CompleteMultipartUpload",
+    ("DELETE", "uploadId"): "AbortMultipartUpload",
+}
 _OBJECT_APIS: Final = {"PUT": "PutObject", "GET": "GetObject", "HEAD": "HeadObject", "DELETE": "DeleteObject"}
 # Subresources that select an operation that the sandbox does not have.
 _NOT_HERE: Final = frozenset(
@@ -102,10 +112,18 @@ class Oss:
             "ListObjectVersions": lambda bucket, _, request: _xml(
                 versions.list_object_versions(bucket, request.parameters, world.process_time())
             ),
-            "ListMultipartUploads": lambda bucket, _, request: _xml(
-                empty_lists.list_multipart_uploads(bucket, request.parameters)
+            "InitiateMultipartUpload": lambda bucket, key, request: multipart.initiate(
+                bucket, key, request, world.timestamp()
             ),
-            "ListLiveChannel": lambda _, __, request: _xml(empty_lists.list_live_channels(request.parameters)),
+            "UploadPart": multipart.upload_part,
+            "CompleteMultipartUpload": lambda bucket, key, request: multipart.complete(
+                bucket, key, request, world.timestamp()
+            ),
+            "AbortMultipartUpload": multipart.abort,
+            "ListMultipartUploads": lambda bucket, _, request: multipart.list_multipart_uploads(
+                bucket, request.parameters
+            ),
+            "ListLiveChannel": lambda _, __, request: _xml(live_channels.list_live_channels(request.parameters)),
             "GetBucketInfo": lambda bucket, _, __: buckets.bucket_info(bucket),
             "GetBucketLocation": lambda bucket, _, __: buckets.bucket_location(bucket),
             "HeadBucket": lambda bucket, _, __: HttpReply(headers={"x-oss-bucket-region": bucket.region}),

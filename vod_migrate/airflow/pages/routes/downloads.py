@@ -11,9 +11,10 @@ from vod_migrate.airflow.pages.locale import ReadingDep
 from vod_migrate.airflow.pages.run_access import ReadableRun
 from vod_migrate.airflow.pages.store import Results
 from vod_migrate.report.browse.runs import RunLine
-from vod_migrate.report.downloads import attachment, failures_csv, mapping_csv, mapping_parquet, parquet_installed
+from vod_migrate.report.downloads import attachment, failures_csv, mapping_csv, mapping_parquet
 from vod_migrate.report.html import render_html
 from vod_migrate.report.loader import load_report
+from vod_migrate.report.table_formats import parquet_installed
 
 router = APIRouter()
 

@@ -14,10 +14,10 @@ from vod_migrate.airflow.pages.store import Results
 from vod_migrate.airflow.pages.triggers import orders
 from vod_migrate.airflow.pages.viewer import Viewer, ViewerDep
 from vod_migrate.report.browse.runs import RunLine, runs_of_dag_run
-from vod_migrate.report.downloads import parquet_installed
 from vod_migrate.report.forecast import forecast
 from vod_migrate.report.loader import load_report
 from vod_migrate.report.page import report_facts
+from vod_migrate.report.table_formats import parquet_installed
 from vod_migrate.results.store import Store
 
 router = APIRouter()

@@ -1,0 +1,84 @@
+"""What a migration file says about exporting: a table of the results after each run."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field, field_validator
+
+from vod_migrate.migration.base import SettingsModel
+from vod_migrate.migration.prefixes import BUCKET
+from vod_migrate.migration.templates import Template, check_template
+
+_OSS = "oss://"
+_FACTS = ("date",)
+
+
+class TableFormat(StrEnum):
+    """How a table is written."""
+
+    CSV = "csv"
+    JSONL = "jsonl"
+    PARQUET = "parquet"
+
+
+class ExportedRows(StrEnum):
+    """Which results a table holds: those that have a MediaId, those that failed, or all."""
+
+    MAPPING = "mapping"
+    FAILURES = "failures"
+    ALL = "all"
+
+
+class Export(SettingsModel):
+    """A table of the migration's results that is written after each run, whatever its verdict, under a name of the run's own."""
+
+    to: Annotated[
+        str,
+        Field(
+            min_length=1,
+            description="A folder: `oss://BUCKET/FOLDER/`, with the connection's credentials (`oss:PutObject`, `oss:AbortMultipartUpload`), "
+            "or an absolute path. `{{ date }}` is the run's date, or the day on which it began.",
+        ),
+    ]
+    format: Annotated[
+        TableFormat, Field(description="`parquet` needs `pip install 'vod-migrate[parquet]'` where the run ends.")
+    ] = TableFormat.CSV
+    rows: Annotated[
+        ExportedRows,
+        Field(description="`mapping`: what has a MediaId; `failures`: what has failed; `all`: both, and what is gone."),
+    ] = ExportedRows.ALL
+    only_changes: Annotated[
+        bool,
+        Field(
+            strict=True,
+            description="Only what has changed since the migration's last export with the same `to`, `format` and `rows`; the first one is whole.",
+        ),
+    ] = False
+
+    @field_validator("to")
+    @classmethod
+    def _usable_folder(cls, to: str) -> str:
+        check_template(to, _FACTS, "export")
+        if to.startswith(_OSS):
+            bucket, _, folder = to.removeprefix(_OSS).partition("/")
+            if not re.fullmatch(BUCKET, bucket):
+                raise ValueError(f"{to!r} is not a folder in OSS: write oss://BUCKET/FOLDER/")
+            if folder.startswith("/"):
+                raise ValueError(f"{to!r} begins with an empty folder, which no key can: write oss://{bucket}{folder}")
+        elif "://" in to:
+            raise ValueError(f"{to!r} cannot be written to: write oss://BUCKET/FOLDER/ or an absolute path")
+        elif not to.startswith("/"):
+            raise ValueError(f"{to!r} is not an absolute path, and runs start in different folders: write /{to}")
+        return to if to.endswith("/") else f"{to}/"
+
+    def folder(self, date: dt.date) -> str:
+        """Where the table of a run goes, ending in a slash.
+
+        Raises:
+            TemplateError: the template cannot be filled in.
+        """
+        return Template(self.to).fill({"date": date})
