@@ -8,7 +8,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
@@ -20,6 +19,7 @@ from vod_migrate.cloud.retry import TRIES, patiently
 from vod_migrate.errors import BrokenReply, RequestRefused, Throttled
 from vod_migrate.rate.limiter import RateLimiter
 from vod_migrate.results.store import Store
+from vod_migrate.results.verifications import Playback
 from vod_migrate.shutdown import StopClock
 
 if TYPE_CHECKING:
@@ -34,19 +34,6 @@ CALLS_PER_SECOND = {BATCH_GET_MEDIA_INFOS: 94.0, LIST_TRANSCODE_TASK: 14.0, GET_
 
 _UNFINISHED = ("Uploading", "UploadSucc", "Transcoding", "Checking")
 _WITHOUT_PROCESSING = "UploadSucc"
-
-
-class Playback(StrEnum):
-    """Whether a media can be played."""
-
-    PLAYABLE = "playable"
-    STORED = "stored"
-    """VOD has the file and was not asked to process it."""
-    PROCESSING = "processing"
-    FAILED = "failed"
-    SOURCE_DELETED = "source_deleted"
-    MISSING = "missing"
-    OTHER_FILE = "other_file"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

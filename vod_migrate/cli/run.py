@@ -19,6 +19,7 @@ from vod_migrate.doctor.preflight import preflight
 from vod_migrate.errors import BadOption, Interrupted, Paused, Unfinished, VodMigrateError
 from vod_migrate.migration.loader import load_migration
 from vod_migrate.migration.options import RunOptions
+from vod_migrate.migration.units import ALL_PARTS
 from vod_migrate.report.files import report_after_run
 from vod_migrate.report.progress import shown_progress
 from vod_migrate.results.run import Run
@@ -49,9 +50,18 @@ def run_to_end(
             print_json({**summary.as_json(), **({"warning": warning} if warning else {})})
         else:
             typer.echo(text)
+        if summary.counts.registered + summary.counts.already_registered:
+            _say_when_to_verify(run)
         why = _why(summary.error, trouble, stopped=signalled)
     if why is not None:
         raise why
+
+
+def _say_when_to_verify(run: Run) -> None:
+    verify = run.spec.verify
+    if verify is not None:
+        sample = "" if verify.millionths >= ALL_PARTS else f" --sample {verify.sample.removesuffix(' %')}"
+        say(f"in {verify.after}, ask VOD whether it can play them: vod-migrate verify {run.run_id}{sample}")
 
 
 def _work(

@@ -14,6 +14,9 @@ _LEFT_OUT: dict[str, list[str]] = {**_TEXTS["left_out"], **_TEXTS["rows"]}
 
 _HINTS: dict[str, list[str]] = _TEXTS["hints"]
 
+PLAYBACK: dict[str, tuple[str, str]] = {state: tuple(texts) for state, texts in _TEXTS["playback"].items()}
+"""What each state of a media is called, and what it means."""
+
 REASONS = frozenset(_LEFT_OUT)
 """Every reason for which an object may be left out."""
 

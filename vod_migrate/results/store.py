@@ -33,7 +33,8 @@ from vod_migrate.results.rates import Rates
 from vod_migrate.results.recorder import RecorderQueries
 from vod_migrate.results.registered import RegisteredFacts
 from vod_migrate.results.scans import Scans
+from vod_migrate.results.verifications import Verifications
 
 
-class Store(Plans, Scans, Claims, RecorderQueries, Counts, Facts, RegisteredFacts, Rates):
+class Store(Plans, Scans, Claims, RecorderQueries, Counts, Facts, RegisteredFacts, Verifications, Rates):
     """Facts, work, runs, scans, leases, calls, plans and quotas in one Postgres database."""
