@@ -55,7 +55,7 @@ class LocalAirflow:
 def local_airflow(home: Path, environment: Mapping[str, str], *, triggerer: bool = False) -> Iterator[LocalAirflow]:
     """Migrates the metadata database, starts the components, waits until they are healthy, and stops them at the end.
 
-    environment: made by `airflow_environment`. triggerer: only for deferrable tasks, of which we have none.
+    environment: made by `airflow_environment`. triggerer: for tasks that wait without a slot, such as `verify`.
     """
     logs = home / "components"
     logs.mkdir(parents=True, exist_ok=True)

@@ -104,6 +104,22 @@ def test_a_migration_that_requires_approval_asks_between_its_plan_and_its_work(f
     assert "in 12 hours it ends" in dag.doc_md
 
 
+def test_a_verification_stands_beside_the_report_and_makes_room_for_the_runs_that_wait_for_it(folder: Path) -> None:
+    written = migration_file("verified", schedule="0 * * * *") + "verify: {after: 2h, sample: 1 %}\n"
+    (folder / "migrations" / "verified.yaml").write_text(written)
+
+    dag = read(folder).dags["vod_backfill__verified"]
+
+    assert dag.get_task("verify").upstream_task_ids == dag.get_task("report").upstream_task_ids
+    # Both are leaves, so that each of them fails the DAG run.
+    assert {task.task_id for task in dag.leaves} == {"report", "verify"}
+    assert dag.get_task("verify").trigger_rule == "all_done"
+    assert dag.max_active_runs == 3 + 2
+    assert "2h after each run VOD is asked whether it can play 1 % of" in dag.doc_md
+    stored = json.loads(json.dumps(DagSerialization.to_dict(dag)))
+    assert isinstance(DagSerialization.from_dict(stored), SerializedDAG)
+
+
 def test_discover_goes_before_register_where_slots_are_short(dags_folder: Path) -> None:
     dag = read(dags_folder).dags["vod_backfill__sandbox"]
 

@@ -133,6 +133,26 @@ def test_a_migration_that_requires_approval_waits_for_a_person_and_sends_what_wa
     assert stage.summary("asked", "nothing")["counts"]["gone"] == 1
 
 
+def test_a_verification_waits_without_a_slot_and_fails_for_media_that_cannot_be_played(stage: Stage) -> None:
+    stage.sandbox.add_bucket("verified")
+    for number in range(30):
+        stage.sandbox.put("verified", f"{number}.mp4")
+    stage.sandbox.put("verified", "broken 损坏.mp4", b"not a film")
+
+    stage.start("verified", "run")
+    wait_for(lambda: stage.tasks("verified", "run")["verify"] == "deferred", "it waits", seconds=RUN_SECONDS)
+    assert stage.end("verified", "run") == "failed"
+
+    # The run itself has its verdict, and its report has both.
+    tasks, summary = stage.tasks("verified", "run"), stage.summary("verified", "run")
+    assert (tasks["report"], tasks["verify"], summary["state"]) == ("success", "failed", "succeeded")
+    assert stage.airflow.api.xcom("vod_backfill__verified", "run", "verify")["counts"] == {"playable": 30, "failed": 1}
+    assert "1 of 31 media" in stage.log("verified", "run", "verify")
+    written = (stage.folder / "reports" / f"{summary['run_id']}.html").read_text()
+    assert "TranscodeFail: InvalidParameter.ResourceContentBad" in written
+    assert "30 of 31 objects can be played" in stage.client("viewer").get(f"/runs/{summary['run_id']}").text
+
+
 def test_an_unknown_option_is_refused_by_name_and_nothing_else_runs(stage: Stage) -> None:
     assert stage.run("whole", "unknown", prefixs=["a/"]) == "failed"
 

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+import threading
 from typing import Any
 
 import psycopg
 import pytest
+from rigging import Rig
 from shell import BUCKET, MIGRATION, Done, Shell
 
+from vod_migrate.audit.verification import verify_run
+from vod_migrate.errors import Interrupted
+from vod_migrate.migration.units import ALL_PARTS
+from vod_migrate.results.verifications import Scope
 from vod_migrate.sandbox.pytest_plugin import Sandbox
 from vod_migrate.sandbox.vod.templates import DEFAULT_GROUP
 
@@ -85,6 +91,46 @@ def test_a_random_part_is_drawn_again_by_its_seed(sandbox: Sandbox, shell: Shell
     found = verified(shell, "--sample", "10")
     assert 10 <= found["objects"] <= 80
     assert found == verified(shell, "--sample", "10", "--seed", str(found["seed"]))
+
+
+def test_the_report_of_a_run_shows_what_vod_said_last_about_it_and_about_the_migration(
+    sandbox: Sandbox, shell: Shell
+) -> None:
+    for key in ("a <b>.mp4", "损坏 <script>.mp4"):
+        sandbox.put(BUCKET, key, None if key.startswith("a") else b"not a film")
+    file = shell.file({**PROCESSED, "verify": {"after": "30m", "sample": "50 %"}})
+    ran = shell.run("run", str(file), "--json")
+    run_id = json.loads(ran.stdout)["run_id"]
+    assert f"in 30m, ask VOD whether it can play them: vod-migrate verify {run_id} --sample 50" in ran.stderr
+    report = json.loads(shell.run("report", run_id, "--json").stdout)
+    assert report["verifications"] == []
+    sandbox.settings(analysis_s=100)
+    assert shell.run("verify", run_id).returncode == 0
+    sandbox.settings(analysis_s=0)
+    assert shell.run("verify", run_id).returncode == 6
+    assert shell.run("verify", "nightly", "--sample", "50", "--seed", "7").returncode in (0, 6)
+    done = shell.run("report", run_id, "--output", str(shell.folder))
+    assert "VOD was asked about this run at " in done.stdout
+    assert "1 object of 2 can be played." in done.stdout
+    assert "VOD was asked about a random 50 % of all that the migration has" in done.stdout
+    found = json.loads(shell.run("report", run_id, "--json").stdout)["verifications"]
+    by_scope = {one["scope"]: one for one in found}
+    assert (by_scope["run"]["counts"], by_scope["run"]["sample"]) == ({"playable": 1, "failed": 1}, 1.0)
+    assert (by_scope["migration"]["seed"], by_scope["migration"]["sample"]) == (7, 0.5)
+    page = (shell.folder / f"{run_id}.html").read_text()
+    assert "1 of 2 objects can be played" in page
+    assert "损坏 &lt;script&gt;.mp4" in page
+    assert "TranscodeFail: InvalidParameter.ResourceContentBad" in page
+
+
+def test_a_check_that_is_stopped_is_not_kept(sandbox: Sandbox, rig: Rig) -> None:
+    sandbox.put(BUCKET, "a.mp4")
+    run = rig.store.run(rig.run().run_id)
+    stop = threading.Event()
+    stop.set()
+    with pytest.raises(Interrupted):
+        verify_run(rig.store, rig.connection, run, Scope.RUN, millionths=ALL_PARTS, seed=0, stop=stop)
+    assert rig.rows("select count(*) from vod_migrate.verifications") == [(0,)]
 
 
 def test_verify_says_that_it_may_not_ask(sandbox: Sandbox, shell: Shell) -> None:

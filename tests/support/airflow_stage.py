@@ -203,7 +203,7 @@ def staged(folder: Path, databases: Databases, migrations: Mapping[str, Mapping[
             "PYTHONPATH": f"{Path(__file__).parent}:{REPOSITORY}",
             "VOD_MIGRATE_REPORTS": str(folder / "reports"),
         }
-        airflow = stack.enter_context(local_airflow(folder, environment))
+        airflow = stack.enter_context(local_airflow(folder, environment, triggerer=True))
         store = stack.enter_context(Store.open(results_url))
         yield Stage(
             airflow=airflow,

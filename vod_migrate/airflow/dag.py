@@ -18,13 +18,17 @@ from vod_migrate.airflow.operators import (
     ReportOperator,
 )
 from vod_migrate.airflow.trigger_form import trigger_form
+from vod_migrate.airflow.verification import VerifyOperator
 from vod_migrate.migration.model import Migration
 
 FIRST_DATE = dt.date(2020, 1, 1)
 """How far back a backfill may go where the file does not say."""
 
 ACTIVE_RUNS = 3
-"""Nightly runs side by side, so that a long first night does not block the next ones; runs are safe beside each other."""
+"""Nightly runs side by side, so that a long first night does not block the next ones; runs are safe beside each other.
+
+Runs that only wait to be verified come on top.
+"""
 
 DISCOVER_PRIORITY = 10
 """Above register's 1: registering waits for discovery, so it must not take the last slot."""
@@ -61,7 +65,7 @@ def migration_dag(migration: Migration, origin: str) -> DAG:
         schedule=_timetable(migration),
         start_date=_start(migration.start_date or FIRST_DATE, migration.zone),
         catchup=False,
-        max_active_runs=ACTIVE_RUNS,
+        max_active_runs=ACTIVE_RUNS + migration.waiting,
         params=trigger_form(),
         tags={"vod", "migration", migration.source.bucket},
         doc_md=migration_page(migration, origin),
@@ -100,12 +104,23 @@ def _tasks(migration: Migration, *, group: TaskGroup | None, options: Mapping[st
         origin_group=group.group_id if group is not None else None,
         options=options,
     )
-    report = ReportOperator(
-        task_id="report",
-        prepare_task_id=prepare.task_id,
-        connection_id=migration.connection,
-        trigger_rule=TriggerRule.ALL_DONE,
-    )
+    ending: list[BaseOperator] = [
+        ReportOperator(
+            task_id="report",
+            prepare_task_id=prepare.task_id,
+            connection_id=migration.connection,
+            trigger_rule=TriggerRule.ALL_DONE,
+        )
+    ]
+    if migration.verify is not None:
+        ending.append(
+            VerifyOperator(
+                task_id="verify",
+                prepare_task_id=prepare.task_id,
+                connection_id=migration.connection,
+                trigger_rule=TriggerRule.ALL_DONE,
+            )
+        )
     shared: dict[str, Any] = {
         "prepare_task_id": prepare.task_id,
         "connection_id": migration.connection,
@@ -115,8 +130,10 @@ def _tasks(migration: Migration, *, group: TaskGroup | None, options: Mapping[st
     for number in range(1, migration.register_.workers + 1):
         slot = f"register_{number}"
         working.append(RegisterOperator(task_id=slot, slot=slot, **shared))
+    for task in ending:
+        working >> task
     if not migration.require_approval:
-        prepare >> working >> report
+        prepare >> working
         return
     from vod_migrate.airflow.approval import ApproveOperator  # noqa: PLC0415 - needs the provider `standard`
 
@@ -127,7 +144,7 @@ def _tasks(migration: Migration, *, group: TaskGroup | None, options: Mapping[st
         migration=migration.name,
         hours=migration.approval_hours,
     )
-    prepare >> plan >> approve >> working >> report
+    prepare >> plan >> approve >> working
 
 
 def _timetable(migration: Migration) -> CronDataIntervalTimetable | None:

@@ -18,6 +18,7 @@ def migration_page(migration: Migration, origin: str) -> str:
         ("Window", _window(migration)),
         ("Pauses", _pauses(migration)),
         ("Stops", _stops(migration)),
+        ("Verified", _verified(migration)),
         ("Schedule", _schedule(migration)),
     ]
     if migration.require_approval:
@@ -97,6 +98,13 @@ def _window(migration: Migration) -> str:
 def _pauses(migration: Migration) -> str:
     limits = migration.pause_after.in_words()
     return f"after {' or '.join(limits)}" if limits else "never by itself"
+
+
+def _verified(migration: Migration) -> str:
+    verify = migration.verify
+    if verify is None:
+        return "only with `vod-migrate verify`"
+    return f"{verify.after} after each run VOD is asked whether it can play {verify.sample} of what was registered"
 
 
 def _schedule(migration: Migration) -> str:

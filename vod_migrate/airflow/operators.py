@@ -115,7 +115,7 @@ class _StoppableOperator(BaseOperator):
             self._signal.ask()
 
 
-class _EngineOperator(_StoppableOperator):
+class EngineOperator(_StoppableOperator):
     """A part of a run that works until it is done, or until Airflow asks it to stop."""
 
     def execute(self, context: Context) -> None:
@@ -141,7 +141,7 @@ class _EngineOperator(_StoppableOperator):
         """One blocking call into `vod_migrate.run`."""
 
 
-class PlanOperator(_EngineOperator):
+class PlanOperator(EngineOperator):
     """Says what the run would do, and leaves it waiting for an answer; sends nothing and changes no result."""
 
     ui_color = "#fdeee2"
@@ -152,7 +152,7 @@ class PlanOperator(_EngineOperator):
             self._plan(store, run_id, stop)
 
 
-class DiscoverOperator(_EngineOperator):
+class DiscoverOperator(EngineOperator):
     """Lists the source page by page and queues what is selected."""
 
     ui_color = "#e8f7ec"
@@ -169,7 +169,7 @@ class DiscoverOperator(_EngineOperator):
         discover(store=store, connection=VodHook(self.connection_id).connection, run_id=run_id, stop=stop)
 
 
-class RegisterOperator(_EngineOperator):
+class RegisterOperator(EngineOperator):
     """Claims, sends and records until nothing of the run is left.
 
     slot: this task's place in its run; a retry takes over what its predecessor held.

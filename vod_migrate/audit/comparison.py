@@ -6,10 +6,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from vod_migrate.audit.drift import Drift, Finding
-from vod_migrate.audit.media_states import MediaState, Playback
+from vod_migrate.audit.media_states import MediaState
 from vod_migrate.discover.selection import ARCHIVE_REASONS
 from vod_migrate.media import MediaObject
 from vod_migrate.results.books import Fact, LibraryMedia
+from vod_migrate.results.verifications import Playback
 
 _OF_TIME = ("not_modified_since", "too_old", "too_new", "time_unknown")
 """Why a run leaves an object out that another one takes: it says nothing about what is registered."""

@@ -6,7 +6,6 @@ import datetime as dt
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -15,6 +14,7 @@ from vod_migrate.cloud.connection import Connection
 from vod_migrate.cloud.location import service_host
 from vod_migrate.errors import BrokenReply, RequestRefused
 from vod_migrate.results.store import Store
+from vod_migrate.results.verifications import Playback
 
 MOST_IDS = 20
 """MediaIds in one call (BatchGetMediaInfos page)."""
@@ -25,19 +25,6 @@ CALLS_PER_SECOND = {BATCH_GET_MEDIA_INFOS: 94.0, LIST_TRANSCODE_TASK: 14.0, GET_
 
 _UNFINISHED = ("Uploading", "UploadSucc", "Transcoding", "Checking")
 _WITHOUT_PROCESSING = "UploadSucc"
-
-
-class Playback(StrEnum):
-    """Whether a media can be played."""
-
-    PLAYABLE = "playable"
-    STORED = "stored"
-    """VOD has the file and was not asked to process it."""
-    PROCESSING = "processing"
-    FAILED = "failed"
-    SOURCE_DELETED = "source_deleted"
-    MISSING = "missing"
-    OTHER_FILE = "other_file"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

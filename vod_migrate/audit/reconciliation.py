@@ -25,8 +25,8 @@ from vod_migrate.discover.page import ListedPage
 from vod_migrate.discover.selection import Selection, sample_of, storable
 from vod_migrate.discover.source import pages_of
 from vod_migrate.errors import Interrupted, RegisterError
+from vod_migrate.migration.units import ALL_PARTS
 from vod_migrate.results.books import Shelf, Stretch
-from vod_migrate.results.registered import ALL_PARTS
 from vod_migrate.results.run import Run
 from vod_migrate.results.scan import SAMPLES, Scan, ScanKind
 from vod_migrate.results.store import Store

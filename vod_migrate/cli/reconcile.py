@@ -26,10 +26,10 @@ from vod_migrate.doctor.preflight import preflight
 from vod_migrate.errors import BadOption, Unfinished
 from vod_migrate.migration.loader import load_migration
 from vod_migrate.migration.options import RunOptions
+from vod_migrate.migration.units import ALL_PARTS
 from vod_migrate.report.group_lines import NUMBER
 from vod_migrate.report.terminal import COMMAND, Line, rendered, wrapped
 from vod_migrate.report.text_format import counted, grouped
-from vod_migrate.results.registered import ALL_PARTS
 from vod_migrate.run.prepare import prepare
 from vod_migrate.run.reconciliation import Reconciled, reconcile
 from vod_migrate.run.request import Origin

@@ -19,6 +19,7 @@ from vod_migrate.doctor.preflight import preflight
 from vod_migrate.errors import BadOption, Interrupted, Paused, Unfinished, VodMigrateError
 from vod_migrate.migration.loader import load_migration
 from vod_migrate.migration.options import RunOptions
+from vod_migrate.migration.units import ALL_PARTS
 from vod_migrate.report.progress import shown_progress
 from vod_migrate.results.run import Run
 from vod_migrate.results.store import Store
@@ -47,9 +48,19 @@ def run_to_end(
             print_json(end.as_json())
         else:
             typer.echo(end.text)
+        counts = end.summary.counts
+        if counts.registered + counts.already_registered:
+            _say_when_to_verify(run)
         why = _why(end.summary.error, trouble, stopped=signalled)
     if why is not None:
         raise why
+
+
+def _say_when_to_verify(run: Run) -> None:
+    verify = run.spec.verify
+    if verify is not None:
+        sample = "" if verify.millionths >= ALL_PARTS else f" --sample {verify.sample.removesuffix(' %')}"
+        say(f"in {verify.after}, ask VOD whether it can play them: vod-migrate verify {run.run_id}{sample}")
 
 
 def _work(

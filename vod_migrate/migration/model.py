@@ -15,11 +15,13 @@ from vod_migrate.migration.base import Date, SettingsModel
 from vod_migrate.migration.description import Describe
 from vod_migrate.migration.export import Export
 from vod_migrate.migration.registration import Register
-from vod_migrate.migration.schedule import PRESETS, check_schedule
+from vod_migrate.migration.schedule import PRESETS, check_schedule, starts_within
 from vod_migrate.migration.source import Select, Source
+from vod_migrate.migration.verification import Verify
 from vod_migrate.migration.window import Window, parse_window
 
 _NAME = r"^[a-z0-9][a-z0-9_.-]{0,99}$"
+_MOST_WAITING = 12
 
 
 class StopAfter(SettingsModel):
@@ -67,6 +69,7 @@ class Migration(SettingsModel):
     stop_after: StopAfter = StopAfter()
     pause_after: PauseAfter = PauseAfter()
     export: Annotated[Export | None, Field(description="Write a table of the results after each run.")] = None
+    verify: Verify | None = None
     window: Annotated[
         str | None,
         Field(description="When a run may send, in `timezone`, e.g. `01:00-07:00`; null: always."),
@@ -117,6 +120,15 @@ class Migration(SettingsModel):
             )
         return self
 
+    @model_validator(mode="after")
+    def _few_waiting(self) -> Migration:
+        if self.verify is not None and self.waiting > _MOST_WAITING:
+            raise ValueError(
+                f"verify.after: {self.verify.after} is so long that {self.waiting} later runs of the schedule {self.schedule!r} begin "
+                f"meanwhile; write a time in which at most {_MOST_WAITING} begin"
+            )
+        return self
+
     @field_validator("timezone")
     @classmethod
     def _known_zone(cls, zone: str) -> str:
@@ -146,6 +158,13 @@ class Migration(SettingsModel):
     def opening(self) -> Window | None:
         """When a run may send; None: always."""
         return None if self.window is None else parse_window(self.window, self.zone)
+
+    @property
+    def waiting(self) -> int:
+        """How many later runs the schedule begins while one waits to be verified."""
+        if self.verify is None or self.schedule is None:
+            return 0
+        return starts_within(self.schedule, self.verify.after_seconds)
 
     @property
     def dag_id(self) -> str:

@@ -180,6 +180,11 @@ class Register(SettingsModel):
         Field(ge=0, le=365, description="In how many later runs mode `new` tries a failed object again; 0: never."),
     ] = 0
 
+    @property
+    def processes(self) -> bool:
+        """Whether VOD transcodes the files, or runs a workflow."""
+        return self.workflow_id is not None or self.template_group_id != "VOD_NO_TRANSCODE"
+
     @model_validator(mode="after")
     def _one_way_of_processing(self) -> Register:
         if self.template_group_id is None and self.workflow_id is None:

@@ -6,6 +6,7 @@ Airflow's timetable computes the times, with the same library. It shifts a time 
 from __future__ import annotations
 
 import datetime as dt
+import math
 import re
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -24,6 +25,7 @@ PRESETS = {
 """The presets of Airflow that have a data interval."""
 
 _FIELDS = 5
+_YEAR, _STARTS = 366, 400
 _DRAWN = re.compile(r"(?<![A-Za-z])[HR](?![A-Za-z])", re.IGNORECASE)
 
 
@@ -60,6 +62,19 @@ def next_start(schedule: str, zone: ZoneInfo, now: dt.datetime) -> dt.datetime:
     """
     naive = _cron(schedule, now.astimezone(zone).replace(tzinfo=None)).get_next(dt.datetime)
     return _shown(naive, zone)
+
+
+def starts_within(schedule: str, seconds: float) -> int:
+    """How many times a schedule comes at most in so many seconds, by the shortest time between two starts in a year."""
+    start = dt.datetime(2024, 1, 1)  # noqa: DTZ001 - of the wall clock
+    times = _cron(schedule, start)
+    before, shortest = times.get_next(dt.datetime), dt.timedelta(days=_YEAR)
+    for _ in range(_STARTS):
+        named = times.get_next(dt.datetime)
+        if named - start > dt.timedelta(days=_YEAR):
+            break
+        shortest, before = min(shortest, named - before), named
+    return math.ceil(seconds / shortest.total_seconds())
 
 
 def day_of(start: dt.datetime, schedule: str | None, zone: ZoneInfo) -> dt.date:

@@ -16,6 +16,9 @@ _HINTS: dict[str, list[str]] = _TEXTS["hints"]
 
 _REFUSED = "file_refused"
 
+PLAYBACK: dict[str, tuple[str, str]] = {state: tuple(texts) for state, texts in _TEXTS["playback"].items()}
+"""What each state of a media is called, and what it means."""
+
 REASONS = frozenset(_LEFT_OUT)
 """Every reason for which an object may be left out."""
 

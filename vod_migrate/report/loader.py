@@ -30,6 +30,7 @@ from vod_migrate.results.notes import Notes
 from vod_migrate.results.scan import SAMPLES, joined_samples
 from vod_migrate.results.session import StoreConnection
 from vod_migrate.results.store import Store
+from vod_migrate.results.verifications import VerificationRecord
 
 QUERIES: Any = aiosql.from_path(Path(__file__).parent / "queries.sql", "psycopg", mandatory_parameters=False)
 
@@ -65,6 +66,7 @@ def load_report(store: Store, run_id: str) -> Report:
             kind = row["kind"] if row["kind"] in _APART else _LISTING
             left_samples[kind] = joined_samples(left_samples.get(kind, {}), row["samples"])
             notes[kind] = notes.get(kind, Notes()).joined(Notes.from_json(row["notes"]))
+        verified = tuple(map(VerificationRecord.from_row, QUERIES.verifications_of_run(connection, run_no=run_no)))
         totals = QUERIES.scan_totals(connection, run_no=run_no)
         # The counts of a plan are no change of anything.
         before = None if run.state == "planned" else QUERIES.previous_run(connection, run_no=run_no)
@@ -88,6 +90,7 @@ def load_report(store: Store, run_id: str) -> Report:
         prefixes=totals["prefixes"],
         prefixes_failed=totals["failed"],
         previous=None if before is None else _previous(before, store),
+        verifications=verified,
     )
 
 

@@ -17,6 +17,7 @@ from vod_migrate.report.diagnosis import Diagnosis, diagnose, diagnose_hint, dia
 from vod_migrate.report.rate_chart import RatePoint
 from vod_migrate.results.notes import Notes
 from vod_migrate.results.summary import RunCounts
+from vod_migrate.results.verifications import VerificationRecord
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -249,6 +250,7 @@ class Report:
     """Everything that a format shows. sentence: what happened, in one sentence; scans: the first of all `prefixes`.
 
     leftovers_left_out: what earlier runs left and this run does not send; plan_differences: what differs from the approved plan.
+    verifications: what VOD said when it was asked whether it can play what was registered.
     """
 
     run: RunFacts
@@ -265,6 +267,7 @@ class Report:
     prefixes: int
     prefixes_failed: int
     previous: PreviousRun | None
+    verifications: tuple[VerificationRecord, ...] = ()
 
     @property
     def settled(self) -> int:
@@ -296,6 +299,7 @@ class Report:
                 shown["diagnosis"] = _plain(left.diagnosis)
         for shown, hint in zip(plain["hints"], self.hints, strict=True):
             shown["diagnosis"] = _plain(hint.diagnosis)
+        plain["verifications"] = [record.as_json() for record in self.verifications]
         if self.previous is not None:
             plain["previous"]["counts"] = self.previous.counts.as_json()
         plain["calls"]["total"] = self.calls.total

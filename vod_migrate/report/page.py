@@ -11,8 +11,10 @@ from zoneinfo import ZoneInfo
 import jinja2
 from markupsafe import Markup, escape
 
+from vod_migrate.migration.units import percent_of
 from vod_migrate.report import text_format
 from vod_migrate.report.count_lines import count_lines
+from vod_migrate.report.diagnosis import PLAYBACK
 from vod_migrate.report.headline import headline_of
 from vod_migrate.report.language import Language
 from vod_migrate.report.model import Report
@@ -35,6 +37,7 @@ def templates(*folders: Path) -> jinja2.Environment:
     )
     for name in text_format.__all__:
         environment.filters[name] = getattr(text_format, name)
+    environment.filters["percent"] = percent_of
     return environment
 
 
@@ -62,6 +65,7 @@ def report_facts(report: Report, *, language: Language, zone: ZoneInfo) -> dict[
         "sentence": headline_of(report, language),
         "numbers": count_lines(report),
         "chart": _chart(report, language, zone),
+        "playback_states": PLAYBACK,
         "rate_table": [(begin + dt.timedelta(seconds=point.offset), point) for point in points],
     }
 

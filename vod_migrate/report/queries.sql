@@ -97,6 +97,10 @@ select kind, samples, notes from vod_migrate.scans where run_no = :run_no and (s
 select count(*) as prefixes, count(*) filter (where state = 'failed') as failed
 from vod_migrate.scans where run_no = :run_no and kind in ('prefix', 'rows');
 
+-- name: verifications_of_run
+-- What VOD said when it was asked whether it can play what was registered, the newest first.
+select scope, at, millionths, seed, found from vod_migrate.verifications where run_no = :run_no order by at desc;
+
 -- name: failure_rows
 -- Every failure of the run, in the order of OSS: the rows of the failures table. Read with a server-side cursor.
 -- attempts: calls of this run that were answered about the object.

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from vod_migrate.report.count_lines import count_lines
 from vod_migrate.report.group_lines import LABEL, NUMBER, failure_group_lines, hint_lines, left_out_lines
 from vod_migrate.report.model import Report
+from vod_migrate.report.playback_lines import record_lines
 from vod_migrate.report.terminal import Line, padded, rendered, wrapped
 from vod_migrate.report.text_format import counted, duration, grouped, moment, rate, share, signed, visible
 
@@ -45,6 +46,8 @@ def _lines(report: Report, warning: str) -> Iterator[Line]:
     yield from _number_lines(report)
     yield from _call_lines(report)
     yield from _failure_lines(report)
+    for record in report.verifications:
+        yield from record_lines(record, report.run.zone)
     yield from left_out_lines(report.plan_differences, report.run.zone, "not as in the approved plan")
     yield from left_out_lines(report.left_out, report.run.zone)
     yield from hint_lines(report.hints, report.run.zone)

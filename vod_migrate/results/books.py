@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from vod_migrate.results.registered import ALL_PARTS
+from vod_migrate.migration.units import ALL_PARTS
 from vod_migrate.results.session import QUERIES, Session, StoreConnection, storable
 
 _AT_ONCE = 2_000

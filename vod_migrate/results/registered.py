@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from vod_migrate.migration.units import ALL_PARTS
 from vod_migrate.results.run import Run
 from vod_migrate.results.session import QUERIES, Session
 
 _AT_ONCE = 2_000
-ALL_PARTS = 1_000_000
-"""A random part is stated in millionths, so that one object of a million can be asked for."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -300,6 +300,17 @@ create table vod_migrate.plans (
 create index plans_by_digest on vod_migrate.plans (digest text_pattern_ops);
 create index plans_by_migration on vod_migrate.plans (migration_id, made_at desc);
 
+-- What VOD last said about media: of what a run registered, or, asked under the newest run, of all that its migration has.
+create table vod_migrate.verifications (
+  run_no        integer not null,
+  scope         text not null check (scope in ('run', 'migration')),
+  at            timestamptz not null default now(),
+  millionths    integer not null,          -- how much of it was asked about, drawn by the seed
+  seed          bigint not null,
+  found         jsonb not null,            -- Verification in results/verifications.py
+  primary key (run_no, scope)
+);
+
 create table vod_migrate.quotas (
   account       text not null,
   api           text not null,

@@ -37,9 +37,22 @@ from vod_migrate.results.recorder import RecorderQueries
 from vod_migrate.results.registered import RegisteredFacts
 from vod_migrate.results.repairs import Repairs
 from vod_migrate.results.scans import Scans
+from vod_migrate.results.verifications import Verifications
 
 
 class Store(
-    Plans, Scans, Claims, RecorderQueries, Counts, Facts, RegisteredFacts, Books, Repairs, Diagnoses, Exports, Rates
+    Plans,
+    Scans,
+    Claims,
+    RecorderQueries,
+    Counts,
+    Facts,
+    RegisteredFacts,
+    Books,
+    Repairs,
+    Diagnoses,
+    Exports,
+    Verifications,
+    Rates,
 ):
     """Facts, work, runs, scans, leases, calls, plans and quotas in one Postgres database."""

@@ -109,6 +109,8 @@ with rates as (
   delete from vod_migrate.missing m using scans s where m.scan_id = s.scan_id
 ), plans as (
   delete from vod_migrate.plans p using unnamed u where p.run_no = u.run_no
+), verifications as (
+  delete from vod_migrate.verifications v using unnamed u where v.run_no = u.run_no
 )
 delete from vod_migrate.queues q using unnamed u
 where q.queue_no = u.queue_no

@@ -12,3 +12,9 @@ order by key limit :most;
 -- The newest run of each migration that has had a run over a bucket.
 select distinct on (r.migration_id) r.run_id from vod_migrate.runs r join vod_migrate.sources s using (source_id)
 where s.bucket = :bucket order by r.migration_id, r.created_at desc, r.run_no desc;
+
+-- name: keep_verification!
+-- What VOD says about media takes the place of what it said before.
+insert into vod_migrate.verifications (run_no, scope, millionths, seed, found) values (:run_no, :scope, :millionths, :seed, :found)
+on conflict (run_no, scope) do update
+set at = now(), millionths = excluded.millionths, seed = excluded.seed, found = excluded.found;

@@ -1,0 +1,32 @@
+"""What a migration file may say about asking VOD, after a run, whether it can play what was registered."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from vod_migrate.migration.base import SettingsModel
+from vod_migrate.migration.units import Duration, Part, millionths_of, seconds_of
+
+
+class Verify(SettingsModel):
+    """Asks VOD some time after each run in Airflow whether it can play what the run registered; without `verify` nobody asks."""
+
+    after: Annotated[
+        Duration,
+        Field(description="How long after the run to ask, e.g. `90s`, `30m` or `2h`: processing takes time."),
+    ] = "30m"
+    sample: Annotated[
+        Part, Field(description="How much of it to ask about, drawn at random, e.g. `1 %` or `0.01`.")
+    ] = "100 %"
+
+    @property
+    def after_seconds(self) -> int:
+        """How long after the run to ask."""
+        return seconds_of(self.after)
+
+    @property
+    def millionths(self) -> int:
+        """How much of it to ask about."""
+        return millionths_of(self.sample)
