@@ -20,6 +20,7 @@ NAVIGATION = {
         "how-to/quota",
         "how-to/diagnose",
         "how-to/rerun-failed",
+        "how-to/update",
         "how-to/verify",
         "how-to/export",
         "how-to/airflow",

@@ -20,6 +20,7 @@ _OUTCOMES = {
     "retry": "refused, to be tried again alone", "unknown": "no clear reply", "late": "a reply that came too late",
     "gone": "no longer in the bucket", "returned": "back in the bucket", "transferred": "transferred to another migration",
     "imported": "imported, since VOD had its media", "forgotten": "forgotten, to be taken as new",
+    "updated": "description corrected in VOD",
 }  # fmt: skip
 _ANSWERS = {
     "ok": "answered", "throttled": "throttled", "refused": "refused as a whole", "transient": "no answer",

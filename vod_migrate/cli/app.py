@@ -28,6 +28,7 @@ _COMMANDS = {
     "status": "cli.status:status",
     "explain": "cli.explain:explain",
     "diagnose": "cli.diagnose:diagnose",
+    "update": "cli.update:update",
     "verify": "cli.verify:check_media",
     "reconcile": "cli.reconcile:reconcile_books",
     "report": "cli.report:report",

@@ -30,7 +30,7 @@ class Mode(StrEnum):
 _NEW_RUN = ["run", "plan"]
 _ANY_RUN = ["run", "plan", "resume"]
 _LISTING = ["run", "plan", "restore"]
-_PLACES = [*_LISTING, "reconcile"]
+_PLACES = [*_LISTING, "reconcile", "update"]
 
 
 class RunOptions(SettingsModel):

@@ -223,7 +223,8 @@ create table vod_migrate.events (
   source_id     integer not null,
   run_no        integer not null,
   what          text not null check (what in (
-                  'registered', 'failed', 'retry', 'unknown', 'late', 'gone', 'returned', 'transferred', 'imported', 'forgotten')),
+                  'registered', 'failed', 'retry', 'unknown', 'late', 'gone', 'returned', 'transferred', 'imported', 'forgotten',
+                  'updated')),
   key           text collate "C" not null,
   code          text,
   message       text

@@ -27,6 +27,7 @@ from __future__ import annotations
 
 from vod_migrate.results.books import Books
 from vod_migrate.results.claims import Claims
+from vod_migrate.results.corrections import Corrections
 from vod_migrate.results.counts import Counts
 from vod_migrate.results.diagnoses import Diagnoses
 from vod_migrate.results.exports import Exports
@@ -50,6 +51,7 @@ class Store(
     RegisteredFacts,
     Books,
     Repairs,
+    Corrections,
     Diagnoses,
     Exports,
     Verifications,

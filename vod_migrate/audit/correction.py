@@ -1,0 +1,215 @@
+"""Where a registered object would be described otherwise now: compared with what was sent, and corrected with UpdateVideoInfos.
+
+Page by page, so that memory does not grow with the number of objects. UpdateVideoInfos changes the fields that it is given and no
+others: it cannot clear one, nor change a ReferenceId.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
+
+from vod_migrate.audit.vod_queries import VodQueries
+from vod_migrate.cloud.connection import Connection
+from vod_migrate.describe.describer import Describer
+from vod_migrate.describe.metadata import metadata
+from vod_migrate.discover.selection import Selection, storable
+from vod_migrate.discover.source import pages_of
+from vod_migrate.errors import Interrupted, RequestRefused
+from vod_migrate.media import Rejected
+from vod_migrate.results.corrections import Correction, SentDescription
+from vod_migrate.results.run import Run
+from vod_migrate.results.scan import SAMPLES, Scan, ScanKind
+from vod_migrate.results.store import Store
+
+UPDATE_VIDEO_INFOS = "UpdateVideoInfos"
+MOST_MEDIA = 20
+"""Media in one call (UpdateVideoInfos page)."""
+CALLS_PER_SECOND = 28.0
+"""94 % of 30 calls/s an account (the same page)."""
+
+_CHANGEABLE = ("Title", "Description", "Tags", "CoverURL", "CateId")
+_THREADS = 4
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Change:
+    """One field of one object. old, new: None where it has none."""
+
+    key: str
+    media_id: str
+    name: str
+    old: Any
+    new: Any
+
+
+@dataclass(kw_only=True)
+class CorrectionCounts:
+    """What was found and done, in objects.
+
+    compared: registered, selected and described; differ: to be corrected; updated: VOD took the correction; lost: VOD has no such media;
+    refused: VOD refused the correction, and refusals: with which messages. fields: to be changed, by name; kept: what cannot be changed.
+    changed: objects whose content is another than when they were registered; rejected: cannot be described now.
+    """
+
+    listed: int = 0
+    compared: int = 0
+    differ: int = 0
+    updated: int = 0
+    lost: int = 0
+    refused: int = 0
+    changed: int = 0
+    rejected: int = 0
+    calls: int = 0
+    fields: Counter[str] = field(default_factory=Counter)
+    kept: Counter[str] = field(default_factory=Counter)
+    samples: dict[str, list[Change]] = field(default_factory=dict)
+    changed_keys: list[str] = field(default_factory=list)
+    refusals: list[str] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, Any]:
+        """For scripts."""
+        numbers = ("listed", "compared", "differ", "updated", "lost", "refused", "changed", "rejected", "calls")
+        return {
+            **{name: getattr(self, name) for name in numbers},
+            "fields": dict(self.fields),
+            "kept": dict(self.kept),
+            "samples": {
+                name: [{"key": one.key, "media_id": one.media_id, "old": one.old, "new": one.new} for one in samples]
+                for name, samples in self.samples.items()
+            },
+            "changed_keys": self.changed_keys,
+            "refusals": self.refusals,
+        }
+
+
+class Corrector:
+    """Compares and corrects the descriptions of one migration. counts: so far."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        connection: Connection,
+        run: Run,
+        prefixes: Sequence[str],
+        selection: Selection,
+        describer: Describer,
+        stop: threading.Event,
+        each: Callable[[Change], object],
+    ) -> None:
+        """run: what a run of the migration would be. prefixes: what it lists; each: is given every change; stop: ends every waiting."""
+        self._store = store
+        self._connection = connection
+        self._run = run
+        self._prefixes = prefixes
+        self._selection = selection
+        self._describer = describer
+        self._stop = stop
+        self._each = each
+        self._vod = VodQueries(connection, store, {UPDATE_VIDEO_INFOS: CALLS_PER_SECOND}, stop=stop)
+        self.counts = CorrectionCounts()
+
+    def corrections(self) -> Iterator[Correction]:
+        """What is to be corrected, as it is found.
+
+        Raises:
+            SourceError: the source cannot be listed. Interrupted. StoreUnreachable.
+        """
+        shelf = self._store.shelf(self._run.account, self._run.migration, self._run.bucket)
+        pages = pages_of(self._connection, self._run)
+        kind = ScanKind.PREFIX if self._run.spec.source.listed else ScanKind.ROWS
+        for number, prefix in enumerate(self._prefixes):
+            for page in pages(Scan(scan_id=number, prefix=prefix, whole=True, kind=kind), self._stop):
+                if self._stop.is_set():
+                    raise Interrupted("the comparison was stopped; run the command again", code="interrupted")
+                self.counts.listed += len(page.objects)
+                taken = [
+                    found
+                    for found in page.objects
+                    if storable(found.key) and self._selection.reason(found, part=page.parts.get(found.key)) is None
+                ]
+                known = self._store.sent_of_keys(shelf, [found.key for found in taken])
+                for found in taken:
+                    if found.key not in known:
+                        continue
+                    described = self._describer.describe(found)
+                    if isinstance(described, Rejected):
+                        self.counts.rejected += 1
+                        continue
+                    self._look_at_content(found.key, found.etag, known[found.key].etag)
+                    correction = self._compared(known[found.key], metadata(described))
+                    if correction is not None:
+                        yield correction
+
+    def correct(self, run: Run) -> None:
+        """Corrects everything in VOD, and records it under a run as it goes: ended in the middle, another correction goes on with the rest.
+
+        Raises:
+            As `corrections`. RegisterError: VOD cannot be asked.
+        """
+        found = self.corrections()
+        with ThreadPoolExecutor(_THREADS, thread_name_prefix="update") as threads:
+            while parts := [part for _ in range(_THREADS) if (part := list(islice(found, MOST_MEDIA)))]:
+                for taken, lost, refused in threads.map(self._update, parts):
+                    self.counts.lost += len(lost)
+                    self.counts.refused += len(refused)
+                    self.counts.updated += self._store.save_sent(run, taken)
+
+    def _look_at_content(self, key: str, now: str | None, then: str | None) -> None:
+        if now is None or then is None or now.strip('"').upper() == then.strip('"').upper():
+            return
+        self.counts.changed += 1
+        if len(self.counts.changed_keys) < SAMPLES:
+            self.counts.changed_keys.append(key)
+
+    def _compared(self, known: SentDescription, now: Mapping[str, Any]) -> Correction | None:
+        self.counts.compared += 1
+        fields = {}
+        for name in sorted((known.sent.keys() | now.keys()) - {"FileURL"}):
+            old, new = known.sent.get(name), now.get(name)
+            if old == new:
+                continue
+            if new is None or name not in _CHANGEABLE:
+                self.counts.kept[name] += 1
+                continue
+            fields[name] = new
+            self.counts.fields[name] += 1
+            change = Change(key=known.key, media_id=known.media_id, name=name, old=old, new=new)
+            self._each(change)
+            if self.counts.fields[name] <= SAMPLES:
+                self.counts.samples.setdefault(name, []).append(change)
+        if not fields:
+            return None
+        self.counts.differ += 1
+        return Correction(of=known, fields=fields)
+
+    def _update(
+        self, part: Sequence[Correction]
+    ) -> tuple[Sequence[Correction], Sequence[Correction], Sequence[Correction]]:
+        """Corrects up to 20 media: those that VOD has taken, does not know, and refuses. A refused call is halved until the one stands alone."""
+        content = [{"VideoId": one.of.media_id, **one.fields} for one in part]
+        self.counts.calls += 1
+        try:
+            body = self._vod.call(UPDATE_VIDEO_INFOS, update_content=json.dumps(content, ensure_ascii=False))
+        except RequestRefused as refusal:
+            if len(part) == 1:
+                if str(refusal) not in self.counts.refusals and len(self.counts.refusals) < SAMPLES:
+                    self.counts.refusals.append(str(refusal))
+                return (), (), part
+            half = len(part) // 2
+            first, second = self._update(part[:half]), self._update(part[half:])
+            return (*first[0], *second[0]), (*first[1], *second[1]), (*first[2], *second[2])
+        lost = set(map(str, body.get("NonExistVideoIds") or ()))
+        forbidden = set(map(str, body.get("ForbiddenVideoIds") or ()))
+        return (
+            [one for one in part if one.of.media_id not in lost | forbidden],
+            [one for one in part if one.of.media_id in lost],
+            [one for one in part if one.of.media_id in forbidden - lost],
+        )
