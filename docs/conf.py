@@ -20,6 +20,7 @@ NAVIGATION = {
         "how-to/quota",
         "how-to/rerun-failed",
         "how-to/verify",
+        "how-to/reconcile",
         "how-to/airflow",
         "how-to/deploy",
         "how-to/database",

@@ -27,7 +27,7 @@ _MEANING = {
     Playback.PROCESSING: ("Being processed", "VOD has not finished with them: verify again later"),
     Playback.FAILED: ("Cannot be played", "processing failed, or VOD has blocked them"),
     Playback.SOURCE_DELETED: ("Source deleted", "the file in the bucket is gone: put it back, then verify again"),
-    Playback.MISSING: ("Not in VOD", "deleted there: run with --mode all to register them again"),
+    Playback.MISSING: ("Not in VOD", "deleted there: `reconcile` registers them again"),
     Playback.OTHER_FILE: ("Another file", "VOD's media is of another file than the one that was registered"),
 }
 _STYLE = {Playback.PLAYABLE: "green", Playback.PROCESSING: "yellow", **dict.fromkeys(WRONG, "red")}
