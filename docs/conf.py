@@ -22,6 +22,7 @@ NAVIGATION = {
         "how-to/rerun-failed",
         "how-to/update",
         "how-to/verify",
+        "how-to/reconcile",
         "how-to/export",
         "how-to/airflow",
         "how-to/deploy",

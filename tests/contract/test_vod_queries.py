@@ -240,3 +240,13 @@ def code_of(call: Any, request: Any) -> str:
     except ClientException as refused:
         return str(refused.code)
     return ""
+
+
+def test_a_file_that_is_listed_and_that_vod_does_not_find_is_deleted_to_it(
+    sandbox: Sandbox, vod: Client, played: str
+) -> None:
+    sandbox.generate(BUCKET, 1, dirt=0, missing=1)
+    (lost,) = [row.key for row in sandbox.expected(BUCKET).values() if row.missing]
+    sandbox.change_media(BUCKET, "a.mp4", file_key=lost)
+    mezzanine = vod.get_mezzanine_info(models.GetMezzanineInfoRequest(video_id=played)).body.mezzanine
+    assert (mezzanine.status, mezzanine.file_name) == ("Deleted", lost)

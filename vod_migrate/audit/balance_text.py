@@ -54,6 +54,8 @@ def _kind(drift: Drift, count: int, samples: list[Finding] | tuple[()]) -> Itera
 
 
 def _asked(balance: Balance) -> str:
+    if not balance.registered:
+        return "No registered object to ask VOD about."
     if balance.asked == balance.registered:
         return f"VOD was asked about each of {counted(balance.registered, 'registered object')} that can be compared."
     found = f"VOD was asked about {grouped(balance.asked)} of {counted(balance.registered, 'registered object')}"

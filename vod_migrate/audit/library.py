@@ -65,7 +65,6 @@ class LibraryWalk:
             RegisterError: VOD cannot be asked. Interrupted: what was found stays, and is not asked for again. StoreUnreachable.
         """
         began = self._store.now()
-        self._store.forget_library(shelf)
         waiting: dict[
             str, None
         ] = {}  # a set that keeps its order: where one search goes on after another, media come twice
@@ -82,6 +81,7 @@ class LibraryWalk:
                     self._ask(threads, shelf, together)
                     waiting = dict.fromkeys(rest)
             self._ask(threads, shelf, list(waiting))
+        self._store.forget_library(shelf)
         return began
 
     def _ask(self, threads: ThreadPoolExecutor, shelf: Shelf, media_ids: Sequence[str]) -> None:

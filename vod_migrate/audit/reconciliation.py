@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from vod_migrate.audit.comparison import Question, answered, listed, not_listed, without_file
@@ -20,7 +21,9 @@ from vod_migrate.audit.confidence import CONFIDENCE, most_of_all
 from vod_migrate.audit.drift import Drift, Finding
 from vod_migrate.audit.library import SEARCH_MEDIA, LibraryWalk
 from vod_migrate.audit.media_states import BATCH_GET_MEDIA_INFOS, MOST_IDS, MediaState, MediaStates
+from vod_migrate.cloud.clients import open_bucket
 from vod_migrate.cloud.connection import Connection
+from vod_migrate.cloud.retry import TRIES, patiently
 from vod_migrate.discover.page import ListedPage
 from vod_migrate.discover.selection import Selection, sample_of, storable
 from vod_migrate.discover.source import pages_of
@@ -30,6 +33,7 @@ from vod_migrate.results.books import Shelf, Stretch
 from vod_migrate.results.run import Run
 from vod_migrate.results.scan import SAMPLES, Scan, ScanKind
 from vod_migrate.results.store import Store
+from vod_migrate.shutdown import StopClock
 
 LIST_OBJECTS = "ListObjects"
 RECENT_SECONDS = 600.0
@@ -165,6 +169,7 @@ class Reconciliation:
             yield from self._ask(threads, waiting)
 
     def _walk(self, shelf: Shelf) -> dt.datetime | None:
+        self._try_listing()
         walk = LibraryWalk(self._connection, self._store, self._states, bucket=self._run.bucket, stop=self._stop)
         try:
             return walk.run(shelf)
@@ -173,6 +178,14 @@ class Reconciliation:
             return None
         finally:
             self.balance.calls += Counter({SEARCH_MEDIA: walk.pages, BATCH_GET_MEDIA_INFOS: walk.asked})
+
+    def _try_listing(self) -> None:
+        """A walk through a large library takes long: a bucket that cannot be listed is to be known before."""
+        if self._run.spec.source.listed:
+            bucket = open_bucket(self._connection, self._run.bucket)
+            listing = partial(bucket.list_page, self._prefixes[0], most=1)
+            patiently(listing, sleep=StopClock(self._stop).sleep, tries=TRIES)
+            self.balance.calls[LIST_OBJECTS] += 1
 
     def _books(self, shelf: Shelf, walked: dt.datetime | None) -> Iterator[Finding | Question]:
         pages = pages_of(self._connection, self._run)

@@ -21,10 +21,11 @@ from vod_migrate.cli.console import open_store, say, stop_on_signals
 from vod_migrate.cli.options import FileArgument, JsonOption, takes_run_options
 from vod_migrate.cli.run import run_to_end
 from vod_migrate.cli.streams import print_json
-from vod_migrate.cloud.connection import connection_from_environment
+from vod_migrate.cloud.connection import Connection, connection_from_environment
 from vod_migrate.doctor.preflight import preflight
 from vod_migrate.errors import BadOption, Unfinished
 from vod_migrate.migration.loader import load_migration
+from vod_migrate.migration.model import Migration
 from vod_migrate.migration.options import RunOptions
 from vod_migrate.migration.units import ALL_PARTS
 from vod_migrate.report.group_lines import NUMBER
@@ -66,16 +67,17 @@ def reconcile_books(
     """
     if seed is not None and sample is None:
         raise BadOption("--seed draws a part of the objects: give --sample, too")
-    wanted = _wanted(repair or [], sampled=sample is not None)
+    names = repair or []
+    wanted = _wanted(names, sampled=sample is not None)
     if yes and not wanted:
         raise BadOption(f"--yes puts right what --repair names: give --repair with {_KINDS} or all, too")
     drawn = seed if seed is not None else random.randrange(2**31)  # noqa: S311 - a draw, not secrecy
-    extent = Extent()
-    if sample is not None:
-        millionths = max(1, round(sample / 100 * ALL_PARTS))
-        extent = Extent(millionths=millionths, seed=drawn, library=False)
     migration = load_migration(file)
     connection = connection_from_environment()
+    if sys.stderr.isatty():
+        say(
+            f"comparing {migration.name!r} on bucket {migration.source.bucket!r}, about 1,900 registered objects a second"
+        )
     writes = nullcontext(lambda _: None) if output is None else drift_file(output, migration.source.bucket)
     with writes as write, open_store() as store, stop_on_signals() as stop:
         found = reconcile(
@@ -83,7 +85,7 @@ def reconcile_books(
             connection=connection,
             migration=migration,
             options=options,
-            extent=extent,
+            extent=_extent(sample, drawn),
             stop=stop,
             repair=wanted,
             apply=yes,
@@ -94,32 +96,38 @@ def reconcile_books(
     else:
         lines = [
             *balance_lines(found.balance, name=migration.name),
-            *_repair_lines(found, _command(file, options, wanted)),
+            *_repair_lines(found, _command(file, options, names)),
         ]
         typer.echo(rendered(lines, colour=sys.stdout.isatty()), nl=False)
-        if sample is not None:
-            say(f"a random part, drawn by --seed {drawn}")
+    if sample is not None:
+        say(f"a random part, drawn by --seed {drawn}")
     if output is not None:
         say(f"wrote {output}")
     for error in found.balance.trouble:
         raise error
     if found.repaired is not None and found.repaired.registers:
-        preflight(connection, migration)
-        run_to_end(
-            connection,
-            lambda store, run_id: prepare(
-                store=store,
-                connection=connection,
-                migration=migration,
-                options=options,
-                origin=Origin(),
-                run_id=run_id,
-            ),
-            report_dir=None,
-            as_json=as_json,
-        )
+        _register(connection, migration, options, as_json=as_json)
     if found.left:
         raise Unfinished(f"{counted(found.left, 'difference')} between OSS, the results and VOD; see above")
+
+
+def _extent(sample: float | None, seed: int) -> Extent:
+    if sample is None:
+        return Extent()
+    return Extent(millionths=max(1, round(sample / 100 * ALL_PARTS)), seed=seed, library=False)
+
+
+def _register(connection: Connection, migration: Migration, options: RunOptions, *, as_json: bool) -> None:
+    """A run of mode new over what was compared."""
+    preflight(connection, migration)
+    run_to_end(
+        connection,
+        lambda store, run_id: prepare(
+            store=store, connection=connection, migration=migration, options=options, origin=Origin(), run_id=run_id
+        ),
+        report_dir=None,
+        as_json=as_json,
+    )
 
 
 def _wanted(names: list[str], *, sampled: bool) -> tuple[Drift, ...]:
@@ -137,14 +145,14 @@ def _wanted(names: list[str], *, sampled: bool) -> tuple[Drift, ...]:
     return tuple(dict.fromkeys(wanted))
 
 
-def _command(file: Path, options: RunOptions, wanted: tuple[Drift, ...]) -> str:
+def _command(file: Path, options: RunOptions, names: list[str]) -> str:
     words = ["vod-migrate", "reconcile", str(file)]
     for prefix in options.prefixes or ():
         words += ["--prefix", prefix]
     if options.date is not None:
         words += ["--date", options.date.isoformat()]
-    for drift in wanted:
-        words += ["--repair", drift.value]
+    for name in names:
+        words += ["--repair", name]
     return shlex.join([*words, "--yes"])
 
 

@@ -129,7 +129,10 @@ class Books(Session):
 
     def queued_among(self, shelf: Shelf, keys: Iterable[str]) -> set[str]:
         """Those of some keys that runs under way have in their queues."""
-        rows = self._do(lambda c: list(QUERIES.queued_among(c, source_id=shelf.source_id, keys=list(keys))))
+        asked = list(keys)
+        if not asked:
+            return set()
+        rows = self._do(lambda c: list(QUERIES.queued_among(c, source_id=shelf.source_id, keys=asked)))
         return {row["key"] for row in rows}
 
     def unknown_media(self, shelf: Shelf, media_ids: Sequence[str]) -> list[str]:
