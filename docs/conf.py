@@ -21,6 +21,7 @@ NAVIGATION = {
         "how-to/rerun-failed",
         "how-to/verify",
         "how-to/export",
+        "how-to/notify",
         "how-to/airflow",
         "how-to/deploy",
         "how-to/database",

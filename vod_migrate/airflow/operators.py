@@ -193,7 +193,7 @@ class RegisterOperator(_EngineOperator):
 
 
 class ReportOperator(_StoppableOperator):
-    """Settles the run, writes its export and its report, and then fails unless the run was a success.
+    """Settles the run, writes its export and its report, tells who is to be told, and then fails unless the run was a success.
 
     A paused run is not a failure: its summary says `paused`, and the next run continues.
 
@@ -205,6 +205,7 @@ class ReportOperator(_StoppableOperator):
 
     def execute(self, context: Context) -> None:
         """Runs however the tasks before it ended."""
+        from vod_migrate.airflow.messages import messenger, report_link  # noqa: PLC0415 - not while parsing
         from vod_migrate.plan.text import plan_text  # noqa: PLC0415 - not while parsing
         from vod_migrate.run.conclusion import conclude  # noqa: PLC0415 - not while parsing
 
@@ -217,15 +218,17 @@ class ReportOperator(_StoppableOperator):
                 run_id=run_id,
                 directory=folder,
                 connect=lambda: VodHook(self.connection_id).connection,
-                stop=stop,
+                messenger=messenger(context, stop),
+                page=report_link(store.run(run_id)),
             )
             summary = end.summary
             self.log.info("%s", end.text)
             if summary.plan is not None:
                 self.log.info("%s", plan_text(summary.plan))
                 end = replace(end, warning=end.warning or _write_plan(summary.plan, folder))
-            if end.warning:
-                self.log.warning("%s", end.warning)
+            for warning in (end.warning, end.unsent):
+                if warning:
+                    self.log.warning("%s", warning)
             context["ti"].xcom_push(key="return_value", value=end.as_json())
             where = f" The report is written: {end.files.html}" if end.files is not None else ""
             if where:

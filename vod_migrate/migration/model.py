@@ -14,6 +14,7 @@ from pydantic import ConfigDict, Field, field_validator, model_validator
 from vod_migrate.migration.base import Date, SettingsModel
 from vod_migrate.migration.description import Describe
 from vod_migrate.migration.export import Export
+from vod_migrate.migration.notification import Notify
 from vod_migrate.migration.registration import Register
 from vod_migrate.migration.schedule import PRESETS, check_schedule
 from vod_migrate.migration.source import Select, Source
@@ -67,6 +68,7 @@ class Migration(SettingsModel):
     stop_after: StopAfter = StopAfter()
     pause_after: PauseAfter = PauseAfter()
     export: Annotated[Export | None, Field(description="Write a table of the results after each run.")] = None
+    notify: Annotated[tuple[Notify, ...], Field(description="Who is told of a run's events.")] = ()
     window: Annotated[
         str | None,
         Field(description="When a run may send, in `timezone`, e.g. `01:00-07:00`; null: always."),

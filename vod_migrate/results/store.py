@@ -29,6 +29,7 @@ from vod_migrate.results.claims import Claims
 from vod_migrate.results.counts import Counts
 from vod_migrate.results.exports import Exports
 from vod_migrate.results.facts import Facts
+from vod_migrate.results.notices import Notices
 from vod_migrate.results.plans import Plans
 from vod_migrate.results.rates import Rates
 from vod_migrate.results.recorder import RecorderQueries
@@ -36,5 +37,5 @@ from vod_migrate.results.registered import RegisteredFacts
 from vod_migrate.results.scans import Scans
 
 
-class Store(Plans, Scans, Claims, RecorderQueries, Counts, Facts, RegisteredFacts, Exports, Rates):
+class Store(Plans, Scans, Claims, RecorderQueries, Counts, Facts, RegisteredFacts, Exports, Notices, Rates):
     """Facts, work, runs, scans, leases, calls, plans and quotas in one Postgres database."""
