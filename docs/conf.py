@@ -22,6 +22,7 @@ NAVIGATION = {
         "how-to/verify",
         "how-to/export",
         "how-to/notify",
+        "how-to/downstream",
         "how-to/airflow",
         "how-to/deploy",
         "how-to/database",

@@ -23,6 +23,19 @@ _AT_WORK: dict[str, Any] = {"calls_per_second": 10}
 RUN: dict[str, dict[str, Any]] = {
     "whole": _of("whole"),
     "asked": _of("asked", require_approval=True),
+    "handed": _of(
+        "handed",
+        export={"to": "oss://handed-tables/{{ date }}/", "format": "parquet"},
+        notify=[
+            {"to": "dingtalk", "channel": "ops_chat", "events": ["finished"]},
+            {
+                "to": "airflow",
+                "notifier": "file_notifier.FileNotifier",
+                "arguments": {"text": "{{ vod.migration }} {{ vod.event }}: {{ vod.link }}"},
+                "events": ["finished"],
+            },
+        ],
+    ),
     "hopeless": _of("hopeless", stop_after={"min_outcomes": 50}),
     "crashed": _of("crashed", register=_AT_WORK),
     "failed": _of("failed", register=_AT_WORK),

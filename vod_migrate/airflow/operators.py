@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
+from vod_migrate.airflow.assets import run_outlet, send_event
 from vod_migrate.airflow.hook import VodHook, open_results
 from vod_migrate.errors import BadOption, BadSetting, Cancelled, Interrupted, Paused, Retryable, VodMigrateError
 from vod_migrate.migration.loader import parse_migration
@@ -199,9 +200,15 @@ class ReportOperator(_StoppableOperator):
 
     Its XCom `return_value` is the summary, as `vod-migrate run --json` prints it, even if the task then fails. For a run that only
     planned (a dry run, or one that was not approved) it includes the plan.
+
+    asset: the URI of the migration's asset, of which a run that succeeded is an event.
     """
 
     ui_color = "#f3e8ff"
+
+    def __init__(self, *, asset: str, **kwargs: Any) -> None:
+        super().__init__(outlets=[run_outlet(asset)], **kwargs)
+        self.asset = asset
 
     def execute(self, context: Context) -> None:
         """Runs however the tasks before it ended."""
@@ -233,6 +240,8 @@ class ReportOperator(_StoppableOperator):
             where = f" The report is written: {end.files.html}" if end.files is not None else ""
             if where:
                 self.log.info("%s", where.strip())
+            if summary.state == "succeeded":
+                send_event(context, self.asset, end)
             if isinstance(summary.error, Paused):
                 self.log.warning("%s", summary.error)
             elif summary.error is not None:
