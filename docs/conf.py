@@ -24,6 +24,8 @@ NAVIGATION = {
         "how-to/verify",
         "how-to/reconcile",
         "how-to/export",
+        "how-to/notify",
+        "how-to/downstream",
         "how-to/airflow",
         "how-to/deploy",
         "how-to/database",

@@ -35,6 +35,8 @@ OTHER_VARIABLES = {
     "Empty: an embedded Postgres from the command line, an error in Airflow.",
     "VOD_MIGRATE_HOME": "Folder of the embedded Postgres. Default `~/.local/share/vod-migrate`.",
     "VOD_MIGRATE_REPORTS": "In Airflow: folder of the report files. Default `vod_reports` in `AIRFLOW_HOME`; `none` writes no files.",
+    "VOD_MIGRATE_WEBHOOK_<NAME>": "The URL of the webhook that `notify` calls `<name>`, a secret. `VOD_MIGRATE_WEBHOOK_<NAME>_SECRET`: the secret of "
+    "the robot's signature (DingTalk, Feishu). In Airflow, a connection goes first.",
     "VOD_MIGRATE_LEASE_SECONDS": "How many seconds a silent worker counts as alive. Default 90. The work of a worker that died on another machine "
     "is free after that time.",
     "VOD_MIGRATE_GRACE_SECONDS": "Seconds between SIGTERM and SIGKILL on this platform. A stopped worker waits this long, minus 2.5 s, for its calls in "
@@ -227,7 +229,7 @@ def _values(part: dict[str, Any], schema: dict[str, Any]) -> str:  # noqa: PLR09
         section = schema["$defs"][target]
         if "enum" not in section:
             return "list of settings, see below" if listed else "settings, see below"
-        part = section
+        return f"{'list of ' if listed else ''}{_values(section, schema)}"
     if "anyOf" in part:
         return " or ".join(_values(choice, schema) for choice in part["anyOf"] if choice.get("type") != "null")
     if "enum" in part:

@@ -35,6 +35,8 @@
     │       ├── InvalidCredentials        3
     │       ├── Misconfigured             2          this machine's proxy, CA bundle, DNS or endpoint
     │       └── Suspended                 3
+    ├── MessageUnsent                     4          a message about a run
+    │   └── ReceiverUnavailable           4   yes
     └── RunStopped                        6          the run ends early, the rest stays pending
         ├── ThresholdPassed               5
         ├── MostlyFailed                  5          more files failed than were registered
@@ -70,11 +72,13 @@ __all__ = [
     "InvalidCredentials",
     "ListingBroken",
     "ManifestBroken",
+    "MessageUnsent",
     "Misconfigured",
     "MostlyFailed",
     "NetworkTrouble",
     "Paused",
     "QuotaConflict",
+    "ReceiverUnavailable",
     "RegisterError",
     "RequestRefused",
     "Retryable",
@@ -313,6 +317,16 @@ class Misconfigured(AccountStopped):
 
 class Suspended(AccountStopped):
     """VOD is not activated for this account, or suspended for an overdue payment."""
+
+
+class MessageUnsent(VodMigrateError):
+    """A message about a run could not be sent: the receiver refuses it. The run itself is not affected."""
+
+    exit_code = 4
+
+
+class ReceiverUnavailable(Retryable, MessageUnsent):
+    """The receiver of a message does not answer, or answers with a server error."""
 
 
 class RunStopped(VodMigrateError):

@@ -9,6 +9,7 @@ import datetime as dt
 import json
 import os
 import signal
+from typing import Any
 
 import psycopg
 import pytest
@@ -71,6 +72,46 @@ def test_a_whole_run_agrees_with_the_truth_and_the_next_ones_send_only_what_is_l
     assert stage.registered("whole") == stage.truth("whole")
 
 
+def events(stage: Stage, name: str, dag_run_id: str) -> list[dict[str, Any]]:
+    """What the runs of a DAG have sent to those who wait for their asset."""
+    found = stage.airflow.api.get("/assets/events", source_dag_id=f"vod_backfill__{name}", source_run_id=dag_run_id)
+    return [one["extra"] for one in found["asset_events"]]
+
+
+def test_a_run_that_succeeds_exports_tells_and_starts_the_dag_that_waits_for_it(stage: Stage) -> None:
+    stage.sandbox.add_bucket("handed")
+    stage.sandbox.add_bucket("handed-tables")
+    stage.sandbox.put("handed", "a + 采访.mp4")
+    stage.airflow.api.unpause("after_interviews")
+
+    assert stage.run("handed", "first", date="2026-11-28") == "success"
+
+    summary = stage.summary("handed", "first")
+    location = f"oss://handed-tables/2026-11-28/{summary['run_id']}.results.parquet"
+    assert (summary["export"]["location"], summary["export"]["rows"], summary.get("warning")) == (location, 1, None)
+    [event] = events(stage, "handed", "first")
+    assert event == {
+        "run_id": summary["run_id"],
+        "state": "succeeded",
+        "counts": summary["counts"],
+        "location": location,
+    }
+    [told] = stage.receiver.received
+    assert (set(told.query), told.body["at"]) == ({"access_token", "timestamp", "sign"}, {"isAtAll": False})
+    text = told.body["text"]["content"]
+    assert text.startswith("handed finished\n1 object registered in ")
+    assert text.endswith(f"\n{stage.tab('handed', 'first')}")
+    assert (stage.folder / "notified.txt").read_text() == f"handed finished: {stage.tab('handed', 'first')}\n"
+
+    def started() -> list[dict[str, Any]]:
+        return list(stage.airflow.api.get("/dags/after_interviews/dagRuns")["dag_runs"])
+
+    wait_for(lambda: [run["state"] for run in started()] == ["success"], "the DAG that waits has run", seconds=90)
+    [after] = started()
+    assert after["run_type"] == "asset_triggered"
+    assert stage.airflow.api.xcom("after_interviews", after["dag_run_id"], "refresh_catalogue") == [event]
+
+
 def test_a_dry_run_plans_and_sends_nothing(stage: Stage) -> None:
     stage.sandbox.put("whole", "new 新/for the plan.mp4")
     sent, results = stage.files_sent(), stage.rows("select count(*) from vod_migrate.objects")
@@ -81,6 +122,7 @@ def test_a_dry_run_plans_and_sends_nothing(stage: Stage) -> None:
     assert (summary["state"], summary["plan"]["new"], summary["plan"]["to_send"]) == ("planned", 1, 1)
     assert (stage.files_sent(), stage.rows("select count(*) from vod_migrate.objects")) == (sent, results)
     assert "1 object would be sent in 1 call" in stage.log("whole", "dry", "report")
+    assert events(stage, "whole", "dry") == []
     written = stage.folder / "reports" / f"{summary['run_id']}.plan.json"
     assert json.loads(written.read_text())["digest"] == summary["plan"]["digest"]
     assert stage.run("whole", "as-planned", approve=summary["plan"]["digest"]) == "success"
@@ -105,6 +147,7 @@ def test_a_migration_that_requires_approval_waits_for_a_person_and_sends_what_wa
     assert stage.truth("asked") == {}
     assert stage.summary("asked", "rejected")["plan"]["decision"]["by"]
     assert "rejected by" in stage.log("asked", "rejected", "report")
+    assert events(stage, "asked", "rejected") == []
 
     # Planned again after a change of mind: the same run sends what it plans now.
     stage.clear("asked", "rejected", ["plan"], include_downstream=True)

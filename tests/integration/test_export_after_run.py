@@ -93,8 +93,12 @@ def test_an_export_that_fails_is_a_warning_and_the_run_a_success(sandbox: Sandbo
     assert (told["state"], told["counts"]["registered"], "export" in told) == ("succeeded", 1, False)
     assert said in told["warning"]
     assert "vod-migrate export nightly --to PLACE" in told["warning"]
-    text = shell.run("run", str(shell.file({**MIGRATION, "export": setting}))).stdout
-    assert "Warning: the results were not exported" in text
+
+
+def test_a_report_of_a_run_whose_export_failed_says_so_below_its_sentence(sandbox: Sandbox, shell: Shell) -> None:
+    sandbox.put(BUCKET, "a.mp4")
+    done = shell.run("run", str(shell.file({**MIGRATION, "export": {"to": "oss://nowhere/"}})))
+    assert (done.returncode, "\nWarning: the results were not exported to oss://nowhere/" in done.stdout) == (0, True)
 
 
 def test_a_run_that_fails_exports_what_it_has_and_a_plan_exports_nothing(sandbox: Sandbox, shell: Shell) -> None:

@@ -26,6 +26,19 @@ RUN: dict[str, dict[str, Any]] = {
     "verified": _of(
         "verified", register={"template_group_id": "ca3a8f6e49c87b657098065860000001"}, verify={"after": "3s"}
     ),
+    "handed": _of(
+        "handed",
+        export={"to": "oss://handed-tables/{{ date }}/", "format": "parquet"},
+        notify=[
+            {"to": "dingtalk", "channel": "ops_chat", "events": ["finished"]},
+            {
+                "to": "airflow",
+                "notifier": "file_notifier.FileNotifier",
+                "arguments": {"text": "{{ vod.migration }} {{ vod.event }}: {{ vod.link }}"},
+                "events": ["finished"],
+            },
+        ],
+    ),
     "hopeless": _of("hopeless", stop_after={"min_outcomes": 50}),
     "crashed": _of("crashed", register=_AT_WORK),
     "failed": _of("failed", register=_AT_WORK),

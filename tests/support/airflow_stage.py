@@ -16,6 +16,7 @@ import httpx
 from databases import Databases
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import tuple_row
+from receiver import HttpReceiver, http_receiver
 from waiting import wait_for
 
 from demo.local_airflow import LocalAirflow, airflow_environment, local_airflow
@@ -34,6 +35,7 @@ class Stage:
 
     airflow: LocalAirflow
     sandbox: Sandbox
+    receiver: HttpReceiver
     databases: Databases
     airflow_url: str
     results_url: str
@@ -171,6 +173,13 @@ def write_migration(folder: Path, name: str, content: Mapping[str, Any]) -> None
     (folder / f"{name}.yaml").write_text(json.dumps(whole))
 
 
+def _downstream_of(name: str) -> str:
+    """The DAG on the page about downstream DAGs, for another migration."""
+    page = (REPOSITORY / "docs" / "how-to" / "downstream.md").read_text()
+    code = page.partition("```python\n")[2].partition("```")[0]
+    return code.replace("vod://vod_default/interviews", f"vod://vod_sandbox/{name}")
+
+
 @contextmanager
 def staged(folder: Path, databases: Databases, migrations: Mapping[str, Mapping[str, Any] | str]) -> Iterator[Stage]:
     """migrations: the content of each migration file beside its name, bucket and template group; or its whole text."""
@@ -181,7 +190,9 @@ def staged(folder: Path, databases: Databases, migrations: Mapping[str, Mapping[
             (dags / "migrations" / f"{name}.yaml").write_text(content)
         else:
             write_migration(dags / "migrations", name, content)
+    (dags / "after_interviews.py").write_text(_downstream_of("handed"))
     with ExitStack() as stack:
+        receiver = stack.enter_context(http_receiver())
         sandbox = stack.enter_context(Sandbox.start(latency_ms=30))
         airflow_url, results_url = databases.create(migrated=False), databases.create()
         environment = airflow_environment(
@@ -198,6 +209,9 @@ def staged(folder: Path, databases: Databases, migrations: Mapping[str, Mapping[
         environment |= {
             "AIRFLOW_CONN_VOD_SANDBOX": json.dumps({**login, "extra": extra}),
             "AIRFLOW_CONN_VOD_MIGRATE_DB": json.dumps(results),
+            "AIRFLOW_CONN_OPS_CHAT": json.dumps(
+                {"conn_type": "http", "password": f"{receiver.url}/robot?access_token=x", "extra": {"secret": "SEC"}}
+            ),
             "AIRFLOW__CORE__AUTH_MANAGER": "limited_auth.LimitedAuthManager",
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(f"{user}:{role}" for user, role in USERS.items()),
             "PYTHONPATH": f"{Path(__file__).parent}:{REPOSITORY}",
@@ -208,6 +222,7 @@ def staged(folder: Path, databases: Databases, migrations: Mapping[str, Mapping[
         yield Stage(
             airflow=airflow,
             sandbox=sandbox,
+            receiver=receiver,
             databases=databases,
             airflow_url=airflow_url,
             results_url=results_url,

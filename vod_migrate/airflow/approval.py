@@ -7,6 +7,7 @@ exactly what was planned; with a no, or without an answer in time, it ends witho
 from __future__ import annotations
 
 import datetime as dt
+import threading
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.standard.operators.hitl import ApprovalOperator
@@ -37,14 +38,21 @@ class ApproveOperator(ApprovalOperator):
 
     def execute(self, context: Context) -> Any:
         """Shows the plan and waits; ends at once for a dry run, and for a run whose plan is approved already or empty."""
+        from vod_migrate.airflow.messages import messenger, report_link  # noqa: PLC0415 - not while parsing
         from vod_migrate.plan.text import plan_markdown, sentence  # noqa: PLC0415 - not while parsing
+        from vod_migrate.run.notification import tell_approval  # noqa: PLC0415 - not while parsing
         from vod_migrate.run.planning_run import plan_to_approve  # noqa: PLC0415 - not while parsing
 
         with explained(self), open_results() as store:
-            plan = plan_to_approve(store, prepared_run(context, self.prepare_task_id))
-        if plan is None:
-            self.log.info("nobody is asked: there is nothing to approve, or it is approved already")
-            return None
+            run_id = prepared_run(context, self.prepare_task_id)
+            plan = plan_to_approve(store, run_id)
+            if plan is None:
+                self.log.info("nobody is asked: there is nothing to approve, or it is approved already")
+                return None
+            told = messenger(context, threading.Event())
+            unsent = tell_approval(store, run_id, told, sentence=sentence(plan), link=report_link(store.run(run_id)))
+            if unsent:
+                self.log.warning("%s", unsent)
         self.log.info("%s", sentence(plan))
         self.body = plan_markdown(plan)
         return super().execute(context)

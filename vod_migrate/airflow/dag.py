@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from airflow.sdk import DAG, BaseOperator, CronDataIntervalTimetable, TaskGroup, TriggerRule, XComArg
 
+from vod_migrate.airflow.assets import asset_uri
 from vod_migrate.airflow.dag_doc import migration_page
 from vod_migrate.airflow.operators import (
     DiscoverOperator,
@@ -109,6 +110,7 @@ def _tasks(migration: Migration, *, group: TaskGroup | None, options: Mapping[st
             task_id="report",
             prepare_task_id=prepare.task_id,
             connection_id=migration.connection,
+            asset=asset_uri(migration.connection, migration.name),
             trigger_rule=TriggerRule.ALL_DONE,
         )
     ]

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
+from vod_migrate.airflow.assets import run_outlet, send_event
 from vod_migrate.airflow.hook import VodHook, open_results
 from vod_migrate.errors import BadOption, BadSetting, Cancelled, Interrupted, Paused, Retryable, VodMigrateError
 from vod_migrate.migration.loader import parse_migration
@@ -193,18 +194,25 @@ class RegisterOperator(EngineOperator):
 
 
 class ReportOperator(_StoppableOperator):
-    """Settles the run, writes its export and its report, and then fails unless the run was a success.
+    """Settles the run, writes its export and its report, tells who is to be told, and then fails unless the run was a success.
 
     A paused run is not a failure: its summary says `paused`, and the next run continues.
 
     Its XCom `return_value` is the summary, as `vod-migrate run --json` prints it, even if the task then fails. For a run that only
     planned (a dry run, or one that was not approved) it includes the plan.
+
+    asset: the URI of the migration's asset, of which a run that succeeded is an event.
     """
 
     ui_color = "#f3e8ff"
 
+    def __init__(self, *, asset: str, **kwargs: Any) -> None:
+        super().__init__(outlets=[run_outlet(asset)], **kwargs)
+        self.asset = asset
+
     def execute(self, context: Context) -> None:
         """Runs however the tasks before it ended."""
+        from vod_migrate.airflow.messages import messenger, report_link  # noqa: PLC0415 - not while parsing
         from vod_migrate.plan.text import plan_text  # noqa: PLC0415 - not while parsing
         from vod_migrate.run.conclusion import conclude  # noqa: PLC0415 - not while parsing
 
@@ -217,19 +225,23 @@ class ReportOperator(_StoppableOperator):
                 run_id=run_id,
                 directory=folder,
                 connect=lambda: VodHook(self.connection_id).connection,
-                stop=stop,
+                messenger=messenger(context, stop),
+                page=report_link(store.run(run_id)),
             )
             summary = end.summary
             self.log.info("%s", end.text)
             if summary.plan is not None:
                 self.log.info("%s", plan_text(summary.plan))
                 end = replace(end, warning=end.warning or _write_plan(summary.plan, folder))
-            if end.warning:
-                self.log.warning("%s", end.warning)
+            for warning in (end.warning, end.unsent):
+                if warning:
+                    self.log.warning("%s", warning)
             context["ti"].xcom_push(key="return_value", value=end.as_json())
             where = f" The report is written: {end.files.html}" if end.files is not None else ""
             if where:
                 self.log.info("%s", where.strip())
+            if summary.state == "succeeded":
+                send_event(context, self.asset, end)
             if isinstance(summary.error, Paused):
                 self.log.warning("%s", summary.error)
             elif summary.error is not None:

@@ -14,8 +14,9 @@ from vod_migrate.cloud.connection import connection_from_environment
 from vod_migrate.migration.loader import load_migration
 from vod_migrate.migration.model import Migration
 from vod_migrate.migration.options import RunOptions
-from vod_migrate.plan.text import plan_text
+from vod_migrate.plan.text import plan_text, sentence
 from vod_migrate.run import planning_run
+from vod_migrate.run.notification import Messenger, tell_approval
 
 
 @takes_run_options("plan")
@@ -31,6 +32,10 @@ def show_plan(file: Path, migration: Migration, options: RunOptions, *, as_json:
         say(f"planning {migration.name!r} on bucket {migration.source.bucket!r}; nothing is sent")
     with open_store() as store, stop_on_signals() as stop:
         made = planning_run.plan(store=store, connection=connection, migration=migration, options=options, stop=stop)
+        if migration.require_approval and made.work:
+            unsent = tell_approval(store, made.run_id, Messenger(stop=stop), sentence=sentence(made), link="")
+            if unsent:
+                say(f"Warning: {unsent}")
     if as_json:
         print_json(made.as_json())
     else:

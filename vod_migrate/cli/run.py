@@ -25,6 +25,7 @@ from vod_migrate.results.run import Run
 from vod_migrate.results.store import Store
 from vod_migrate.run import lifecycle
 from vod_migrate.run.conclusion import conclude
+from vod_migrate.run.notification import Messenger
 from vod_migrate.run.prepare import prepare
 from vod_migrate.run.request import Origin, new_run_id
 
@@ -41,7 +42,13 @@ def run_to_end(
         run = begin(store, run_id)
         say(f"run {run_id} of {run.migration!r} on bucket {run.bucket!r}")
         trouble, signalled = _work(store, connection, run_id, stop, quiet=as_json and not sys.stderr.isatty())
-        end = conclude(store=store, run_id=run_id, directory=report_dir, connect=lambda: connection, stop=stop)
+        end = conclude(
+            store=store,
+            run_id=run_id,
+            directory=report_dir,
+            connect=lambda: connection,
+            messenger=Messenger(stop=stop),
+        )
         if end.files is not None:
             name_files(end.files)
         if as_json:
@@ -51,6 +58,8 @@ def run_to_end(
         counts = end.summary.counts
         if counts.registered + counts.already_registered:
             _say_when_to_verify(run)
+            if end.unsent:
+                say(f"Warning: {end.unsent}")
         why = _why(end.summary.error, trouble, stopped=signalled)
     if why is not None:
         raise why

@@ -22,6 +22,9 @@ _WORDING = {
 
 _CREDENTIALS = re.compile(r"://[^/\s]*@")
 
+_SECRET = (("notify",),)
+"""Where a person may have put a webhook's URL, which is a secret: values from there are not repeated."""
+
 MOST_CHARACTERS = 200
 MOST_PROBLEMS = 20
 
@@ -51,7 +54,8 @@ def problems_of(error: ValidationError, model: type[BaseModel]) -> list[str]:
             problems.append(f"{where}: is required and missing")
         else:
             message = _WORDING.get(detail["type"]) or detail["msg"].removeprefix("Value error, ")
-            value = "" if isinstance(detail["input"], dict) else f" (got {shown(repr(detail['input']))})"
+            unsaid = isinstance(detail["input"], dict) or detail["loc"][:1] in _SECRET
+            value = "" if unsaid else f" (got {shown(repr(detail['input']))})"
             problems.append(f"{where}: {message}{value}")
     more = len(problems) - MOST_PROBLEMS
     return problems if more <= 0 else [*problems[:MOST_PROBLEMS], f"and {more} more problems"]

@@ -14,6 +14,7 @@ from pydantic import ConfigDict, Field, field_validator, model_validator
 from vod_migrate.migration.base import Date, SettingsModel
 from vod_migrate.migration.description import Describe
 from vod_migrate.migration.export import Export
+from vod_migrate.migration.notification import Notify
 from vod_migrate.migration.registration import Register
 from vod_migrate.migration.schedule import PRESETS, check_schedule, starts_within
 from vod_migrate.migration.source import Select, Source
@@ -70,6 +71,7 @@ class Migration(SettingsModel):
     pause_after: PauseAfter = PauseAfter()
     export: Annotated[Export | None, Field(description="Write a table of the results after each run.")] = None
     verify: Verify | None = None
+    notify: Annotated[tuple[Notify, ...], Field(description="Who is told of a run's events.")] = ()
     window: Annotated[
         str | None,
         Field(description="When a run may send, in `timezone`, e.g. `01:00-07:00`; null: always."),

@@ -287,6 +287,16 @@ create table vod_migrate.diagnoses (
   primary key (run_no, key)
 );
 
+-- What was told about a run, so that nothing is told twice. opened_at: of the run when it was told; receiver: its place in the file.
+create table vod_migrate.notices (
+  run_no        integer not null,
+  opened_at     timestamptz not null,
+  event         text not null,
+  receiver      smallint not null,
+  told_at       timestamptz not null default now(),
+  primary key (run_no, opened_at, event, receiver)
+);
+
 create table vod_migrate.plans (
   run_no        integer primary key,
   migration_id  integer not null,

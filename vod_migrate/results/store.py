@@ -32,6 +32,7 @@ from vod_migrate.results.counts import Counts
 from vod_migrate.results.diagnoses import Diagnoses
 from vod_migrate.results.exports import Exports
 from vod_migrate.results.facts import Facts
+from vod_migrate.results.notices import Notices
 from vod_migrate.results.plans import Plans
 from vod_migrate.results.rates import Rates
 from vod_migrate.results.recorder import RecorderQueries
@@ -54,6 +55,7 @@ class Store(
     Corrections,
     Diagnoses,
     Exports,
+    Notices,
     Verifications,
     Rates,
 ):

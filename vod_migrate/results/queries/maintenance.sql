@@ -101,6 +101,8 @@ with rates as (
   where r.run_no = :run_no and not exists (select 1 from vod_migrate.objects o where o.run_no = r.run_no)
     and not exists (select 1 from vod_migrate.blocks b where b.queue_no = r.queue_no)
   returning run_no, queue_no
+), notices as (
+  delete from vod_migrate.notices n using unnamed u where n.run_no = u.run_no
 ), counts as (
   delete from vod_migrate.counts c using unnamed u where c.run_no = u.run_no
 ), scans as (

@@ -197,6 +197,8 @@ with run as (
   delete from vod_migrate.queues q using run where q.queue_no = run.queue_no
 ), places as (
   delete from vod_migrate.workers w using run where w.run_no = run.run_no
+), notices as (
+  delete from vod_migrate.notices n using run where n.run_no = run.run_no
 ), absent as (
   delete from vod_migrate.missing m using vod_migrate.scans s join run using (run_no) where m.scan_id = s.scan_id
 )

@@ -1,0 +1,107 @@
+"""What a migration file says about messages: who is told of which events of a run, and how."""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from typing import Annotated, Any
+
+from pydantic import Field, field_validator, model_validator
+
+from vod_migrate.migration.base import SettingsModel
+
+_CHANNEL = re.compile(r"[a-z][a-z0-9_]{0,49}")
+_IMPORT_PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
+
+
+class RunEvent(StrEnum):
+    """What happens to a run. A run that passes its threshold has failed, too; the more special event is the one that is told."""
+
+    FINISHED = "finished"
+    FAILED = "failed"
+    THRESHOLD = "threshold"
+    PAUSED = "paused"
+    APPROVAL = "approval"
+
+
+class Receiver(StrEnum):
+    """The form of a message."""
+
+    WEBHOOK = "webhook"
+    DINGTALK = "dingtalk"
+    WECOM = "wecom"
+    FEISHU = "feishu"
+    AIRFLOW = "airflow"
+
+
+class Notify(SettingsModel):
+    """One receiver of messages about runs, told of each event of a run once."""
+
+    to: Annotated[
+        Receiver,
+        Field(
+            description="`webhook`: JSON for a program of yours; `dingtalk`, `wecom`, `feishu`: a custom robot in a group; `airflow`: "
+            "a notifier of an Airflow provider, used in Airflow only."
+        ),
+    ]
+    events: Annotated[
+        tuple[RunEvent, ...],
+        Field(
+            min_length=1,
+            description="`finished`: success; `failed`: any end without success; `threshold`: stopped by `stop_after`; `paused`; `approval`: "
+            "a plan waits for a person.",
+        ),
+    ] = (RunEvent.FAILED, RunEvent.APPROVAL)
+    channel: Annotated[
+        str | None,
+        Field(
+            description="The name of the webhook, whose URL is a secret: an Airflow connection with that ID (type `http`, the URL as its password), "
+            "or the variable `VOD_MIGRATE_WEBHOOK_<NAME>`.",
+        ),
+    ] = None
+    notifier: Annotated[
+        str | None,
+        Field(description="`airflow`: the import path of the notifier's class."),
+    ] = None
+    arguments: Annotated[
+        dict[str, Any],
+        Field(
+            default_factory=dict,
+            description="`airflow`: the notifier's arguments. Its templated ones can use `{{ vod.text }}` and the fields of the webhook's JSON.",
+        ),
+    ]
+
+    @field_validator("channel")
+    @classmethod
+    def _name_of_a_webhook(cls, channel: str | None) -> str | None:
+        if channel is not None and not _CHANNEL.fullmatch(channel):
+            raise ValueError(
+                "is not the name of a webhook: write lower-case letters, digits and _, and keep the URL in VOD_MIGRATE_WEBHOOK_<NAME> or in an "
+                "Airflow connection"
+            )
+        return channel
+
+    @field_validator("notifier")
+    @classmethod
+    def _import_path(cls, notifier: str | None) -> str | None:
+        if notifier is not None and not _IMPORT_PATH.fullmatch(notifier):
+            raise ValueError("is not an import path: write package.module.SomeNotifier")
+        return notifier
+
+    @model_validator(mode="after")
+    def _fits_its_receiver(self) -> Notify:
+        if self.to is Receiver.AIRFLOW:
+            if self.notifier is None:
+                raise ValueError(
+                    "to is airflow, so notifier is required: name the class, e.g. package.module.SomeNotifier"
+                )
+            if self.channel is not None:
+                raise ValueError("channel is for webhooks: put what the notifier needs into arguments")
+            return self
+        if self.channel is None:
+            raise ValueError(
+                f"to is {self.to}, so channel is required: name the webhook, and keep its URL in VOD_MIGRATE_WEBHOOK_<NAME> or in an Airflow connection"
+            )
+        if self.notifier is not None or self.arguments:
+            raise ValueError("notifier and arguments are for `to: airflow`: leave them out")
+        return self

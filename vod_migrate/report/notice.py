@@ -1,0 +1,73 @@
+"""What is told about an event of a run: as JSON for programs, and as a text that fits a chat."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from vod_migrate.migration.notification import RunEvent
+from vod_migrate.report.model import Report
+from vod_migrate.report.text_format import grouped, visible
+
+_MOST_GROUPS = 10
+_EVENTS = {
+    RunEvent.FINISHED: "finished",
+    RunEvent.FAILED: "failed",
+    RunEvent.THRESHOLD: "stopped: too many files failed",
+    RunEvent.PAUSED: "paused",
+    RunEvent.APPROVAL: "waits for your approval",
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Notice:
+    """An event of a run. sentence: what happened, or would happen; link: the address of the report's page, or its path, '' for none."""
+
+    event: RunEvent
+    report: Report
+    sentence: str
+    link: str = ""
+
+    @property
+    def text(self) -> str:
+        """For people, without what a chat could take for more than text; a line for each fact, the most important first."""
+        run = self.report.run
+        lines = [f"{run.migration} {_EVENTS[self.event]}", self.sentence]
+        if run.stop_message and self.event is not RunEvent.FINISHED:
+            lines.append(run.stop_message)
+        lines += [f"{group.code}: {grouped(group.count)}. {group.diagnosis.meaning}" for group in self._groups()]
+        if run.export is not None:
+            lines.append(f"Exported to {run.export.location}")
+        lines += [f"Run {run.run_id}", self.link]
+        return "\n".join(visible(line) for line in lines if line)
+
+    def as_json(self) -> dict[str, Any]:
+        """What a webhook gets: `event`, `migration`, `run_id`, `state`, `sentence`, `stop_code`, `counts`, `failures`, `export`, `link`, `text`."""
+        run = self.report.run
+        return {
+            "event": self.event.value,
+            "migration": run.migration,
+            "bucket": run.bucket,
+            "account": run.account,
+            "run_id": run.run_id,
+            "state": run.state,
+            "sentence": self.sentence,
+            "stop_code": run.stop_code,
+            "stop_message": run.stop_message,
+            "counts": self.report.counts.as_json(),
+            "failures": [
+                {
+                    "code": group.code,
+                    "count": group.count,
+                    "meaning": group.diagnosis.meaning,
+                    "fix": group.diagnosis.fix,
+                }
+                for group in self._groups()
+            ],
+            "export": None if run.export is None else run.export.location,
+            "link": self.link,
+            "text": self.text,
+        }
+
+    def _groups(self) -> tuple[Any, ...]:
+        return self.report.failures[:_MOST_GROUPS]
