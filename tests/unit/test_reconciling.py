@@ -28,6 +28,7 @@ MEDIA = MediaState(
     media_id="1",
     status="Normal",
     title="a",
+    reference_id="",
     bucket="b",
     key="a.mp4",
     source="Normal",
