@@ -21,6 +21,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException
 from vod_migrate.airflow.assets import run_outlet, send_event
 from vod_migrate.airflow.hook import VodHook, open_results
 from vod_migrate.errors import BadOption, BadSetting, Cancelled, Interrupted, Paused, Retryable, VodMigrateError
+from vod_migrate.migration.changed_settings import with_settings
 from vod_migrate.migration.loader import parse_migration
 from vod_migrate.migration.model import Migration
 from vod_migrate.migration.options import RunOptions, parse_options
@@ -69,6 +70,7 @@ class PrepareOperator(BaseOperator):
             dag_run = context["dag_run"]
             given = self.options if self.options is not None else {**context["params"], **(dag_run.conf or {})}
             options = parse_options(given)
+            migration = with_settings(migration, options.settings or ())
             interval = _interval(dag_run)
             connection = VodHook(migration.connection).connection
             preflight(connection, migration)

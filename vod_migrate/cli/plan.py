@@ -11,6 +11,7 @@ from vod_migrate.cli.console import open_store, say, stop_on_signals
 from vod_migrate.cli.options import FileArgument, JsonOption, takes_run_options
 from vod_migrate.cli.streams import print_json
 from vod_migrate.cloud.connection import connection_from_environment
+from vod_migrate.migration.changed_settings import with_settings
 from vod_migrate.migration.loader import load_migration
 from vod_migrate.migration.model import Migration
 from vod_migrate.migration.options import RunOptions
@@ -22,7 +23,7 @@ from vod_migrate.run.notification import Messenger, tell_approval
 @takes_run_options("plan")
 def plan(file: FileArgument, options: RunOptions, as_json: JsonOption = False) -> None:
     """Show what a run would do: what is sent, what is left out or fails and why, how many calls, how long. Sends nothing."""
-    show_plan(file, load_migration(file), options, as_json=as_json)
+    show_plan(file, with_settings(load_migration(file), options.settings or ()), options, as_json=as_json)
 
 
 def show_plan(file: Path, migration: Migration, options: RunOptions, *, as_json: bool) -> None:

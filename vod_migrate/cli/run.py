@@ -17,6 +17,7 @@ from vod_migrate.cli.streams import print_json
 from vod_migrate.cloud.connection import Connection, connection_from_environment
 from vod_migrate.doctor.preflight import preflight
 from vod_migrate.errors import BadOption, Interrupted, Paused, Unfinished, VodMigrateError
+from vod_migrate.migration.changed_settings import with_settings
 from vod_migrate.migration.loader import load_migration
 from vod_migrate.migration.options import RunOptions
 from vod_migrate.migration.units import ALL_PARTS
@@ -128,7 +129,7 @@ def _why(verdict: VodMigrateError | None, trouble: list[VodMigrateError], *, sto
 @takes_run_options("run")
 def run(file: FileArgument, options: RunOptions, report_dir: ReportOption = None, as_json: JsonOption = False) -> None:
     """Run a migration: list the source, register the objects, record the results, report."""
-    migration = load_migration(file)
+    migration = with_settings(load_migration(file), options.settings or ())
     if options.dry_run:
         show_plan(file, migration, options, as_json=as_json)
         return

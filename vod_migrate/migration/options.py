@@ -100,6 +100,16 @@ class RunOptions(SettingsModel):
             json_schema_extra={"section": "Objects", "flag": "--code", "commands": _NEW_RUN},
         ),
     ] = None
+    settings: Annotated[
+        tuple[str, ...] | None,
+        Field(
+            title="Changed settings",
+            min_length=1,
+            description="Settings that only this run changes, under `describe`, `register` and `select`, e.g. `describe.title={{ stem }}` or "
+            "`register.url_encoding=raw`.",
+            json_schema_extra={"section": "Run", "flag": "--set", "metavar": "NAME=VALUE", "commands": _NEW_RUN},
+        ),
+    ] = None
     calls_per_second: Annotated[
         float | None,
         Field(

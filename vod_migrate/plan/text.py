@@ -75,7 +75,7 @@ def command(plan: Plan, file: str | None) -> str:
     for name, value in plan.options.items():
         if name in ("dry_run", "approve"):
             continue
-        option = "--" + {"prefixes": "prefix", "codes": "code"}.get(name, name.replace("_", "-"))
+        option = "--" + {"prefixes": "prefix", "codes": "code", "settings": "set"}.get(name, name.replace("_", "-"))
         for one in value if isinstance(value, list | tuple) else [value]:
             words += [option] if one is True else [option, str(one)]
     return shlex.join([*words, "--approve", plan.digest[:16]])
