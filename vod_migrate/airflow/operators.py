@@ -82,6 +82,7 @@ class PrepareOperator(BaseOperator):
                     migration=migration,
                     options=options,
                     origin=Origin(
+                        by=dag_run.triggering_user_name or f"Airflow ({dag_run.run_type})",
                         kind="airflow",
                         dag_id=dag_run.dag_id,
                         dag_run_id=dag_run.run_id,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 import signal
 import threading
@@ -29,6 +30,15 @@ _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 ReportOption = Annotated[
     Path | None, typer.Option("--report-dir", help="Write the report here: HTML, failures CSV, mapping CSV.")
 ]
+
+
+def user() -> str:
+    """Who runs the command, as reports name them."""
+    try:
+        return getpass.getuser()
+    except (ImportError, KeyError, OSError):
+        # In a container whose user has no name.
+        return f"uid {os.getuid()}"
 
 
 def say(text: str) -> None:

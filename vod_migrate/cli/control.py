@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import getpass
 import time
 from typing import Annotated
 
 import typer
 
-from vod_migrate.cli.console import ReportOption, RunArgument, find_run, open_store
+from vod_migrate.cli.console import ReportOption, RunArgument, find_run, open_store, user
 from vod_migrate.cli.options import JsonOption, takes_run_options
 from vod_migrate.cli.run import run_to_end
 from vod_migrate.cli.streams import print_json
@@ -33,14 +32,14 @@ ByOption = Annotated[
 def pause(of: RunArgument, by: ByOption = None, as_json: JsonOption = False) -> None:
     """End a run for now, within seconds; what is left stays pending; `resume` continues it."""
     with open_store() as store:
-        run = control.pause(store, find_run(store, of).run_id, by=by or getpass.getuser())
+        run = control.pause(store, find_run(store, of).run_id, by=by or user())
         _show(store, run, as_json=as_json, until="paused", fix=f"continue with `vod-migrate resume {run.run_id}`")
 
 
 def cancel(of: RunArgument, by: ByOption = None, as_json: JsonOption = False) -> None:
     """End a run for good, within seconds; what it has not sent stays pending for the next run of its migration."""
     with open_store() as store:
-        run = control.cancel(store, find_run(store, of).run_id, by=by or getpass.getuser())
+        run = control.cancel(store, find_run(store, of).run_id, by=by or user())
         _show(store, run, as_json=as_json, until="cancelled", fix=f"see `vod-migrate report {run.run_id}`")
 
 
@@ -61,7 +60,7 @@ def resume(
             connection=connection,
             migration=before.spec,
             options=options.model_copy(update={"resume": before.run_id}),
-            origin=Origin(),
+            origin=Origin(by=user()),
             run_id=run_id,
         )
 
@@ -84,10 +83,10 @@ def rate(
     with open_store() as store:
         run = find_run(store, of)
         if run.run_id == of:
-            control.set_run_rate(store, of, wanted)
+            control.set_run_rate(store, of, wanted, by=user())
             what = f"run {of}"
         else:
-            control.set_migration_rate(store, run.account, of, wanted)
+            control.set_migration_rate(store, run.account, of, wanted, by=user())
             what = f"the active runs of {of!r}"
     now = "no limit of their own" if wanted is None else f"at most {wanted:g} calls per second"
     typer.echo(f"{what}: {now}, within the account's rate")

@@ -7,10 +7,11 @@ from typing import Annotated
 
 import typer
 
-from vod_migrate.cli.console import find_run, open_store
+from vod_migrate.cli.console import find_run, open_store, user
 from vod_migrate.errors import BadOption
 from vod_migrate.results.address import database_url
 from vod_migrate.results.database import check_schema, upgrade_schema
+from vod_migrate.run import control
 
 database_app = typer.Typer(help="The results database.", no_args_is_help=True)
 PRUNED_DAYS = 90
@@ -69,7 +70,7 @@ def transfer(
 ) -> None:
     """Hand over everything that one migration has registered, or that failed, to another one: after a rename or a trial."""
     with open_store() as store:
-        moved = store.transfer(account, old, new)
+        moved = control.transfer(store, account, old, new, by=user())
     typer.echo(f"{moved:,} objects of {old!r} belong to {new!r} now")
 
 
@@ -77,7 +78,7 @@ def discard(run: Annotated[str, typer.Argument(metavar="RUN", help="A run that h
     """Give up what a run left unsent, so that no later run takes it over; a later listing may find the objects again."""
     with open_store() as store:
         found = find_run(store, run)
-        deleted = store.discard(found.run_id)
+        deleted = control.discard(store, found, by=user())
     if deleted is None:
         raise BadOption(
             f"run {found.run_id} is under way, or was discarded before: cancel it first with `vod-migrate cancel {found.run_id}`"

@@ -6,11 +6,11 @@ from typing import Annotated
 
 import typer
 
-from vod_migrate.cli.console import open_store
+from vod_migrate.cli.console import open_store, user
 from vod_migrate.cli.options import JsonOption
 from vod_migrate.cli.streams import print_json
 from vod_migrate.errors import BadOption
-from vod_migrate.rate.limiter import API
+from vod_migrate.run.control import set_account_rate
 
 
 def quota(
@@ -25,7 +25,7 @@ def quota(
         raise BadOption("name the account whose rate should change: vod-migrate quota ACCOUNT --calls-per-second N")
     with open_store() as store:
         if account is not None and calls_per_second is not None:
-            store.set_quota(account, API, calls_per_second)
+            set_account_rate(store, account, calls_per_second, by=user())
         rows = [row for row in store.quotas() if account in (None, row[0])]
     for name, api, scope, rate, share in rows:
         if as_json:

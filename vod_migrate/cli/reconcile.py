@@ -17,7 +17,7 @@ from vod_migrate.audit.balance_text import balance_lines
 from vod_migrate.audit.drift import KINDS, REPAIRABLE, Drift
 from vod_migrate.audit.drift_file import drift_file
 from vod_migrate.audit.reconciliation import Extent
-from vod_migrate.cli.console import open_store, say, stop_on_signals
+from vod_migrate.cli.console import open_store, say, stop_on_signals, user
 from vod_migrate.cli.options import FileArgument, JsonOption, takes_run_options
 from vod_migrate.cli.run import run_to_end
 from vod_migrate.cli.streams import print_json
@@ -89,6 +89,7 @@ def reconcile_books(
             stop=stop,
             repair=wanted,
             apply=yes,
+            by=user(),
             each=write,
         )
     if as_json:
@@ -123,7 +124,12 @@ def _register(connection: Connection, migration: Migration, options: RunOptions,
     run_to_end(
         connection,
         lambda store, run_id: prepare(
-            store=store, connection=connection, migration=migration, options=options, origin=Origin(), run_id=run_id
+            store=store,
+            connection=connection,
+            migration=migration,
+            options=options,
+            origin=Origin(by=user()),
+            run_id=run_id,
         ),
         report_dir=None,
         as_json=as_json,

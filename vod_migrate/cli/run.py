@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from vod_migrate.cli.console import ReportOption, find_run, name_files, open_store, say, stop_on_signals
+from vod_migrate.cli.console import ReportOption, find_run, name_files, open_store, say, stop_on_signals, user
 from vod_migrate.cli.options import FileArgument, JsonOption, takes_run_options
 from vod_migrate.cli.plan import show_plan
 from vod_migrate.cli.streams import print_json
@@ -142,7 +142,7 @@ def run(file: FileArgument, options: RunOptions, report_dir: ReportOption = None
             connection=connection,
             migration=migration,
             options=options,
-            origin=Origin(),
+            origin=Origin(by=user()),
             run_id=run_id,
         ),
         report_dir=report_dir,

@@ -13,7 +13,7 @@ import typer
 
 from vod_migrate.audit.correction import Change, CorrectionCounts
 from vod_migrate.audit.table_file import table_file
-from vod_migrate.cli.console import open_store, say, stop_on_signals
+from vod_migrate.cli.console import open_store, say, stop_on_signals, user
 from vod_migrate.cli.options import FileArgument, JsonOption, takes_run_options
 from vod_migrate.cli.streams import print_json
 from vod_migrate.cloud.connection import connection_from_environment
@@ -54,6 +54,7 @@ def update(
             migration=migration,
             options=options,
             stop=stop,
+            by=user(),
             apply=yes,
             each=lambda change: write(_cells(change)),
         )

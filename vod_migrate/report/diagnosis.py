@@ -16,6 +16,8 @@ _HINTS: dict[str, list[str]] = _TEXTS["hints"]
 
 _REFUSED = "file_refused"
 
+DEEDS: dict[str, str] = _TEXTS["deeds"]
+"""What somebody did, as it follows their name."""
 PLAYBACK: dict[str, tuple[str, str]] = {state: tuple(texts) for state, texts in _TEXTS["playback"].items()}
 """What each state of a media is called, and what it means."""
 

@@ -12,6 +12,7 @@ from vod_migrate.errors import BadOption
 from vod_migrate.migration.source import MEDIA_EXTENSIONS
 from vod_migrate.report.headline import headline
 from vod_migrate.report.model import (
+    Action,
     CallRates,
     Calls,
     ExportFacts,
@@ -35,6 +36,7 @@ from vod_migrate.results.verifications import VerificationRecord
 QUERIES: Any = aiosql.from_path(Path(__file__).parent / "queries.sql", "psycopg", mandatory_parameters=False)
 
 _MOST_CODES = 50
+_MOST_ACTIONS = 100
 _COUNTED_SECONDS = 5  # calls are counted by stretches of this length; shorter ones are read from the calls themselves
 _LISTING, _APART = "", ("leftovers", "approval")
 _MOST_SCANS = 200  # dated prefixes of a year fit twice; the totals count all of them
@@ -59,6 +61,18 @@ def load_report(store: Store, run_id: str) -> Report:
             row["code"]: row["objects"] for row in QUERIES.failure_groups(connection, run_no=run_no, most=_MOST_CODES)
         }
         failures = _failures(connection, run_no, groups)
+        actions = tuple(
+            Action(**deed)
+            for deed in QUERIES.actions_of_run(
+                connection,
+                run_no=run_no,
+                account=run.account,
+                migration_id=row["migration_id"],
+                began=run.started,
+                ended=run.finished,
+                most=_MOST_ACTIONS,
+            )
+        )
         scans = tuple(ScanFacts(**row) for row in QUERIES.scans_of_run(connection, run_no=run_no, most=_MOST_SCANS))
         left_samples: dict[str, dict[str, list[str]]] = {}
         notes: dict[str, Notes] = {}
@@ -86,6 +100,7 @@ def load_report(store: Store, run_id: str) -> Report:
             {reason: count for reason, count in counts.approval.items() if reason != "approved"},
             left_samples.get("approval", {}),
         ),
+        actions=actions,
         scans=scans,
         prefixes=totals["prefixes"],
         prefixes_failed=totals["failed"],

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from vod_migrate.report.diagnosis import Diagnosis, diagnose, diagnose_hint, diagnose_left_out
+from vod_migrate.report.diagnosis import DEEDS, Diagnosis, diagnose, diagnose_hint, diagnose_left_out
 from vod_migrate.report.rate_chart import RatePoint
 from vod_migrate.results.notes import Notes
 from vod_migrate.results.summary import RunCounts
@@ -235,6 +235,21 @@ class ScanFacts:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Action:
+    """What somebody did to the run, its migration or its account while it was under way. what: a Deed; detail: '' where that says all."""
+
+    at: dt.datetime
+    who: str
+    what: str
+    detail: str
+
+    @property
+    def text(self) -> str:
+        """What was done, as it follows the name."""
+        return DEEDS[self.what]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class PreviousRun:
     """The run of the same migration before this one, for comparison."""
 
@@ -263,6 +278,7 @@ class Report:
     leftovers_left_out: tuple[LeftOut, ...] = ()
     plan_differences: tuple[LeftOut, ...] = ()
     hints: tuple[Hint, ...] = ()
+    actions: tuple[Action, ...] = ()
     scans: tuple[ScanFacts, ...]
     prefixes: int
     prefixes_failed: int

@@ -67,6 +67,15 @@ cross join lateral (
 left join vod_migrate.calls c on c.call_id = e.call_id
 order by wanted.code, e.key;
 
+-- name: actions_of_run
+-- What people did to a run, and while it was under way to its migration and its account; the newest are left out beyond `most`.
+select a.at, a.who, a.what, a.detail from vod_migrate.actions a where a.run_no = :run_no
+union all
+select a.at, a.who, a.what, a.detail from vod_migrate.actions a
+where a.run_no is null and a.account = :account and (a.migration_id is null or a.migration_id = :migration_id)
+  and a.at between :began and coalesce(:ended, now())
+order by at limit :most;
+
 -- name: diagnosed
 -- What was found out about the run's failures: by code and cause, '' where no cause was found. certain: of all of them.
 select code, cause, bool_and(certain) as certain, count(*)::bigint as objects

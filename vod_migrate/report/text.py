@@ -53,6 +53,7 @@ def _lines(report: Report, warning: str) -> Iterator[Line]:
     yield from hint_lines(report.hints, report.run.zone)
     yield from left_out_lines(report.leftovers_left_out, report.run.zone, "of earlier runs left out")
     yield from _prefix_lines(report)
+    yield from _action_lines(report)
 
 
 def _facts(report: Report) -> Iterator[Line]:
@@ -73,6 +74,17 @@ def _facts(report: Report) -> Iterator[Line]:
         facts.append(("exported", f"{counted(run.export.rows, 'row')} to {visible(run.export.location)}"))
     for name, fact in facts:
         yield f"  {name:<{LABEL}}{fact}", ""
+
+
+def _action_lines(report: Report) -> Iterator[Line]:
+    if not report.actions:
+        return
+    yield "", ""
+    yield "Who did what", "bold"
+    for deed in report.actions:
+        detail = f" ({visible(deed.detail)})" if deed.detail else ""
+        said = f"{visible(deed.who)} {deed.text}{detail}"
+        yield from wrapped(said, first=f"  {moment(deed.at, report.run.zone)}  ")
 
 
 def _number_lines(report: Report) -> Iterator[Line]:

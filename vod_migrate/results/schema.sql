@@ -274,6 +274,21 @@ create table vod_migrate.totals (
   primary key (migration_id, worker_no, state, code)
 ) with (fillfactor = 50);
 
+-- What people did. run_no: to which run, null where it was done to a migration, or, without one, to the account.
+create table vod_migrate.actions (
+  at            timestamptz not null default now(),
+  account       text not null,
+  migration_id  integer,
+  run_no        integer,
+  what          text not null check (what in (
+                  'started', 'resumed', 'paused', 'cancelled', 'approved', 'rejected', 'run_rate', 'migration_rate', 'account_rate',
+                  'discarded', 'transferred', 'repaired', 'updated')),
+  who           text not null,
+  detail        text not null
+);
+create index actions_by_run on vod_migrate.actions (run_no);
+create index actions_by_account on vod_migrate.actions (account, at) where run_no is null;
+
 -- Why an object of a run failed, as far as looking at it told.
 create table vod_migrate.diagnoses (
   run_no        integer not null,

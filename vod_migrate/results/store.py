@@ -25,6 +25,7 @@ come late, leases run out, plans wait and are approved, and runs are ended, canc
 
 from __future__ import annotations
 
+from vod_migrate.results.actions import Actions
 from vod_migrate.results.books import Books
 from vod_migrate.results.claims import Claims
 from vod_migrate.results.corrections import Corrections
@@ -43,6 +44,7 @@ from vod_migrate.results.verifications import Verifications
 
 
 class Store(
+    Actions,
     Plans,
     Scans,
     Claims,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from vod_migrate.errors import BadOption
 from vod_migrate.rate.limiter import API, migration_scope, run_scope
+from vod_migrate.results.actions import Deed
 from vod_migrate.results.run import Run
 from vod_migrate.results.stop_code import StopCode
 from vod_migrate.results.store import Store
@@ -25,8 +26,10 @@ def pause(store: Store, run_id: str, *, by: str) -> Run:
     Raises:
         BadOption: there is no such run, it has ended otherwise, or it is being cancelled.
     """
-    if not store.ask_to_end(run_id, code=StopCode.PAUSED, message=f"paused by {by}", by=by):
-        run = _known(store, run_id)
+    run = _known(store, run_id)
+    if store.ask_to_end(run_id, code=StopCode.PAUSED, message=f"paused by {by}", by=by):
+        store.note_run_action(run, Deed.PAUSED, by=by)
+    else:
         if run.state not in ("running", "paused"):
             raise BadOption(f"run {run_id} has ended already ({run.state}): there is nothing to pause")
         if run.stop_code is StopCode.CANCELLED:
@@ -44,16 +47,17 @@ def cancel(store: Store, run_id: str, *, by: str) -> Run:
         BadOption: there is no such run, or it has ended otherwise.
     """
     code, message = StopCode.CANCELLED, f"cancelled by {by}"
-    if not store.ask_to_end(run_id, code=code, message=message, by=by) and not store.cancel_paused(
+    run = _known(store, run_id)
+    if store.ask_to_end(run_id, code=code, message=message, by=by) or store.cancel_paused(
         run_id, code=code, message=message, by=by
     ):
-        run = _known(store, run_id)
-        if run.state not in ("running", "cancelled"):
-            raise BadOption(f"run {run_id} has ended already ({run.state}): there is nothing to cancel")
+        store.note_run_action(run, Deed.CANCELLED, by=by)
+    elif run.state not in ("running", "cancelled"):
+        raise BadOption(f"run {run_id} has ended already ({run.state}): there is nothing to cancel")
     return _as_it_stands(store, run_id)
 
 
-def set_run_rate(store: Store, run_id: str, calls_per_second: float | None) -> Run:
+def set_run_rate(store: Store, run_id: str, calls_per_second: float | None, *, by: str) -> Run:
     """Sets the own rate of a run under way; None removes it. Its workers follow within three seconds.
 
     The rates of the account and of the migration still apply. Returns the run with its options as they now are.
@@ -67,10 +71,11 @@ def set_run_rate(store: Store, run_id: str, calls_per_second: float | None) -> R
         raise BadOption(f"run {run_id} has ended ({run.state}): its rate can no longer be changed")
     _change(store, run.account, run_scope(run_id), calls_per_second)
     store.note_rate(run_id, calls_per_second)
+    store.note_run_action(run, Deed.RUN_RATE, by=by, detail=_told(calls_per_second))
     return _known(store, run_id)
 
 
-def set_migration_rate(store: Store, account: str, migration: str, calls_per_second: float | None) -> None:
+def set_migration_rate(store: Store, account: str, migration: str, calls_per_second: float | None, *, by: str) -> None:
     """Sets the own rate of a migration for its runs under way; None removes it.
 
     The next run that begins while none is under way follows the migration file again.
@@ -80,6 +85,43 @@ def set_migration_rate(store: Store, account: str, migration: str, calls_per_sec
     """
     _check_rate(calls_per_second)
     _change(store, account, migration_scope(migration), calls_per_second)
+    store.note_action(account, Deed.MIGRATION_RATE, by=by, migration=migration, detail=_told(calls_per_second))
+
+
+def set_account_rate(store: Store, account: str, calls_per_second: float, *, by: str) -> None:
+    """Sets the rate that all workers of an account share; they follow at once.
+
+    Raises:
+        BadOption: the rate is not a number above 0 and up to 1000.
+    """
+    _check_rate(calls_per_second)
+    store.set_quota(account, API, calls_per_second)
+    store.note_action(account, Deed.ACCOUNT_RATE, by=by, detail=_told(calls_per_second))
+
+
+def discard(store: Store, run: Run, *, by: str) -> int | None:
+    """Gives up what a run left unsent. Returns how many objects; None where it is under way, or was discarded before."""
+    deleted = store.discard(run.run_id)
+    if deleted is not None:
+        store.note_run_action(run, Deed.DISCARDED, by=by, detail=f"{deleted:,} objects")
+    return deleted
+
+
+def transfer(store: Store, account: str, old: str, new: str, *, by: str) -> int:
+    """Hands the objects of one migration over to another. Returns how many.
+
+    Raises:
+        BadOption: see `Store.transfer`.
+    """
+    moved = store.transfer(account, old, new)
+    for migration in (old, new):
+        detail = f"{moved:,} objects from {old} to {new}"
+        store.note_action(account, Deed.TRANSFERRED, by=by, migration=migration, detail=detail)
+    return moved
+
+
+def _told(calls_per_second: float | None) -> str:
+    return "none" if calls_per_second is None else f"{calls_per_second:g} calls/s"
 
 
 def _change(store: Store, account: str, scope: str, calls_per_second: float | None) -> None:

@@ -10,6 +10,7 @@ from vod_migrate.cloud.connection import Connection
 from vod_migrate.errors import VodMigrateError
 from vod_migrate.migration.model import Migration
 from vod_migrate.migration.options import RunOptions
+from vod_migrate.results.actions import Deed
 from vod_migrate.results.store import Store
 from vod_migrate.run.parts import Parts
 from vod_migrate.run.request import Origin, build_request
@@ -23,10 +24,11 @@ def correct(
     migration: Migration,
     options: RunOptions,
     stop: threading.Event,
+    by: str,
     apply: bool = False,
     each: Callable[[Change], object] = lambda _: None,
 ) -> CorrectionCounts:
-    """Compares, and corrects only if `apply`, under a run of its own. each: is given every change.
+    """Compares, and corrects only if `apply`, under a run of its own. by: who asked; each: is given every change.
 
     Raises:
         BadOption: see `prepare`. SourceError: the source cannot be listed. RegisterError. Interrupted. StoreUnreachable.
@@ -49,6 +51,7 @@ def correct(
         return corrector.counts
     run = store.prepare_run(asked.run, spec_digest=migration.digest(), prefixes=(), whole=False)
     try:
+        store.note_run_action(run, Deed.UPDATED, by=by)
         corrector.correct(run)
     except VodMigrateError:
         summary = finish(store=store, run_id=run.run_id)

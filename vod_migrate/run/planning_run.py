@@ -20,6 +20,7 @@ from vod_migrate.plan.dry_lookups import DryLookups
 from vod_migrate.plan.estimate import planned_rate
 from vod_migrate.plan.model import Plan
 from vod_migrate.plan.planner import Planner
+from vod_migrate.results.actions import Deed
 from vod_migrate.results.run import Gate
 from vod_migrate.results.scan import ScanKind
 from vod_migrate.results.store import Store
@@ -120,6 +121,8 @@ def decide(store: Store, run_id: str, *, approved: bool, by: str) -> None:
     who = f"rejected by {by}" if by else f"nobody answered within {run.spec.approval_hours or 0:g} hours"
     message = f"the plan was not approved ({who}), so nothing was sent"
     decided = store.decide_plan(run_id, approved=approved, by=by, message="" if approved else message)
+    if decided and by:
+        store.note_run_action(run, Deed.APPROVED if approved else Deed.REJECTED, by=by)
     if decided and approved:
         run = store.approve_run(run)
         if run.mode is Mode.FAILED:

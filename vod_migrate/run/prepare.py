@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import getpass
 from dataclasses import replace
 
 from vod_migrate.cloud.connection import Connection
@@ -12,6 +11,7 @@ from vod_migrate.migration.model import Migration
 from vod_migrate.migration.options import Mode, RunOptions
 from vod_migrate.plan.approval import approved_plan
 from vod_migrate.rate.limiter import agree_on_rate
+from vod_migrate.results.actions import Deed
 from vod_migrate.results.run import Gate, Run
 from vod_migrate.results.scan import PlanRecord
 from vod_migrate.results.store import Store
@@ -41,7 +41,10 @@ def prepare(
     """
     agree_on_rate(store, account=connection.account, configured=connection.calls_per_second)
     if options.resume is not None:
-        return resume(store, connection, migration, options, origin, run_id)
+        run = resume(store, connection, migration, options, origin, run_id)
+        if origin.by:
+            store.note_run_action(run, Deed.RESUMED, by=origin.by, detail=options.resume, once=True)
+        return run
     asked = build_request(
         connection=connection,
         migration=migration,
@@ -53,7 +56,7 @@ def prepare(
     )
     gate, plan = Gate.OPEN, None
     if options.approve is not None:
-        asked, plan = _approved(store, asked)
+        asked, plan = _approved(store, asked, by=origin.by)
         gate = Gate.APPROVING if plan is not None else Gate.PLANNING
     elif options.dry_run or migration.require_approval:
         if origin.kind == "cli" and not options.dry_run:
@@ -62,7 +65,14 @@ def prepare(
                 "run it with `vod-migrate run FILE --approve DIGEST`"
             )
         gate = Gate.PLANNING
-    return stored(store, asked, gate=gate, plan=plan, spec_digest=migration.digest())
+    run = stored(store, asked, gate=gate, plan=plan, spec_digest=migration.digest())
+    if origin.by:
+        store.note_run_action(run, Deed.STARTED, by=origin.by, detail=f"mode {run.mode.value}", once=True)
+        if plan is not None:
+            store.note_run_action(
+                run, Deed.APPROVED, by=plan.decided_by or origin.by, detail=plan.digest[:12], once=True
+            )
+    return run
 
 
 def stored(store: Store, asked: RunRequest, *, gate: Gate, plan: PlanRecord | None, spec_digest: str) -> Run:
@@ -82,7 +92,7 @@ def stored(store: Store, asked: RunRequest, *, gate: Gate, plan: PlanRecord | No
     return run
 
 
-def _approved(store: Store, asked: RunRequest) -> tuple[RunRequest, PlanRecord | None]:
+def _approved(store: Store, asked: RunRequest, *, by: str) -> tuple[RunRequest, PlanRecord | None]:
     """A run that its plan allows, with the plan's whole digest, and the plan.
 
     In Airflow a run of a migration that needs an approval goes by a stored yes: where nobody has decided about the plan, the run plans
@@ -96,7 +106,6 @@ def _approved(store: Store, asked: RunRequest) -> tuple[RunRequest, PlanRecord |
         options = asked.run.options.model_copy(update={"approve": None})
         return replace(asked, run=replace(asked.run, options=options)), None
     if plan.approved is None:
-        by = getpass.getuser() if asked.run.origin == "cli" else "whoever started the run"
         store.decide_plan(plan.run_id, approved=True, by=by)
     options = asked.run.options.model_copy(update={"approve": plan.digest})
     return replace(asked, run=replace(asked.run, options=options)), plan

@@ -23,6 +23,7 @@ from vod_migrate.errors import Interrupted
 from vod_migrate.media import MediaObject
 from vod_migrate.migration.model import Migration
 from vod_migrate.migration.options import RunOptions
+from vod_migrate.results.actions import Deed
 from vod_migrate.results.repairs import FactRead, FoundMedia
 from vod_migrate.results.run import Run
 from vod_migrate.results.store import Store
@@ -71,9 +72,10 @@ def reconcile(
     stop: threading.Event,
     repair: Collection[Drift] = (),
     apply: bool = False,
+    by: str = "",
     each: Callable[[Finding], object] = lambda _: None,
 ) -> Reconciled:
-    """Compares the books of a migration. repair: kinds to put right, apply: now, rather than only counting them; each: is given every finding.
+    """Compares the books of a migration. repair: kinds to put right, apply: now, rather than only counting them; by: who asked; each: is given every finding.
 
     What is new, or was forgotten to be registered again, is left to a run of mode new. Where VOD could not be asked to the end, nothing is
     put right.
@@ -100,6 +102,8 @@ def reconcile(
             repaired = Repaired(registers=plan.counts[Drift.NEW])
             if plan.kept:
                 run = store.prepare_run(asked.run, spec_digest=migration.digest(), prefixes=(), whole=False)
+                kinds = ", ".join(f"{count:,} {drift.value}" for drift, count in plan.counts.items())
+                store.note_run_action(run, Deed.REPAIRED, by=by, detail=kinds)
                 done = _repair(store, run, plan, stop)
                 registers = repaired.registers + done[Drift.MEDIA_DELETED]
                 repaired = Repaired(run_id=run.run_id, done=done, registers=registers)

@@ -19,8 +19,12 @@ from vod_migrate.results.run import Run
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Origin:
-    """Who started a run. In Airflow the three ids together: a retry of the same task finds the same run."""
+    """Who started a run. In Airflow the three ids together: a retry of the same task finds the same run.
 
+    by: as reports name them; '' where nothing is stored.
+    """
+
+    by: str = ""
     kind: Literal["cli", "airflow"] = "cli"
     dag_id: str | None = None
     dag_run_id: str | None = None

@@ -96,6 +96,8 @@ with rates as (
   delete from vod_migrate.workers where run_no = :run_no
 ), causes as (
   delete from vod_migrate.diagnoses where run_no = :run_no
+), deeds as (
+  delete from vod_migrate.actions where run_no = :run_no
 ), unnamed as (
   delete from vod_migrate.runs r
   where r.run_no = :run_no and not exists (select 1 from vod_migrate.objects o where o.run_no = r.run_no)

@@ -49,7 +49,7 @@ def cancel(run: StoppableRun, viewer: Acting, reading: ReadingDep, store: Result
 @router.post("/runs/{run_id}/discard", status_code=202)
 def discard(run: StoppableRun, viewer: Acting, reading: ReadingDep, store: Results) -> Response:
     """Gives up what a run that has ended left unsent."""
-    count = store.discard(run.run_id)
+    count = control.discard(store, store.run(run.run_id), by=viewer.name)
     if count is None:
         raise HTTPException(409, f"run {run.run_id} is under way, or its rest was discarded before")
     _LOG.info("%s discarded %d objects of run %s", viewer.name, count, run.run_id)
@@ -65,7 +65,7 @@ def transfer(
         if not viewer.may_change(migration_dags(store, account, name)):
             raise HTTPException(403, "transferring needs the permission to edit runs of the DAGs of both migrations")
     try:
-        count = store.transfer(account, old, new)
+        count = control.transfer(store, account, old, new, by=viewer.name)
     except BadOption as error:
         raise HTTPException(409, str(error)) from None
     _LOG.info("%s transferred %d objects of %r to %r", viewer.name, count, old, new)
