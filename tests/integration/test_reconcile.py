@@ -15,7 +15,7 @@ import pytest
 from rigging import BUCKET, Rig, put
 from shell import MIGRATION, Shell
 
-from vod_migrate.audit.drift import KINDS, REPAIRABLE, Drift, Finding, Mark
+from vod_migrate.audit.drift import KINDS, REPAIRABLE, Drift, Judgment, Mark
 from vod_migrate.audit.library import LibraryWalk
 from vod_migrate.audit.media_states import MediaStates
 from vod_migrate.audit.reconciliation import Extent
@@ -36,7 +36,7 @@ def compared(
     migration: Migration | None = None,
     extent: Extent = WHOLE,
     stop: threading.Event | None = None,
-    each: Callable[[Finding], object] = lambda _: None,
+    each: Callable[[Judgment], object] = lambda _: None,
     **options: Any,
 ) -> Reconciled:
     return reconcile(
@@ -158,7 +158,7 @@ def drifted(rig: Rig) -> Rig:
 
 def test_each_kind_of_drift_is_found_once_no_other_is_reported_and_each_repair_ends_its_own(drifted: Rig) -> None:
     selective = drifted.migration(select={"exclude": ["left_out/*"]})
-    seen: list[Finding] = []
+    seen: list[Judgment] = []
     found = compared(drifted, migration=selective, each=seen.append)
     told = {one.drift: one for one in seen if one.drift is not Drift.SAME}
     assert differences(found) == {drift.value: 1 for drift in CASES}
@@ -256,7 +256,7 @@ def test_of_two_media_of_one_file_the_oldest_is_imported_and_the_other_one_named
     rig.sandbox.settings(fast_forward_s=60)
     rig.sandbox.import_media(BUCKET)
     younger = rig.sandbox.truth(BUCKET)[KEY].media_id
-    seen: list[Finding] = []
+    seen: list[Judgment] = []
     compared(rig, Drift.NOT_RECORDED, apply=True, each=seen.append)
     assert [(one.drift, one.media_id, one.detail) for one in seen] == [
         (Drift.NOT_RECORDED, older, ""),
@@ -349,8 +349,8 @@ def test_a_fact_that_was_settled_meanwhile_is_left_alone(rig: Rig) -> None:
     rig.sandbox.delete_media(BUCKET, "f00000.mp4")
     rig.sandbox.delete_media(BUCKET, "f00001.mp4")
 
-    def settle(finding: Finding) -> None:
-        if finding.key == "f00001.mp4":
+    def settle(judgment: Judgment) -> None:
+        if judgment.key == "f00001.mp4":
             rig.rows("update vod_migrate.objects set settled_at = now() where key = 'f00001.mp4' returning 1")
 
     found = compared(rig, Drift.MEDIA_DELETED, apply=True, each=settle)

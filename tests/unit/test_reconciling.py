@@ -11,7 +11,7 @@ import pytest
 
 from vod_migrate.audit.comparison import Question, answered, listed
 from vod_migrate.audit.confidence import most_of_all
-from vod_migrate.audit.drift import Drift, Finding
+from vod_migrate.audit.drift import Drift, Judgment
 from vod_migrate.audit.drift_file import drift_file
 from vod_migrate.audit.media_states import MediaState
 from vod_migrate.errors import BadOption, BadSetting
@@ -81,11 +81,11 @@ def test_what_an_object_comes_to_before_vod_is_asked(
     reason: str | None, fact: Fact | None, media: list[LibraryMedia], expected: list[str]
 ) -> None:
     found = list(listed(FILM, reason, fact, media, queued=False))
-    assert [told(one) if isinstance(one, Finding) else "VOD is asked" for one in found] == expected
+    assert [told(one) if isinstance(one, Judgment) else "VOD is asked" for one in found] == expected
 
 
-def told(finding: Finding) -> str:
-    return " ".join(filter(None, (finding.drift.value, finding.media_id)))
+def told(judgment: Judgment) -> str:
+    return " ".join(filter(None, (judgment.drift.value, judgment.media_id)))
 
 
 @pytest.mark.parametrize(
@@ -124,11 +124,11 @@ def test_every_kind_is_on_the_page_about_it() -> None:
 
 
 def test_the_file_has_what_differs_and_appears_only_whole(tmp_path: Path) -> None:
-    lost = Finding(drift=Drift.GONE, key="half \udce9.mp4", media_id="1")
+    lost = Judgment(drift=Drift.GONE, key="half \udce9.mp4", media_id="1")
     path = tmp_path / "drift.jsonl"
     with drift_file(path, "b") as write:
         write(lost)
-        write(Finding(drift=Drift.SAME, key="a.mp4"))
+        write(Judgment(drift=Drift.SAME, key="a.mp4"))
         assert not path.exists()
     (line,) = map(json.loads, path.read_text(encoding="utf-8").splitlines())
     assert (line["key"], line["line"], line["kind"], line["media_id"]) == ("half ?.mp4", "gone", "gone", "1")

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
-from vod_migrate.audit.drift import KINDS, Finding
+from vod_migrate.audit.drift import KINDS, Judgment
 from vod_migrate.discover.selection import sample_of, storable
 from vod_migrate.errors import BadOption, BadSetting
 from vod_migrate.report.files import appearing
@@ -18,8 +18,8 @@ COLUMNS = ("bucket", "key", "line", "kind", "media_id", "detail", "size", "meani
 
 
 @contextmanager
-def drift_file(path: Path, bucket: str) -> Iterator[Callable[[Finding], None]]:
-    """What writes a finding, where it differs; the file appears under its name once it is complete.
+def drift_file(path: Path, bucket: str) -> Iterator[Callable[[Judgment], None]]:
+    """What writes a judgment, where it differs; the file appears under its name once it is complete.
 
     Raises:
         BadOption: it is neither .csv nor .jsonl. BadSetting: it cannot be written.
@@ -32,23 +32,23 @@ def drift_file(path: Path, bucket: str) -> Iterator[Callable[[Finding], None]]:
         with appearing(path, encoding=ENCODING if table else "utf-8") as file:
             if table:
                 file.write(csv_line(COLUMNS))
-            yield lambda finding: _write(file, bucket, finding, table=table)
+            yield lambda judgment: _write(file, bucket, judgment, table=table)
     except OSError as error:
         raise BadSetting(
             f"cannot write {path} ({error.strerror or error}): choose another folder, or free space in this one"
         ) from error
 
 
-def _write(file: TextIO, bucket: str, finding: Finding, *, table: bool) -> None:
-    drift = finding.drift
+def _write(file: TextIO, bucket: str, judgment: Judgment, *, table: bool) -> None:
+    drift = judgment.drift
     if not drift.differs:
         return
     kind = KINDS[drift]
     # Neither UTF-8 nor JSON has half a character.
-    key = finding.key if storable(finding.key) else sample_of(finding.key)
-    size = None if finding.object is None else finding.object.size
+    key = judgment.key if storable(judgment.key) else sample_of(judgment.key)
+    size = None if judgment.object is None else judgment.object.size
     cells = (
-        bucket, key, kind.mark.value, drift.value, finding.media_id, finding.detail, size, kind.meaning, kind.fix,
+        bucket, key, kind.mark.value, drift.value, judgment.media_id, judgment.detail, size, kind.meaning, kind.fix,
     )  # fmt: skip
     if table:
         file.write(csv_line(cells))
