@@ -179,6 +179,13 @@ def test_each_kind_of_drift_is_found_once_no_other_is_reported_and_each_repair_e
             drifted.run(selective, prefixes=[KEYS[drift]])
         assert differences(compared(drifted, migration=selective)) == {one.value: 1 for one in CASES if one in left}
     assert left.isdisjoint(REPAIRABLE)
+    totals = (
+        "select state, code, sum(objects)::int from vod_migrate.totals join vod_migrate.migrations using (migration_id) "
+        "where name = 'nightly' group by 1, 2 having sum(objects) <> 0 order by 1, 2"
+    )
+    counted = drifted.rows(totals)
+    drifted.store.recount()
+    assert drifted.rows(totals) == counted
 
 
 def test_every_kind_that_differs_has_a_case_and_a_fix() -> None:
@@ -502,6 +509,10 @@ def test_the_command_shows_repairs_and_registers_what_is_new_or_deleted_in_vod(
     assert (done.returncode, compared_["left"], compared_["repaired"]["registers"]) == (0, 0, 2), done.stderr
     assert run["counts"]["registered"] == 2
     assert told(shell)["differing"] == 0
+    by_name = shell.run("reconcile", "nightly", "--json")
+    assert (by_name.returncode, json.loads(by_name.stdout)["selected"]) == (0, 8)
+    done = shell.run("reconcile", str(shell.file()), "--sample", "50", "--seed", "3")
+    assert (done.returncode, "with 95 % confidence" in " ".join(done.stdout.split())) == (0, True), done.stdout
 
 
 @pytest.mark.parametrize(
@@ -517,6 +528,14 @@ def test_the_command_shows_repairs_and_registers_what_is_new_or_deleted_in_vod(
 )
 def test_options_that_do_not_fit_are_refused_with_the_fix(shell: Shell, arguments: list[str], expected: str) -> None:
     done = shell.run("reconcile", str(shell.file()), *arguments)
+    assert (done.returncode, expected in done.stderr) == (2, True), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"), [("nightly", "no run and no migration 'nightly'"), ("nowhere/x.yaml", "cannot be read")]
+)
+def test_what_is_neither_a_file_nor_a_migration_is_named(shell: Shell, name: str, expected: str) -> None:
+    done = shell.run("reconcile", name)
     assert (done.returncode, expected in done.stderr) == (2, True), done.stderr
 
 

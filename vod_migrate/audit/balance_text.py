@@ -62,6 +62,6 @@ def _asked(balance: Balance) -> str:
     if not balance.asked:
         return f"{found}."
     return (
-        f"{found}, and {grouped(balance.asked_and_differ)} of these differ there: with {CONFIDENCE:.0%} confidence at most "
-        f"{grouped(balance.most_differing)} of all do."
+        f"{found}, and {grouped(balance.asked_and_differ)} of these differ there: with {CONFIDENCE * 100:.0f} % confidence "
+        f"at most {grouped(balance.most_differing)} of all do."
     )
