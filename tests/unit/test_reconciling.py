@@ -13,7 +13,7 @@ from vod_migrate.audit.comparison import Question, answered, listed
 from vod_migrate.audit.confidence import most_of_all
 from vod_migrate.audit.drift import Drift, Judgment
 from vod_migrate.audit.drift_file import drift_file
-from vod_migrate.audit.media_states import MediaState
+from vod_migrate.audit.media_states import MediaAnswer, MediaState
 from vod_migrate.errors import BadOption, BadSetting
 from vod_migrate.media import MediaObject
 from vod_migrate.results.books import Fact, LibraryMedia
@@ -113,9 +113,22 @@ def told(judgment: Judgment) -> str:
 def test_what_an_object_comes_to_by_the_answer_of_vod(
     fact: Fact, media: MediaState | None, others: list[LibraryMedia], expected: list[str]
 ) -> None:
+    answer = MediaAnswer(found={} if media is None else {"1": media}, absent=frozenset("1" if media is None else ""))
+    assert by_vod(fact, answer, others) == expected
+
+
+@pytest.mark.parametrize(
+    ("fact", "expected"),
+    [(FACT, ["hidden 1", "second_media 2"]), (replace(FACT, size=9), ["size_changed 1", "second_media 2"])],
+)
+def test_a_media_that_vod_hides_is_not_taken_for_deleted(fact: Fact, expected: list[str]) -> None:
+    assert by_vod(fact, MediaAnswer(found={}, absent=frozenset("2")), OTHERS[:1]) == expected
+
+
+def by_vod(fact: Fact, answer: MediaAnswer, others: list[LibraryMedia]) -> list[str]:
     (question,) = listed(FILM, None, fact, others, queued=False)
     assert isinstance(question, Question)
-    assert [told(one) for one in answered(question, media, processed=False)] == expected
+    return [told(one) for one in answered(question, answer, processed=False)]
 
 
 def test_every_kind_is_on_the_page_about_it() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from vod_migrate.audit.drift import Drift, Judgment
-from vod_migrate.audit.media_states import MediaState, Playback
+from vod_migrate.audit.media_states import MediaAnswer, MediaState, Playback
 from vod_migrate.discover.selection import ARCHIVE_REASONS
 from vod_migrate.media import MediaObject
 from vod_migrate.results.books import Fact, LibraryMedia
@@ -58,10 +58,13 @@ def without_file(media: LibraryMedia) -> Judgment:
     return Judgment(drift=Drift.MEDIA_WITHOUT_FILE, key=media.key, media_id=media.media_id)
 
 
-def answered(question: Question, state: MediaState | None, *, processed: bool) -> Iterator[Judgment]:
-    """What an object comes to by VOD's answer. state: None where VOD has no such media; processed: whether VOD was asked to process it."""
+def answered(question: Question, answer: MediaAnswer, *, processed: bool) -> Iterator[Judgment]:
+    """What an object comes to by VOD's answer. processed: whether VOD was asked to process the media."""
     found, fact, others = question.object, question.fact, question.others
-    if state is None and fact.recent:
+    state = answer.found.get(question.media_id)
+    if state is None and question.media_id not in answer.absent:
+        yield question.unasked if question.unasked.drift is not Drift.SAME else _judgment(Drift.HIDDEN, found, fact)
+    elif state is None and fact.recent:
         yield _judgment(Drift.PROCESSING, found, fact)
     elif state is None:
         # The oldest of the others is what VOD will answer with when the object is registered again.

@@ -62,6 +62,7 @@ class Drift(StrEnum):
     ARCHIVED = "archived"
     QUEUED = "queued"
     PROCESSING = "processing"
+    HIDDEN = "hidden"
     NOT_SAMPLED = "not_sampled"
     NOT_ASKED = "not_asked"
 
@@ -197,6 +198,10 @@ KINDS: dict[Drift, DriftKind] = {
     Drift.PROCESSING: DriftKind(
         mark=Mark.UNCHECKED,
         meaning="VOD has not finished with the media, or does not show it yet: compare again later.",
+    ),
+    Drift.HIDDEN: DriftKind(
+        mark=Mark.UNCHECKED,
+        meaning="VOD neither shows the media nor says that it does not exist: the credentials may lack its application.",
     ),
     Drift.NOT_SAMPLED: DriftKind(
         mark=Mark.UNCHECKED, meaning="OSS and the results agree; VOD was not asked, since only a part was drawn."

@@ -70,6 +70,14 @@ class MediaState:
         return Playback.PROCESSING if self.status in _UNFINISHED else Playback.FAILED
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MediaAnswer:
+    """One answer about some MediaIds. absent: those that do not exist; VOD may hide others, of an application that the caller may not see."""
+
+    found: dict[str, MediaState]
+    absent: frozenset[str]
+
+
 class MediaStates:
     """Asks VOD about media; threads may share one. stop: ends every waiting."""
 
@@ -77,7 +85,11 @@ class MediaStates:
         self._queries = VodQueries(connection, store, CALLS_PER_SECOND, stop=stop)
 
     def of(self, media_ids: Sequence[str]) -> dict[str, MediaState]:
-        """The media that VOD has, by MediaId. media_ids: at most 20.
+        """The media that VOD has, by MediaId. Takes and raises what `look` does."""
+        return self.look(media_ids).found
+
+    def look(self, media_ids: Sequence[str]) -> MediaAnswer:
+        """What VOD says about some MediaIds, at most 20.
 
         Raises:
             RegisterError: VOD cannot be asked. Interrupted. StoreUnreachable.
@@ -85,7 +97,8 @@ class MediaStates:
         body = self._queries.call(BATCH_GET_MEDIA_INFOS, media_ids=",".join(media_ids))
         listed = body.get("MediaInfos") or []
         try:
-            return {state.media_id: state for state in map(_state, listed)}
+            found = {state.media_id: state for state in map(_state, listed)}
+            return MediaAnswer(found=found, absent=frozenset(map(str, body.get("NonExistMediaIds") or ())))
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise BrokenReply(f"VOD's answer to {BATCH_GET_MEDIA_INFOS} cannot be read ({error!r})") from None
 

@@ -20,7 +20,7 @@ from vod_migrate.audit.comparison import Question, answered, listed, not_listed,
 from vod_migrate.audit.confidence import CONFIDENCE, most_of_all
 from vod_migrate.audit.drift import Drift, Judgment
 from vod_migrate.audit.library import SEARCH_MEDIA, LibraryWalk
-from vod_migrate.audit.media_states import BATCH_GET_MEDIA_INFOS, MOST_IDS, MediaState, MediaStates
+from vod_migrate.audit.media_states import BATCH_GET_MEDIA_INFOS, MOST_IDS, MediaAnswer, MediaStates
 from vod_migrate.cloud.clients import open_bucket
 from vod_migrate.cloud.connection import Connection
 from vod_migrate.cloud.retry import TRIES, patiently
@@ -237,22 +237,22 @@ class Reconciliation:
 
     def _ask(self, threads: ThreadPoolExecutor, questions: Sequence[Question]) -> Iterator[Judgment]:
         parts = [questions[start : start + MOST_IDS] for start in range(0, len(questions), MOST_IDS)]
-        for part, states in zip(parts, threads.map(self._answer, parts), strict=True):
-            if isinstance(states, RegisterError):
-                self._give_up(states)
+        for part, answer in zip(parts, threads.map(self._answer, parts), strict=True):
+            if isinstance(answer, RegisterError):
+                self._give_up(answer)
                 yield from (self._counted(self._unasked(one)) for one in part)
                 continue
             self.balance.calls[BATCH_GET_MEDIA_INFOS] += 1
             for one in part:
                 self.balance.asked += 1
-                by_vod = list(answered(one, states.get(one.media_id), processed=self._processed))
+                by_vod = list(answered(one, answer, processed=self._processed))
                 # What OSS and the results say is known of all, and says nothing about a part.
                 self.balance.asked_and_differ += by_vod[0].drift.differs and by_vod[0] is not one.unasked
                 yield from map(self._counted, by_vod)
 
-    def _answer(self, part: Sequence[Question]) -> dict[str, MediaState] | RegisterError:
+    def _answer(self, part: Sequence[Question]) -> MediaAnswer | RegisterError:
         try:
-            return self._states.of([one.media_id for one in part])
+            return self._states.look([one.media_id for one in part])
         except RegisterError as error:
             return error
 
