@@ -15,13 +15,16 @@ import pytest
 from rigging import BUCKET, Rig, put
 from shell import MIGRATION, Shell
 
-from vod_migrate.audit.drift import KINDS, REPAIRABLE, Drift, Finding, Mark
+from vod_migrate.audit.drift import KINDS, REPAIRABLE, Drift, Judgment, Mark
 from vod_migrate.audit.library import LibraryWalk
 from vod_migrate.audit.media_states import MediaStates
 from vod_migrate.audit.reconciliation import Extent
 from vod_migrate.errors import Denied, Interrupted, RequestRefused, SourceDenied
+from vod_migrate.media import MediaObject
 from vod_migrate.migration.model import Migration
 from vod_migrate.migration.options import parse_options
+from vod_migrate.results.books import Stretch
+from vod_migrate.results.repairs import FoundMedia
 from vod_migrate.run.reconciliation import Reconciled, reconcile
 
 OBJECTS = 7
@@ -36,7 +39,7 @@ def compared(
     migration: Migration | None = None,
     extent: Extent = WHOLE,
     stop: threading.Event | None = None,
-    each: Callable[[Finding], object] = lambda _: None,
+    each: Callable[[Judgment], object] = lambda _: None,
     **options: Any,
 ) -> Reconciled:
     return reconcile(
@@ -158,7 +161,7 @@ def drifted(rig: Rig) -> Rig:
 
 def test_each_kind_of_drift_is_found_once_no_other_is_reported_and_each_repair_ends_its_own(drifted: Rig) -> None:
     selective = drifted.migration(select={"exclude": ["left_out/*"]})
-    seen: list[Finding] = []
+    seen: list[Judgment] = []
     found = compared(drifted, migration=selective, each=seen.append)
     told = {one.drift: one for one in seen if one.drift is not Drift.SAME}
     assert differences(found) == {drift.value: 1 for drift in CASES}
@@ -179,6 +182,13 @@ def test_each_kind_of_drift_is_found_once_no_other_is_reported_and_each_repair_e
             drifted.run(selective, prefixes=[KEYS[drift]])
         assert differences(compared(drifted, migration=selective)) == {one.value: 1 for one in CASES if one in left}
     assert left.isdisjoint(REPAIRABLE)
+    totals = (
+        "select state, code, sum(objects)::int from vod_migrate.totals join vod_migrate.migrations using (migration_id) "
+        "where name = 'nightly' group by 1, 2 having sum(objects) <> 0 order by 1, 2"
+    )
+    counted = drifted.rows(totals)
+    drifted.store.recount()
+    assert drifted.rows(totals) == counted
 
 
 def test_every_kind_that_differs_has_a_case_and_a_fix() -> None:
@@ -256,7 +266,7 @@ def test_of_two_media_of_one_file_the_oldest_is_imported_and_the_other_one_named
     rig.sandbox.settings(fast_forward_s=60)
     rig.sandbox.import_media(BUCKET)
     younger = rig.sandbox.truth(BUCKET)[KEY].media_id
-    seen: list[Finding] = []
+    seen: list[Judgment] = []
     compared(rig, Drift.NOT_RECORDED, apply=True, each=seen.append)
     assert [(one.drift, one.media_id, one.detail) for one in seen] == [
         (Drift.NOT_RECORDED, older, ""),
@@ -299,7 +309,12 @@ def test_a_part_is_drawn_by_its_seed_and_its_confidence_is_stated_in_objects(rig
     assert found.balance.counts == {Drift.SAME: asked, Drift.NOT_SAMPLED: 300 - asked}
     none = found.balance.most_differing
     assert 300 * 2.5 / asked <= none <= 300 * 3.1 / asked
-    for key in list(rig.sandbox.truth(BUCKET))[:150]:
+    keys = list(rig.sandbox.truth(BUCKET))
+    for key in keys[150:180]:
+        rig.sandbox.put(BUCKET, key)
+    changed = compared(rig, extent=extent).balance
+    assert (changed.counts[Drift.SIZE_CHANGED], changed.asked_and_differ) == (30, 0)  # known of all, drawn or not
+    for key in keys[:150]:
         rig.sandbox.delete_media(BUCKET, key)
     half = compared(rig, extent=extent).balance
     assert 0 < half.counts[Drift.MEDIA_DELETED] == half.asked_and_differ < asked == half.asked
@@ -342,6 +357,32 @@ def test_an_emptied_bucket_is_gone_to_its_last_object_and_is_taken_back(rig: Rig
     rig.assert_results_equal_truth()
 
 
+def test_what_an_earlier_walk_has_found_and_vod_no_longer_has_is_not_imported(rig: Rig) -> None:
+    rig.sandbox.put(BUCKET, KEY)
+    rig.sandbox.import_media(BUCKET)
+    assert differences(compared(rig)) == {"not_recorded": 1}
+    rig.sandbox.delete_media(BUCKET, KEY)
+    assert differences(compared(rig, Drift.NOT_RECORDED, apply=True)) == {"new": 1}
+
+
+def test_an_object_that_came_back_after_its_page_was_listed_is_not_gone(rig: Rig) -> None:
+    put(rig.sandbox, 1)
+    rig.run()
+    (key,) = rig.sandbox.truth(BUCKET)
+    rig.sandbox.delete(BUCKET, key)
+    rig.run()
+    put(rig.sandbox, 1)
+    rig.run()
+    aged(rig)
+    shelf = rig.store.shelf("default", "nightly", BUCKET)
+
+    def missing(age: float) -> list[str]:
+        stretch = Stretch(prefix="", after="", until=None, listed=[], age=age)
+        return [fact.key for fact in rig.store.facts_not_listed(shelf, stretch)]
+
+    assert (missing(60), missing(0)) == ([], [key])
+
+
 def test_a_fact_that_was_settled_meanwhile_is_left_alone(rig: Rig) -> None:
     put(rig.sandbox, 2)
     rig.run()
@@ -349,14 +390,32 @@ def test_a_fact_that_was_settled_meanwhile_is_left_alone(rig: Rig) -> None:
     rig.sandbox.delete_media(BUCKET, "f00000.mp4")
     rig.sandbox.delete_media(BUCKET, "f00001.mp4")
 
-    def settle(finding: Finding) -> None:
-        if finding.key == "f00001.mp4":
+    def settle(judgment: Judgment) -> None:
+        if judgment.key == "f00001.mp4":
             rig.rows("update vod_migrate.objects set settled_at = now() where key = 'f00001.mp4' returning 1")
 
     found = compared(rig, Drift.MEDIA_DELETED, apply=True, each=settle)
     assert found.repaired is not None
     assert (found.planned[Drift.MEDIA_DELETED], found.repaired.done[Drift.MEDIA_DELETED]) == (2, 1)
     assert (found.left, set(rig.results())) == (1, {"f00001.mp4"})
+
+
+def test_an_import_takes_no_media_id_from_another_object_and_changes_no_registered_one(rig: Rig) -> None:
+    put(rig.sandbox, 2)
+    rig.run()
+    before = rig.results()
+    held = before["f00000.mp4"][1]
+    run = rig.prepare()
+
+    def imported(key: str, media_id: str | None) -> int:
+        found = MediaObject(bucket=BUCKET, key=key, size=1, etag="E", last_modified=None)
+        return rig.store.import_media(run, [FoundMedia(object=found, media_id=media_id or "")])
+
+    assert (imported("f00009.mp4", held), imported("f00001.mp4", "0" * 32)) == (0, 0)
+    assert rig.results() == before
+    assert imported("f00009.mp4", "0" * 32) == 1
+    assert imported("f00009.mp4", "0" * 32) == 0
+    assert rig.rows("select sum(objects)::int from vod_migrate.totals") == [(3,)]
 
 
 @pytest.mark.parametrize(
@@ -387,6 +446,31 @@ def test_a_bucket_that_may_not_be_listed_is_known_before_the_library_is_walked(r
     with pytest.raises(SourceDenied, match="allow oss:ListObjects"):
         compared(rig)
     assert set(calls(rig)) == {"ListObjects"}
+
+
+def test_where_a_prefix_cannot_be_listed_nothing_of_the_others_is_changed(rig: Rig) -> None:
+    for key in ("a/gone.mp4", "a/kept.mp4", "b/kept.mp4"):
+        rig.sandbox.put(BUCKET, key)
+    migration = rig.migration(source={"prefixes": ["a/", "b/"]})
+    rig.run(migration)
+    before = rig.results()
+    rig.sandbox.delete(BUCKET, "a/gone.mp4")
+    rig.sandbox.fault("error", api="ListObjects", keys="b/*", code="AccessDenied", status=403)
+    with pytest.raises(SourceDenied):
+        compared(rig, Drift.GONE, apply=True, migration=migration)
+    assert rig.results() == before
+    rig.sandbox.clear_faults()
+    assert compared(rig, Drift.GONE, apply=True, migration=migration).left == 0
+    assert rig.results()["a/gone.mp4"][0] == "gone"
+
+
+def test_what_a_run_under_way_has_in_its_queue_is_not_new(rig: Rig) -> None:
+    put(rig.sandbox, 3)
+    run = rig.prepare()
+    rig.discover(run)
+    assert differences(compared(rig)) == {"queued": 3}
+    rig.lapse(run)
+    assert differences(compared(rig)) == {"new": 3}
 
 
 def test_stopped_in_the_walk_nothing_is_done_and_what_was_asked_is_not_asked_again(rig: Rig) -> None:
@@ -502,6 +586,10 @@ def test_the_command_shows_repairs_and_registers_what_is_new_or_deleted_in_vod(
     assert (done.returncode, compared_["left"], compared_["repaired"]["registers"]) == (0, 0, 2), done.stderr
     assert run["counts"]["registered"] == 2
     assert told(shell)["differing"] == 0
+    by_name = shell.run("reconcile", "nightly", "--json")
+    assert (by_name.returncode, json.loads(by_name.stdout)["selected"]) == (0, 8)
+    done = shell.run("reconcile", str(shell.file()), "--sample", "50", "--seed", "3")
+    assert (done.returncode, "with 95 % confidence" in " ".join(done.stdout.split())) == (0, True), done.stdout
 
 
 @pytest.mark.parametrize(
@@ -517,6 +605,14 @@ def test_the_command_shows_repairs_and_registers_what_is_new_or_deleted_in_vod(
 )
 def test_options_that_do_not_fit_are_refused_with_the_fix(shell: Shell, arguments: list[str], expected: str) -> None:
     done = shell.run("reconcile", str(shell.file()), *arguments)
+    assert (done.returncode, expected in done.stderr) == (2, True), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"), [("nightly", "no run and no migration 'nightly'"), ("nowhere/x.yaml", "cannot be read")]
+)
+def test_what_is_neither_a_file_nor_a_migration_is_named(shell: Shell, name: str, expected: str) -> None:
+    done = shell.run("reconcile", name)
     assert (done.returncode, expected in done.stderr) == (2, True), done.stderr
 
 

@@ -11,9 +11,9 @@ import pytest
 
 from vod_migrate.audit.comparison import Question, answered, listed
 from vod_migrate.audit.confidence import most_of_all
-from vod_migrate.audit.drift import Drift, Finding
+from vod_migrate.audit.drift import Drift, Judgment
 from vod_migrate.audit.drift_file import drift_file
-from vod_migrate.audit.media_states import MediaState
+from vod_migrate.audit.media_states import MediaAnswer, MediaState
 from vod_migrate.errors import BadOption, BadSetting
 from vod_migrate.media import MediaObject
 from vod_migrate.results.books import Fact, LibraryMedia
@@ -82,11 +82,11 @@ def test_what_an_object_comes_to_before_vod_is_asked(
     reason: str | None, fact: Fact | None, media: list[LibraryMedia], expected: list[str]
 ) -> None:
     found = list(listed(FILM, reason, fact, media, queued=False))
-    assert [told(one) if isinstance(one, Finding) else "VOD is asked" for one in found] == expected
+    assert [told(one) if isinstance(one, Judgment) else "VOD is asked" for one in found] == expected
 
 
-def told(finding: Finding) -> str:
-    return " ".join(filter(None, (finding.drift.value, finding.media_id)))
+def told(judgment: Judgment) -> str:
+    return " ".join(filter(None, (judgment.drift.value, judgment.media_id)))
 
 
 @pytest.mark.parametrize(
@@ -114,9 +114,22 @@ def told(finding: Finding) -> str:
 def test_what_an_object_comes_to_by_the_answer_of_vod(
     fact: Fact, media: MediaState | None, others: list[LibraryMedia], expected: list[str]
 ) -> None:
+    answer = MediaAnswer(found={} if media is None else {"1": media}, absent=frozenset("1" if media is None else ""))
+    assert by_vod(fact, answer, others) == expected
+
+
+@pytest.mark.parametrize(
+    ("fact", "expected"),
+    [(FACT, ["hidden 1", "second_media 2"]), (replace(FACT, size=9), ["size_changed 1", "second_media 2"])],
+)
+def test_a_media_that_vod_hides_is_not_taken_for_deleted(fact: Fact, expected: list[str]) -> None:
+    assert by_vod(fact, MediaAnswer(found={}, absent=frozenset("2")), OTHERS[:1]) == expected
+
+
+def by_vod(fact: Fact, answer: MediaAnswer, others: list[LibraryMedia]) -> list[str]:
     (question,) = listed(FILM, None, fact, others, queued=False)
     assert isinstance(question, Question)
-    assert [told(one) for one in answered(question, media, processed=False)] == expected
+    return [told(one) for one in answered(question, answer, processed=False)]
 
 
 def test_every_kind_is_on_the_page_about_it() -> None:
@@ -125,11 +138,11 @@ def test_every_kind_is_on_the_page_about_it() -> None:
 
 
 def test_the_file_has_what_differs_and_appears_only_whole(tmp_path: Path) -> None:
-    lost = Finding(drift=Drift.GONE, key="half \udce9.mp4", media_id="1")
+    lost = Judgment(drift=Drift.GONE, key="half \udce9.mp4", media_id="1")
     path = tmp_path / "drift.jsonl"
     with drift_file(path, "b") as write:
         write(lost)
-        write(Finding(drift=Drift.SAME, key="a.mp4"))
+        write(Judgment(drift=Drift.SAME, key="a.mp4"))
         assert not path.exists()
     (line,) = map(json.loads, path.read_text(encoding="utf-8").splitlines())
     assert (line["key"], line["line"], line["kind"], line["media_id"]) == ("half ?.mp4", "gone", "gone", "1")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from vod_migrate.audit.confidence import CONFIDENCE
-from vod_migrate.audit.drift import KINDS, Drift, Finding, Mark
+from vod_migrate.audit.drift import KINDS, Drift, Judgment, Mark
 from vod_migrate.audit.reconciliation import Balance
 from vod_migrate.report.group_lines import NUMBER
 from vod_migrate.report.terminal import COLUMNS, Line, cut, wrapped
@@ -39,7 +39,7 @@ def _headline(balance: Balance) -> str:
     return f"{found}; {grouped(agreeing)} agree, {counted(balance.differing, 'difference')}."
 
 
-def _kind(drift: Drift, count: int, samples: list[Finding] | tuple[()]) -> Iterator[Line]:
+def _kind(drift: Drift, count: int, samples: list[Judgment] | tuple[()]) -> Iterator[Line]:
     kind = KINDS[drift]
     first = f"  {kind.mark.sign} {drift.value:<{_LABEL}}{grouped(count):>{NUMBER}}  "
     yield from wrapped(kind.meaning, first=first, style=_STYLES[kind.mark])
@@ -62,6 +62,6 @@ def _asked(balance: Balance) -> str:
     if not balance.asked:
         return f"{found}."
     return (
-        f"{found}, and {grouped(balance.asked_and_differ)} of these differ there: with {CONFIDENCE:.0%} confidence at most "
-        f"{grouped(balance.most_differing)} of all do."
+        f"{found}, and {grouped(balance.asked_and_differ)} of these differ there: with {CONFIDENCE * 100:.0f} % confidence "
+        f"at most {grouped(balance.most_differing)} of all do."
     )

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from vod_migrate.audit.drift import Drift, Finding
-from vod_migrate.audit.media_states import MediaState
+from vod_migrate.audit.drift import Drift, Judgment
+from vod_migrate.audit.media_states import MediaAnswer, MediaState
 from vod_migrate.discover.selection import ARCHIVE_REASONS
 from vod_migrate.media import MediaObject
 from vod_migrate.results.books import Fact, LibraryMedia
@@ -24,13 +24,13 @@ class Question:
     object: MediaObject
     fact: Fact
     media_id: str
-    unasked: Finding
+    unasked: Judgment
     others: Sequence[LibraryMedia] = ()
 
 
 def listed(
     found: MediaObject, reason: str | None, fact: Fact | None, media: Sequence[LibraryMedia], *, queued: bool
-) -> Iterator[Finding | Question]:
+) -> Iterator[Judgment | Question]:
     """What an object that OSS lists comes to. reason: why the selection leaves it out; media: of its file, unknown to the results."""
     if reason in _OF_TIME:
         reason = None if fact is not None else reason
@@ -39,38 +39,41 @@ def listed(
             yield from _unrecorded(found, media, Drift.QUEUED if queued else Drift.NEW)
     elif not fact.own:
         if reason is None:
-            yield _finding(Drift.OWNED_ELSEWHERE, found, fact, fact.migration)
+            yield _judgment(Drift.OWNED_ELSEWHERE, found, fact, fact.migration)
     elif not fact.registered or fact.media_id is None:
         yield from _unrecorded(found, media, Drift.FAILED, fact)
     else:
         yield from _registered(found, reason, fact, fact.media_id, media)
 
 
-def not_listed(fact: Fact) -> Finding:
+def not_listed(fact: Fact) -> Judgment:
     """What a fact comes to whose object OSS does not list."""
     if not fact.registered:
-        return Finding(drift=Drift.FAILED_AND_GONE, key=fact.key, detail=fact.code or "", settled_at=fact.settled_at)
+        return Judgment(drift=Drift.FAILED_AND_GONE, key=fact.key, detail=fact.code or "", settled_at=fact.settled_at)
     drift = Drift.KNOWN_GONE if fact.gone else Drift.GONE
-    return Finding(drift=drift, key=fact.key, media_id=fact.media_id, settled_at=fact.settled_at)
+    return Judgment(drift=drift, key=fact.key, media_id=fact.media_id, settled_at=fact.settled_at)
 
 
-def without_file(media: LibraryMedia) -> Finding:
+def without_file(media: LibraryMedia) -> Judgment:
     """What a media comes to whose file OSS does not list."""
-    return Finding(drift=Drift.MEDIA_WITHOUT_FILE, key=media.key, media_id=media.media_id)
+    return Judgment(drift=Drift.MEDIA_WITHOUT_FILE, key=media.key, media_id=media.media_id)
 
 
-def answered(question: Question, state: MediaState | None, *, processed: bool) -> Iterator[Finding]:
-    """What an object comes to by VOD's answer. state: None where VOD has no such media; processed: whether VOD was asked to process it."""
+def answered(question: Question, answer: MediaAnswer, *, processed: bool) -> Iterator[Judgment]:
+    """What an object comes to by VOD's answer. processed: whether VOD was asked to process the media."""
     found, fact, others = question.object, question.fact, question.others
-    if state is None and fact.recent:
-        yield _finding(Drift.PROCESSING, found, fact)
+    state = answer.found.get(question.media_id)
+    if state is None and question.media_id not in answer.absent:
+        yield question.unasked if question.unasked.drift is not Drift.SAME else _judgment(Drift.HIDDEN, found, fact)
+    elif state is None and fact.recent:
+        yield _judgment(Drift.PROCESSING, found, fact)
     elif state is None:
         # The oldest of the others is what VOD will answer with when the object is registered again.
-        yield _finding(Drift.MEDIA_DELETED, found, fact)
+        yield _judgment(Drift.MEDIA_DELETED, found, fact)
         others = others[1:]
     else:
         drift, detail = _in_vod(found, state, processed=processed)
-        by_vod = _finding(drift, found, fact, detail)
+        by_vod = _judgment(drift, found, fact, detail)
         yield question.unasked if drift in _AFTER_OSS and question.unasked.drift is not Drift.SAME else by_vod
     for other in others:
         yield _second(found, other, question.media_id)
@@ -82,31 +85,31 @@ _AFTER_OSS = (Drift.SAME, Drift.PROCESSING, Drift.SIZE_IN_VOD)
 
 def _registered(
     found: MediaObject, reason: str | None, fact: Fact, media_id: str, media: Sequence[LibraryMedia]
-) -> Iterator[Finding | Question]:
+) -> Iterator[Judgment | Question]:
     drift, detail = _in_oss(found, fact)
-    unasked = _finding(drift, found, fact, detail)
+    unasked = _judgment(drift, found, fact, detail)
     if reason is None:
         yield Question(object=found, fact=fact, media_id=media_id, unasked=unasked, others=media)
         return
     if drift is not Drift.SAME:
         yield unasked
     elif reason in ARCHIVE_REASONS:
-        yield _finding(Drift.ARCHIVED, found, fact)
+        yield _judgment(Drift.ARCHIVED, found, fact)
     else:
-        yield _finding(Drift.LEFT_OUT, found, fact, reason)
+        yield _judgment(Drift.LEFT_OUT, found, fact, reason)
     for other in media:
         yield _second(found, other, media_id)
 
 
 def _unrecorded(
     found: MediaObject, media: Sequence[LibraryMedia], otherwise: Drift, fact: Fact | None = None
-) -> Iterator[Finding]:
+) -> Iterator[Judgment]:
     """An object without a MediaId in the results: the oldest media of its file is the one with which VOD would answer."""
     if not media:
-        yield _finding(otherwise, found, fact, "" if fact is None else fact.code or "")
+        yield _judgment(otherwise, found, fact, "" if fact is None else fact.code or "")
         return
     oldest = media[0]
-    yield Finding(
+    yield Judgment(
         drift=Drift.NOT_RECORDED if oldest.holder is None else Drift.MEDIA_ID_TAKEN,
         key=found.key,
         media_id=oldest.media_id,
@@ -142,8 +145,8 @@ def _in_vod(found: MediaObject, state: MediaState, *, processed: bool) -> tuple[
     return (Drift.PROCESSING if playback is Playback.PROCESSING else Drift.SAME), ""
 
 
-def _finding(drift: Drift, found: MediaObject, fact: Fact | None, detail: str = "") -> Finding:
-    return Finding(
+def _judgment(drift: Drift, found: MediaObject, fact: Fact | None, detail: str = "") -> Judgment:
+    return Judgment(
         drift=drift,
         key=found.key,
         media_id=None if fact is None else fact.media_id,
@@ -153,7 +156,7 @@ def _finding(drift: Drift, found: MediaObject, fact: Fact | None, detail: str = 
     )
 
 
-def _second(found: MediaObject, other: LibraryMedia, first: str) -> Finding:
-    return Finding(
+def _second(found: MediaObject, other: LibraryMedia, first: str) -> Judgment:
+    return Judgment(
         drift=Drift.SECOND_MEDIA, key=found.key, media_id=other.media_id, detail=f"beside {first}", object=found
     )

@@ -62,6 +62,7 @@ class Drift(StrEnum):
     ARCHIVED = "archived"
     QUEUED = "queued"
     PROCESSING = "processing"
+    HIDDEN = "hidden"
     NOT_SAMPLED = "not_sampled"
     NOT_ASKED = "not_asked"
 
@@ -77,7 +78,7 @@ class Drift(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Kind:
+class DriftKind:
     """A drift in words. meaning: one sentence; fix: what to do, '' where there is nothing; repair: None where no command can do it."""
 
     mark: Mark
@@ -86,129 +87,133 @@ class Kind:
     repair: Repair | None = None
 
 
-KINDS: dict[Drift, Kind] = {
-    Drift.SAME: Kind(mark=Mark.AGREES, meaning="OSS, the results and VOD agree."),
-    Drift.KNOWN_GONE: Kind(mark=Mark.AGREES, meaning="The object is gone from OSS, and the results say so."),
-    Drift.NEW: Kind(
+KINDS: dict[Drift, DriftKind] = {
+    Drift.SAME: DriftKind(mark=Mark.AGREES, meaning="OSS, the results and VOD agree."),
+    Drift.KNOWN_GONE: DriftKind(mark=Mark.AGREES, meaning="The object is gone from OSS, and the results say so."),
+    Drift.NEW: DriftKind(
         mark=Mark.NEW,
         meaning="OSS lists an object that the migration selects, and it has no result.",
         fix="Register it: `vod-migrate run FILE`.",
         repair=Repair.REGISTER,
     ),
-    Drift.GONE: Kind(
+    Drift.GONE: DriftKind(
         mark=Mark.GONE,
         meaning="A registered object is no longer in OSS.",
         fix="Record that it is gone; its media in VOD can no longer be played from the bucket.",
         repair=Repair.MARK_GONE,
     ),
-    Drift.FAILED_AND_GONE: Kind(
+    Drift.FAILED_AND_GONE: DriftKind(
         mark=Mark.GONE,
         meaning="An object that could not be registered is no longer in OSS.",
         fix="Forget its failure.",
         repair=Repair.FORGET,
     ),
-    Drift.MEDIA_WITHOUT_FILE: Kind(
+    Drift.MEDIA_WITHOUT_FILE: DriftKind(
         mark=Mark.GONE,
         meaning="VOD has a media that the results do not know, of a file that is no longer in OSS.",
         fix="Delete the media in VOD, or put the file back.",
     ),
-    Drift.MEDIA_DELETED: Kind(
+    Drift.MEDIA_DELETED: DriftKind(
         mark=Mark.DIFFERS,
         meaning="VOD does not know the MediaId: somebody has deleted the media.",
         fix="Forget the MediaId and register the object again.",
         repair=Repair.FORGET_AND_REGISTER,
     ),
-    Drift.OTHER_FILE: Kind(
+    Drift.OTHER_FILE: DriftKind(
         mark=Mark.DIFFERS,
         meaning="VOD has the media under another file's address.",
         fix="Find out who changed it (`vod-migrate explain MEDIA_ID`); delete the media in VOD to have both registered again.",
     ),
-    Drift.MEDIA_BLOCKED: Kind(
+    Drift.MEDIA_BLOCKED: DriftKind(
         mark=Mark.DIFFERS,
         meaning="VOD has blocked the media.",
         fix="See its review in the VOD console, and unblock or delete it there.",
     ),
-    Drift.MEDIA_FAILED: Kind(
+    Drift.MEDIA_FAILED: DriftKind(
         mark=Mark.DIFFERS,
         meaning="VOD could not process the media.",
         fix="See why with `vod-migrate verify`; correct the file, delete the media in VOD, then reconcile again.",
     ),
-    Drift.SOURCE_DELETED: Kind(
+    Drift.SOURCE_DELETED: DriftKind(
         mark=Mark.DIFFERS,
         meaning="VOD says that the source file is deleted, and OSS lists the object.",
         fix="Check that VOD may read the bucket, then verify again.",
     ),
-    Drift.RETURNED: Kind(
+    Drift.RETURNED: DriftKind(
         mark=Mark.DIFFERS,
         meaning="The results say that the object is gone, and OSS lists it.",
         fix="Take it back.",
         repair=Repair.TAKE_BACK,
     ),
-    Drift.SIZE_CHANGED: Kind(
+    Drift.SIZE_CHANGED: DriftKind(
         mark=Mark.DIFFERS,
         meaning="The object has another size than when it was registered.",
         fix="Delete its media in VOD if VOD is to process the new content, then reconcile again.",
     ),
-    Drift.CONTENT_CHANGED: Kind(
+    Drift.CONTENT_CHANGED: DriftKind(
         mark=Mark.DIFFERS,
         meaning="The object has another ETag than when it was registered: its content was replaced.",
         fix="Delete its media in VOD if VOD is to process the new content, then reconcile again.",
     ),
-    Drift.SIZE_IN_VOD: Kind(
+    Drift.SIZE_IN_VOD: DriftKind(
         mark=Mark.DIFFERS,
         meaning="VOD says another size than OSS, although the object has not changed since it was registered.",
         fix="Compare both with `vod-migrate explain`; delete the media in VOD to have it registered again.",
     ),
-    Drift.FAILED: Kind(
+    Drift.FAILED: DriftKind(
         mark=Mark.DIFFERS,
         meaning="The object could not be registered.",
         fix="See why with `vod-migrate report`, then `vod-migrate run FILE --mode failed`.",
     ),
-    Drift.NOT_RECORDED: Kind(
+    Drift.NOT_RECORDED: DriftKind(
         mark=Mark.DIFFERS,
         meaning="VOD has a media of the object, registered by somebody else, and the results do not know it.",
         fix="Import it: it becomes a result without a call.",
         repair=Repair.IMPORT,
     ),
-    Drift.SECOND_MEDIA: Kind(
+    Drift.SECOND_MEDIA: DriftKind(
         mark=Mark.DIFFERS,
         meaning="VOD has one more media of the same file; the oldest, or the one in the results, counts.",
         fix="Delete the media that nobody uses in VOD.",
     ),
-    Drift.MEDIA_ID_TAKEN: Kind(
+    Drift.MEDIA_ID_TAKEN: DriftKind(
         mark=Mark.DIFFERS,
         meaning="VOD has a media of the object under a MediaId that the results gave to another object.",
         fix="Look at both with `vod-migrate explain`; delete the media in VOD to have both registered again.",
     ),
-    Drift.OWNED_ELSEWHERE: Kind(
+    Drift.OWNED_ELSEWHERE: DriftKind(
         mark=Mark.DIFFERS,
         meaning="The result of an object that this migration selects belongs to another migration.",
         fix="Narrow one of the two, or hand the results over: `vod-migrate transfer`.",
     ),
-    Drift.LEFT_OUT: Kind(
+    Drift.LEFT_OUT: DriftKind(
         mark=Mark.DIFFERS,
         meaning="A registered object is in OSS, and the migration's selection leaves it out now.",
         fix="Widen `select`, or delete its media in VOD.",
     ),
-    Drift.ARCHIVED: Kind(
+    Drift.ARCHIVED: DriftKind(
         mark=Mark.UNCHECKED, meaning="Registered, and archived since: VOD cannot read the file, so it was not asked."
     ),
-    Drift.QUEUED: Kind(mark=Mark.UNCHECKED, meaning="A run under way has the object in its queue."),
-    Drift.PROCESSING: Kind(
+    Drift.QUEUED: DriftKind(mark=Mark.UNCHECKED, meaning="A run under way has the object in its queue."),
+    Drift.PROCESSING: DriftKind(
         mark=Mark.UNCHECKED,
         meaning="VOD has not finished with the media, or does not show it yet: compare again later.",
     ),
-    Drift.NOT_SAMPLED: Kind(
+    Drift.HIDDEN: DriftKind(
+        mark=Mark.UNCHECKED,
+        meaning="VOD neither shows the media nor says that it does not exist: the credentials may lack its application.",
+    ),
+    Drift.NOT_SAMPLED: DriftKind(
         mark=Mark.UNCHECKED, meaning="OSS and the results agree; VOD was not asked, since only a part was drawn."
     ),
-    Drift.NOT_ASKED: Kind(mark=Mark.UNCHECKED, meaning="OSS and the results agree; VOD could not be asked."),
+    Drift.NOT_ASKED: DriftKind(mark=Mark.UNCHECKED, meaning="OSS and the results agree; VOD could not be asked."),
 }
 
 REPAIRABLE = tuple(drift for drift, kind in KINDS.items() if kind.repair is not None)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Finding:
+class Judgment:
     """What the books say about one object, or about one more media of its file.
 
     detail: what differs, in words, '' where the kind says everything. object: as OSS lists it, None where it does not. settled_at: of its fact,

@@ -58,6 +58,14 @@ class MediaState:
         return Playback.PROCESSING if self.status in _UNFINISHED else Playback.FAILED
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MediaAnswer:
+    """One answer about some MediaIds. absent: those that do not exist; VOD may hide others, of an application that the caller may not see."""
+
+    found: dict[str, MediaState]
+    absent: frozenset[str]
+
+
 class MediaStates:
     """Asks VOD about media; threads may share one. stop: ends every waiting."""
 
@@ -65,25 +73,30 @@ class MediaStates:
         self._queries = VodQueries(connection, store, CALLS_PER_SECOND, stop=stop)
 
     def of(self, media_ids: Sequence[str]) -> dict[str, MediaState]:
-        """The media that VOD has, by MediaId. media_ids: at most 20.
+        """The media that VOD has, by MediaId. Takes and raises what `look` does."""
+        return self.look(media_ids).found
+
+    def look(self, media_ids: Sequence[str]) -> MediaAnswer:
+        """What VOD says about some MediaIds, at most 20.
 
         Raises:
             RegisterError: VOD cannot be asked. Interrupted. StoreUnreachable.
         """
-        return {state.media_id: state for state in self._infos(media_ids=",".join(media_ids))}
+        states, body = self._infos(media_ids=",".join(media_ids))
+        return MediaAnswer(
+            found={state.media_id: state for state in states},
+            absent=frozenset(map(str, body.get("NonExistMediaIds") or ())),
+        )
 
     def holders(self, reference_ids: Sequence[str]) -> dict[str, MediaState]:
-        """The media that have some ReferenceIds, by these. reference_ids: at most 20.
+        """The media that have some ReferenceIds, by these. reference_ids: at most 20. Raises what `look` does."""
+        states, _ = self._infos(reference_ids=",".join(reference_ids))
+        return {state.reference_id: state for state in states}
 
-        Raises:
-            As `of`.
-        """
-        return {state.reference_id: state for state in self._infos(reference_ids=",".join(reference_ids))}
-
-    def _infos(self, **ids: str) -> list[MediaState]:
-        listed = self._queries.call(BATCH_GET_MEDIA_INFOS, **ids).get("MediaInfos") or []
+    def _infos(self, **ids: str) -> tuple[list[MediaState], Mapping[str, Any]]:
+        body = self._queries.call(BATCH_GET_MEDIA_INFOS, **ids)
         try:
-            return list(map(_state, listed))
+            return list(map(_state, body.get("MediaInfos") or ())), body
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise BrokenReply(f"VOD's answer to {BATCH_GET_MEDIA_INFOS} cannot be read ({error!r})") from None
 

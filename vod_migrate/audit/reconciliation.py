@@ -18,9 +18,9 @@ from typing import Any
 
 from vod_migrate.audit.comparison import Question, answered, listed, not_listed, without_file
 from vod_migrate.audit.confidence import CONFIDENCE, most_of_all
-from vod_migrate.audit.drift import Drift, Finding
+from vod_migrate.audit.drift import Drift, Judgment
 from vod_migrate.audit.library import SEARCH_MEDIA, LibraryWalk
-from vod_migrate.audit.media_states import BATCH_GET_MEDIA_INFOS, MOST_IDS, MediaState, MediaStates
+from vod_migrate.audit.media_states import BATCH_GET_MEDIA_INFOS, MOST_IDS, MediaAnswer, MediaStates
 from vod_migrate.cloud.clients import open_bucket
 from vod_migrate.cloud.connection import Connection
 from vod_migrate.cloud.retry import TRIES, patiently
@@ -70,7 +70,7 @@ class Balance:
     asked: int = 0
     asked_and_differ: int = 0
     counts: Counter[Drift] = field(default_factory=Counter)
-    samples: dict[Drift, list[Finding]] = field(default_factory=dict)
+    samples: dict[Drift, list[Judgment]] = field(default_factory=dict)
     calls: Counter[str] = field(default_factory=Counter)
     trouble: list[RegisterError] = field(default_factory=list)
 
@@ -84,12 +84,12 @@ class Balance:
         """Of how many registered objects VOD may say something else, at most, by what it said about those it was asked about."""
         return most_of_all(self.asked_and_differ, self.asked, self.registered) if self.asked else self.registered
 
-    def add(self, finding: Finding) -> None:
+    def add(self, judgment: Judgment) -> None:
         """One more."""
-        drift = finding.drift
+        drift = judgment.drift
         self.counts[drift] += 1
         if drift.differs and self.counts[drift] <= SAMPLES:
-            self.samples.setdefault(drift, []).append(finding)
+            self.samples.setdefault(drift, []).append(judgment)
 
     def as_json(self) -> dict[str, Any]:
         """For scripts."""
@@ -144,7 +144,7 @@ class Reconciliation:
         self._asks = True
         self.balance = Balance()
 
-    def findings(self) -> Iterator[Finding]:
+    def judgments(self) -> Iterator[Judgment]:
         """Every object as it is found to be, agreeing or not, each page in its order; those about which VOD is asked come later.
 
         Raises:
@@ -155,7 +155,7 @@ class Reconciliation:
         waiting: list[Question] = []
         with ThreadPoolExecutor(_THREADS) as threads:
             for one in self._books(shelf, walked):
-                if isinstance(one, Finding):
+                if isinstance(one, Judgment):
                     yield self._counted(one)
                     continue
                 self.balance.registered += 1
@@ -187,7 +187,7 @@ class Reconciliation:
             patiently(listing, sleep=StopClock(self._stop).sleep, tries=TRIES)
             self.balance.calls[LIST_OBJECTS] += 1
 
-    def _books(self, shelf: Shelf, walked: dt.datetime | None) -> Iterator[Finding | Question]:
+    def _books(self, shelf: Shelf, walked: dt.datetime | None) -> Iterator[Judgment | Question]:
         pages = pages_of(self._connection, self._run)
         sorted_ = self._run.spec.source.listed
         kind = ScanKind.PREFIX if sorted_ else ScanKind.ROWS
@@ -215,7 +215,7 @@ class Reconciliation:
 
     def _page(
         self, shelf: Shelf, walked: dt.datetime | None, page: ListedPage, keys: Sequence[str]
-    ) -> Iterator[Finding | Question]:
+    ) -> Iterator[Judgment | Question]:
         # The library first: what a run records in between has a fact then.
         media = {} if walked is None else self._store.media_of_keys(shelf, keys, since=walked)
         extent = self._extent
@@ -235,24 +235,24 @@ class Reconciliation:
             ]
             yield from listed(found, reason, fact, unknown, queued=found.key in queued)
 
-    def _ask(self, threads: ThreadPoolExecutor, questions: Sequence[Question]) -> Iterator[Finding]:
+    def _ask(self, threads: ThreadPoolExecutor, questions: Sequence[Question]) -> Iterator[Judgment]:
         parts = [questions[start : start + MOST_IDS] for start in range(0, len(questions), MOST_IDS)]
-        for part, states in zip(parts, threads.map(self._answer, parts), strict=True):
-            if isinstance(states, RegisterError):
-                self._give_up(states)
+        for part, answer in zip(parts, threads.map(self._answer, parts), strict=True):
+            if isinstance(answer, RegisterError):
+                self._give_up(answer)
                 yield from (self._counted(self._unasked(one)) for one in part)
                 continue
             self.balance.calls[BATCH_GET_MEDIA_INFOS] += 1
             for one in part:
                 self.balance.asked += 1
-                by_vod = list(answered(one, states.get(one.media_id), processed=self._processed))
+                by_vod = list(answered(one, answer, processed=self._processed))
                 # What OSS and the results say is known of all, and says nothing about a part.
                 self.balance.asked_and_differ += by_vod[0].drift.differs and by_vod[0] is not one.unasked
                 yield from map(self._counted, by_vod)
 
-    def _answer(self, part: Sequence[Question]) -> dict[str, MediaState] | RegisterError:
+    def _answer(self, part: Sequence[Question]) -> MediaAnswer | RegisterError:
         try:
-            return self._states.of([one.media_id for one in part])
+            return self._states.look([one.media_id for one in part])
         except RegisterError as error:
             return error
 
@@ -261,12 +261,12 @@ class Reconciliation:
         if str(error) not in map(str, self.balance.trouble):
             self.balance.trouble.append(error)
 
-    def _unasked(self, question: Question) -> Finding:
+    def _unasked(self, question: Question) -> Judgment:
         if question.unasked.drift is not Drift.SAME:
             return question.unasked
         drift = Drift.NOT_SAMPLED if self._asks else Drift.NOT_ASKED
-        return Finding(drift=drift, key=question.object.key, media_id=question.media_id)
+        return Judgment(drift=drift, key=question.object.key, media_id=question.media_id)
 
-    def _counted(self, finding: Finding) -> Finding:
-        self.balance.add(finding)
-        return finding
+    def _counted(self, judgment: Judgment) -> Judgment:
+        self.balance.add(judgment)
+        return judgment

@@ -17,8 +17,8 @@ from vod_migrate.audit.balance_text import balance_lines
 from vod_migrate.audit.drift import KINDS, REPAIRABLE, Drift
 from vod_migrate.audit.drift_file import drift_file
 from vod_migrate.audit.reconciliation import Extent
-from vod_migrate.cli.console import open_store, say, stop_on_signals, user
-from vod_migrate.cli.options import FileArgument, JsonOption, takes_run_options
+from vod_migrate.cli.console import find_run, open_store, say, stop_on_signals, user
+from vod_migrate.cli.options import JsonOption, takes_run_options
 from vod_migrate.cli.run import run_to_end
 from vod_migrate.cli.streams import print_json
 from vod_migrate.cloud.connection import Connection, connection_from_environment
@@ -31,6 +31,7 @@ from vod_migrate.migration.units import ALL_PARTS
 from vod_migrate.report.group_lines import NUMBER
 from vod_migrate.report.terminal import COMMAND, Line, rendered, wrapped
 from vod_migrate.report.text_format import counted, grouped
+from vod_migrate.results.store import Store
 from vod_migrate.run.prepare import prepare
 from vod_migrate.run.reconciliation import Reconciled, reconcile
 from vod_migrate.run.request import Origin
@@ -40,7 +41,12 @@ _KINDS = ", ".join(drift.value for drift in REPAIRABLE)
 
 @takes_run_options("reconcile")
 def reconcile_books(
-    file: FileArgument,
+    of: Annotated[
+        str,
+        typer.Argument(
+            metavar="FILE", help="The migration file (YAML), or a migration's name for that of its latest run."
+        ),
+    ],
     options: RunOptions,
     sample: Annotated[
         float | None,
@@ -72,32 +78,33 @@ def reconcile_books(
     if yes and not wanted:
         raise BadOption(f"--yes puts right what --repair names: give --repair with {_KINDS} or all, too")
     drawn = seed if seed is not None else random.randrange(2**31)  # noqa: S311 - a draw, not secrecy
-    migration = load_migration(file)
     connection = connection_from_environment()
-    if sys.stderr.isatty():
-        say(
-            f"comparing {migration.name!r} on bucket {migration.source.bucket!r}, about 1,900 registered objects a second"
-        )
-    writes = nullcontext(lambda _: None) if output is None else drift_file(output, migration.source.bucket)
-    with writes as write, open_store() as store, stop_on_signals() as stop:
-        found = reconcile(
-            store=store,
-            connection=connection,
-            migration=migration,
-            options=options,
-            extent=_extent(sample, drawn),
-            stop=stop,
-            repair=wanted,
-            apply=yes,
-            by=user(),
-            each=write,
-        )
+    with open_store() as store, stop_on_signals() as stop:
+        migration = _migration(store, of)
+        if sys.stderr.isatty():
+            say(
+                f"comparing {migration.name!r} on bucket {migration.source.bucket!r}, about 1,900 registered objects a second"
+            )
+        writes = nullcontext(lambda _: None) if output is None else drift_file(output, migration.source.bucket)
+        with writes as write:
+            found = reconcile(
+                store=store,
+                connection=connection,
+                migration=migration,
+                options=options,
+                extent=_extent(sample, drawn),
+                stop=stop,
+                repair=wanted,
+                apply=yes,
+                by=user(),
+                each=write,
+            )
     if as_json:
         print_json({"seed": None if sample is None else drawn, **_as_json(found)})
     else:
         lines = [
             *balance_lines(found.balance, name=migration.name),
-            *_repair_lines(found, _command(file, options, names)),
+            *_repair_lines(found, _command(of, options, names)),
         ]
         typer.echo(rendered(lines, colour=sys.stdout.isatty()), nl=False)
     if sample is not None:
@@ -110,6 +117,11 @@ def reconcile_books(
         _register(connection, migration, options, as_json=as_json)
     if found.left:
         raise Unfinished(f"{counted(found.left, 'difference')} between OSS, the results and VOD; see above")
+
+
+def _migration(store: Store, of: str) -> Migration:
+    path = Path(of)
+    return load_migration(path) if path.suffix or path.exists() else find_run(store, of).spec
 
 
 def _extent(sample: float | None, seed: int) -> Extent:
@@ -151,8 +163,8 @@ def _wanted(names: list[str], *, sampled: bool) -> tuple[Drift, ...]:
     return tuple(dict.fromkeys(wanted))
 
 
-def _command(file: Path, options: RunOptions, names: list[str]) -> str:
-    words = ["vod-migrate", "reconcile", str(file)]
+def _command(of: str, options: RunOptions, names: list[str]) -> str:
+    words = ["vod-migrate", "reconcile", of]
     for prefix in options.prefixes or ():
         words += ["--prefix", prefix]
     if options.date is not None:

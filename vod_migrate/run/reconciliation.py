@@ -16,7 +16,7 @@ from tempfile import TemporaryFile
 from types import TracebackType
 from typing import Any, Self
 
-from vod_migrate.audit.drift import KINDS, Drift, Finding, Repair
+from vod_migrate.audit.drift import KINDS, Drift, Judgment, Repair
 from vod_migrate.audit.reconciliation import Balance, Extent, Reconciliation
 from vod_migrate.cloud.connection import Connection
 from vod_migrate.errors import Interrupted
@@ -73,9 +73,12 @@ def reconcile(
     repair: Collection[Drift] = (),
     apply: bool = False,
     by: str = "",
-    each: Callable[[Finding], object] = lambda _: None,
+    each: Callable[[Judgment], object] = lambda _: None,
 ) -> Reconciled:
-    """Compares the books of a migration. repair: kinds to put right, apply: now, rather than only counting them; by: who asked; each: is given every finding.
+    """Compares the books of a migration. repair: kinds to put right, apply: now, rather than only counting them; by: who asked.
+
+    each: is given every judgment.
+
 
     What is new, or was forgotten to be registered again, is left to a run of mode new. Where VOD could not be asked to the end, nothing is
     put right.
@@ -94,9 +97,9 @@ def reconcile(
         stop=stop,
     )
     with _Plan(repair) as plan:
-        for finding in compared.findings():
-            each(finding)
-            plan.add(finding)
+        for judgment in compared.judgments():
+            each(judgment)
+            plan.add(judgment)
         repaired = None
         if apply and plan.counts and not compared.balance.trouble:
             repaired = Repaired(registers=plan.counts[Drift.NEW])
@@ -132,19 +135,19 @@ def _check(stop: threading.Event, done: Counter[Drift]) -> None:
         )
 
 
-def _mark_gone(store: Store, run: Run, part: Sequence[Finding]) -> int:
+def _mark_gone(store: Store, run: Run, part: Sequence[Judgment]) -> int:
     return store.mark_facts_gone(run, _as_read(part))
 
 
-def _take_back(store: Store, run: Run, part: Sequence[Finding]) -> int:
+def _take_back(store: Store, run: Run, part: Sequence[Judgment]) -> int:
     return store.take_facts_back(run, _as_read(part))
 
 
-def _forget(store: Store, run: Run, part: Sequence[Finding]) -> int:
+def _forget(store: Store, run: Run, part: Sequence[Judgment]) -> int:
     return store.forget_facts(run, _as_read(part))
 
 
-def _import(store: Store, run: Run, part: Sequence[Finding]) -> int:
+def _import(store: Store, run: Run, part: Sequence[Judgment]) -> int:
     return store.import_media(
         run,
         [
@@ -155,7 +158,7 @@ def _import(store: Store, run: Run, part: Sequence[Finding]) -> int:
     )
 
 
-_ACTIONS: dict[Repair | None, Callable[[Store, Run, Sequence[Finding]], int]] = {
+_ACTIONS: dict[Repair | None, Callable[[Store, Run, Sequence[Judgment]], int]] = {
     Repair.MARK_GONE: _mark_gone,
     Repair.TAKE_BACK: _take_back,
     Repair.FORGET: _forget,
@@ -164,7 +167,7 @@ _ACTIONS: dict[Repair | None, Callable[[Store, Run, Sequence[Finding]], int]] = 
 }
 
 
-def _as_read(part: Sequence[Finding]) -> list[FactRead]:
+def _as_read(part: Sequence[Judgment]) -> list[FactRead]:
     return [FactRead(key=one.key, settled_at=one.settled_at) for one in part if one.settled_at is not None]
 
 
@@ -185,24 +188,24 @@ class _Plan:
     ) -> None:
         self._file.close()
 
-    def add(self, finding: Finding) -> None:
-        """Keeps a finding of a wanted kind."""
-        if finding.drift in self._kinds:
-            self.counts[finding.drift] += 1
-            if KINDS[finding.drift].repair is Repair.REGISTER:
+    def add(self, judgment: Judgment) -> None:
+        """Keeps a judgment of a wanted kind."""
+        if judgment.drift in self._kinds:
+            self.counts[judgment.drift] += 1
+            if KINDS[judgment.drift].repair is Repair.REGISTER:
                 return
             self.kept += 1
-            self._file.write(json.dumps(_as_json(finding)) + "\n")
+            self._file.write(json.dumps(_as_json(judgment)) + "\n")
 
-    def parts(self) -> Iterator[tuple[Drift, Sequence[Finding]]]:
-        """The findings of one kind in parts, and then those of the next."""
+    def parts(self) -> Iterator[tuple[Drift, Sequence[Judgment]]]:
+        """The judgments of one kind in parts, and then those of the next."""
         for drift in self.counts:
             self._file.seek(0)
-            part: list[Finding] = []
+            part: list[Judgment] = []
             for line in self._file:
-                finding = _from_json(json.loads(line))
-                if finding.drift is drift:
-                    part.append(finding)
+                judgment = _from_json(json.loads(line))
+                if judgment.drift is drift:
+                    part.append(judgment)
                 if len(part) == _AT_ONCE:
                     yield drift, part
                     part = []
@@ -210,13 +213,13 @@ class _Plan:
                 yield drift, part
 
 
-def _as_json(finding: Finding) -> dict[str, Any]:
-    found = finding.object
+def _as_json(judgment: Judgment) -> dict[str, Any]:
+    found = judgment.object
     return {
-        "drift": finding.drift.value,
-        "key": finding.key,
-        "media_id": finding.media_id,
-        "settled_at": None if finding.settled_at is None else finding.settled_at.isoformat(),
+        "drift": judgment.drift.value,
+        "key": judgment.key,
+        "media_id": judgment.media_id,
+        "settled_at": None if judgment.settled_at is None else judgment.settled_at.isoformat(),
         "object": None
         if found is None
         else {
@@ -230,11 +233,11 @@ def _as_json(finding: Finding) -> dict[str, Any]:
     }
 
 
-def _from_json(line: dict[str, Any]) -> Finding:
+def _from_json(line: dict[str, Any]) -> Judgment:
     found = line["object"]
     if found is not None:
         found = MediaObject(**{**found, "last_modified": _moment(found["last_modified"])})
-    return Finding(
+    return Judgment(
         drift=Drift(line["drift"]),
         key=line["key"],
         media_id=line["media_id"],
