@@ -16,6 +16,7 @@ import pytest
 from airflow_stage import RUN_SECONDS, Stage
 from leaks import KNOWN, leaks_in_database, leaks_in_files
 from psycopg import sql
+from receiver import Received
 from waiting import wait_for
 
 from demo.airflow_api import ApiFailed
@@ -78,6 +79,15 @@ def events(stage: Stage, name: str, dag_run_id: str) -> list[dict[str, Any]]:
     return [one["extra"] for one in found["asset_events"]]
 
 
+def text_of(message: Received) -> str:
+    return str(message.body["text"]["content"])
+
+
+def messages(stage: Stage, name: str) -> list[Received]:
+    """What a chat has been told about a migration."""
+    return [one for one in stage.receiver.received if text_of(one).startswith(f"{name} ")]
+
+
 def test_a_run_that_succeeds_exports_tells_and_starts_the_dag_that_waits_for_it(stage: Stage) -> None:
     stage.sandbox.add_bucket("handed")
     stage.sandbox.add_bucket("handed-tables")
@@ -96,9 +106,9 @@ def test_a_run_that_succeeds_exports_tells_and_starts_the_dag_that_waits_for_it(
         "counts": summary["counts"],
         "location": location,
     }
-    [told] = stage.receiver.received
+    [told] = messages(stage, "handed")
     assert (set(told.query), told.body["at"]) == ({"access_token", "timestamp", "sign"}, {"isAtAll": False})
-    text = told.body["text"]["content"]
+    text = text_of(told)
     assert text.startswith("handed finished\n1 object registered in ")
     assert text.endswith(f"\n{stage.tab('handed', 'first')}")
     assert (stage.folder / "notified.txt").read_text() == f"handed finished: {stage.tab('handed', 'first')}\n"
@@ -138,6 +148,9 @@ def test_a_migration_that_requires_approval_waits_for_a_person_and_sends_what_wa
     question = stage.question("asked", "rejected")
     assert "| would be sent | 2 |" in question["body"]
     assert question["body"].count("````") == 2
+    [told] = messages(stage, "asked")
+    assert text_of(told).startswith("asked waits for your approval\n2 objects would be sent in 1 call: ")
+    assert text_of(told).endswith(f"\n{stage.tab('asked', 'rejected')}")
     run_state = "select state from vod_migrate.runs join vod_migrate.migrations using (migration_id) where name = 'asked' and dag_run_id = %s"
     assert stage.rows(run_state, "rejected") == [("planned",)]
     stage.answer("asked", "rejected", "Reject")

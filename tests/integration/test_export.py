@@ -6,6 +6,7 @@ import csv
 import datetime as dt
 import io
 import json
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -248,6 +249,16 @@ def waiting(holder: psycopg.Connection[Any]) -> bool:
     found = holder.execute("select exists (select 1 from pg_locks where not granted)").fetchone()
     assert found is not None
     return bool(found[0])
+
+
+def test_a_link_leads_to_the_file_that_is_replaced_and_a_pipe_is_not_replaced(night: Night, tmp_path: Path) -> None:
+    (tmp_path / "latest.csv").symlink_to("dated.csv")
+    os.mkfifo(tmp_path / "pipe.csv")
+    for name, code in (("latest.csv", 0), ("pipe.csv", 2)):
+        assert night.shell.run("export", "nightly", "--to", str(tmp_path / name)).returncode == code
+    assert (tmp_path / "latest.csv").is_symlink()
+    assert len(read((tmp_path / "dated.csv").read_bytes(), "csv")) == 6
+    assert (tmp_path / "pipe.csv").is_fifo()
 
 
 REFUSED = {

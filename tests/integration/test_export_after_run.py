@@ -34,7 +34,7 @@ def test_each_run_writes_its_own_table_and_the_report_says_where(sandbox: Sandbo
     written = shell.folder / "tables" / "of 2026-11-28" / f"{first['run_id']}.results.jsonl"
     assert first["export"] == {"location": str(written), "rows": 1, "bytes": written.stat().st_size}
     text = shell.run("report", first["run_id"], "--output", str(shell.folder / "reports")).stdout
-    assert "exported            1 row to" in text
+    assert f"exported            1 row to {written}\n" in text
     page = (shell.folder / "reports" / f"{first['run_id']}.html").read_text("utf-8")
     assert f"{first['run_id']}.results.jsonl" in page
     second = run(shell, setting, "--date", "2026-11-28")

@@ -22,7 +22,7 @@ def _of(name: str, *, prefix: str = "", **content: Any) -> dict[str, Any]:
 _AT_WORK: dict[str, Any] = {"calls_per_second": 10}
 RUN: dict[str, dict[str, Any]] = {
     "whole": _of("whole"),
-    "asked": _of("asked", require_approval=True),
+    "asked": _of("asked", require_approval=True, notify=[{"to": "wecom", "channel": "ops_chat"}]),
     "verified": _of(
         "verified", register={"template_group_id": "ca3a8f6e49c87b657098065860000001"}, verify={"after": "3s"}
     ),

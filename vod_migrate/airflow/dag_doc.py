@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from vod_migrate.migration.export import Export
 from vod_migrate.migration.model import Migration
+from vod_migrate.migration.notification import Notify
 from vod_migrate.migration.source import MEDIA_EXTENSIONS
 
 
@@ -23,6 +25,10 @@ def migration_page(migration: Migration, origin: str) -> str:
     ]
     if migration.require_approval:
         rows.append(("Approval", _approval(migration)))
+    if migration.export is not None:
+        rows.append(("Export", _export(migration.export)))
+    if migration.notify:
+        rows.append(("Told", "; ".join(_told(receiver) for receiver in migration.notify)))
     table = "\n".join(f"| **{name}** | {value} |" for name, value in rows)
     return f"""### Migration {migration.name}
 
@@ -109,6 +115,15 @@ def _verified(migration: Migration) -> str:
 
 def _schedule(migration: Migration) -> str:
     return f"{_code(migration.schedule)} in {migration.timezone}" if migration.schedule else "only when triggered"
+
+
+def _export(export: Export) -> str:
+    what = "what has changed" if export.only_changes else "a whole table"
+    return f"{what} after each run to {_code(export.to)}, as {export.format}"
+
+
+def _told(receiver: Notify) -> str:
+    return f"{_code(receiver.channel or receiver.notifier or '')} of {', '.join(receiver.events)}"
 
 
 def _approval(migration: Migration) -> str:

@@ -11,11 +11,12 @@ from typing import BinaryIO
 
 @contextmanager
 def complete_file(path: Path) -> Iterator[BinaryIO]:
-    """A file to write, beside its place until the context ends well; an older one is replaced."""
-    unfinished = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
+    """A file to write, beside its place until the context ends well; an older one is replaced, also where a link leads to it."""
+    place = path.resolve()
+    unfinished = place.with_name(f".{place.name}.{uuid.uuid4().hex[:8]}.part")
     try:
         with unfinished.open("xb") as file:
             yield file
-        unfinished.replace(path)
+        unfinished.replace(place)
     finally:
         unfinished.unlink(missing_ok=True)

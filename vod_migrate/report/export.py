@@ -151,6 +151,9 @@ class _Counted:
 
 
 def _to_file(path: Path, chunks: Iterator[bytes]) -> int:
+    if path.exists() and not path.is_file():
+        # A device or a pipe would be replaced by a file.
+        raise BadSetting(f"{path} is not a file: choose another place, or write to - and redirect it")
     try:
         with complete_file(path) as file:
             return sum(file.write(chunk) for chunk in chunks)

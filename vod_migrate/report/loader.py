@@ -129,6 +129,9 @@ def _flat(content: Mapping[str, Any], above: str = "") -> Iterator[Setting]:
     for name, value in content.items():
         if isinstance(value, dict):
             yield from _flat(value, f"{above}{name}.")
+        elif isinstance(value, list) and value and all(isinstance(part, dict) for part in value):
+            for place, part in enumerate(value):
+                yield from _flat(part, f"{above}{name}[{place}].")
         elif value is not None:
             yield Setting(name=above + name, value=_setting(value))
 

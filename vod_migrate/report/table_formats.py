@@ -75,10 +75,9 @@ def _csv(table: Table) -> Iterator[bytes]:
 
 
 def _jsonl(table: Table) -> Iterator[bytes]:
+    written = json.JSONEncoder(ensure_ascii=False, default=_time).encode
     for rows in _groups(table, _ROWS_A_CHUNK):
-        lines = (
-            json.dumps(dict(zip(table.columns, row, strict=True)), ensure_ascii=False, default=_time) for row in rows
-        )
+        lines = (written(dict(zip(table.columns, row, strict=True))) for row in rows)
         yield "".join(f"{line}\n" for line in lines).encode()
 
 

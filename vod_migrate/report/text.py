@@ -8,7 +8,7 @@ from vod_migrate.report.count_lines import count_lines
 from vod_migrate.report.group_lines import LABEL, NUMBER, failure_group_lines, hint_lines, left_out_lines
 from vod_migrate.report.model import Report
 from vod_migrate.report.playback_lines import record_lines
-from vod_migrate.report.terminal import Line, padded, rendered, wrapped
+from vod_migrate.report.terminal import COMMAND, Line, padded, rendered, wrapped
 from vod_migrate.report.text_format import counted, duration, grouped, moment, rate, share, signed, visible
 
 _MOST_PREFIXES = 12
@@ -70,10 +70,11 @@ def _facts(report: Report) -> Iterator[Line]:
         facts.append(("options", given))
     if report.settled:
         facts.append(("speed", f"{rate(report.objects_per_second)} objects/s"))
-    if run.export is not None:
-        facts.append(("exported", f"{counted(run.export.rows, 'row')} to {visible(run.export.location)}"))
     for name, fact in facts:
         yield f"  {name:<{LABEL}}{fact}", ""
+    if run.export is not None:
+        # Whole, since it is there to be copied.
+        yield f"  {'exported':<{LABEL}}{counted(run.export.rows, 'row')} to {visible(run.export.location)}", COMMAND
 
 
 def _action_lines(report: Report) -> Iterator[Line]:

@@ -79,12 +79,19 @@ def _events_of(run: Run, summary: Summary) -> tuple[RunEvent, ...]:
 def _tell(
     store: Store, run: Run, events: tuple[RunEvent, ...], messenger: Messenger, *, link: str, sentence: str = ""
 ) -> str:
+    asked = {
+        place: event
+        for place, receiver in enumerate(run.spec.notify)
+        if (event := next((event for event in events if event in receiver.events), None)) is not None
+    }
+    if not asked:
+        return ""
+    report = load_report(store, run.run_id)
     unsent = []
-    for place, receiver in enumerate(run.spec.notify):
-        event = next((event for event in events if event in receiver.events), None)
-        if event is None or not store.claim_notice(run, event=event.value, receiver=place):
+    for place, event in asked.items():
+        if not store.claim_notice(run, event=event.value, receiver=place):
             continue
-        report = load_report(store, run.run_id)
+        receiver = run.spec.notify[place]
         notice = Notice(event=event, report=report, sentence=sentence or report.sentence, link=link)
         try:
             messenger.send(receiver, notice)
