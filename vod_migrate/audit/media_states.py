@@ -16,7 +16,7 @@ from vod_migrate.cloud.clients import open_vod
 from vod_migrate.cloud.connection import Connection
 from vod_migrate.cloud.location import service_host
 from vod_migrate.cloud.retry import TRIES, patiently
-from vod_migrate.errors import BrokenReply, RequestRefused, Throttled
+from vod_migrate.errors import BrokenReply, Denied, RequestRefused, Throttled
 from vod_migrate.rate.limiter import RateLimiter
 from vod_migrate.results.store import Store
 from vod_migrate.results.verifications import Playback
@@ -87,7 +87,7 @@ class MediaStates:
             raise BrokenReply(f"VOD's answer to {BATCH_GET_MEDIA_INFOS} cannot be read ({error!r})") from None
 
     def transcoding_error(self, media_id: str) -> str:
-        """Why the newest transcoding of a media failed, in VOD's words; '' where VOD does not say."""
+        """Why the newest transcoding of a media failed, in VOD's words; '' where VOD does not say; which permission is missing to ask."""
         try:
             tasks = self._call(LIST_TRANSCODE_TASK, video_id=media_id).get("TranscodeTaskList") or []
             if not tasks:
@@ -96,6 +96,8 @@ class MediaStates:
             found = self._call(GET_TRANSCODE_TASK, transcode_task_id=newest.get("TranscodeTaskId"))
         except RequestRefused:
             return ""
+        except Denied as error:
+            return str(error)
         jobs = (found.get("TranscodeTask") or {}).get("TranscodeJobInfoList") or []
         return next((f"{job['ErrorCode']}: {job.get('ErrorMessage')}" for job in jobs if job.get("ErrorCode")), "")
 

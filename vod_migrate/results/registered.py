@@ -14,7 +14,7 @@ _AT_ONCE = 2_000
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RegisteredObject:
-    """An object that has its MediaId. size: bytes, None where a manifest did not say."""
+    """An object that has its MediaId. key: '' where only the MediaId is known; size: bytes, None where a manifest did not say."""
 
     key: str
     media_id: str
