@@ -13,6 +13,7 @@ from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from vod_migrate.migration.base import Date, SettingsModel
 from vod_migrate.migration.description import Describe
+from vod_migrate.migration.first import StagedStart
 from vod_migrate.migration.registration import Register
 from vod_migrate.migration.schedule import PRESETS, check_schedule, starts_within
 from vod_migrate.migration.source import Select, Source
@@ -67,6 +68,7 @@ class Migration(SettingsModel):
     register_: Annotated[Register, Field(alias="register")]
     stop_after: StopAfter = StopAfter()
     pause_after: PauseAfter = PauseAfter()
+    first: StagedStart | None = None
     verify: Verify | None = None
     window: Annotated[
         str | None,

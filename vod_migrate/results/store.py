@@ -28,6 +28,7 @@ from __future__ import annotations
 from vod_migrate.results.claims import Claims
 from vod_migrate.results.counts import Counts
 from vod_migrate.results.facts import Facts
+from vod_migrate.results.first import Firsts
 from vod_migrate.results.plans import Plans
 from vod_migrate.results.rates import Rates
 from vod_migrate.results.recorder import RecorderQueries
@@ -36,5 +37,5 @@ from vod_migrate.results.scans import Scans
 from vod_migrate.results.verifications import Verifications
 
 
-class Store(Plans, Scans, Claims, RecorderQueries, Counts, Facts, RegisteredFacts, Verifications, Rates):
+class Store(Plans, Scans, Claims, RecorderQueries, Counts, Facts, RegisteredFacts, Verifications, Firsts, Rates):
     """Facts, work, runs, scans, leases, calls, plans and quotas in one Postgres database."""

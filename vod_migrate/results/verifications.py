@@ -33,9 +33,10 @@ WRONG = (Playback.FAILED, Playback.SOURCE_DELETED, Playback.MISSING, Playback.OT
 
 
 class Scope(StrEnum):
-    """What was asked about: what a run registered, or all that its migration has."""
+    """What was asked about: what a run registered, the first objects of its migration, or all that its migration has."""
 
     RUN = "run"
+    FIRST = "first"
     MIGRATION = "migration"
 
 
