@@ -9,6 +9,7 @@ import pytest
 from vod_migrate.audit.readiness import is_ready
 from vod_migrate.results.verifications import Playback, Verification
 
+N = Playback.NOT_DECODED
 P, S, W, F, M = Playback.PLAYABLE, Playback.STORED, Playback.PROCESSING, Playback.FAILED, Playback.MISSING
 
 
@@ -19,6 +20,7 @@ P, S, W, F, M = Playback.PLAYABLE, Playback.STORED, Playback.PROCESSING, Playbac
         ({P: 100}, 1.0, 0.0, True, True),
         ({P: 99, S: 1}, 1.0, 0.0, True, True),
         ({P: 99, W: 1}, 1.0, 0.0, True, None),
+        ({P: 99, N: 1}, 1.0, 0.0, True, None),
         ({P: 99, W: 1}, 0.99, 0.0, True, True),
         ({P: 89, W: 11}, 0.9, 0.0, True, None),
         ({P: 1, F: 1, W: 98}, 1.0, 0.0, True, False),

@@ -58,7 +58,7 @@ class MediaState:
         if self.status == "Normal":
             return Playback.PLAYABLE
         if self.status == _WITHOUT_PROCESSING and not processed:
-            return Playback.STORED
+            return Playback.NOT_DECODED if self.duration is None else Playback.STORED
         return Playback.PROCESSING if self.status in _UNFINISHED else Playback.FAILED
 
 

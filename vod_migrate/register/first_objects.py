@@ -223,6 +223,7 @@ class FirstObjects:
 
 _WORDS = {
     Playback.STORED: "are stored as files",
+    Playback.NOT_DECODED: "are stored and not decoded",
     Playback.PROCESSING: "are still being processed",
     Playback.FAILED: "cannot be played",
     Playback.SOURCE_DELETED: "have lost their source",

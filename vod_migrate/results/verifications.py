@@ -22,6 +22,8 @@ class Playback(StrEnum):
     PLAYABLE = "playable"
     STORED = "stored"
     """VOD has the file and was not asked to process it."""
+    NOT_DECODED = "not_decoded"
+    """The same, and VOD names no length of it: it has not read the file, or cannot decode it."""
     PROCESSING = "processing"
     FAILED = "failed"
     SOURCE_DELETED = "source_deleted"
@@ -72,7 +74,7 @@ class Verification:
         for playback, example in looks:
             self.objects += 1
             self.counts[playback] += 1
-            if playback in (*WRONG, Playback.PROCESSING) and self.counts[playback] <= SAMPLES:
+            if playback in (*WRONG, Playback.NOT_DECODED, Playback.PROCESSING) and self.counts[playback] <= SAMPLES:
                 self.samples.setdefault(playback, []).append(example)
 
     @classmethod
