@@ -1,4 +1,4 @@
-"""An example of your own DAG around a migration: what was registered is counted, then one step of your own follows.
+"""An example of your own DAG around a migration: it waits until VOD can play what was registered, then one step of your own follows.
 
 It is paused and has no schedule; copy it and change what you need.
 """
@@ -12,6 +12,7 @@ from airflow.sdk import DAG, task
 
 from vod_migrate.airflow.dag import migration_group
 from vod_migrate.airflow.hook import VodHook
+from vod_migrate.airflow.sensor import VodMediaReadySensor
 from vod_migrate.migration.loader import parse_migration
 
 MIGRATION = parse_migration(
@@ -47,5 +48,6 @@ with DAG(
         return f"{counts['registered']} registered, {counts['failed']} failed"
 
     interviews = migration_group(MIGRATION, options={"limit": 1000})
+    playable = VodMediaReadySensor(task_id="playable", run=interviews.summary, poke_interval=30, timeout=7200)
     check_bucket() >> interviews
-    announce(interviews.summary)  # type: ignore[arg-type]  # resolved to the dict when it runs
+    playable >> announce(interviews.summary)  # type: ignore[arg-type]  # resolved to the dict when it runs

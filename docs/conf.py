@@ -15,6 +15,7 @@ NAVIGATION = {
         "how-to/sources",
         "how-to/doctor",
         "how-to/plan",
+        "how-to/first-run",
         "how-to/limit-a-run",
         "how-to/pause-and-resume",
         "how-to/quota",

@@ -6,6 +6,7 @@ The names for your own code, each imported when it is used; everything else may 
     Store                                        the results database
     load_report, write_report, unguarded         a run's report, its files, the exact text of their cells
     migration_dag, migration_group, VodHook      a migration in Airflow; the tasks in a DAG of your own; the connection
+    VodMediaReadySensor                          waits in a DAG of your own until VOD can play media
     VodMigrateError                              the base of all errors
 """
 
@@ -17,6 +18,7 @@ _HOMES = {
     "Migration": "migration.model",
     "Store": "results.store",
     "VodHook": "airflow.hook",
+    "VodMediaReadySensor": "airflow.sensor",
     "VodMigrateError": "errors",
     "load_migration": "migration.loader",
     "load_report": "report.loader",

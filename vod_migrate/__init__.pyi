@@ -1,6 +1,7 @@
 from vod_migrate.airflow.dag import migration_dag as migration_dag
 from vod_migrate.airflow.dag import migration_group as migration_group
 from vod_migrate.airflow.hook import VodHook as VodHook
+from vod_migrate.airflow.sensor import VodMediaReadySensor as VodMediaReadySensor
 from vod_migrate.errors import VodMigrateError as VodMigrateError
 from vod_migrate.migration.loader import load_migration as load_migration
 from vod_migrate.migration.loader import parse_migration as parse_migration

@@ -40,12 +40,14 @@
     └── RunStopped                        6          the run ends early, the rest stays pending
         ├── ThresholdPassed               5
         ├── MostlyFailed                  5          more files failed than were registered
+        ├── FirstFailed                   5          too many of the first objects failed or cannot be played
         ├── AllRefused                    6
         ├── CanaryFailed                  6
         ├── Unfinished                    6
         ├── Paused                        0          not a failure: somebody, its window or `pause_after` ended it for now
         │   ├── WindowClosed              0
-        │   └── BrakeReached              0
+        │   ├── BrakeReached              0
+        │   └── FirstReached              0
         ├── Cancelled                   130
         └── Interrupted                 130
 """
@@ -68,6 +70,8 @@ __all__ = [
     "Cancelled",
     "Denied",
     "EndpointRefused",
+    "FirstFailed",
+    "FirstReached",
     "Interrupted",
     "InvalidCredentials",
     "ListingBroken",
@@ -352,6 +356,12 @@ class MostlyFailed(RunStopped):
     exit_code = 5
 
 
+class FirstFailed(RunStopped):
+    """Too many of a migration's first objects failed, or VOD cannot play them; the rest stays pending."""
+
+    exit_code = 5
+
+
 class AllRefused(RunStopped):
     """Every file was refused with the same code, even alone: the fault is in the settings, not in the files."""
 
@@ -376,6 +386,10 @@ class WindowClosed(Paused):
 
 class BrakeReached(Paused):
     """The run has sent, called or taken as much as `pause_after` (objects, calls, minutes) allows."""
+
+
+class FirstReached(Paused):
+    """The first objects of a migration were sent, and its file says to pause before the rest (`first.then`)."""
 
 
 class Cancelled(RunStopped):

@@ -85,6 +85,8 @@ class Timings:
     """How long a media is looked for after its registration: VOD does not say how soon it can be read."""
     media_again: float = 0.5
     """Between two looks for a media."""
+    first_again: float = 20.0
+    """Between two looks at the first objects of a migration."""
 
 
 PRODUCTION = Timings()

@@ -20,6 +20,7 @@ from receiver import Received
 from waiting import wait_for
 
 from demo.airflow_api import ApiFailed
+from vod_migrate.sandbox.vod.templates import DEFAULT_GROUP
 
 NIGHTS = [dt.date(2026, 3, day) for day in range(7, 10)]  # the clocks of Los Angeles change on the 8th
 IN_FLIGHT = 32 * 10  # threads of a worker times files of a call
@@ -318,6 +319,29 @@ def test_the_example_group_runs_inside_a_dag_of_its_own(stage: Stage) -> None:
     assert stage.airflow.api.wait("vod_example_group", "run", seconds=RUN_SECONDS) == "success"
     assert stage.airflow.api.xcom("vod_example_group", "run", "announce") == "12 registered, 0 failed"
     assert stage.airflow.api.xcom("vod_example_group", "run", "check_bucket")
+
+
+def test_a_sensor_waits_without_a_slot_until_media_can_be_played_and_fails_where_they_cannot(stage: Stage) -> None:
+    stage.sandbox.add_bucket("waited-for")
+    for key in ("a.mp4", "b.mp4"):
+        stage.sandbox.put("waited-for", key)
+    stage.sandbox.put("waited-for", "broken.mp4", b"not a film")
+    stage.sandbox.import_media("waited-for", template_group_id=DEFAULT_GROUP)
+    media = stage.truth("waited-for")
+    stage.sandbox.settings(analysis_s=3600)
+    api = stage.airflow.api
+    api.unpause("waiting_for_media")
+    try:
+        conf = {"good": [media["a.mp4"], media["b.mp4"]], "bad": media["broken.mp4"]}
+        api.trigger("waiting_for_media", "run", conf)
+        both = {"good": "deferred", "bad": "deferred"}
+        wait_for(lambda: api.task_states("waiting_for_media", "run") == both, "both wait", seconds=RUN_SECONDS)
+    finally:
+        stage.sandbox.settings(analysis_s=0)
+    assert api.wait("waiting_for_media", "run", seconds=RUN_SECONDS) == "failed"
+    assert api.task_states("waiting_for_media", "run") == {"good": "success", "bad": "failed"}
+    assert "InvalidParameter.ResourceContentBad" in api.log_text("waiting_for_media", "run", "bad")
+    assert api.xcom("waiting_for_media", "run", "good")["counts"] == {"playable": 2}
 
 
 def test_airflows_own_database_and_logs_hold_no_secret_after_all_that(stage: Stage) -> None:

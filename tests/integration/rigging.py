@@ -34,6 +34,7 @@ FAST = Timings(
     probe=0.05,
     canary_lock=0.02,
     media_again=0.05,
+    first_again=0.1,
 )
 """Looks far more often than a machine in production would."""
 

@@ -84,6 +84,24 @@ def test_media_at_work_are_no_failure_and_files_that_nobody_processes_are_stored
     assert verified(shell)["counts"] == {"playable": 1, "stored": 1}
 
 
+@pytest.mark.parametrize(
+    ("content", "storage_class", "group", "state", "words"),
+    [
+        (b"<!DOCTYPE html>", "Standard", DEFAULT_GROUP, "failed", "ResourceContentBad: The resource operated"),
+        (None, "Archive", DEFAULT_GROUP, "failed", "ResourceAccessDenied: The resource operated"),
+        (b"<!DOCTYPE html>", "Standard", "VOD_NO_TRANSCODE", "not_decoded", "UploadSucc"),
+    ],
+)
+def test_what_cannot_be_decoded_or_transcoded_is_told_in_vods_own_words(
+    sandbox: Sandbox, shell: Shell, content: bytes | None, storage_class: str, group: str, state: str, words: str
+) -> None:
+    sandbox.put(BUCKET, "a.mp4", content, storage_class=storage_class)
+    run(shell, {**MIGRATION, "register": {"template_group_id": group}, "select": {"archived": "register"}})
+    found = verified(shell, code=6 if state == "failed" else 0)
+    assert found["counts"] == {state: 1}
+    assert words in found["samples"][state][0]["detail"]
+
+
 def test_a_random_part_is_drawn_again_by_its_seed(sandbox: Sandbox, shell: Shell) -> None:
     sandbox.generate(BUCKET, count=400, dirt=0)
     run(shell)

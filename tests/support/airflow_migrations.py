@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from vod_migrate.sandbox.vod.templates import DEFAULT_GROUP
+
 SLOW_OBJECTS = 3_000
 """Enough to watch a run at work, at its five calls a second."""
 BROWSED: dict[str, dict[str, Any]] = {
@@ -23,9 +25,7 @@ _AT_WORK: dict[str, Any] = {"calls_per_second": 10}
 RUN: dict[str, dict[str, Any]] = {
     "whole": _of("whole"),
     "asked": _of("asked", require_approval=True, notify=[{"to": "wecom", "channel": "ops_chat"}]),
-    "verified": _of(
-        "verified", register={"template_group_id": "ca3a8f6e49c87b657098065860000001"}, verify={"after": "3s"}
-    ),
+    "verified": _of("verified", register={"template_group_id": DEFAULT_GROUP}, verify={"after": "3s"}),
     "handed": _of(
         "handed",
         export={"to": "oss://handed-tables/{{ date }}/", "format": "parquet"},

@@ -26,6 +26,17 @@ from vod_migrate.sandbox.pytest_plugin import Sandbox
 REPOSITORY = Path(__file__).resolve().parents[2]
 USERS = {"admin": "admin", "editor": "user", "viewer": "viewer", "outsider": "user"}
 RUN_SECONDS = 240.0
+WAITING = """
+from airflow.sdk import DAG, Param
+
+from vod_migrate import VodMediaReadySensor
+
+with DAG("waiting_for_media", schedule=None, params={"good": Param([]), "bad": Param("")}, render_template_as_native_obj=True):
+    common = {"conn_id": "vod_sandbox", "poke_interval": 1}
+    VodMediaReadySensor(task_id="good", media_ids="{{ params.good }}", **common)
+    VodMediaReadySensor(task_id="bad", media_ids=["{{ params.bad }}"], **common)
+"""
+"""A DAG of one's own."""
 OBJECTS = "from vod_migrate.objects join vod_migrate.sources using (source_id)"
 
 
@@ -185,6 +196,7 @@ def staged(folder: Path, databases: Databases, migrations: Mapping[str, Mapping[
     """migrations: the content of each migration file beside its name, bucket and template group; or its whole text."""
     dags = folder / "dags"
     shutil.copytree(REPOSITORY / "dags", dags, ignore=shutil.ignore_patterns("__pycache__"))
+    (dags / "waiting_for_media.py").write_text(WAITING)
     for name, content in migrations.items():
         if isinstance(content, str):
             (dags / "migrations" / f"{name}.yaml").write_text(content)

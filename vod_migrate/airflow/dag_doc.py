@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from vod_migrate.migration.export import Export
+from vod_migrate.migration.first import StagedStart
 from vod_migrate.migration.model import Migration
 from vod_migrate.migration.notification import Notify
 from vod_migrate.migration.source import MEDIA_EXTENSIONS
@@ -23,6 +24,8 @@ def migration_page(migration: Migration, origin: str) -> str:
         ("Verified", _verified(migration)),
         ("Schedule", _schedule(migration)),
     ]
+    if migration.first is not None:
+        rows.insert(-1, ("First", _first(migration.first)))
     if migration.require_approval:
         rows.append(("Approval", _approval(migration)))
     if migration.export is not None:
@@ -104,6 +107,16 @@ def _window(migration: Migration) -> str:
 def _pauses(migration: Migration) -> str:
     limits = migration.pause_after.in_words()
     return f"after {' or '.join(limits)}" if limits else "never by itself"
+
+
+def _first(first: StagedStart) -> str:
+    looked = f", looked at for up to {first.timeout}" if first.verify else ""
+    then = {
+        "continue": "then the rest",
+        "ask": "then the run waits for somebody to resume it",
+        "stop": "the rest in the next run",
+    }
+    return f"the first run sends {first.objects:,} objects{looked}, {then[first.then]}"
 
 
 def _verified(migration: Migration) -> str:

@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 from vod_migrate.audit.vod_queries import VodQueries
 from vod_migrate.cloud.connection import Connection
 from vod_migrate.cloud.location import service_host
-from vod_migrate.errors import BrokenReply, RequestRefused
+from vod_migrate.errors import BrokenReply, Denied, RequestRefused
 from vod_migrate.results.store import Store
 from vod_migrate.results.verifications import Playback
 
@@ -54,7 +54,7 @@ class MediaState:
         if self.status == "Normal":
             return Playback.PLAYABLE
         if self.status == _WITHOUT_PROCESSING and not processed:
-            return Playback.STORED
+            return Playback.NOT_DECODED if self.duration is None else Playback.STORED
         return Playback.PROCESSING if self.status in _UNFINISHED else Playback.FAILED
 
 
@@ -101,7 +101,7 @@ class MediaStates:
             raise BrokenReply(f"VOD's answer to {BATCH_GET_MEDIA_INFOS} cannot be read ({error!r})") from None
 
     def transcoding_error(self, media_id: str) -> str:
-        """Why the newest transcoding of a media failed, in VOD's words; '' where VOD does not say."""
+        """Why the newest transcoding of a media failed, in VOD's words; '' where VOD does not say; which permission is missing to ask."""
         try:
             tasks = self._queries.call(LIST_TRANSCODE_TASK, video_id=media_id).get("TranscodeTaskList") or []
             if not tasks:
@@ -110,6 +110,8 @@ class MediaStates:
             found = self._queries.call(GET_TRANSCODE_TASK, transcode_task_id=newest.get("TranscodeTaskId"))
         except RequestRefused:
             return ""
+        except Denied as error:
+            return str(error)
         jobs = (found.get("TranscodeTask") or {}).get("TranscodeJobInfoList") or []
         return next((f"{job['ErrorCode']}: {job.get('ErrorMessage')}" for job in jobs if job.get("ErrorCode")), "")
 

@@ -80,9 +80,10 @@ def _parts(objects: Iterator[RegisteredObject]) -> list[list[RegisteredObject]]:
 def _compared(one: RegisteredObject, state: MediaState | None, *, processed: bool) -> Look:
     if state is None:
         return Playback.MISSING, Finding(key=one.key, media_id=one.media_id, detail="")
-    playback = state.playback(one.key, one.size, processed=processed)
+    key = one.key or state.key
+    playback = state.playback(key, one.size, processed=processed)
     detail = state.key if playback is Playback.OTHER_FILE else state.status
-    return playback, Finding(key=one.key, media_id=one.media_id, detail=detail)
+    return playback, Finding(key=key, media_id=one.media_id, detail=detail)
 
 
 def _explained(states: MediaStates, one: Finding) -> Finding:

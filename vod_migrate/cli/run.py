@@ -42,6 +42,7 @@ def run_to_end(
     with open_store() as store, stop_on_signals() as stop:
         run = begin(store, run_id)
         say(f"run {run_id} of {run.migration!r} on bucket {run.bucket!r}")
+        _say_what_comes_first(store, run)
         trouble, signalled = _work(store, connection, run_id, stop, quiet=as_json and not sys.stderr.isatty())
         end = conclude(
             store=store,
@@ -64,6 +65,13 @@ def run_to_end(
         why = _why(end.summary.error, trouble, stopped=signalled)
     if why is not None:
         raise why
+
+
+def _say_what_comes_first(store: Store, run: Run) -> None:
+    first = run.spec.first
+    if first is not None and store.first_is_ahead(run, most=first.objects):
+        wait = f", and VOD is given up to {first.timeout} to process them" if first.verify else ""
+        say(f"once the source is listed, {first.objects:,} objects of it are sent before the rest{wait}")
 
 
 def _say_when_to_verify(run: Run) -> None:

@@ -14,6 +14,7 @@ from pydantic import ConfigDict, Field, field_validator, model_validator
 from vod_migrate.migration.base import Date, SettingsModel
 from vod_migrate.migration.description import Describe
 from vod_migrate.migration.export import Export
+from vod_migrate.migration.first import StagedStart
 from vod_migrate.migration.notification import Notify
 from vod_migrate.migration.registration import Register
 from vod_migrate.migration.schedule import PRESETS, check_schedule, starts_within
@@ -70,6 +71,7 @@ class Migration(SettingsModel):
     stop_after: StopAfter = StopAfter()
     pause_after: PauseAfter = PauseAfter()
     export: Annotated[Export | None, Field(description="Write a table of the results after each run.")] = None
+    first: StagedStart | None = None
     verify: Verify | None = None
     notify: Annotated[tuple[Notify, ...], Field(description="Who is told of a run's events.")] = ()
     window: Annotated[

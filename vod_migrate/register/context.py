@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from threading import Event
@@ -16,6 +17,7 @@ from vod_migrate.register.registrar import Registrar
 from vod_migrate.register.send_queue import SendQueue
 from vod_migrate.results.run import Run
 from vod_migrate.results.store import Store
+from vod_migrate.results.verifications import Verification
 from vod_migrate.results.work import Place
 from vod_migrate.shutdown import StopClock, Timings
 
@@ -26,7 +28,7 @@ class WorkerContext:
 
     place, lease: what it holds in the run, and for how long; ledger: takes what its calls meant; name: for logs.
     halt: ends its threads; take_over: lists what nobody lists. check_media: looks up the canary's media; None: it is not
-    looked up.
+    looked up. verify: what VOD says about all that the migration has registered since a moment.
     """
 
     store: Store
@@ -40,6 +42,7 @@ class WorkerContext:
     halt: StopRequest
     take_over: Callable[[Place, Event], None]
     check_media: Callable[[MediaObject, str], MediaCheck] | None
+    verify: Callable[[dt.datetime], Verification]
     timings: Timings
     hand: SendQueue = field(default_factory=SendQueue)
     deadline: Deadline = field(default_factory=Deadline)

@@ -14,6 +14,7 @@ from vod_migrate.register.aside import Aside
 from vod_migrate.register.batcher import Batcher
 from vod_migrate.register.canary import Canary
 from vod_migrate.register.context import WorkerContext
+from vod_migrate.register.first_objects import FirstObjects
 from vod_migrate.register.pause import limit_reached
 from vod_migrate.register.recorder import settle_rejected
 from vod_migrate.results.work import Claimed, Work
@@ -41,6 +42,12 @@ class Feeder:
         self._batcher = self._new_batcher()
         self._aside = Aside(lambda: self._claim(most=1, last=True).works)
         self.canary = Canary(context, batches=lambda works: self._in_batches(self._described(works)), aside=self._aside)
+        self._first = FirstObjects(
+            context,
+            put=lambda works: self._hand.put(self._in_batches(self._described(works))),
+            aside=self._aside,
+            wait_for_listing=self._wait_for_discovery,
+        )
         self._claiming = threading.Lock()
         self._blocks: tuple[int, ...] = ()
         self._idle_since: float | None = None
@@ -51,11 +58,13 @@ class Feeder:
 
         Raises:
             AccountStopped: what a description asks for is denied. CanaryFailed. Interrupted: the worker halts. StoreUnreachable.
-            BrakeReached: the run has sent as many objects as it may.
+            BrakeReached: the run has sent as many objects as it may. FirstFailed, FirstReached.
         """
         while not self._halt.asked:
             if self._hand.waiting >= self._run.spec.register_.threads or self.canary.holds_back():
                 self._halt.wait(self._timings.idle / 2)
+            elif not self.canary.pool and self._first.hold_back():
+                self._halt.wait(self._timings.idle)
             elif waiting := self._aside.take():
                 self._put(waiting)
             elif (claimed := self._claim(most=self.canary.pool or CLAIM_OBJECTS)).works:
@@ -129,14 +138,13 @@ class Feeder:
         limited: the run may claim no further objects.
         """
         left = self._store.work_left(self._run)
-        self._idle_since = self._idle_since or time.monotonic()
         in_hand = self._hand.busy or len(self._batcher)
         if limited:
             if not in_hand and not left.taken:
                 raise limit_reached(f"sent the {self._run.pause_after.objects:,} objects")
             self._hand.put(self._batcher.flush())
         elif left.open_scans:
-            self._wait_for_discovery(time.monotonic() - self._idle_since)
+            self._wait_for_discovery()
         elif len(self._batcher):
             self._hand.put(self._batcher.flush())
             return False
@@ -152,7 +160,9 @@ class Feeder:
         self._halt.wait(self._timings.idle)
         return False
 
-    def _wait_for_discovery(self, idle: float) -> None:
+    def _wait_for_discovery(self) -> None:
+        self._idle_since = self._idle_since or time.monotonic()
+        idle = time.monotonic() - self._idle_since
         if idle >= self._timings.partial:
             self._hand.put(self._batcher.flush())
         if idle >= self._timings.take_over:

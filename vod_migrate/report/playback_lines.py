@@ -12,8 +12,13 @@ from vod_migrate.report.terminal import COLUMNS, Line, cut, wrapped
 from vod_migrate.report.text_format import counted, grouped, moment, visible
 from vod_migrate.results.verifications import WRONG, Playback, Scope, Verification, VerificationRecord
 
-_STYLE = {Playback.PLAYABLE: "green", Playback.PROCESSING: "yellow", **dict.fromkeys(WRONG, "red")}
-_OF = {Scope.RUN: "this run", Scope.MIGRATION: "all that the migration has"}
+_STYLE = {
+    Playback.PLAYABLE: "green",
+    Playback.NOT_DECODED: "yellow",
+    Playback.PROCESSING: "yellow",
+    **dict.fromkeys(WRONG, "red"),
+}
+_OF = {Scope.RUN: "this run", Scope.FIRST: "the first objects", Scope.MIGRATION: "all that the migration has"}
 
 
 def record_lines(record: VerificationRecord, zone: ZoneInfo) -> Iterator[Line]:

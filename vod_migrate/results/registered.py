@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from vod_migrate.migration.units import ALL_PARTS
 from vod_migrate.results.run import Run
@@ -14,7 +16,7 @@ _AT_ONCE = 2_000
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RegisteredObject:
-    """An object that has its MediaId. size: bytes, None where a manifest did not say."""
+    """An object that has its MediaId. key: '' where only the MediaId is known; size: bytes, None where a manifest did not say."""
 
     key: str
     media_id: str
@@ -24,28 +26,33 @@ class RegisteredObject:
 class RegisteredFacts(Session):
     """Reads facts, and changes none."""
 
-    def registered_objects(self, run: Run, *, whole: bool, millionths: int, seed: int) -> Iterator[RegisteredObject]:
+    def registered_objects(
+        self, run: Run, *, whole: bool = False, millionths: int = ALL_PARTS, seed: int = 0
+    ) -> Iterator[RegisteredObject]:
         """What a run registered, by key; whole: what its migration has in the run's bucket. Each stretch is a query of its own.
 
         millionths: how much of it, drawn by the seed.
         """
+        return self._stretches(
+            QUERIES.registered_objects,
+            source_id=run.source_id,
+            migration_id=run.migration_id,
+            run_no=None if whole else run.run_no,
+            millionths=millionths,
+            all_parts=ALL_PARTS,
+            seed=seed,
+        )
+
+    def registered_since(self, run: Run, since: dt.datetime) -> Iterator[RegisteredObject]:
+        """What the migration of a run has registered in its bucket since a moment, by key. Each stretch is a query of its own."""
+        return self._stretches(
+            QUERIES.registered_since, source_id=run.source_id, migration_id=run.migration_id, since=since
+        )
+
+    def _stretches(self, query: Any, **values: Any) -> Iterator[RegisteredObject]:
         after = ""
         while True:
-            rows = self._do(
-                lambda c, after=after: list(  # type: ignore[misc]
-                    QUERIES.registered_objects(
-                        c,
-                        source_id=run.source_id,
-                        migration_id=run.migration_id,
-                        run_no=None if whole else run.run_no,
-                        millionths=millionths,
-                        all_parts=ALL_PARTS,
-                        seed=seed,
-                        after=after,
-                        most=_AT_ONCE,
-                    )
-                )
-            )
+            rows = self._do(lambda c, after=after: list(query(c, **values, after=after, most=_AT_ONCE)))  # type: ignore[misc]
             for row in rows:
                 yield RegisteredObject(**row)
             if len(rows) < _AT_ONCE:

@@ -61,7 +61,7 @@ create table vod_migrate.runs (
   state         text not null default 'running' check (state in (
                   'running', 'succeeded', 'failed', 'stopped', 'interrupted', 'paused', 'cancelled', 'planned')),
   stop_code     text check (stop_code in (  -- StopCode in results/stop.py
-                  'paused', 'cancelled', 'window', 'pause_after', 'threshold', 'all_refused', 'canary_failed', 'denied',
+                  'paused', 'cancelled', 'window', 'pause_after', 'threshold', 'all_refused', 'canary_failed', 'first', 'first_failed', 'denied',
                   'invalid_credentials', 'suspended', 'account_stopped', 'misconfigured', 'rejected')),
   stop_message  text,
   stopped_by    text,                      -- who asked the run to pause or to end
@@ -82,7 +82,7 @@ create index runs_by_queue on vod_migrate.runs (queue_no);
 create index runs_running on vod_migrate.runs (migration_id) where state = 'running';
 
 -- The one way to be alive: a lease that its worker renews. A retry takes the slot of its predecessor, and with it what that held.
--- Slots are the workers' own, and the roles 'discover' (lists) and 'canary' (sends the first files), which a worker may hold beside its own.
+-- Slots are the workers' own, and the roles 'discover' (lists) and 'canary' (sends the first files and objects), which a worker may hold beside its own.
 create table vod_migrate.workers (
   run_no        integer not null,
   slot          text not null,
@@ -326,10 +326,21 @@ create table vod_migrate.plans (
 create index plans_by_digest on vod_migrate.plans (digest text_pattern_ops);
 create index plans_by_migration on vod_migrate.plans (migration_id, made_at desc);
 
--- What VOD last said about media: of what a run registered, or, asked under the newest run, of all that its migration has.
+-- The first objects of a migration, which are sent before the rest if its file says so: what it has settled since a moment. held_by: the run
+-- that works on them; sent_at: when all of them had been sent.
+create table vod_migrate.firsts (
+  migration_id  integer primary key,
+  state         text not null check (state in ('open', 'asked', 'failed', 'passed')),
+  since         timestamptz not null default now(),
+  held_by       integer not null,
+  sent_at       timestamptz
+);
+
+-- What VOD last said about media: of what a run registered, of its migration's first objects, or, asked under the newest run, of all that
+-- its migration has.
 create table vod_migrate.verifications (
   run_no        integer not null,
-  scope         text not null check (scope in ('run', 'migration')),
+  scope         text not null check (scope in ('run', 'first', 'migration')),
   at            timestamptz not null default now(),
   millionths    integer not null,          -- how much of it was asked about, drawn by the seed
   seed          bigint not null,

@@ -14,6 +14,8 @@ from vod_migrate.errors import (
     Cancelled,
     Denied,
     EndpointRefused,
+    FirstFailed,
+    FirstReached,
     InvalidCredentials,
     ListingBroken,
     ManifestBroken,
@@ -41,6 +43,8 @@ class StopCode(StrEnum):
     THRESHOLD = "threshold"
     ALL_REFUSED = "all_refused"
     CANARY_FAILED = "canary_failed"
+    FIRST = "first"
+    FIRST_FAILED = "first_failed"
     DENIED = "denied"
     INVALID_CREDENTIALS = "invalid_credentials"
     SUSPENDED = "suspended"
@@ -74,6 +78,8 @@ _STOPS: dict[StopCode, type[VodMigrateError]] = {
     StopCode.THRESHOLD: ThresholdPassed,
     StopCode.ALL_REFUSED: AllRefused,
     StopCode.CANARY_FAILED: CanaryFailed,
+    StopCode.FIRST: FirstReached,
+    StopCode.FIRST_FAILED: FirstFailed,
     StopCode.DENIED: Denied,
     StopCode.INVALID_CREDENTIALS: InvalidCredentials,
     StopCode.SUSPENDED: Suspended,

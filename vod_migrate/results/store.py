@@ -33,6 +33,7 @@ from vod_migrate.results.counts import Counts
 from vod_migrate.results.diagnoses import Diagnoses
 from vod_migrate.results.exports import Exports
 from vod_migrate.results.facts import Facts
+from vod_migrate.results.first import Firsts
 from vod_migrate.results.notices import Notices
 from vod_migrate.results.plans import Plans
 from vod_migrate.results.rates import Rates
@@ -59,6 +60,7 @@ class Store(
     Exports,
     Notices,
     Verifications,
+    Firsts,
     Rates,
 ):
     """Facts, work, runs, scans, leases, calls, plans and quotas in one Postgres database."""

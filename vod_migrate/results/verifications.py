@@ -22,6 +22,8 @@ class Playback(StrEnum):
     PLAYABLE = "playable"
     STORED = "stored"
     """VOD has the file and was not asked to process it."""
+    NOT_DECODED = "not_decoded"
+    """The same, and VOD names no length of it: it has not read the file, or cannot decode it."""
     PROCESSING = "processing"
     FAILED = "failed"
     SOURCE_DELETED = "source_deleted"
@@ -33,9 +35,10 @@ WRONG = (Playback.FAILED, Playback.SOURCE_DELETED, Playback.MISSING, Playback.OT
 
 
 class Scope(StrEnum):
-    """What was asked about: what a run registered, or all that its migration has."""
+    """What was asked about: what a run registered, the first objects of its migration, or all that its migration has."""
 
     RUN = "run"
+    FIRST = "first"
     MIGRATION = "migration"
 
 
@@ -71,7 +74,7 @@ class Verification:
         for playback, example in looks:
             self.objects += 1
             self.counts[playback] += 1
-            if playback in (*WRONG, Playback.PROCESSING) and self.counts[playback] <= SAMPLES:
+            if playback in (*WRONG, Playback.NOT_DECODED, Playback.PROCESSING) and self.counts[playback] <= SAMPLES:
                 self.samples.setdefault(playback, []).append(example)
 
     @classmethod

@@ -30,10 +30,7 @@ def owned_run(store: Store, connection: Connection, run_id: str) -> Run:
     Raises:
         BadOption: there is no such run. BadSetting: it is another account's or region's.
     """
-    try:
-        run = store.run(run_id)
-    except KeyError:
-        raise BadOption(f"there is no run {run_id!r} in this database; see `vod-migrate status`") from None
+    run = known_run(store, run_id)
     for what, ours, the_runs in (
         ("account", connection.account, run.account),
         ("region", connection.region, run.region),
@@ -43,3 +40,15 @@ def owned_run(store: Store, connection: Connection, run_id: str) -> Run:
                 f"run {run_id} belongs to {what} {the_runs!r}, but this connection names {ours!r}: use the run's own"
             )
     return run
+
+
+def known_run(store: Store, run_id: str) -> Run:
+    """A run by its ID.
+
+    Raises:
+        BadOption: there is no such run.
+    """
+    try:
+        return store.run(run_id)
+    except KeyError:
+        raise BadOption(f"there is no run {run_id!r} in this database; see `vod-migrate status`") from None

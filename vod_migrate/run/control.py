@@ -12,6 +12,7 @@ from vod_migrate.results.actions import Deed
 from vod_migrate.results.run import Run
 from vod_migrate.results.stop_code import StopCode
 from vod_migrate.results.store import Store
+from vod_migrate.run.access import known_run
 from vod_migrate.run.settle import finish
 
 MOST_CALLS_PER_SECOND = 1000.0
@@ -26,10 +27,11 @@ def pause(store: Store, run_id: str, *, by: str) -> Run:
     Raises:
         BadOption: there is no such run, it has ended otherwise, or it is being cancelled.
     """
-    run = _known(store, run_id)
+    run = known_run(store, run_id)
     if store.ask_to_end(run_id, code=StopCode.PAUSED, message=f"paused by {by}", by=by):
         store.note_run_action(run, Deed.PAUSED, by=by)
     else:
+        run = known_run(store, run_id)
         if run.state not in ("running", "paused"):
             raise BadOption(f"run {run_id} has ended already ({run.state}): there is nothing to pause")
         if run.stop_code is StopCode.CANCELLED:
@@ -47,13 +49,15 @@ def cancel(store: Store, run_id: str, *, by: str) -> Run:
         BadOption: there is no such run, or it has ended otherwise.
     """
     code, message = StopCode.CANCELLED, f"cancelled by {by}"
-    run = _known(store, run_id)
+    run = known_run(store, run_id)
     if store.ask_to_end(run_id, code=code, message=message, by=by) or store.cancel_paused(
         run_id, code=code, message=message, by=by
     ):
         store.note_run_action(run, Deed.CANCELLED, by=by)
-    elif run.state not in ("running", "cancelled"):
-        raise BadOption(f"run {run_id} has ended already ({run.state}): there is nothing to cancel")
+    else:
+        run = known_run(store, run_id)
+        if run.state not in ("running", "cancelled"):
+            raise BadOption(f"run {run_id} has ended already ({run.state}): there is nothing to cancel")
     return _as_it_stands(store, run_id)
 
 
@@ -66,13 +70,13 @@ def set_run_rate(store: Store, run_id: str, calls_per_second: float | None, *, b
         BadOption: there is no such run, it has ended, or the rate is not a number above 0 and up to 1000.
     """
     _check_rate(calls_per_second)
-    run = _known(store, run_id)
+    run = known_run(store, run_id)
     if run.state != "running":
         raise BadOption(f"run {run_id} has ended ({run.state}): its rate can no longer be changed")
     _change(store, run.account, run_scope(run_id), calls_per_second)
     store.note_rate(run_id, calls_per_second)
     store.note_run_action(run, Deed.RUN_RATE, by=by, detail=_told(calls_per_second))
-    return _known(store, run_id)
+    return known_run(store, run_id)
 
 
 def set_migration_rate(store: Store, account: str, migration: str, calls_per_second: float | None, *, by: str) -> None:
@@ -138,17 +142,10 @@ def _check_rate(calls_per_second: float | None) -> None:
         )
 
 
-def _known(store: Store, run_id: str) -> Run:
-    try:
-        return store.run(run_id)
-    except KeyError:
-        raise BadOption(f"there is no run {run_id!r} in this database; see `vod-migrate status`") from None
-
-
 def _as_it_stands(store: Store, run_id: str) -> Run:
-    run = _known(store, run_id)
+    run = known_run(store, run_id)
     if run.state == "running" and store.is_idle(run_id):
         # Its process was killed: nobody else would give it its verdict before the next run.
         finish(store=store, run_id=run_id)
-        return _known(store, run_id)
+        return known_run(store, run_id)
     return run

@@ -89,6 +89,7 @@ def register(
         halt=StopRequest(halt),
         take_over=parts.scanner(patience=patience).take_over,
         check_media=parts.media_checker().check,
+        verify=parts.verify,
         timings=timings,
     )
     Worker(context, stop=stop, grace=grace_seconds()).run()

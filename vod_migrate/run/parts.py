@@ -6,6 +6,8 @@ import datetime as dt
 import threading
 from dataclasses import dataclass
 
+from vod_migrate.audit.media_states import MediaStates
+from vod_migrate.audit.verification import verify
 from vod_migrate.cloud.connection import Connection
 from vod_migrate.describe.categories import Categories
 from vod_migrate.describe.covers import Covers
@@ -18,6 +20,7 @@ from vod_migrate.register.client import RegisterMediaClient
 from vod_migrate.register.media_check import MediaChecker
 from vod_migrate.results.run import Run
 from vod_migrate.results.store import Store
+from vod_migrate.results.verifications import Verification
 from vod_migrate.shutdown import PRODUCTION, Timings
 
 
@@ -80,4 +83,13 @@ class Parts:
         """What looks up the canary's media."""
         return MediaChecker(
             self.connection, self.run.bucket, sizes=self.run.spec.source.listed, stop=self.stop, timings=self.timings
+        )
+
+    def verify(self, since: dt.datetime) -> Verification:
+        """What VOD says about all that the migration has registered since a moment."""
+        return verify(
+            MediaStates(self.connection, self.store, stop=self.stop),
+            self.store.registered_since(self.run, since),
+            processed=self.run.spec.register_.processes,
+            stop=self.stop,
         )

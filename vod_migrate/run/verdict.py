@@ -5,6 +5,7 @@ from __future__ import annotations
 from vod_migrate.errors import (
     BadInput,
     Cancelled,
+    FirstReached,
     ManifestBroken,
     MostlyFailed,
     Paused,
@@ -80,6 +81,9 @@ def _mostly_failed(store: Store, run: Run, counts: RunCounts) -> VodMigrateError
 
 def _paused(run: Run, why: Paused, left: int, *, unlisted: bool) -> Paused:
     listing = ", and the listing did not end" if unlisted else ""
+    if isinstance(why, FirstReached):
+        # It says itself how the rest is sent.
+        return FirstReached(f"paused, {_objects(left)} left{listing}: {why}", code=why.code)
     return type(why)(
         f"paused, {_objects(left)} left{listing}: {why}. The next run of {run.migration!r} continues with them; so does "
         f"`vod-migrate resume {run.run_id}`",
