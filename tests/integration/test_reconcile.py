@@ -23,6 +23,7 @@ from vod_migrate.errors import Denied, Interrupted, RequestRefused, SourceDenied
 from vod_migrate.media import MediaObject
 from vod_migrate.migration.model import Migration
 from vod_migrate.migration.options import parse_options
+from vod_migrate.report.loader import load_report
 from vod_migrate.results.books import Stretch
 from vod_migrate.results.repairs import FoundMedia
 from vod_migrate.run.reconciliation import Reconciled, reconcile
@@ -285,8 +286,11 @@ def test_what_a_repair_does_is_in_the_history_of_the_object(rig: Rig, shell: She
     rig.sandbox.delete_media(BUCKET, "deleted.mp4")
     rig.sandbox.put(BUCKET, KEY)
     rig.sandbox.import_media(BUCKET, prefix=KEY)
+    before = rig.rows("select max(run_id) from vod_migrate.runs")
     compared(rig, *REPAIRABLE, apply=True)
-    rig.run()
+    after = load_report(rig.store, rig.run().run_id)
+    assert after.previous is not None
+    assert [(after.previous.run_id,)] == before  # a run that only repaired is none to compare with
     for key, told in (
         (KEY, ("imported",)),
         ("gone.mp4", ("no longer in the bucket",)),

@@ -8,13 +8,13 @@ join vod_migrate.sources s on s.source_id = r.source_id
 where r.run_id = :run_id;
 
 -- name: previous_run^
--- The run of the same migration that began before this one; one that only planned does not count, nor one that only repaired results and
--- so has listed nothing.
+-- The run of the same migration that began before this one; one that only planned does not count, nor one that only repaired results: it has
+-- neither listed nor sent anything.
 select p.run_id, p.state, p.created_at as started, p.finished_at as finished
 from vod_migrate.runs r
 join vod_migrate.runs p on p.migration_id = r.migration_id and (p.created_at, p.run_no) < (r.created_at, r.run_no)
 where r.run_no = :run_no and p.state <> 'planned'
-  and (p.mode = 'failed' or exists (select 1 from vod_migrate.scans s where s.run_no = p.run_no))
+  and (coalesce((p.summary ->> 'calls')::bigint, 1) > 0 or exists (select 1 from vod_migrate.scans s where s.run_no = p.run_no))
 order by p.created_at desc, p.run_no desc limit 1;
 
 -- name: call_totals
