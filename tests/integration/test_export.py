@@ -173,6 +173,22 @@ def test_a_table_on_stdout_is_the_same_and_says_how_long_it_is_on_stderr(night: 
     assert read(done.stdout.encode(), "jsonl") == exported(shell, "nightly")
 
 
+def test_a_migration_has_its_results_in_every_bucket_also_those_that_were_handed_over_to_it(
+    sandbox: Sandbox, shell: Shell
+) -> None:
+    sandbox.add_bucket("other-bucket")
+    for bucket, name in ((BUCKET, "nightly"), ("other-bucket", "nightly"), ("other-bucket", "foreign")):
+        sandbox.put(bucket, f"of {name}.mp4")
+        done = shell.run("run", str(shell.file({**MIGRATION, "name": name, "source": {"bucket": bucket}})), "--json")
+        assert done.returncode == 0, done.stderr
+    mine = [(BUCKET, "of nightly.mp4"), ("other-bucket", "of nightly.mp4")]
+    assert [(row["bucket"], row["key"]) for row in exported(shell, "nightly")] == mine
+    assert shell.run("transfer", "foreign", "nightly").returncode == 0
+    rows = exported(shell, "nightly")
+    assert [(row["bucket"], row["key"]) for row in rows] == [mine[0], ("other-bucket", "of foreign.mp4"), mine[1]]
+    assert exported(shell, "foreign") == []
+
+
 # In OSS
 
 

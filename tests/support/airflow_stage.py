@@ -202,7 +202,8 @@ def staged(folder: Path, databases: Databases, migrations: Mapping[str, Mapping[
             (dags / "migrations" / f"{name}.yaml").write_text(content)
         else:
             write_migration(dags / "migrations", name, content)
-    (dags / "after_interviews.py").write_text(_downstream_of("handed"))
+    if "handed" in migrations:
+        (dags / "after_interviews.py").write_text(_downstream_of("handed"))
     with ExitStack() as stack:
         receiver = stack.enter_context(http_receiver())
         sandbox = stack.enter_context(Sandbox.start(latency_ms=30))

@@ -131,23 +131,35 @@ left join vod_migrate.calls c on c.call_id = e.call_id
 where not coalesce(o.run_no = e.run_no and o.registered, false)
 order by e.key;
 
+-- name: result_sources
+-- The buckets in which a run has results, or may have them where the whole migration is meant: facts can be transferred to a migration
+-- that never had a run there.
+select r.migration_id, r.run_no, s.source_id
+from vod_migrate.runs r
+join vod_migrate.migrations m using (migration_id)
+join vod_migrate.sources s on s.account = m.account and (:whole or s.source_id = r.source_id)
+where r.run_id = :run_id
+order by s.bucket collate "C";
+
 -- name: result_rows
--- The facts of a run, or of its whole migration: the rows of an export and of the mapping tables. Read with a server-side cursor. What
--- changes a fact that stays the same otherwise (gone, returned, transferred) is in the events.
+-- The facts of a run (run_no), or of its whole migration, in one bucket: the rows of an export and of the mapping tables. Read with a
+-- server-side cursor, in the order of an index, so that nothing is sorted on disk. What changes a fact that stays the same otherwise (gone,
+-- returned, transferred) is in the events.
 select s.bucket, o.key, case when o.gone then 'gone' when o.registered then 'registered' else 'failed' end as state, o.media_id,
        o.new_register, o.sent ->> 'Title' as title, o.code, o.message, o.size, o.etag, o.storage_class, o.last_modified, o.settled_at,
-       settled.run_id
-from vod_migrate.runs r
-join vod_migrate.objects o on (:whole and o.migration_id = r.migration_id) or (not :whole and o.run_no = r.run_no)
-join vod_migrate.sources s on s.source_id = o.source_id
-left join vod_migrate.runs settled on settled.run_no = o.run_no
-where r.run_id = :run_id
+       r.run_id
+from vod_migrate.objects o
+join vod_migrate.sources s using (source_id)
+left join vod_migrate.runs r on r.run_no = o.run_no
+where o.source_id = :source_id
+  and (:run_no::int is null and o.migration_id = :migration_id or o.run_no = :run_no::int)
   and (:what <> 'mapping' or o.media_id is not null)
   and (:what <> 'failures' or not (o.registered or o.gone))
   and starts_with(o.key, :prefix)
-  and (:since::timestamptz is null or o.settled_at >= :since or (o.source_id, o.key) in (
-    select e.source_id, e.key from vod_migrate.events e where e.what in ('gone', 'returned', 'transferred') and e.at >= :since))
-order by s.bucket collate "C", o.key;
+  and (:since::timestamptz is null or o.settled_at >= :since or o.key in (
+    select e.key from vod_migrate.events e
+    where e.source_id = :source_id and e.what in ('gone', 'returned', 'transferred') and e.at >= :since))
+order by o.key;
 
 -- name: migration_dags
 -- Every DAG that has run a migration, for the one question who may change it.

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Literal
 
 import psycopg
@@ -17,6 +18,7 @@ from vod_migrate.report.diagnosis import diagnose
 from vod_migrate.report.loader import QUERIES
 from vod_migrate.report.table_formats import Table
 from vod_migrate.results.csv_tables import FAILURE_COLUMNS, MAPPING_COLUMNS, RESULT_COLUMNS
+from vod_migrate.results.session import StoreConnection
 from vod_migrate.results.store import Store
 
 MappingScope = Literal["run", "migration"]
@@ -29,9 +31,10 @@ def failure_table(store: Store, run_id: str, *, most: int | None = None) -> Tabl
     """The failures of a run, in the order of bucket and key, also of objects that a later run has registered."""
 
     def rows() -> Iterator[Sequence[Any]]:
-        for bucket, key, code, message, *rest in _rows(store, QUERIES.failure_rows.sql, run_id=run_id):
-            diagnosis = diagnose(code)
-            yield bucket, key, code, message, diagnosis.meaning, diagnosis.fix, *rest
+        with _snapshot(store) as connection:
+            for bucket, key, code, message, *rest in _rows(connection, QUERIES.failure_rows.sql, run_id=run_id):
+                diagnosis = diagnose(code)
+                yield bucket, key, code, message, diagnosis.meaning, diagnosis.fix, *rest
 
     return Table(columns=FAILURE_COLUMNS, rows=rows(), most=most, rest=_whole(run_id))
 
@@ -61,24 +64,37 @@ def result_rows(
     whole: of the run's migration, not of the run alone; what: those that have a MediaId, those that failed, or all; since: only
     those that were settled, marked as gone, found again or handed over at or after this time.
     """
-    return _rows(
-        store, QUERIES.result_rows.sql, run_id=run_id, whole=whole, what=what.value, prefix=prefix, since=since
-    )
+    with _snapshot(store) as connection:
+        for place in QUERIES.result_sources(connection, run_id=run_id, whole=whole):
+            yield from _rows(
+                connection,
+                QUERIES.result_rows.sql,
+                source_id=place["source_id"],
+                migration_id=place["migration_id"],
+                run_no=None if whole else place["run_no"],
+                what=what.value,
+                prefix=prefix,
+                since=since,
+            )
 
 
 def _whole(run_id: str) -> str:
     return f"`vod-migrate report {run_id} --output DIRECTORY` writes all of them"
 
 
-def _rows(store: Store, query: str, **values: Any) -> Iterator[tuple[Any, ...]]:
-    with (
-        store.connection() as connection,
-        psycopg.ServerCursor(connection, "report_rows", row_factory=tuple_row) as cursor,
-    ):
+@contextmanager
+def _snapshot(store: Store) -> Iterator[StoreConnection]:
+    with store.connection() as connection:
+        connection.execute("set transaction isolation level repeatable read read only")
         # All rows will be read: without this, Postgres plans for the first tenth of them.
         connection.execute("set local cursor_tuple_fraction = 1")
         # A reader that has gone away without a word must not keep old rows from being cleaned up.
         connection.execute("set local idle_in_transaction_session_timeout = '5min'")
+        yield connection
+
+
+def _rows(connection: StoreConnection, query: str, **values: Any) -> Iterator[tuple[Any, ...]]:
+    with psycopg.ServerCursor(connection, "report_rows", row_factory=tuple_row) as cursor:
         cursor.itersize = _ROWS_A_FETCH
         cursor.execute(query.encode(), values)
         yield from cursor
