@@ -145,7 +145,7 @@ def existing(bucket: Bucket, key: str, request: Request) -> StoredObject:
     entry = bucket.find(key)
     if version_of(request) not in CURRENT_VERSIONS:
         raise OssError("NoSuchVersion", 404, "The specified version does not exist.", Key=key)
-    if entry is None:
+    if entry is None or entry.missing:
         raise OssError("NoSuchKey", 404, "The specified key does not exist.", Key=key)
     return entry
 
