@@ -65,8 +65,9 @@ def prepare_operator(**change: Any) -> PrepareOperator:
 def context(run_id: str, *, start: dt.datetime | None = START, conf: dict[str, Any] | None = None) -> Any:
     end = start + dt.timedelta(days=1) if start else None
     run = SimpleNamespace(
-        dag_id="vod_backfill__nights", run_id=run_id, conf=conf, data_interval_start=start, data_interval_end=end
-    )
+        dag_id="vod_backfill__nights", run_id=run_id, conf=conf, data_interval_start=start, data_interval_end=end,
+        triggering_user_name="ann" if conf else None, run_type="scheduled",
+    )  # fmt: skip
     return {"dag_run": run, "params": {}}
 
 

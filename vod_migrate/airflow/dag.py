@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from airflow.sdk import DAG, BaseOperator, CronDataIntervalTimetable, TaskGroup, TriggerRule, XComArg
 
@@ -34,7 +33,7 @@ Runs that only wait to be verified come on top.
 DISCOVER_PRIORITY = 10
 """Above register's 1: registering waits for discovery, so it must not take the last slot."""
 
-_RETRYING: dict[str, Any] = {
+RETRYING: dict[str, Any] = {
     "retries": 3,
     "retry_delay": dt.timedelta(seconds=30),
     "retry_exponential_backoff": 2.0,
@@ -63,15 +62,15 @@ def migration_dag(migration: Migration, origin: str) -> DAG:
     """
     with DAG(
         dag_id=migration.dag_id,
-        schedule=_timetable(migration),
-        start_date=_start(migration.start_date or FIRST_DATE, migration.zone),
+        schedule=timetable(migration.schedule, migration.timezone),
+        start_date=starting(migration),
         catchup=False,
         max_active_runs=ACTIVE_RUNS + migration.waiting,
         params=trigger_form(),
         tags={"vod", "migration", migration.source.bucket},
         doc_md=migration_page(migration, origin),
         description=f"Registers {migration.source.bucket} in ApsaraVideo VOD",
-        default_args=_RETRYING,
+        default_args=RETRYING,
     ) as dag:
         _tasks(migration, group=None, options=None)
     return dag
@@ -92,7 +91,7 @@ def migration_group(
     """
     name = group_id or f"vod_{migration.name}".replace(".", "_")
     tooltip = f"Registers {migration.source.bucket}"
-    group = MigrationGroup(group_id=name, default_args=_RETRYING, tooltip=tooltip)  # type: ignore[arg-type]  # attrs converter
+    group = MigrationGroup(group_id=name, default_args=RETRYING, tooltip=tooltip)  # type: ignore[arg-type]  # attrs converter
     with group:
         _tasks(migration, group=group, options=options or {})
     return group
@@ -149,11 +148,11 @@ def _tasks(migration: Migration, *, group: TaskGroup | None, options: Mapping[st
     prepare >> plan >> approve >> working
 
 
-def _timetable(migration: Migration) -> CronDataIntervalTimetable | None:
-    if migration.schedule is None:
-        return None
-    return CronDataIntervalTimetable(migration.schedule, timezone=migration.timezone)
+def timetable(schedule: str | None, timezone: str) -> CronDataIntervalTimetable | None:
+    """When a DAG begins its runs; None: only when it is triggered."""
+    return None if schedule is None else CronDataIntervalTimetable(schedule, timezone=timezone)
 
 
-def _start(date: dt.date, zone: ZoneInfo) -> dt.datetime:
-    return dt.datetime.combine(date, dt.time(), tzinfo=zone)
+def starting(migration: Migration) -> dt.datetime:
+    """The first moment that a DAG of a migration covers."""
+    return dt.datetime.combine(migration.start_date or FIRST_DATE, dt.time(), tzinfo=migration.zone)

@@ -28,6 +28,13 @@ def migration_page(migration: Migration, origin: str) -> str:
         rows.insert(-1, ("First", _first(migration.first)))
     if migration.require_approval:
         rows.append(("Approval", _approval(migration)))
+    if migration.reconcile is not None:
+        rows.append(
+            (
+                "Compared",
+                f"{_code(migration.reconcile.schedule)}, by the DAG {_code(f'vod_reconcile__{migration.name}')}",
+            )
+        )
     if migration.export is not None:
         rows.append(("Export", _export(migration.export)))
     if migration.notify:

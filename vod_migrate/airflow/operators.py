@@ -95,12 +95,11 @@ class PrepareOperator(BaseOperator):
         return str(run.run_id)
 
 
-class _StoppableOperator(BaseOperator):
-    """A task on a run that ends early where Airflow asks it to."""
+class StoppableOperator(BaseOperator):
+    """A task that ends early where Airflow asks it to."""
 
-    def __init__(self, *, prepare_task_id: str, connection_id: str, **kwargs: Any) -> None:
+    def __init__(self, *, connection_id: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.prepare_task_id = prepare_task_id
         self.connection_id = connection_id
         self._signal: StopSignal | None = None
         self._asked_to_stop = False
@@ -119,7 +118,15 @@ class _StoppableOperator(BaseOperator):
             self._signal.ask()
 
 
-class EngineOperator(_StoppableOperator):
+class _RunOperator(StoppableOperator):
+    """A task on the run that `prepare` stored."""
+
+    def __init__(self, *, prepare_task_id: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.prepare_task_id = prepare_task_id
+
+
+class EngineOperator(_RunOperator):
     """A part of a run that works until it is done, or until Airflow asks it to stop."""
 
     def execute(self, context: Context) -> None:
@@ -196,7 +203,7 @@ class RegisterOperator(EngineOperator):
         register(store=store, connection=connection, run_id=run_id, slot=self.slot, stop=stop)
 
 
-class ReportOperator(_StoppableOperator):
+class ReportOperator(_RunOperator):
     """Settles the run, writes its export and its report, tells who is to be told, and then fails unless the run was a success.
 
     A paused run is not a failure: its summary says `paused`, and the next run continues.

@@ -16,6 +16,7 @@ from vod_migrate.migration.description import Describe
 from vod_migrate.migration.export import Export
 from vod_migrate.migration.first import StagedStart
 from vod_migrate.migration.notification import Notify
+from vod_migrate.migration.reconciliation import ReconcileSchedule
 from vod_migrate.migration.registration import Register
 from vod_migrate.migration.schedule import PRESETS, check_schedule, starts_within
 from vod_migrate.migration.source import Select, Source
@@ -73,6 +74,7 @@ class Migration(SettingsModel):
     export: Annotated[Export | None, Field(description="Write a table of the results after each run.")] = None
     first: StagedStart | None = None
     verify: Verify | None = None
+    reconcile: ReconcileSchedule | None = None
     notify: Annotated[tuple[Notify, ...], Field(description="Who is told of a run's events.")] = ()
     window: Annotated[
         str | None,
@@ -130,6 +132,15 @@ class Migration(SettingsModel):
             raise ValueError(
                 f"verify.after: {self.verify.after} is so long that {self.waiting} later runs of the schedule {self.schedule!r} begin "
                 f"meanwhile; write a time in which at most {_MOST_WAITING} begin"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _comparable(self) -> Migration:
+        if self.reconcile is not None and self.source.dated:
+            raise ValueError(
+                "reconcile is set, but the source has a date in it, and a comparison covers more than one day: leave reconcile out, and "
+                "run `vod-migrate reconcile FILE --prefix …`"
             )
         return self
 

@@ -189,7 +189,9 @@ class DatasetConfig(Strict):
     long_keys: Share | None = Field(
         default=None, description="share of keys whose URL is near 1,024 bytes; default 0.002 times dirt"
     )
-    missing: Share = Field(default=0, description="share of keys that are listed, and gone when VOD or anybody else looks for them")
+    missing: Share = Field(
+        default=0, description="share of keys that are listed, and gone when VOD or anybody else looks for them"
+    )
     corrupt: Share = Field(default=0, description="share of media files whose content is not media")
     mislabelled: Share = Field(default=0, description="share of media files with the content of another format")
     size: SizeConfig = Field(default_factory=SizeConfig)

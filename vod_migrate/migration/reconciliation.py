@@ -1,0 +1,35 @@
+"""What a migration file may say about comparing its books on a schedule."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, field_validator
+
+from vod_migrate.migration.base import SettingsModel
+from vod_migrate.migration.schedule import PRESETS, check_schedule
+from vod_migrate.migration.units import Part, millionths_of
+
+
+class ReconcileSchedule(SettingsModel):
+    """Compares OSS, the results and VOD in a DAG of its own, `vod_reconcile__<name>`; without `reconcile` there is none. Repairs nothing."""
+
+    schedule: Annotated[
+        str,
+        Field(
+            description=f"Cron expression in `timezone`, or {', '.join(PRESETS)}; while no run is under way is best."
+        ),
+    ] = "@weekly"
+    sample: Annotated[
+        Part, Field(description="About how much of the registered objects VOD is asked, drawn at random, e.g. `1 %`.")
+    ] = "100 %"
+
+    @field_validator("schedule")
+    @classmethod
+    def _coming(cls, schedule: str) -> str:
+        return check_schedule(schedule)
+
+    @property
+    def millionths(self) -> int:
+        """About how much of the registered objects VOD is asked."""
+        return millionths_of(self.sample)
