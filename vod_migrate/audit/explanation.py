@@ -15,6 +15,7 @@ from vod_migrate.audit.media_states import MediaState
 from vod_migrate.cloud.location import NotAnAddress, located
 from vod_migrate.describe.preview import Preview, preview
 from vod_migrate.errors import BadOption, RegisterError, SourceError
+from vod_migrate.media import MediaObject
 from vod_migrate.report.browse.history import ObjectHistory, object_history
 from vod_migrate.report.browse.objects import find_objects
 from vod_migrate.report.browse.search import Search
@@ -64,11 +65,16 @@ class NotAsked:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Story:
-    """Everything that is known. histories: of each account that knows it; oss, vod: None where there is no such object or media."""
+    """Everything that is known.
+
+    histories: of each account that knows it; alike: a registered key with the same size and ETag, where nobody has settled this one; oss,
+    vod: None where there is no such object or media.
+    """
 
     name: ObjectName
     histories: tuple[ObjectHistory, ...]
     taken: tuple[Taken, ...]
+    alike: str | None
     oss: ObjectFacts | NotAsked | None
     vod: MediaState | NotAsked | None
 
@@ -123,13 +129,22 @@ def explain(store: Store, name: ObjectName, *, region: str, ask_oss: AskOss | No
     media_id = name.media_id or next((history.line.media_id for history in found if history.line.media_id), "")
     if media_id and not name.media_id and ask_vod is not None:
         media = _asked(ask_vod, media_id)
+    now = NotAsked(why="not asked") if ask_oss is None else _asked(lambda key: ask_oss(name.bucket, key), name.key)
     return Story(
         name=ObjectName(bucket=name.bucket, key=name.key, media_id=media_id),
         histories=tuple(found),
         taken=tuple(_taken(store, run, name.key, found, region=region) for run in runs),
-        oss=NotAsked(why="not asked") if ask_oss is None else _asked(lambda key: ask_oss(name.bucket, key), name.key),
+        alike=None if found else _alike(store, runs, name, now),
+        oss=now,
         vod=media if media_id else None,
     )
+
+
+def _alike(store: Store, runs: list[Run], name: ObjectName, now: Any) -> str | None:
+    if not runs or now is None or isinstance(now, NotAsked):
+        return None
+    seen = MediaObject(bucket=name.bucket, key=name.key, size=now.size, etag=now.etag, last_modified=now.last_modified)
+    return store.alike_among(runs[0].source_id, [seen]).get(name.key)
 
 
 def _asked(ask: Callable[[str], Any], about: str) -> Any:

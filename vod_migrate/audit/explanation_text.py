@@ -38,6 +38,10 @@ def story_lines(story: Story) -> Iterator[Line]:
     if not story.histories:
         yield "", ""
         yield from wrapped(_never_seen(story), style="bold")
+    if story.alike is not None:
+        yield from _row(
+            "alike", f"size and ETag are those of {story.alike}, which is registered: it was moved, renamed or copied"
+        )
     for taken in story.taken:
         yield from _migration(taken, story)
     for history in story.histories:
@@ -162,6 +166,7 @@ def story_json(story: Story) -> dict[str, Any]:
         "bucket": story.name.bucket,
         "key": story.name.key,
         "media_id": story.name.media_id or None,
+        "alike": story.alike,
         "results": [
             {
                 "migration": one.line.migration,

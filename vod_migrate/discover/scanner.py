@@ -15,20 +15,26 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from vod_migrate.discover.page import ListedPage
-from vod_migrate.discover.selection import Selection, is_archived, storable
+from vod_migrate.discover.selection import Selected, Selection, is_archived, sample_of, storable
 from vod_migrate.discover.source import Pages
 from vod_migrate.errors import Interrupted, SourceError, SourceUnavailable, StoreError, VodMigrateError
 from vod_migrate.media import MediaObject
+from vod_migrate.migration.options import Mode
 from vod_migrate.results.claims import DISCOVER
 from vod_migrate.results.process import this_process
 from vod_migrate.results.run import Run
-from vod_migrate.results.scan import Leftover, Scan, ScanKind, SelectedPage
+from vod_migrate.results.scan import SAMPLES, Leftover, Scan, ScanKind, SelectedPage
 from vod_migrate.results.scans import ScanMoved
 from vod_migrate.results.stop_code import source_code_of
 from vod_migrate.results.store import Store
 from vod_migrate.results.work import Place
 
 log = logging.getLogger(__name__)
+
+MOVED, LOOKS_MOVED = "moved", "looks_moved"
+"""The reason for which an object is held that looks moved or copied, and the hint about one that is taken all the same."""
+MOST_MOVED = 100
+"""How many such objects a run takes where the file does not say."""
 
 
 class Scanner:
@@ -147,7 +153,7 @@ class Scanner:
 
     def _selected(self, page: ListedPage) -> SelectedPage:
         """A page of the source after selection."""
-        selected = self._selection.select(page)
+        selected = self._without_moved(self._selection.select(page))
         notes = selected.notes
         if selected.archived:
             # A lifecycle rule may have archived what was registered long ago: nobody has to restore that.
@@ -167,6 +173,33 @@ class Scanner:
             rows=page.rows,
             fetched=page.fetched,
             notes=notes,
+        )
+
+    def _without_moved(self, selected: Selected) -> Selected:
+        """Holds back what looks moved or copied: a renamed folder must not become as many new media unasked."""
+        run, policy = self._run, self._run.spec.select.on_moved
+        if policy == "register" or run.mode is not Mode.NEW:
+            return selected
+        alike = self._store.alike_among(run.source_id, selected.kept)
+        if not alike:
+            return selected
+        free = 0
+        if policy is None:
+            taken = sum(scan.notes.hints.get(LOOKS_MOVED, 0) for scan in self._store.scans(run))
+            free = max(0, MOST_MOVED - taken)
+        moved = [found.key for found in selected.kept if found.key in alike]
+        taken_now, held = moved[:free], frozenset(moved[free:])
+        hints, left_out, samples = dict(selected.notes.hints), dict(selected.left_out), dict(selected.samples)
+        for name, counts, keys in ((LOOKS_MOVED, hints, taken_now), (MOVED, left_out, moved[free:])):
+            if keys:
+                counts[name] = len(keys)
+                samples[name] = [sample_of(key) for key in keys[:SAMPLES]]
+        return replace(
+            selected,
+            kept=tuple(found for found in selected.kept if found.key not in held),
+            left_out=left_out,
+            samples=samples,
+            notes=replace(selected.notes, hints=hints),
         )
 
     def _take_leftovers(self, place: Place, scan: Scan, stop: threading.Event) -> tuple[Scan, str]:

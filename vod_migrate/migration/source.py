@@ -327,6 +327,14 @@ class Select(SettingsModel):
         Field(ge=0, le=365, description="With `archived: restored`: for how many days a copy must still be readable."),
     ] = 1
 
+    on_moved: Annotated[
+        Literal["hold", "register"] | None,
+        Field(
+            description="What becomes of an object of 64 KiB or more that nobody has registered, and that has size and ETag of a registered one: it "
+            "was moved, renamed or copied. `hold` leaves it out, `register` takes it; null: a run takes the first 100 and holds the others."
+        ),
+    ] = None
+
     @field_validator("include", "exclude")
     @classmethod
     def _usable_patterns(cls, patterns: tuple[str, ...]) -> tuple[str, ...]:

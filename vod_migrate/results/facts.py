@@ -4,11 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from vod_migrate.media import MediaObject
 from vod_migrate.results.session import QUERIES, Session, storable
+
+LEAST_ALIKE = 65_536
+"""Bytes from which files count as alike: the index objects_by_content."""
 
 
 class Facts(Session):
     """What can be asked about objects."""
+
+    def alike_among(self, source_id: int, found: Iterable[MediaObject]) -> dict[str, str]:
+        """Those of some objects that nobody has settled and that have size and ETag of a registered one: its key by theirs."""
+        asked = [one for one in found if one.etag is not None and (one.size or 0) >= LEAST_ALIKE]
+        if not asked:
+            return {}
+        rows = self._do(
+            lambda c: list(
+                QUERIES.alike_among(
+                    c,
+                    source_id=source_id,
+                    keys=[one.key for one in asked],
+                    sizes=[one.size for one in asked],
+                    etags=[one.etag for one in asked],
+                )
+            )
+        )
+        return {row["key"]: row["other"] for row in rows}
 
     def registered_among(self, account: str, bucket: str, keys: Iterable[str]) -> set[str]:
         """Those of some keys that have been registered, by whatever migration."""

@@ -197,6 +197,9 @@ create table vod_migrate.objects (
 );
 create index objects_by_run on vod_migrate.objects (run_no);
 create index objects_gone on vod_migrate.objects (migration_id, source_id, key) where gone;
+-- What looks like a moved or copied file. Small files are often alike, and cheap to register twice.
+create index objects_by_content on vod_migrate.objects (source_id, hashtext(etag))
+  where registered and etag is not null and size >= 65536;
 create index objects_failed on vod_migrate.objects (migration_id, code, source_id, key) where not registered;
 
 create table vod_migrate.calls (

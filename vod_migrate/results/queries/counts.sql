@@ -46,6 +46,18 @@ from (
   select 0, count(*) from vod_migrate.work w where w.queue_no = :queue_no and w.unsure
 ) parts;
 
+-- name: alike_among
+-- Those of some objects without a fact whose size and etag are those of a registered one, with its key: rather of one that is gone.
+select listed.key, o.key as other
+from unnest(:keys::text[], :sizes::bigint[], :etags::text[]) as listed (key, size, etag)
+cross join lateral (
+  select o.key from vod_migrate.objects o
+  where o.source_id = :source_id and hashtext(o.etag) = hashtext(listed.etag) and o.registered and o.etag is not null and o.size >= 65536
+    and o.etag = listed.etag and o.size = listed.size and o.key <> listed.key
+  order by o.gone desc, o.key limit 1
+) o
+where not exists (select 1 from vod_migrate.objects f where f.source_id = :source_id and f.key = listed.key);
+
 -- name: registered_among
 -- Those of some keys of a bucket that have been registered.
 select o.key from vod_migrate.sources s join vod_migrate.objects o using (source_id)

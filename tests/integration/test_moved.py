@@ -1,0 +1,81 @@
+"""Files that were moved, renamed or copied do not become new media unasked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from rigging import BUCKET, Rig
+from shell import Shell
+
+from vod_migrate.report.loader import load_report
+from vod_migrate.sandbox.pytest_plugin import Sandbox
+
+ROOM = 70_000
+"""Bytes: files from 64 KiB on are compared."""
+
+
+def film(number: int, size: int = ROOM) -> bytes:
+    return b"\x00\x00\x00\x18ftypmp42" + number.to_bytes(4) + bytes(size)
+
+
+def renamed(sandbox: Sandbox, count: int) -> None:
+    """A folder of films gets another name."""
+    for number in range(count):
+        sandbox.delete(BUCKET, f"old/{number:03}.mp4")
+        sandbox.put(BUCKET, f"new/{number:03}.mp4", film(number))
+
+
+@pytest.fixture
+def films(rig: Rig, sandbox: Sandbox) -> Rig:
+    for number in range(130):
+        sandbox.put(BUCKET, f"old/{number:03}.mp4", film(number))
+    assert rig.run().counts.registered == 130
+    return rig
+
+
+@pytest.mark.parametrize(("policy", "registered"), [(None, 100), ("hold", 0), ("register", 130)])
+def test_a_renamed_folder_is_held_above_a_hundred_files_unless_the_file_says_otherwise(
+    films: Rig, sandbox: Sandbox, policy: str | None, registered: int
+) -> None:
+    renamed(sandbox, 130)
+    sandbox.put(BUCKET, "new/another.mp4", film(999))
+    done = films.run(films.migration(select={"on_moved": policy}))
+    assert done.counts.registered == registered + 1
+    report = load_report(films.store, done.run_id)
+    assert {one.reason: one.count for one in report.left_out} == (
+        {"moved": 130 - registered} if registered < 130 else {}
+    )
+    assert {one.reason: one.count for one in report.hints} == ({"looks_moved": 100} if policy is None else {})
+    again = films.run(films.migration(select={"on_moved": "register"}))
+    assert again.counts.registered == 130 - registered
+    states = {state for key, (state, _, _) in films.results().items() if key.startswith("new/")}
+    assert states == {"registered"}
+
+
+@pytest.mark.usefixtures("films")
+def test_a_copy_beside_its_original_is_found_by_explain(sandbox: Sandbox, shell: Shell) -> None:
+    sandbox.put(BUCKET, "copies/7.mp4", film(7))
+    told = shell.run("explain", f"{BUCKET}/copies/7.mp4").stdout
+    assert "alike        size and ETag are those of old/007.mp4, which is registered" in told, told
+
+
+@pytest.mark.parametrize(
+    ("change", "held"),
+    [
+        ({"size": 1_000}, False),  # small files are often alike
+        ({"key": "old/000.mp4"}, False),  # the same key with the same content is the same object
+        ({"number": 500}, False),
+        ({}, True),
+    ],
+)
+def test_only_large_files_under_another_key_with_equal_content_count(
+    rig: Rig, sandbox: Sandbox, change: dict[str, Any], held: bool
+) -> None:
+    size = change.get("size", ROOM)
+    sandbox.put(BUCKET, "old/000.mp4", film(0, size))
+    migration = rig.migration(select={"on_moved": "hold"})
+    rig.run(migration)
+    sandbox.put(BUCKET, change.get("key", "new/000.mp4"), film(change.get("number", 0), size))
+    done = rig.run(migration)
+    assert done.counts.left_out == ({"moved": 1} if held else {})
