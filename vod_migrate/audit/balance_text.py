@@ -12,6 +12,7 @@ from vod_migrate.report.terminal import COLUMNS, Line, cut, wrapped
 from vod_migrate.report.text_format import counted, grouped, visible
 
 _LABEL = 18
+_BEFORE_DELETING = "Before you delete media in VOD, try it with one: VOD may delete the file in the bucket, too."
 _STYLES = {Mark.AGREES: "green", Mark.NEW: "yellow", Mark.GONE: "yellow", Mark.DIFFERS: "red", Mark.UNCHECKED: "dim"}
 
 
@@ -24,6 +25,8 @@ def balance_lines(balance: Balance, *, name: str) -> Iterator[Line]:
         if balance.counts[drift]:
             yield from _kind(drift, balance.counts[drift], balance.samples.get(drift, ()))
     yield "", ""
+    if any(KINDS[drift].deletes for drift, count in balance.counts.items() if count):
+        yield from wrapped(_BEFORE_DELETING, style="yellow")
     yield from wrapped(_asked(balance))
     told = ", ".join(f"{counted(number, 'call')} of {api}" for api, number in sorted(balance.calls.items()))
     yield from wrapped(f"{told or 'No call'}.", style="dim")

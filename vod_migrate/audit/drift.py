@@ -79,12 +79,16 @@ class Drift(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DriftKind:
-    """A drift in words. meaning: one sentence; fix: what to do, '' where there is nothing; repair: None where no command can do it."""
+    """A drift in words. meaning: one sentence; fix: what to do, '' where there is nothing; repair: None where no command can do it.
+
+    deletes: whether the fix may be to delete a media whose file is still wanted.
+    """
 
     mark: Mark
     meaning: str
     fix: str = ""
     repair: Repair | None = None
+    deletes: bool = False
 
 
 KINDS: dict[Drift, DriftKind] = {
@@ -123,16 +127,19 @@ KINDS: dict[Drift, DriftKind] = {
         mark=Mark.DIFFERS,
         meaning="VOD has the media under another file's address.",
         fix="Find out who changed it (`vod-migrate explain MEDIA_ID`); delete the media in VOD to have both registered again.",
+        deletes=True,
     ),
     Drift.MEDIA_BLOCKED: DriftKind(
         mark=Mark.DIFFERS,
         meaning="VOD has blocked the media.",
         fix="See its review in the VOD console, and unblock or delete it there.",
+        deletes=True,
     ),
     Drift.MEDIA_FAILED: DriftKind(
         mark=Mark.DIFFERS,
         meaning="VOD could not process the media.",
         fix="See why with `vod-migrate verify`; correct the file, delete the media in VOD, then reconcile again.",
+        deletes=True,
     ),
     Drift.SOURCE_DELETED: DriftKind(
         mark=Mark.DIFFERS,
@@ -149,16 +156,19 @@ KINDS: dict[Drift, DriftKind] = {
         mark=Mark.DIFFERS,
         meaning="The object has another size than when it was registered.",
         fix="Delete its media in VOD if VOD is to process the new content, then reconcile again.",
+        deletes=True,
     ),
     Drift.CONTENT_CHANGED: DriftKind(
         mark=Mark.DIFFERS,
         meaning="The object has another ETag than when it was registered: its content was replaced.",
         fix="Delete its media in VOD if VOD is to process the new content, then reconcile again.",
+        deletes=True,
     ),
     Drift.SIZE_IN_VOD: DriftKind(
         mark=Mark.DIFFERS,
         meaning="VOD says another size than OSS, although the object has not changed since it was registered.",
         fix="Compare both with `vod-migrate explain`; delete the media in VOD to have it registered again.",
+        deletes=True,
     ),
     Drift.FAILED: DriftKind(
         mark=Mark.DIFFERS,
@@ -175,11 +185,13 @@ KINDS: dict[Drift, DriftKind] = {
         mark=Mark.DIFFERS,
         meaning="VOD has one more media of the same file; the oldest, or the one in the results, counts.",
         fix="Delete the media that nobody uses in VOD.",
+        deletes=True,
     ),
     Drift.MEDIA_ID_TAKEN: DriftKind(
         mark=Mark.DIFFERS,
         meaning="VOD has a media of the object under a MediaId that the results gave to another object.",
         fix="Look at both with `vod-migrate explain`; delete the media in VOD to have both registered again.",
+        deletes=True,
     ),
     Drift.OWNED_ELSEWHERE: DriftKind(
         mark=Mark.DIFFERS,
@@ -190,6 +202,7 @@ KINDS: dict[Drift, DriftKind] = {
         mark=Mark.DIFFERS,
         meaning="A registered object is in OSS, and the migration's selection leaves it out now.",
         fix="Widen `select`, or delete its media in VOD.",
+        deletes=True,
     ),
     Drift.ARCHIVED: DriftKind(
         mark=Mark.UNCHECKED, meaning="Registered, and archived since: VOD cannot read the file, so it was not asked."

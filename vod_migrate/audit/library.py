@@ -65,9 +65,8 @@ class LibraryWalk:
             RegisterError: VOD cannot be asked. Interrupted: what was found stays, and is not asked for again. StoreUnreachable.
         """
         began = self._store.now()
-        waiting: dict[
-            str, None
-        ] = {}  # a set that keeps its order: where one search goes on after another, media come twice
+        # A set that keeps its order: where one search goes on after another, media come twice.
+        waiting: dict[str, None] = {}
         with ThreadPoolExecutor(_THREADS) as threads:
             for page in self._pages():
                 if self._stop.is_set():
