@@ -21,6 +21,7 @@ TIMEOUT_SECONDS = 10.0
 TRIES = 3
 _MOST_ANSWER_BYTES = 65_536
 _VARIABLE = "VOD_MIGRATE_WEBHOOK_{}"
+_SECRET_LENGTH = 8  # shorter parts of an address are words
 _TOO_MANY, _SERVER_ERROR = 429, 500
 _LETTERS = re.compile(r"[!-~]+")
 
@@ -130,6 +131,6 @@ def hidden(text: str, webhook: Webhook) -> str:
         *parts.path.split("/"),
         *(value for _, value in parse_qsl(parts.query)),
     }
-    for secret in sorted((one for one in secrets if len(one) >= 6), key=len, reverse=True):  # noqa: PLR2004 - shorter ones are words
+    for secret in sorted((one for one in secrets if len(one) >= _SECRET_LENGTH), key=len, reverse=True):
         text = text.replace(secret, "***")
     return one_line(text)
