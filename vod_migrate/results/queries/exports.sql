@@ -1,8 +1,9 @@
 -- Tables that were written after runs.
 
 -- name: export_moment$
--- The beginning of the oldest transaction of this database that has not ended.
-select least(now(), min(xact_start)) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid();
+-- The beginning of the oldest transaction of this database that has not ended, as far as the role may see it.
+select least(now(), min(xact_start)) from pg_stat_activity
+where datname = current_database() and backend_type = 'client backend' and pid <> pg_backend_pid();
 
 -- name: note_export!
 -- Where the table of a run is.
