@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import threading
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
+from rigging import Rig
 from shell import BUCKET, MIGRATION, Shell
 
 from vod_migrate.cloud.clients import open_bucket
 from vod_migrate.cloud.connection import connection_from_environment
+from vod_migrate.run.conclusion import Conclusion, conclude
+from vod_migrate.run.notification import Messenger
 from vod_migrate.sandbox.pytest_plugin import Sandbox
 
 
@@ -43,29 +47,57 @@ def test_each_run_writes_its_own_table_and_the_report_says_where(sandbox: Sandbo
     )
 
 
-def test_only_changes_holds_what_was_settled_since_the_last_export_to_the_same_place(
-    sandbox: Sandbox, shell: Shell
-) -> None:
-    setting = {"to": str(shell.folder), "format": "jsonl", "only_changes": True}
-    sandbox.put(BUCKET, "a.mp4")
-    assert keys(run(shell, setting)["export"]["location"]) == ["a.mp4"]
-    sandbox.put(BUCKET, "b.mp4")
-    assert keys(run(shell, setting)["export"]["location"]) == ["b.mp4"]
-    sandbox.delete(BUCKET, "a.mp4")
-    assert keys(run(shell, setting)["export"]["location"]) == ["a.mp4"]
-    assert keys(run(shell, setting)["export"]["location"]) == []
+def concluded(rig: Rig, run_id: str) -> Conclusion:
+    """What a report task does, as often as it is asked to."""
+    messenger = Messenger(stop=threading.Event())
+    return conclude(store=rig.store, run_id=run_id, directory=None, connect=lambda: rig.connection, messenger=messenger)
+
+
+def night(rig: Rig, **export: Any) -> Conclusion:
+    """A run that exports."""
+    return concluded(rig, rig.run(rig.migration(export=export)).run_id)
+
+
+def exported(end: Conclusion) -> list[str]:
+    assert end.export is not None
+    return keys(end.export.location)
+
+
+def test_only_changes_holds_what_was_settled_since_the_last_export_to_the_same_place(rig: Rig, tmp_path: Path) -> None:
+    setting = {"to": str(tmp_path), "format": "jsonl", "only_changes": True}
+    rig.sandbox.put(BUCKET, "a.mp4")
+    assert exported(night(rig, **setting)) == ["a.mp4"]
+    rig.sandbox.put(BUCKET, "b.mp4")
+    assert exported(night(rig, **setting)) == ["b.mp4"]
+    rig.sandbox.delete(BUCKET, "a.mp4")
+    assert exported(night(rig, **setting)) == ["a.mp4"]
+    assert exported(night(rig, **setting)) == []
     # Another place has nothing yet.
-    assert keys(run(shell, {**setting, "to": str(shell.folder / "new")})["export"]["location"]) == ["a.mp4", "b.mp4"]
+    assert exported(night(rig, **{**setting, "to": str(tmp_path / "new")})) == ["a.mp4", "b.mp4"]
 
 
-def test_what_another_run_has_recorded_but_not_committed_is_in_the_next_export(sandbox: Sandbox, shell: Shell) -> None:
-    setting = {"to": str(shell.folder), "format": "jsonl", "only_changes": True}
-    sandbox.put(BUCKET, "a.mp4")
-    run(shell, setting)
-    with psycopg.connect(shell.environment["VOD_MIGRATE_DATABASE_URL"]) as slow:
+def test_what_another_run_has_recorded_but_not_committed_is_in_the_next_export(
+    rig: Rig, database_url: str, tmp_path: Path
+) -> None:
+    setting = {"to": str(tmp_path), "format": "jsonl", "only_changes": True}
+    rig.sandbox.put(BUCKET, "a.mp4")
+    night(rig, **setting)
+    with psycopg.connect(database_url) as slow:
         slow.execute("update vod_migrate.objects set settled_at = now() where key = 'a.mp4'")
-        assert keys(run(shell, setting)["export"]["location"]) == []
-    assert keys(run(shell, setting)["export"]["location"]) == ["a.mp4"]
+        assert exported(night(rig, **setting)) == []
+    assert exported(night(rig, **setting)) == ["a.mp4"]
+
+
+def test_a_run_that_exports_again_replaces_its_table_by_one_that_holds_no_less(rig: Rig, tmp_path: Path) -> None:
+    runs = []
+    for key in ("a.mp4", "b.mp4", "c.mp4"):
+        rig.sandbox.put(BUCKET, key)
+        end = night(rig, to=str(tmp_path), format="jsonl", only_changes=True)
+        assert exported(end) == [key]
+        runs.append(end.summary.run_id)
+    # The report task of the second night is cleared: it writes the same file again.
+    assert exported(concluded(rig, runs[1])) == ["b.mp4", "c.mp4"]
+    assert exported(concluded(rig, runs[0])) == ["a.mp4", "b.mp4", "c.mp4"]
 
 
 def test_a_table_goes_to_oss_with_the_connection_of_the_run(sandbox: Sandbox, shell: Shell) -> None:
@@ -86,10 +118,10 @@ FAILING: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("name", FAILING)
-def test_an_export_that_fails_is_a_warning_and_the_run_a_success(sandbox: Sandbox, shell: Shell, name: str) -> None:
+def test_an_export_that_fails_is_a_warning_and_the_run_a_success(rig: Rig, name: str) -> None:
     setting, said = FAILING[name]
-    sandbox.put(BUCKET, "a.mp4")
-    told = run(shell, setting)
+    rig.sandbox.put(BUCKET, "a.mp4")
+    told = night(rig, **setting).as_json()
     assert (told["state"], told["counts"]["registered"], "export" in told) == ("succeeded", 1, False)
     assert said in told["warning"]
     assert "vod-migrate export nightly --to PLACE" in told["warning"]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import socket
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 from receiver import HttpReceiver, http_receiver
@@ -61,7 +63,7 @@ def test_what_may_go_away_is_tried_three_times_and_a_refusal_once(receiver: Http
         with pytest.raises(MessageUnsent) as refused:
             post(hook(receiver))
         assert str(refused.value) == f"the webhook 'ops' at 127.0.0.1 {said}"
-        assert refused.value.__suppress_context__
+        assert refused.value.__context__ is None
     else:
         assert post(hook(receiver)) == {}
     assert len(receiver.received) == tries
@@ -82,6 +84,30 @@ def test_a_receiver_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPat
         with pytest.raises(ReceiverUnavailable, match="does not answer"):
             post(Webhook(name="ops", url=f"http://127.0.0.1:{silent.getsockname()[1]}/"))
     assert time.monotonic() - begun < 5
+
+
+def test_a_receiver_that_sends_a_byte_now_and_then_is_given_up_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vod_migrate.cloud.webhook.TIMEOUT_SECONDS", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as slow:
+
+        def drip() -> None:
+            with suppress(OSError):
+                while True:
+                    connection, _ = slow.accept()
+                    threading.Thread(target=byte_by_byte, args=(connection,), daemon=True).start()
+
+        threading.Thread(target=drip, daemon=True).start()
+        begun = time.monotonic()
+        with pytest.raises(ReceiverUnavailable, match="does not answer"):
+            post(Webhook(name="ops", url=f"http://127.0.0.1:{slow.getsockname()[1]}/"))
+    assert time.monotonic() - begun < 5
+
+
+def byte_by_byte(connection: socket.socket) -> None:
+    with connection, suppress(OSError):
+        for byte in b"HTTP/1.1 200 OK\r\nX: " + b"x" * 100:
+            connection.sendall(bytes([byte]))
+            time.sleep(0.05)
 
 
 UNUSABLE = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from vod_migrate.airflow.assets import asset_uri
 from vod_migrate.migration.export import Export
 from vod_migrate.migration.first import StagedStart
 from vod_migrate.migration.model import Migration
@@ -50,6 +51,7 @@ Registers the media files of an OSS bucket in ApsaraVideo VOD. Made from `{origi
 
 `prepare` stores the run, `discover` lists the bucket while `register_*` registers what it finds, and `report` writes the report.
 See what a run would do with **Trigger → Plan only**. Rerun what failed with **Trigger → What to send: Only what failed**. Cover past days with **Trigger → Backfill**.
+A run that succeeds is an event of the asset `{asset_uri(migration.connection, migration.name)}`, which can start other DAGs.
 You may clear any task or mark it failed at any time: nothing is lost, and nothing is registered twice.
 """
 

@@ -205,7 +205,8 @@ class BucketClient:
                 self._fast.complete_multipart_upload(key, upload_id, parts)
             except oss2.exceptions.NoSuchUpload:
                 # The answer to the request before may have been lost.
-                if self._fast.head_object(key).content_length != size:
+                found = self.head(key)
+                if found is None or found.size != size:
                     raise
 
     def abort_upload(self, key: str, upload_id: str) -> None:
@@ -289,7 +290,7 @@ def source_error(error: oss2.exceptions.OssError, verb: str, about: str | Locati
     told = one_line(f"{code or type(error).__name__}: {text}")
     endpoint = _ENDPOINT.search(str(details.get("Endpoint") or ""))
     region = str(details.get("Region") or (endpoint["region"] if endpoint else "")).removeprefix("oss-")
-    reason = _reason(error, code, region, details, of_object=isinstance(about, Location))
+    reason = _reason(error, code, region, details, of_object=isinstance(about, Location) and verb != "write")
     refuses = f"OSS refuses to {verb} {about} ({told})"
     kind, message = {
         OssReason.UNREACHABLE: (SourceUnavailable, f"OSS does not answer a request to {verb} {about} ({told})"),

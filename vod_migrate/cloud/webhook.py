@@ -6,11 +6,13 @@ import http.client
 import json
 import os
 import re
+import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from queue import Empty, SimpleQueue
+from typing import Any, TypeVar, cast
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from vod_migrate.cloud.redaction import one_line
@@ -18,10 +20,13 @@ from vod_migrate.cloud.retry import patiently
 from vod_migrate.errors import BadSetting, MessageUnsent, ReceiverUnavailable
 
 TIMEOUT_SECONDS = 10.0
+"""For a try as a whole."""
 TRIES = 3
 _MOST_ANSWER_BYTES = 65_536
 _VARIABLE = "VOD_MIGRATE_WEBHOOK_{}"
-_TOO_MANY, _SERVER_ERROR = 429, 500
+_SECRET_LENGTH = 8  # shorter parts of an address are words
+_REDIRECT, _TOO_MANY, _SERVER_ERROR = 300, 429, 500
+_T = TypeVar("_T")
 _LETTERS = re.compile(r"[!-~]+")
 
 
@@ -101,23 +106,50 @@ def _post(webhook: Webhook, content: bytes, parameters: Mapping[str, str]) -> di
         url, data=content, headers={"Content-Type": "application/json; charset=utf-8", "User-Agent": "vod-migrate"}
     )
     try:
-        with urllib.request.build_opener(_NoRedirect).open(request, timeout=TIMEOUT_SECONDS) as answer:
-            told = answer.read(_MOST_ANSWER_BYTES)
-    except urllib.error.HTTPError as error:
-        with error:
-            said = hidden(error.read(_MOST_ANSWER_BYTES).decode(errors="replace"), webhook)
-        kind = ReceiverUnavailable if error.code >= _SERVER_ERROR or error.code == _TOO_MANY else MessageUnsent
-        raise kind(f"{where} answered {error.code} ({said or 'nothing more'})") from None
+        status, told = _in_time(lambda: _answer(request))
     except (OSError, http.client.HTTPException) as error:
         # The text of some of these quotes the URL.
         reason = error.reason if isinstance(error, urllib.error.URLError) else error
         said = getattr(reason, "strerror", None) or type(reason).__name__
         raise ReceiverUnavailable(f"{where} does not answer ({said})") from None
+    if status >= _REDIRECT:
+        said = hidden(told.decode(errors="replace"), webhook) or "nothing more"
+        kind = ReceiverUnavailable if status >= _SERVER_ERROR or status == _TOO_MANY else MessageUnsent
+        raise kind(f"{where} answered {status} ({said})")
     try:
         found = json.loads(told)
     except ValueError:
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def _answer(request: urllib.request.Request) -> tuple[int, bytes]:
+    try:
+        with urllib.request.build_opener(_NoRedirect).open(request, timeout=TIMEOUT_SECONDS) as answer:
+            return answer.status, answer.read(_MOST_ANSWER_BYTES)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read(_MOST_ANSWER_BYTES)
+
+
+def _in_time(ask: Callable[[], _T]) -> _T:
+    """What `ask` returns; a receiver that sends a byte now and then never lets a socket's own timeout pass."""
+    ended: SimpleQueue[tuple[_T | None, BaseException | None]] = SimpleQueue()
+
+    def run() -> None:
+        try:
+            ended.put((ask(), None))
+        except BaseException as error:  # noqa: BLE001 - raised again by whoever waits
+            ended.put((None, error))
+
+    threading.Thread(target=run, daemon=True).start()
+    try:
+        value, error = ended.get(timeout=TIMEOUT_SECONDS)
+    except Empty:
+        raise TimeoutError from None
+    if error is not None:
+        raise error
+    return cast("_T", value)
 
 
 def hidden(text: str, webhook: Webhook) -> str:
@@ -130,6 +162,6 @@ def hidden(text: str, webhook: Webhook) -> str:
         *parts.path.split("/"),
         *(value for _, value in parse_qsl(parts.query)),
     }
-    for secret in sorted((one for one in secrets if len(one) >= 6), key=len, reverse=True):  # noqa: PLR2004 - shorter ones are words
+    for secret in sorted((one for one in secrets if len(one) >= _SECRET_LENGTH), key=len, reverse=True):
         text = text.replace(secret, "***")
     return one_line(text)

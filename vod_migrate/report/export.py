@@ -101,13 +101,13 @@ class Exporter:
             folder = export.folder(run.local_date or began.astimezone(run.spec.zone).date())
             name = f"{file_stem(run.run_id)}.{_NAMES[export.rows]}.{export.format}"
             until = self._store.export_moment()
-            since = self._store.last_export(run) if export.only_changes else None
+            since = self._store.export_base(run)
             scope = ExportScope(whole=True, rows=export.rows, since=since)
             location = location_of(folder + name)
             if not location.bucket:
                 Path(folder).mkdir(parents=True, exist_ok=True)
             done = self.export(run, scope, export.format, location)
-            self._store.note_export(run, exported=done.as_json(), until=until)
+            self._store.note_export(run, exported=done.as_json(), since=since, until=until)
         except (VodMigrateError, TemplateError, OSError) as error:
             return None, _not_exported(run, error)
         except Exception as error:

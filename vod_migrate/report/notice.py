@@ -30,15 +30,15 @@ class Notice:
 
     @property
     def text(self) -> str:
-        """For people, without what a chat could take for more than text; a line for each fact, the most important first."""
+        """For people; a line for each fact, the most important first, since a chat may cut it."""
         run = self.report.run
-        lines = [f"{run.migration} {_EVENTS[self.event]}", self.sentence]
+        lines = [f"{run.migration} {_EVENTS[self.event]}", self.sentence, self.link]
         if run.stop_message and self.event is not RunEvent.FINISHED:
             lines.append(run.stop_message)
         lines += [f"{group.code}: {grouped(group.count)}. {group.diagnosis.meaning}" for group in self._groups()]
         if run.export is not None:
             lines.append(f"Exported to {run.export.location}")
-        lines += [f"Run {run.run_id}", self.link]
+        lines.append(f"Run {run.run_id}")
         return "\n".join(visible(line) for line in lines if line)
 
     def as_json(self) -> dict[str, Any]:

@@ -24,16 +24,18 @@ class Exports(Session):
         moment: dt.datetime = self._do(QUERIES.export_moment)
         return moment
 
-    def note_export(self, run: Run, *, exported: Mapping[str, Any], until: dt.datetime) -> None:
-        """A table was written after a run. exported: where, and how many rows; until: from `export_moment`, before it was read."""
-        noted = Jsonb({**exported, "until": until.isoformat()})
-        self._do(lambda c: QUERIES.note_export(c, run_no=run.run_no, exported=noted))
-
-    def last_export(self, run: Run) -> dt.datetime | None:
-        """Until when the migration's results were exported as the run's file says; None where they never were."""
+    def export_base(self, run: Run) -> dt.datetime | None:
+        """From when on a run that exports only changes has to look; None: it exports everything."""
         export = run.spec.export
-        if export is None:
+        if export is None or not export.only_changes:
             return None
         same = Jsonb(export.model_dump(mode="json", include={"to", "format", "rows"}))
-        found: dt.datetime | None = self._do(lambda c: QUERIES.last_export(c, migration_id=run.migration_id, same=same))
+        found: dt.datetime | None = self._do(lambda c: QUERIES.export_base(c, run_no=run.run_no, same=same))
         return found
+
+    def note_export(
+        self, run: Run, *, exported: Mapping[str, Any], since: dt.datetime | None, until: dt.datetime
+    ) -> None:
+        """A table was written after a run. exported: where, and how many rows; since, until: from `export_base` and `export_moment`."""
+        times = {"since": None if since is None else since.isoformat(), "until": until.isoformat()}
+        self._do(lambda c: QUERIES.note_export(c, run_no=run.run_no, exported=Jsonb({**exported, **times})))

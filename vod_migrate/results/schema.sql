@@ -72,7 +72,7 @@ create table vod_migrate.runs (
   reopened_at   timestamptz not null default now(),  -- one of its tasks was cleared after its end
   finished_at   timestamptz,
   summary       jsonb,                     -- the counts as they were reported
-  exported      jsonb,                     -- the table that was written at its end: location, rows, bytes; until: what it holds
+  exported      jsonb,                     -- the table that was written at its end: location, rows, bytes; since, until: what it holds
   unique (dag_id, dag_run_id, task_group, execution)
 );
 create index runs_by_migration on vod_migrate.runs (migration_id, created_at desc, run_no desc);

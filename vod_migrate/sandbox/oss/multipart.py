@@ -123,13 +123,10 @@ def list_multipart_uploads(bucket: Bucket, query: dict[str, str]) -> HttpReply:
         (upload.key, upload_id, upload.begun)
         for upload_id, upload in bucket.unfinished.items()
         if upload.key.startswith(prefix)
-        and (upload.key > key_marker or (upload.key == key_marker and "" != id_marker < upload_id))
+        and (upload.key > key_marker or (id_marker and upload.key == key_marker and upload_id > id_marker))
     )
-    below = [
-        prefix + key[len(prefix) :].partition(delimiter)[0] + delimiter if delimiter else "" for key, _, _ in waiting
-    ]
-    rolled = [one for one, (key, _, _) in zip(below, waiting, strict=True) if delimiter and key.startswith(one)]
-    single = [one for one in waiting if not (delimiter and delimiter in one[0][len(prefix) :])]
+    folders = {_folder(key, prefix, delimiter) for key, _, _ in waiting} - {""}
+    single = [one for one in waiting if not _folder(one[0], prefix, delimiter)]
     shown = single[:most]
     last = shown[-1] if len(single) > most else ("", "", "")
     body = [
@@ -147,9 +144,15 @@ def list_multipart_uploads(bucket: Bucket, query: dict[str, str]) -> HttpReply:
             f"<Upload><Key>{encode(key)}</Key>{element('UploadId', upload_id)}{element('Initiated', begun)}</Upload>"
             for key, upload_id, begun in shown
         ),
-        *(f"<CommonPrefixes><Prefix>{encode(one)}</Prefix></CommonPrefixes>" for one in sorted(set(rolled))),
+        *(f"<CommonPrefixes><Prefix>{encode(one)}</Prefix></CommonPrefixes>" for one in sorted(folders)),
     ]
     return _xml("ListMultipartUploadsResult", "".join(body))
+
+
+def _folder(key: str, prefix: str, delimiter: str) -> str:
+    """The common prefix that stands for a key, empty if the key is listed itself."""
+    first, found, _ = key[len(prefix) :].partition(delimiter) if delimiter else (key, "", "")
+    return f"{prefix}{first}{delimiter}" if found else ""
 
 
 def _unfinished(bucket: Bucket, key: str, request: Request) -> UnfinishedUpload:
