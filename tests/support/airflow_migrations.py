@@ -25,7 +25,7 @@ _AT_WORK: dict[str, Any] = {"calls_per_second": 10}
 RUN: dict[str, dict[str, Any]] = {
     "whole": _of("whole"),
     "asked": _of("asked", require_approval=True),
-    "verified": _of("verified", register={"template_group_id": DEFAULT_GROUP}, verify={"after": "3s"}),
+    "verified": _of("verified", register={"template_group_id": DEFAULT_GROUP}, verify={"after": "10s"}),
     "hopeless": _of("hopeless", stop_after={"min_outcomes": 50}),
     "crashed": _of("crashed", register=_AT_WORK),
     "failed": _of("failed", register=_AT_WORK),
