@@ -194,6 +194,20 @@ def test_another_run_of_the_migration_waits_for_the_first_objects(rig: Rig, sand
     rig.assert_results_equal_truth()
 
 
+def test_of_several_workers_one_sends_the_first_objects_and_the_others_wait(rig: Rig, sandbox: Sandbox) -> None:
+    fill(sandbox)
+    sandbox.settings(analysis_s=3600)
+    run = rig.prepare(staged(rig))
+    rig.discover(run)
+    with ThreadPoolExecutor(3) as others:
+        working = [others.submit(rig.register, run, slot=f"slot {number}") for number in range(3)]
+        until(lambda: looks(sandbox) > 6)
+        assert len(sandbox.truth(BUCKET)) == SENT
+        sandbox.settings(analysis_s=0)
+        assert [one.result(60) for one in working] == [None] * 3
+    rig.assert_results_equal_truth()
+
+
 def test_a_run_with_a_small_limit_and_a_migration_with_results_are_not_staged(rig: Rig, sandbox: Sandbox) -> None:
     fill(sandbox)
     assert rig.run(staged(rig), limit=20).counts.registered == 20

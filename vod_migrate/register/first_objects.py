@@ -96,6 +96,9 @@ class FirstObjects:
         return self._step is _Step.OVER
 
     def _try_to_begin(self, most: int) -> None:
+        if waiting := self._aside.take():
+            # What was claimed with the canary, so that whoever draws finds all of the queue.
+            self._store.release(self._place, {work.block_id for work in waiting})
         if time.monotonic() < self._next_try:
             return
         self._next_try = time.monotonic() + self._timings.canary_lock
@@ -108,7 +111,6 @@ class FirstObjects:
             self._end()
         elif first.since is not None:
             self._since = first.since
-            self._store.release(self._place, {work.block_id for work in self._aside.take()})
             self._step = _Step.LISTING
 
     def _end(self) -> None:
@@ -174,8 +176,12 @@ class FirstObjects:
         if self._context.halt.asked:
             return
         settled, failed = self._store.settled_since(self._run, self._since)
+        left = self._store.work_left(self._run)
+        if not settled and left.waiting:
+            # Nobody could be drawn, or nothing was answered about them.
+            self._step = _Step.LISTING
+            return
         if not settled:
-            # Nothing was found, or nothing was answered: the next run begins with them.
             self._end()
             return
         found = self._found
@@ -184,7 +190,6 @@ class FirstObjects:
         if self._too_many(sure=True):
             self._store.close_first(self._run, FirstState.FAILED)
             raise FirstFailed(self._failure(settled, failed, most), code="first_failed")
-        left = self._store.work_left(self._run)
         then = "continue" if self._rule is None or not (left.waiting or left.alone) else self._rule.then
         nothing_plays = found is not None and found.objects > 0 and found.counts[Playback.PROCESSING] == found.objects
         if then == "continue" and nothing_plays and left.waiting:
