@@ -102,6 +102,9 @@ class EngineOperator(BaseOperator):
 
     def execute(self, context: Context) -> None:
         """Works on the run that `prepare` stored."""
+        self._work(context)
+
+    def _work(self, context: Context) -> None:
         self._signal = StopSignal()
         if self._asked_to_stop:
             self._signal.ask()
