@@ -18,6 +18,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from enum import Enum
 
 from vod_migrate.errors import FirstFailed, FirstReached, Interrupted, Retryable, VodMigrateError
@@ -137,25 +138,27 @@ class FirstObjects:
             self._asking.start()
 
     def _ask_until(self, until: dt.datetime) -> None:
+        try:
+            with suppress(Interrupted):
+                self._look_until(until)
+        except BaseException as error:  # noqa: BLE001 - handed to the feeding thread
+            self._error = error
+
+    def _look_until(self, until: dt.datetime) -> None:
+        """Asks VOD until it has processed all of them, too many cannot be played, or the time is over. What may go away is waited out."""
         looks = 0
         while True:
             try:
-                self._found = self._context.verify(self._since)
-            except Interrupted:
-                return
+                found = self._context.verify(self._since)
             except VodMigrateError as error:
                 if not isinstance(error, Retryable) or self._store.now() >= until:
-                    self._error = error
-                    return
+                    raise
                 log.warning("%s; VOD is asked again", error)
-            except BaseException as error:  # noqa: BLE001 - handed to the feeding thread
-                self._error = error
-                return
             else:
-                looks += 1
-                log.info("first objects: %s", dict(self._found.counts))
+                self._found, looks = found, looks + 1
+                log.info("first objects: %s", dict(found.counts))
                 # A new media may not be found at the first look.
-                unsure = self._found.counts[Playback.PROCESSING] + (looks == 1) * self._found.counts[Playback.MISSING]
+                unsure = found.counts[Playback.PROCESSING] + (looks == 1) * found.counts[Playback.MISSING]
                 if not unsure or self._too_many(sure=looks > 1) or self._store.now() >= until:
                     return
             if self._context.halt.wait(self._timings.first_again):
