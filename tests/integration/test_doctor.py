@@ -150,6 +150,8 @@ MISCONFIGURATIONS: list[tuple[str, Callable[[Patient], Any], str, int, str]] = [
     ("a manifest without its column", broken_manifest, "source", 2, "key"),
     ("a manifest that breaks off", truncated_manifest, "source", 2, "media.csv.gz"),
     ("another bucket's inventory", inventory_elsewhere, "source", 2, "'another'"),
+    ("no permission to verify", lambda p: p.content.update(verify={}) or p.deny("vod:BatchGetMediaInfos"), "playback", 3, "vod:BatchGetMediaInfos"),
+    ("no permission to look at the first objects", lambda p: p.content.update(first={}) or p.deny("vod:BatchGetMediaInfos"), "playback", 3, "vod:BatchGetMediaInfos"),
     ("a file that cannot be used", lambda p: p.content.update(register={}), "file", 2, "choice of transcoding"),
     ("no region", lambda p: p.environment.pop("VOD_MIGRATE_REGION"), "connection", 2, "VOD_MIGRATE_REGION"),
     ("no provider", lambda p: [p.environment.pop(n) for n in list(p.environment) if "ACCESS_KEY" in n] and p.environment.update(VOD_MIGRATE_CREDENTIALS="oidc_role_arn"), "credentials", 2, "oidc_role_arn"),
@@ -183,6 +185,7 @@ def test_a_misconfiguration_is_named_and_nothing_else_fails(
         ("vod:GetTranscodeTemplateGroup", {"template_group"}),
         ("vod:GetMezzanineInfo", {"lookup"}),
         ("oss:GetBucketLocation", set()),
+        ("vod:BatchGetMediaInfos", set()),
     ],
 )
 def test_a_permission_that_only_a_check_needs_is_missed_without_failing(

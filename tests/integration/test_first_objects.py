@@ -16,15 +16,17 @@ from vod_migrate.migration.model import Migration
 from vod_migrate.sandbox.pytest_plugin import Sandbox
 from vod_migrate.sandbox.vod.templates import DEFAULT_GROUP
 
-FIRST, CANARY = 40, 10
+FIRST, CANARY = 30, 10
 SENT = FIRST + CANARY
-OBJECTS = 300
+OBJECTS = 120
 LOOKS = "BatchGetMediaInfos"
 
 
 def staged(rig: Rig, **first: Any) -> Migration:
     return rig.migration(
-        register={"template_group_id": DEFAULT_GROUP}, first={"objects": FIRST, "timeout": "1h", **first}
+        source={"prefixes": ["0/", "1/", "2/", "later/"]},
+        register={"template_group_id": DEFAULT_GROUP},
+        first={"objects": FIRST, "timeout": "1h", **first},
     )
 
 
@@ -50,7 +52,7 @@ def first_state(rig: Rig) -> str:
 
 
 def test_objects_from_all_over_the_source_are_sent_and_playable_before_the_rest(rig: Rig, sandbox: Sandbox) -> None:
-    fill(sandbox, 1_500)
+    fill(sandbox, 600)
     sandbox.settings(analysis_s=3600)
 
     def play() -> set[str]:
@@ -67,14 +69,14 @@ def test_objects_from_all_over_the_source_are_sent_and_playable_before_the_rest(
     assert len(sent) == SENT, "nothing else is sent meanwhile"
     assert all(sum(key.startswith(f"{prefix}/") for key in sent) > FIRST / 6 for prefix in range(3))
     # Not the first keys of each block either.
-    assert sum(int(key[2:6]) > 750 for key in sent) > FIRST / 6
+    assert sum(int(key[2:6]) > 300 for key in sent) > FIRST / 6
     rig.assert_results_equal_truth()
     [(scope, found)] = rig.rows("select scope, found from vod_migrate.verifications")
     assert (scope, found["counts"]) == ("first", {"playable": FIRST})
     assert first_state(rig) == "passed"
 
     # Only the first run of a migration is so.
-    put(sandbox, 100)
+    put(sandbox, 100, "later/{:03}.mp4")
     asked = looks(sandbox)
     assert rig.run(staged(rig)).counts.registered == 100
     assert looks(sandbox) == asked
@@ -111,7 +113,7 @@ def test_the_rest_waits_for_a_person_or_for_the_next_run(rig: Rig, sandbox: Sand
     summary = rig.run(staged(rig, then=then))
     assert isinstance(summary.error, FirstReached)
     assert (summary.state, summary.error.exit_code, summary.counts.pending) == ("paused", 0, OBJECTS - SENT)
-    assert "VOD can play 40" in str(summary.error)
+    assert "VOD can play 30" in str(summary.error)
     assert ("vod-migrate resume nightly" in str(summary.error)) is (then == "ask")
     again = rig.run(staged(rig, then=then))
     if then == "stop":
@@ -132,7 +134,7 @@ def test_what_is_still_processed_when_the_time_is_over_is_no_failure_but_all_of_
     sandbox.settings(analysis_s=3600)
     summary = rig.run(staged(rig, timeout="1s"))
     assert isinstance(summary.error, FirstReached)
-    assert "40 are still being processed" in str(summary.error)
+    assert "30 are still being processed" in str(summary.error)
     sandbox.settings(analysis_s=0)
     assert rig.run(staged(rig), resume=summary.run_id).error is None
     rig.assert_results_equal_truth()
@@ -192,11 +194,25 @@ def test_another_run_of_the_migration_waits_for_the_first_objects(rig: Rig, sand
     rig.assert_results_equal_truth()
 
 
+def test_of_several_workers_one_sends_the_first_objects_and_the_others_wait(rig: Rig, sandbox: Sandbox) -> None:
+    fill(sandbox)
+    sandbox.settings(analysis_s=3600)
+    run = rig.prepare(staged(rig))
+    rig.discover(run)
+    with ThreadPoolExecutor(3) as others:
+        working = [others.submit(rig.register, run, slot=f"slot {number}") for number in range(3)]
+        until(lambda: looks(sandbox) > 6)
+        assert len(sandbox.truth(BUCKET)) == SENT
+        sandbox.settings(analysis_s=0)
+        assert [one.result(60) for one in working] == [None] * 3
+    rig.assert_results_equal_truth()
+
+
 def test_a_run_with_a_small_limit_and_a_migration_with_results_are_not_staged(rig: Rig, sandbox: Sandbox) -> None:
-    put(sandbox, 100)
+    fill(sandbox)
     assert rig.run(staged(rig), limit=20).counts.registered == 20
     assert looks(sandbox) == 0
-    assert rig.run(rig.migration()).counts.registered == 80
+    assert rig.run(rig.migration()).counts.registered == OBJECTS - 20
     put(sandbox, 50, "later/{:03}.mp4")
     assert rig.run(staged(rig)).counts.registered == 50
     assert (looks(sandbox), rig.rows("select count(*) from vod_migrate.firsts")) == (0, [(0,)])
@@ -206,7 +222,7 @@ def test_a_source_that_is_no_larger_ends_as_any_other_and_one_that_is_empty_begi
     rig: Rig, sandbox: Sandbox
 ) -> None:
     assert rig.run(staged(rig, then="ask")).state == "succeeded"
-    put(sandbox, 40)
+    put(sandbox, 40, "later/{:03}.mp4")
     assert rig.run(staged(rig, then="ask")).state == "succeeded"
     assert first_state(rig) == "passed"
 

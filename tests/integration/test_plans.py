@@ -242,6 +242,8 @@ def test_a_plan_tells_the_window_and_its_limits_and_ends_within_the_window(rig: 
     assert (made.window, made.pause_after) == ("01:00\u201301:01 (Asia/Shanghai)", ("50 objects",))
     text = plan_text(made)
     assert "after 50 objects" in text
+    assert made.runs == 3
+    assert "after 3 runs, if it began then" in text
     always = plan(rig, migration, ignore_window=True)
     assert (always.window, (always.expected_end - always.made_at).total_seconds()) == (None, 100)
 

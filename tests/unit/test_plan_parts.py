@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 import shlex
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -11,10 +12,12 @@ import pytest
 
 from vod_migrate.media import Description, Entry, MediaObject, Rejected
 from vod_migrate.migration.loader import parse_migration
+from vod_migrate.migration.model import PauseAfter
 from vod_migrate.migration.options import RunOptions, parse_options
+from vod_migrate.migration.schedule import next_start
 from vod_migrate.migration.window import parse_window
 from vod_migrate.plan.dry_lookups import DryLookups
-from vod_migrate.plan.estimate import expected_end
+from vod_migrate.plan.estimate import expected_runs, most_seconds
 from vod_migrate.plan.model import Plan, PlannedRate
 from vod_migrate.plan.samples import SampleDescriptions, Sizes
 from vod_migrate.plan.text import command, plan_markdown, plan_text
@@ -25,24 +28,55 @@ ONE = dt.datetime(2026, 3, 4, 1, tzinfo=SHANGHAI)
 
 NIGHTS = parse_window("01:00-07:00", SHANGHAI)
 
-ENDS: list[tuple[str, float, dt.datetime]] = [
-    ("within the night", 3600, ONE + dt.timedelta(hours=1)),
-    ("exactly the night", 6 * 3600, ONE + dt.timedelta(hours=6)),
-    ("a second longer", 6 * 3600 + 1, ONE + dt.timedelta(days=1, seconds=1)),
-    ("two nights and a half", 15 * 3600, ONE + dt.timedelta(days=2, hours=3)),
-    ("nothing", 0, ONE),
+
+def nightly(moment: dt.datetime) -> dt.datetime:
+    return next_start("0 1 * * *", SHANGHAI, moment)
+
+
+HOUR, DAY = dt.timedelta(hours=1), dt.timedelta(days=1)
+ENDS: list[tuple[str, float, dict[str, Any], int, dt.timedelta]] = [
+    ("within the night", 1, {"window": NIGHTS}, 1, HOUR),
+    ("exactly the night", 6, {"window": NIGHTS}, 1, 6 * HOUR),
+    ("two nights and a half", 15, {"window": NIGHTS}, 3, 2 * DAY + 3 * HOUR),
+    ("nothing", 0, {"window": NIGHTS}, 1, 0 * HOUR),
+    ("without any limit", 100, {"next_run": nightly}, 1, 100 * HOUR),
+    ("with a limit, resumed at once", 5, {"a_run": 7200}, 3, 5 * HOUR),
+    ("with a limit, each night", 5, {"a_run": 7200, "next_run": nightly}, 3, 2 * DAY + HOUR),
+    ("with a limit below the window", 5, {"a_run": 7200, "window": NIGHTS, "next_run": nightly}, 3, 2 * DAY + HOUR),
+    ("with a limit above the window", 13, {"a_run": 36_000, "window": NIGHTS, "next_run": nightly}, 3, 2 * DAY + HOUR),
+    ("longer than nights are followed", 2_000, {"a_run": 3_600, "next_run": nightly}, 2_000, 1_999 * DAY + HOUR),
 ]
 
 
-@pytest.mark.parametrize(("seconds", "end"), [case[1:] for case in ENDS], ids=[case[0] for case in ENDS])
-def test_work_ends_in_the_opening_that_it_reaches(seconds: float, end: dt.datetime) -> None:
-    assert expected_end(ONE, seconds, NIGHTS) == end
+@pytest.mark.parametrize(
+    ("hours", "given", "runs", "after"), [case[1:] for case in ENDS], ids=[case[0] for case in ENDS]
+)
+def test_work_takes_as_many_runs_as_window_limits_and_schedule_make_of_it(
+    hours: float, given: dict[str, Any], runs: int, after: dt.timedelta
+) -> None:
+    found = expected_runs(ONE, hours * 3600, **given)
+    assert found.runs == runs
+    assert abs(found.end - (ONE + after)) <= (7 * DAY if runs > 400 else 0 * DAY)
 
 
 def test_work_that_begins_while_it_is_shut_waits_for_the_opening() -> None:
     noon = ONE.replace(hour=12)
-    assert expected_end(noon, 60, NIGHTS) == ONE + dt.timedelta(days=1, minutes=1)
-    assert expected_end(noon, 60) == noon + dt.timedelta(minutes=1)
+    assert expected_runs(noon, 60, window=NIGHTS).end == ONE + dt.timedelta(days=1, minutes=1)
+    assert expected_runs(noon, 60).end == noon + dt.timedelta(minutes=1)
+
+
+@pytest.mark.parametrize(
+    ("limits", "seconds"),
+    [
+        ({}, math.inf),
+        ({"calls": 470}, 10),
+        ({"objects": 4_700}, 20),
+        ({"minutes": 0.25}, 15),
+        ({"calls": 470, "objects": 4_700, "minutes": 1}, 10),
+    ],
+)
+def test_the_tightest_limit_pauses_a_run(limits: dict[str, Any], seconds: float) -> None:
+    assert most_seconds(PauseAfter(**limits), calls_per_second=47, files_per_call=5) == seconds
 
 
 def entry(key: str, **described: Any) -> Entry:

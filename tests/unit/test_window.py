@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from vod_migrate.migration.window import Window, parse_window
+from vod_migrate.plan.estimate import expected_runs
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -118,10 +119,13 @@ def test_a_night_has_what_the_wall_clock_shows_of_the_window(text: str, day: str
 
 def test_work_longer_than_a_window_goes_on_in_the_next_nights() -> None:
     night = window("01:00-07:00")
-    assert night.end_of_work(at("2026-11-22T02:00:00"), 3600) == at("2026-11-22T03:00:00")
-    assert night.end_of_work(at("2026-11-22T12:00:00"), 3600) == at("2026-11-23T02:00:00")
-    assert night.end_of_work(at("2026-11-22T06:00:00"), 8 * 3600) == at("2026-11-24T02:00:00")
-    assert night.end_of_work(at("2026-11-22T06:00:00"), 3600) == at("2026-11-22T07:00:00")
+    for begun, hours, expected in [
+        ("2026-11-22T02:00:00", 1, (1, at("2026-11-22T03:00:00"))),
+        ("2026-11-22T12:00:00", 1, (1, at("2026-11-23T02:00:00"))),
+        ("2026-11-22T06:00:00", 8, (3, at("2026-11-24T02:00:00"))),
+        ("2026-11-22T06:00:00", 1, (1, at("2026-11-22T07:00:00"))),
+    ]:
+        assert expected_runs(at(begun), hours * 3600, window=night) == expected
 
 
 @settings(max_examples=150, deadline=None)
@@ -142,5 +146,5 @@ def test_what_opens_and_closes_next_is_the_first_moment_at_which_it_does(
 @settings(max_examples=60, deadline=None)
 @given(windows, near_a_change, some.floats(1, 200_000))
 def test_work_takes_as_much_open_window_as_it_needs(some_window: Window, now: dt.datetime, seconds: float) -> None:
-    done = some_window.end_of_work(now, seconds)
+    done = expected_runs(now, seconds, window=some_window).end
     assert some_window.seconds_open(now, done) == pytest.approx(seconds, abs=1e-3)

@@ -131,6 +131,9 @@ class EngineOperator(_RunOperator):
 
     def execute(self, context: Context) -> None:
         """Works on the run that `prepare` stored."""
+        self._work(context)
+
+    def _work(self, context: Context) -> None:
         stop = self.begin()
         run_id = prepared_run(context, self.prepare_task_id)
         with explained(self, tries=context["ti"].try_number), open_results() as store:

@@ -49,7 +49,7 @@ class VerifyOperator(EngineOperator):
     def ask(self, context: Context, event: Any = None) -> None:  # noqa: ARG002 - Airflow gives the trigger's event
         """Asks now."""
         self._context = context
-        super().execute(context)
+        self._work(context)
 
     def work(self, store: Store, run_id: str, stop: threading.Event) -> None:
         """See `audit.verification.verify_run`."""

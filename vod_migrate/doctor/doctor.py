@@ -25,6 +25,7 @@ T = TypeVar("T")
 ORDER = (
     "file", "connection", "database", "schema", "grants", "connections", "quota", "oss", "vod", "clock", "credentials", "account",
     "bucket", "region", "list", "source", "register", "template_group", "workflow", "categories", "covers", "lookup",
+    "playback",
 )  # fmt: skip
 """Every check, in the order in which a person mends what failed."""
 

@@ -21,7 +21,16 @@ from vod_migrate.doctor.oss import (
     cover_check,
     list_check,
 )
-from vod_migrate.doctor.vod import Ask, VodAnswer, ask_first, asking, media_check, register_check, vod_check
+from vod_migrate.doctor.vod import (
+    Ask,
+    VodAnswer,
+    ask_first,
+    asking,
+    media_check,
+    playback_check,
+    register_check,
+    vod_check,
+)
 from vod_migrate.doctor.vod_settings import category_check, template_check
 from vod_migrate.errors import (
     AccountStopped,
@@ -45,7 +54,7 @@ MOST_SKEW_SECONDS = 900.0
 """Beyond this both services refuse a signature (their pages on signing)."""
 
 _OF_OSS = ("oss", "bucket", "region", "list", "covers")
-_OF_VOD = ("vod", "register", "template_group", "categories", "lookup")
+_OF_VOD = ("vod", "register", "template_group", "categories", "lookup", "playback")
 _OF_BOTH = ("clock", "credentials", "account")
 _UNUSABLE = "there is no usable migration file"
 
@@ -145,10 +154,11 @@ class ServiceLines:
         yield vod_check(connection, answer)
         yield register_check(ask)
         if migration is None:
-            yield from _none(("template_group", "categories"), _UNUSABLE)
+            yield from _none(("template_group", "categories", "playback"), _UNUSABLE)
         else:
             yield _settled("template_group", partial(template_check, ask, migration.register_.template_group_id))
             yield _settled("categories", partial(category_check, ask, migration.describe))
+            yield playback_check(ask, migration)
         yield media_check(ask)
 
     def joint_checks(self) -> list[Check]:

@@ -25,6 +25,7 @@ from vod_migrate.errors import (
 
 if TYPE_CHECKING:
     from vod_migrate.cloud.vod import VodClient
+    from vod_migrate.migration.model import Migration
 
 _NO_SUCH_MEDIA = "0" * 32
 
@@ -107,3 +108,20 @@ def media_check(ask: Ask) -> Check:
     except RegisterError as error:
         return not_checked("lookup", str(error), tried=tried)
     return ok("lookup", tried, "the first files of a run can be looked up")
+
+
+def playback_check(ask: Ask, migration: Migration) -> Check:
+    """Whether VOD may be asked if it can play media, where the file says to ask."""
+    first = migration.first is not None and migration.first.verify
+    if migration.verify is None and not first:
+        return ok("playback", "nothing", "the file does not say to ask VOD what it can play")
+    tried = "BatchGetMediaInfos of a media that does not exist"
+    try:
+        ask("BatchGetMediaInfos", media_ids=_NO_SUCH_MEDIA)
+    except Denied as error:
+        return failed("playback", tried, error, "allow vod:BatchGetMediaInfos on * in the RAM policy")
+    except RequestRefused:
+        return ok("playback", tried, "VOD can be asked what it can play")
+    except RegisterError as error:
+        return not_checked("playback", str(error), tried=tried)
+    return ok("playback", tried, "VOD can be asked what it can play")

@@ -6,6 +6,7 @@ import datetime as dt
 import difflib
 import hashlib
 import json
+from collections.abc import Callable
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -18,7 +19,7 @@ from vod_migrate.migration.first import StagedStart
 from vod_migrate.migration.notification import Notify
 from vod_migrate.migration.reconciliation import ReconcileSchedule
 from vod_migrate.migration.registration import Register
-from vod_migrate.migration.schedule import PRESETS, check_schedule, starts_within
+from vod_migrate.migration.schedule import PRESETS, check_schedule, next_start, starts_within
 from vod_migrate.migration.source import Select, Source
 from vod_migrate.migration.verification import Verify
 from vod_migrate.migration.window import Window, parse_window
@@ -173,6 +174,12 @@ class Migration(SettingsModel):
     def opening(self) -> Window | None:
         """When a run may send; None: always."""
         return None if self.window is None else parse_window(self.window, self.zone)
+
+    @property
+    def next_start(self) -> Callable[[dt.datetime], dt.datetime] | None:
+        """What gives the first time of the schedule after a moment; None: there is no schedule."""
+        schedule = self.schedule
+        return None if schedule is None else lambda moment: next_start(schedule, self.zone, moment)
 
     @property
     def waiting(self) -> int:

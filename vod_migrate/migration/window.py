@@ -57,17 +57,6 @@ class Window:
             moment = self.opens_at(closes)
         return seconds
 
-    def end_of_work(self, now: dt.datetime, seconds: float) -> dt.datetime:
-        """When work that begins now and needs this many seconds of open window is done."""
-        moment = self.opens_at(now)
-        while True:
-            closes = self.closes_at(moment)
-            there = (closes - moment).total_seconds()
-            if seconds <= there:
-                return moment + dt.timedelta(seconds=seconds)
-            seconds -= there
-            moment = self.opens_at(closes)
-
     def _first(self, now: dt.datetime, *, is_open: bool) -> dt.datetime:
         begin = now.astimezone(dt.UTC)
         moments = sorted({moment for moment in self._turns(begin) if moment > begin})

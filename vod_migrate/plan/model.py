@@ -91,7 +91,7 @@ class Plan(_Part):
     were listed, too. to_send + failing = new + again + leftovers + `broken_rows`, and so many outcomes the run has.
 
     settings: the migration as the run would store it; compared: what else must be the same for the plan to hold.
-    window, pause_after: when the run may send, and after what it pauses, in words.
+    window, pause_after: when the run may send, and after what it pauses, in words. runs: how many it takes to send all of it.
     selected, fingerprint: how many objects stand in the queue, and which. leftovers: of them, those that earlier runs left;
     leftovers_left_out: what the file no longer selects of what they left. to_restore: of what is left out as archived, what nobody has
     registered yet.
@@ -143,6 +143,7 @@ class Plan(_Part):
     seconds: float = 0.0
     window: str | None = None
     pause_after: tuple[str, ...] = ()
+    runs: int = 1
     expected_end: dt.datetime
     titles: Duplicates = Duplicates()
     references: Duplicates = Duplicates()

@@ -17,7 +17,7 @@ from vod_migrate.media import FILES_PER_CALL, Batch, Entry, Rejected
 from vod_migrate.migration.options import Mode
 from vod_migrate.plan.digest import digest_of
 from vod_migrate.plan.dry_lookups import DryLookups
-from vod_migrate.plan.estimate import expected_end
+from vod_migrate.plan.estimate import expected_runs, most_seconds
 from vod_migrate.plan.model import Batches, Plan, PlannedPrefix, PlannedRate
 from vod_migrate.plan.repeated_texts import RepeatedTexts
 from vod_migrate.plan.samples import Failures, SampleDescriptions, Sizes
@@ -135,6 +135,16 @@ class Planner:
         failing = sorted((*self._failures.groups(), *broken), key=lambda group: (-group.count, group.code))
         now = dt.datetime.now(dt.UTC).astimezone(run.spec.zone)
         duration = calls / self._rate.calls_per_second
+        files_per_call = round(self._sizes.count / calls, 3) if calls else 0.0
+        expected = expected_runs(
+            now,
+            duration,
+            window=run.window,
+            a_run=most_seconds(
+                run.pause_after, calls_per_second=self._rate.calls_per_second, files_per_call=files_per_call
+            ),
+            next_run=run.spec.next_start,
+        )
         return Plan(
             run_id=run.run_id,
             digest=digest_of(run, self._compared, selected=self._queued, fingerprint=self._fingerprint),
@@ -178,14 +188,15 @@ class Planner:
             classes=self._sizes.classes(),
             batches=Batches(
                 calls=calls,
-                files_per_call=round(self._sizes.count / calls, 3) if calls else 0.0,
+                files_per_call=files_per_call,
                 cut_short=self._cut_short,
             ),
             rate=self._rate,
             seconds=round(duration, 3),
             window=None if run.window is None else str(run.window),
             pause_after=run.pause_after.in_words(),
-            expected_end=expected_end(now, duration, run.window),
+            runs=expected.runs,
+            expected_end=expected.end,
             lookups=self._lookups.told(),
             samples=self._samples.samples(),
         )

@@ -111,7 +111,8 @@ def _facts(plan: Plan) -> Iterator[Line]:
         ("planned", f"{moment(plan.made_at, plan.zone)} ({plan.timezone}), in {duration(plan.planning_seconds)}"),
     ]
     if plan.to_send:
-        facts.append(("would end", f"{moment(plan.expected_end, plan.zone)}, if it began then"))
+        runs = f" after {grouped(plan.runs)} runs" if plan.runs > 1 else ""
+        facts.append(("would end", f"{moment(plan.expected_end, plan.zone)}{runs}, if it began then"))
     if plan.window is not None:
         facts.append(("window", f"sends {plan.window} only"))
     if plan.pause_after:

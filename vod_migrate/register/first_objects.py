@@ -18,6 +18,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from enum import Enum
 
 from vod_migrate.errors import FirstFailed, FirstReached, Interrupted, Retryable, VodMigrateError
@@ -96,6 +97,9 @@ class FirstObjects:
         return self._step is _Step.OVER
 
     def _try_to_begin(self, most: int) -> None:
+        if waiting := self._aside.take():
+            # What was claimed with the canary, so that whoever draws finds all of the queue.
+            self._store.release(self._place, {work.block_id for work in waiting})
         if time.monotonic() < self._next_try:
             return
         self._next_try = time.monotonic() + self._timings.canary_lock
@@ -108,7 +112,6 @@ class FirstObjects:
             self._end()
         elif first.since is not None:
             self._since = first.since
-            self._store.release(self._place, {work.block_id for work in self._aside.take()})
             self._step = _Step.LISTING
 
     def _end(self) -> None:
@@ -135,25 +138,27 @@ class FirstObjects:
             self._asking.start()
 
     def _ask_until(self, until: dt.datetime) -> None:
+        try:
+            with suppress(Interrupted):
+                self._look_until(until)
+        except BaseException as error:  # noqa: BLE001 - handed to the feeding thread
+            self._error = error
+
+    def _look_until(self, until: dt.datetime) -> None:
+        """Asks VOD until it has processed all of them, too many cannot be played, or the time is over. What may go away is waited out."""
         looks = 0
         while True:
             try:
-                self._found = self._context.verify(self._since)
-            except Interrupted:
-                return
+                found = self._context.verify(self._since)
             except VodMigrateError as error:
                 if not isinstance(error, Retryable) or self._store.now() >= until:
-                    self._error = error
-                    return
+                    raise
                 log.warning("%s; VOD is asked again", error)
-            except BaseException as error:  # noqa: BLE001 - handed to the feeding thread
-                self._error = error
-                return
             else:
-                looks += 1
-                log.info("first objects: %s", dict(self._found.counts))
+                self._found, looks = found, looks + 1
+                log.info("first objects: %s", dict(found.counts))
                 # A new media may not be found at the first look.
-                unsure = self._found.counts[Playback.PROCESSING] + (looks == 1) * self._found.counts[Playback.MISSING]
+                unsure = found.counts[Playback.PROCESSING] + (looks == 1) * found.counts[Playback.MISSING]
                 if not unsure or self._too_many(sure=looks > 1) or self._store.now() >= until:
                     return
             if self._context.halt.wait(self._timings.first_again):
@@ -174,8 +179,12 @@ class FirstObjects:
         if self._context.halt.asked:
             return
         settled, failed = self._store.settled_since(self._run, self._since)
+        left = self._store.work_left(self._run)
+        if not settled and left.waiting:
+            # Nobody could be drawn, or nothing was answered about them.
+            self._step = _Step.LISTING
+            return
         if not settled:
-            # Nothing was found, or nothing was answered: the next run begins with them.
             self._end()
             return
         found = self._found
@@ -184,7 +193,6 @@ class FirstObjects:
         if self._too_many(sure=True):
             self._store.close_first(self._run, FirstState.FAILED)
             raise FirstFailed(self._failure(settled, failed, most), code="first_failed")
-        left = self._store.work_left(self._run)
         then = "continue" if self._rule is None or not (left.waiting or left.alone) else self._rule.then
         nothing_plays = found is not None and found.objects > 0 and found.counts[Playback.PROCESSING] == found.objects
         if then == "continue" and nothing_plays and left.waiting:
