@@ -26,6 +26,7 @@ from waiting import wait_for
 
 from vod_migrate.cloud.clients import open_bucket
 from vod_migrate.cloud.connection import connection_from_environment
+from vod_migrate.cloud.upload import upload
 from vod_migrate.report.table_columns import KINDS
 from vod_migrate.results.csv_tables import RESULT_COLUMNS, unguarded
 from vod_migrate.sandbox.pytest_plugin import Sandbox
@@ -38,6 +39,7 @@ HOSTILE = (
 )
 TYPES = {"text": pa.string(), "integer": pa.int64(), "boolean": pa.bool_(), "time": pa.timestamp("ms", tz="UTC")}
 Rows = list[dict[str, Any]]
+PART = 100 * 1024
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -211,13 +213,13 @@ def test_a_long_table_goes_in_parts_and_what_ends_it_early_leaves_nothing(
     sandbox.put(BUCKET, "a.mp4")
     rig.run()
     sandbox.add_bucket("tables")
-    monkeypatch.setattr("vod_migrate.cloud.upload.PART_BYTES", 100 * 1024)
+    monkeypatch.setattr("vod_migrate.cloud.upload.PART_BYTES", PART)
     many(shell, 3_000)
     tables = objects(sandbox)
     assert shell.run("export", "nightly", "--to", "oss://tables/a.csv").returncode == 0
     content = tables.get_object("a.csv").read()
     assert len(read(content, "csv")) == 3_001
-    parts = -(-len(content) // (100 * 1024))
+    parts = -(-len(content) // PART)
     assert tables.head_object("a.csv").etag.endswith(f"-{parts}")
     # A part that OSS cannot take for a moment, and an answer that is lost, cost a try each.
     sandbox.fault("http_503", times=1, skip=1, api="UploadPart")
@@ -243,6 +245,20 @@ def many(shell: Shell, count: int) -> None:
             "from generate_series(1, %s) n, lateral (select * from vod_migrate.runs order by run_no limit 1) r",
             (count,),
         )
+
+
+@pytest.mark.parametrize(("size", "parts"), [(0, 0), (1, 0), (PART, 0), (PART + 1, 2), (3 * PART, 3)])
+def test_an_object_of_any_size_is_what_was_streamed_and_goes_in_parts_only_where_one_is_not_enough(
+    night: Night, monkeypatch: pytest.MonkeyPatch, size: int, parts: int
+) -> None:
+    monkeypatch.setattr("vod_migrate.cloud.upload.PART_BYTES", PART)
+    content = bytes(range(251)) * (size // 251 + 1)
+    chunks = (content[start : min(start + 30_000, size)] for start in range(0, size, 30_000))
+    bucket = open_bucket(connection_from_environment(night.sandbox.environment), "tables")
+    assert upload(bucket, "sized", chunks, sleep=lambda _: None) == size
+    found = objects(night.sandbox).get_object("sized")
+    assert found.read() == content[:size]
+    assert found.etag.partition("-")[2] == (str(parts) if parts else "")
 
 
 def test_a_process_that_is_told_to_stop_leaves_neither_a_file_nor_an_object(night: Night, tmp_path: Path) -> None:
