@@ -19,6 +19,7 @@ from vod_migrate.media import MediaObject
 from vod_migrate.migration.loader import parse_migration
 from vod_migrate.migration.options import Mode, RunOptions
 from vod_migrate.results.recorder import new_call_id
+from vod_migrate.results.repairs import FactRead, FoundMedia
 from vod_migrate.results.run import Gate, Run
 from vod_migrate.results.scan import Scan, ScanKind, SelectedPage
 from vod_migrate.results.scans import ScanMoved
@@ -39,7 +40,7 @@ SEEN: Counter[str] = Counter()
 MUST_BE_SEEN = (
     "claimed", "taken from the dead", "registered", "unknown", "retry", "late and registered", "late and without effect",
     "registered -> gone", "gone -> registered", "failed -> registered", "a stale lister was stopped", "leftovers taken over", "approved",
-    "spared: settled after its page was fetched", "transferred",
+    "spared: settled after its page was fetched", "transferred", "imported", "forgotten",
 )  # fmt: skip
 MOMENT = dt.datetime(2026, 11, 22, tzinfo=dt.UTC)
 BECOMES = {
@@ -51,7 +52,7 @@ BECOMES = {
 ALWAYS = (
     "upload", "delete", *["list_to_the_end"] * 2, "list_a_page", "fetch_a_page", "merge_the_fetched_page", "a_new_lister",
     "listing_breaks_off_and_is_tried_again", "end_a_run", "stop_by_its_threshold",
-    *["plan_and_decide"] * 2, "transfer",
+    *["plan_and_decide"] * 2, "transfer", "read_the_facts", "repair",
 )  # fmt: skip
 BEGINNINGS = (
     "begin_a_run", *["the_bucket_changes_and_is_listed_anew"] * 2, *["a_page_comes_late"] * 2, "an_object_disappears_and_returns",
@@ -126,6 +127,8 @@ class StoreMachine(RuleBasedStateMachine):
         self.spared: set[tuple[int, str]] = set()
         self.facts: dict[str, Fact] = {}
         self.transferred = False
+        self.read: dict[str, FactRead] = {}
+        self.forgotten: set[str] = set()
 
     @initialize()
     def a_listed_bucket(self) -> None:
@@ -384,6 +387,56 @@ class StoreMachine(RuleBasedStateMachine):
         self.transferred = True
         self.runs = [self.store.run(run.run_id) for run in self.runs]
 
+    # A reconciliation
+
+    def read_the_facts(self) -> None:
+        with self.store.connection() as connection:
+            rows = connection.execute("select key, settled_at from vod_migrate.objects").fetchall()
+        self.read = {row["key"]: FactRead(**row) for row in rows}
+
+    def repair(self) -> None:
+        """By what was read lately, or long ago."""
+        run = self.a_run()
+        if self.draw(some.booleans(), label="read anew"):
+            self.read_the_facts()
+        self.draw(some.sampled_from([self.mark_and_take_back, self.forget, self.import_, self.import_]))(run)
+
+    def mark_and_take_back(self, run: Run) -> None:
+        self.store.mark_facts_gone(run, [fact for key, fact in self.read.items() if key not in self.bucket])
+        self.store.take_facts_back(run, [fact for key, fact in self.read.items() if key in self.bucket])
+
+    def forget(self, run: Run) -> None:
+        if not self.read:
+            return
+        fact = self.read[self.draw(some.sampled_from(sorted(self.read)))]
+        before = self.snapshot()
+        forgotten = self.store.forget_facts(run, [fact])
+        gone = set(before) - set(self.snapshot())
+        assert gone == ({fact.key} if forgotten else set())
+        self.forgotten |= gone
+        SEEN["forgotten"] += forgotten
+
+    def import_(self, run: Run) -> None:
+        """Somebody else has registered a few objects."""
+        keys = self.draw(some.sets(some.sampled_from(KEYS), min_size=1))
+        self.registered |= keys
+        before = self.snapshot()
+        found = [
+            FoundMedia(
+                object=MediaObject(bucket=BUCKET, key=key, size=1, etag="A", last_modified=MOMENT),
+                media_id=media_id(key),
+            )
+            for key in sorted(keys)
+        ]
+        imported = self.store.import_media(run, found)
+        after = self.snapshot()
+        for key in keys:
+            was = before.get(key)
+            free = was is None or (was.state == "failed" and was.owner == run.migration)
+            assert (after[key].state == "registered") if free else (after[key] == was)
+        assert imported == sum(after[key] != before.get(key) for key in keys)
+        SEEN["imported"] += imported
+
     # Workers
 
     def take_place(self) -> None:
@@ -545,7 +598,8 @@ class StoreMachine(RuleBasedStateMachine):
             assert fact.state == "failed" or fact.media_id is not None
             assert fact.state != "failed" or fact.code is not None
         self.transferred = False
-        assert set(before) <= set(self.facts), "a fact is never deleted"
+        assert set(before) - self.forgotten <= set(self.facts), "a fact is never deleted, unless it is forgotten"
+        self.forgotten.clear()
         for block_id, objects, token, found in self.blocks():
             assert token is not None or objects == found, (block_id, objects, found)
 
