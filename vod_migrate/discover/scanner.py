@@ -19,6 +19,7 @@ from vod_migrate.discover.selection import Selection, is_archived, storable
 from vod_migrate.discover.source import Pages
 from vod_migrate.errors import Interrupted, SourceError, SourceUnavailable, StoreError, VodMigrateError
 from vod_migrate.media import MediaObject
+from vod_migrate.metrics import RunMetrics
 from vod_migrate.results.claims import DISCOVER
 from vod_migrate.results.process import this_process
 from vod_migrate.results.run import Run
@@ -43,6 +44,7 @@ class Scanner:
         pages: Pages,
         parts_of: Callable[[Sequence[MediaObject], threading.Event], Mapping[str, str]],
         object_now: Callable[[MediaObject, threading.Event], MediaObject],
+        metrics: RunMetrics,
         stop: threading.Event,
         patience: float,
     ) -> None:
@@ -57,6 +59,7 @@ class Scanner:
         self._pages = pages
         self._parts_of = parts_of
         self._object_now = object_now
+        self._metrics = metrics
         self._stop = stop
         self._patience = patience
         self._first_trouble: dict[int, float] = {}
@@ -140,7 +143,9 @@ class Scanner:
             return scan, "complete"
         for page in self._pages(scan, stop):
             _check(stop)
-            scan = self._store.merge_page(self._run, place, scan, self._selected(page))
+            before = scan
+            scan = self._store.merge_page(self._run, place, before, self._selected(page))
+            self._metrics.count("listed", scan.listed - before.listed)
             if scan.limited:
                 return scan, "limited"
         return scan, "complete"
