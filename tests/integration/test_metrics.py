@@ -1,7 +1,8 @@
-"""Metrics of whole runs, received by a socket: they say what the report says, and what the documentation names."""
+"""Metrics of whole runs, received by a socket: they say what the report says, and what the documentation and the dashboard name."""
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -9,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import re2
+import yaml
 from rigging import Rig, put
 from shell import BUCKET, MIGRATION, Shell
-from statsd_receiver import StatsdReceiver, statsd_receiver
+from statsd_receiver import Line, StatsdReceiver, statsd_receiver
 
 from vod_migrate.sandbox.pytest_plugin import Sandbox
 
@@ -78,6 +81,64 @@ def test_a_run_sends_every_documented_metric_and_no_other_and_its_counters_are_t
     for gauge, value in (("pending", 0), ("oldest_pending_age", 0), ("rate", 47)):
         assert receiver.last(f"vod_migrate.{gauge}.{OF_RUN}") == value
     assert 0 < receiver.last(f"vod_migrate.rate_share.{OF_RUN}") <= 1
+
+
+def mappings() -> list[dict[str, Any]]:
+    loaded: list[dict[str, Any]] = yaml.safe_load((ROOT / "deploy" / "statsd-exporter.yaml").read_text())["mappings"]
+    return loaded
+
+
+def exported(line: Line, tags: Mapping[str, str]) -> tuple[str, dict[str, str]]:
+    """Name and labels in Prometheus, as statsd_exporter makes them: the first mapping that fits; Go's expressions are RE2."""
+    kind = {"c": "counter", "g": "gauge", "ms": "observer"}[line.kind]
+    for rule in mappings():
+        if rule["match_metric_type"] == kind and (found := re2.search(rule["match"], line.name)):
+
+            def expand(text: str, groups: Any = found) -> str:
+                return re.sub(r"\$\{?(\d)\}?", lambda place: str(groups.group(int(place[1]))), text)
+
+            labels = {name: expand(value) for name, value in rule.get("labels", {}).items()}
+            return expand(rule["name"]), {**tags, **labels}
+    raise AssertionError(f"no mapping takes {line}")
+
+
+def queries() -> Iterator[tuple[str, str]]:
+    """(title of the panel or variable, query) of the dashboard."""
+    dashboard = json.loads((ROOT / "deploy" / "grafana" / "vod-migrate.json").read_text())
+    for panel in dashboard["panels"]:
+        for target in panel["targets"]:
+            yield panel["title"], target["expr"]
+    for variable in dashboard["templating"]["list"]:
+        if variable["type"] == "query":
+            yield variable["name"], variable["query"]
+
+
+def test_every_query_of_the_dashboard_finds_what_a_run_sends_and_shows_all_of_it(
+    receiver: StatsdReceiver, counts: dict[str, Any]
+) -> None:
+    receiver.wait()
+    assert counts
+    series: dict[str, set[str]] = {}
+    for line, prefix in itertools.product(receiver.lines, ("", "airflow.")):
+        plain = Line(prefix + line.name, line.value, line.kind)
+        name, labels = exported(plain, {})
+        assert (labels["account"], labels["migration"]) == ("team__a__", "films__2026")
+        tagged = Line(prefix + ".".join(line.name.split(".")[:2]), line.value, line.kind)
+        assert exported(tagged, labels) == (name, labels), "the same whether the tags are in the name or not"
+        series.setdefault(name, set()).update(labels)
+    shown = set()
+    for title, query in queries():
+        names = set(re.findall(r"\bvod_migrate_\w+", query))
+        assert names, title
+        for name in names:
+            known = name.removesuffix("_bucket")
+            assert known in series, f"{title}: nothing sends {name}"
+            used = set(re.findall(r"(\w+)=~", query)) | {
+                label.strip() for group in re.findall(r"by \(([^)]*)\)", query) for label in group.split(",")
+            }
+            assert used <= {*series[known], "le"}, title
+            shown.add(known)
+    assert set(series) == shown
 
 
 NOWHERE = {
