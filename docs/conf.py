@@ -39,6 +39,7 @@ NAVIGATION = {
         "reference/reports",
         "reference/export",
         "reference/pages",
+        "reference/metrics",
         "reference/states",
         "reference/sandbox",
         "reference/glossary",

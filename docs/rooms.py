@@ -26,6 +26,7 @@ PURPOSES = {
     "rate": "the account's rate limit",
     "migration": "what a file may say",
     "media": "the value objects that travel",
+    "metrics": "what a run tells while it works",
     "shutdown": "how a process is told to stop",
     "errors": "what can go wrong",
     "sandbox": "a local OSS and VOD, apart from the rest: only cli starts it",

@@ -87,6 +87,8 @@ class Timings:
     """Between two looks for a media."""
     first_again: float = 20.0
     """Between two looks at the first objects of a migration."""
+    gauges: float = 15.0
+    """Between two looks at what a run's gauges show."""
 
 
 PRODUCTION = Timings()

@@ -10,6 +10,7 @@ from psycopg.rows import tuple_row
 
 from vod_migrate.cloud.connection import Connection
 from vod_migrate.errors import VodMigrateError
+from vod_migrate.metrics import Metrics
 from vod_migrate.migration.loader import parse_migration
 from vod_migrate.migration.model import Migration
 from vod_migrate.migration.options import parse_options
@@ -45,6 +46,7 @@ class Rig:
     def __init__(self, store: Store, connection: Connection, sandbox: Sandbox) -> None:
         self.store, self.connection, self.sandbox = store, connection, sandbox
         self.timings = FAST
+        self.metrics: Metrics | None = None
         self.stop = threading.Event()
 
     def waits(self, **seconds: float) -> None:
@@ -73,6 +75,7 @@ class Rig:
             connection=self.connection,
             run_id=run.run_id,
             stop=stop or threading.Event(),
+            metrics=self.metrics,
             timings=self.timings,
         )
 
@@ -83,6 +86,7 @@ class Rig:
             run_id=run.run_id,
             slot=slot,
             stop=stop or threading.Event(),
+            metrics=self.metrics,
             timings=self.timings,
         )
 

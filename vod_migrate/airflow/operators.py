@@ -173,6 +173,7 @@ class DiscoverOperator(EngineOperator):
 
     def work(self, store: Store, run_id: str, stop: threading.Event) -> None:
         """See `lifecycle.discover`; a dry run plans instead."""
+        from vod_migrate.airflow.metrics import airflow_metrics  # noqa: PLC0415 - not while parsing
         from vod_migrate.run.lifecycle import discover  # noqa: PLC0415 - not while parsing
 
         run = store.run(run_id)
@@ -180,7 +181,8 @@ class DiscoverOperator(EngineOperator):
             if not run.spec.require_approval:
                 self._plan(store, run_id, stop)
             return
-        discover(store=store, connection=VodHook(self.connection_id).connection, run_id=run_id, stop=stop)
+        connection = VodHook(self.connection_id).connection
+        discover(store=store, connection=connection, run_id=run_id, stop=stop, metrics=airflow_metrics())
 
 
 class RegisterOperator(EngineOperator):
@@ -197,13 +199,21 @@ class RegisterOperator(EngineOperator):
 
     def work(self, store: Store, run_id: str, stop: threading.Event) -> None:
         """See `lifecycle.register`; a dry run sends nothing."""
+        from vod_migrate.airflow.metrics import airflow_metrics  # noqa: PLC0415 - not while parsing
         from vod_migrate.run.lifecycle import register  # noqa: PLC0415 - not while parsing
 
         if store.run(run_id).options.dry_run:
             return
 
         connection = VodHook(self.connection_id).connection
-        register(store=store, connection=connection, run_id=run_id, slot=self.slot, stop=stop)
+        register(
+            store=store,
+            connection=connection,
+            run_id=run_id,
+            slot=self.slot,
+            stop=stop,
+            metrics=airflow_metrics(),
+        )
 
 
 class ReportOperator(_RunOperator):

@@ -11,12 +11,14 @@ from typing import Annotated
 import typer
 
 from vod_migrate.cli.console import ReportOption, find_run, name_files, open_store, say, stop_on_signals, user
+from vod_migrate.cli.metrics import statsd_metrics
 from vod_migrate.cli.options import FileArgument, JsonOption, takes_run_options
 from vod_migrate.cli.plan import show_plan
 from vod_migrate.cli.streams import print_json
 from vod_migrate.cloud.connection import Connection, connection_from_environment
 from vod_migrate.doctor.preflight import preflight
 from vod_migrate.errors import BadOption, Interrupted, Paused, Unfinished, VodMigrateError
+from vod_migrate.metrics import Metrics
 from vod_migrate.migration.changed_settings import with_settings
 from vod_migrate.migration.loader import load_migration
 from vod_migrate.migration.options import RunOptions
@@ -39,11 +41,12 @@ def run_to_end(
 ) -> None:
     """Prepares a run, works until it ends, and raises why it was not a success. begin: stores the run under the ID given."""
     run_id = new_run_id()
-    with open_store() as store, stop_on_signals() as stop:
+    with statsd_metrics() as metrics, open_store() as store, stop_on_signals() as stop:
         run = begin(store, run_id)
         say(f"run {run_id} of {run.migration!r} on bucket {run.bucket!r}")
         _say_what_comes_first(store, run)
-        trouble, signalled = _work(store, connection, run_id, stop, quiet=as_json and not sys.stderr.isatty())
+        quiet = as_json and not sys.stderr.isatty()
+        trouble, signalled = _work(store, connection, run_id, stop, metrics=metrics, quiet=quiet)
         end = conclude(
             store=store,
             run_id=run_id,
@@ -82,18 +85,24 @@ def _say_when_to_verify(run: Run) -> None:
 
 
 def _work(
-    store: Store, connection: Connection, run_id: str, stop: threading.Event, *, quiet: bool
+    store: Store, connection: Connection, run_id: str, stop: threading.Event, *, metrics: Metrics | None, quiet: bool
 ) -> tuple[list[VodMigrateError], bool]:
     """Lists and registers. Returns what went wrong, and whether a signal ended it."""
     trouble: list[VodMigrateError] = []
     halt = threading.Event()
-    listing = threading.Thread(target=_discover, args=(store, connection, run_id, halt, trouble), daemon=True)
+    listing = threading.Thread(target=_discover, args=(store, connection, run_id, halt, metrics, trouble), daemon=True)
     threading.Thread(target=_pass_on, args=(stop, halt), daemon=True).start()
     listing.start()
     with shown_progress(store, run_id, quiet=quiet):
         try:
             lifecycle.register(
-                store=store, connection=connection, run_id=run_id, slot=CLI_SLOT, stop=stop, patience=0.0
+                store=store,
+                connection=connection,
+                run_id=run_id,
+                slot=CLI_SLOT,
+                stop=stop,
+                patience=0.0,
+                metrics=metrics,
             )
         except Paused:
             # A window or `pause_after` ends sending; listing continues, so that the next run knows what is there.
@@ -115,10 +124,15 @@ def _pass_on(stop: threading.Event, halt: threading.Event) -> None:
 
 
 def _discover(
-    store: Store, connection: Connection, run_id: str, stop: threading.Event, trouble: list[VodMigrateError]
+    store: Store,
+    connection: Connection,
+    run_id: str,
+    stop: threading.Event,
+    metrics: Metrics | None,
+    trouble: list[VodMigrateError],
 ) -> None:
     try:
-        lifecycle.discover(store=store, connection=connection, run_id=run_id, stop=stop)
+        lifecycle.discover(store=store, connection=connection, run_id=run_id, stop=stop, metrics=metrics)
     except Paused:
         return
     except VodMigrateError as error:
@@ -171,8 +185,10 @@ def work(
     if slot == CLI_SLOT:
         raise BadOption(f"--slot {CLI_SLOT} is used by `vod-migrate run` itself; choose another name")
     connection = connection_from_environment()
-    with open_store() as store, stop_on_signals() as stop:
+    with statsd_metrics() as metrics, open_store() as store, stop_on_signals() as stop:
         started = find_run(store, run_id)
         if started.state != "running":
             raise BadOption(f"run {started.run_id} has ended ({started.state}); start a new one with `vod-migrate run`")
-        lifecycle.register(store=store, connection=connection, run_id=started.run_id, slot=slot, stop=stop)
+        lifecycle.register(
+            store=store, connection=connection, run_id=started.run_id, slot=slot, stop=stop, metrics=metrics
+        )

@@ -19,6 +19,7 @@ from vod_migrate.discover.selection import Selected, Selection, is_archived, sam
 from vod_migrate.discover.source import Pages
 from vod_migrate.errors import Interrupted, SourceError, SourceUnavailable, StoreError, VodMigrateError
 from vod_migrate.media import MediaObject
+from vod_migrate.metrics import RunMetrics
 from vod_migrate.migration.options import Mode
 from vod_migrate.results.claims import DISCOVER
 from vod_migrate.results.process import this_process
@@ -49,6 +50,7 @@ class Scanner:
         pages: Pages,
         parts_of: Callable[[Sequence[MediaObject], threading.Event], Mapping[str, str]],
         object_now: Callable[[MediaObject, threading.Event], MediaObject],
+        metrics: RunMetrics,
         stop: threading.Event,
         patience: float,
     ) -> None:
@@ -63,6 +65,7 @@ class Scanner:
         self._pages = pages
         self._parts_of = parts_of
         self._object_now = object_now
+        self._metrics = metrics
         self._stop = stop
         self._patience = patience
         self._first_trouble: dict[int, float] = {}
@@ -146,7 +149,9 @@ class Scanner:
             return scan, "complete"
         for page in self._pages(scan, stop):
             _check(stop)
-            scan = self._store.merge_page(self._run, place, scan, self._selected(page))
+            before = scan
+            scan = self._store.merge_page(self._run, place, before, self._selected(page))
+            self._metrics.count("listed", scan.listed - before.listed)
             if scan.limited:
                 return scan, "limited"
         return scan, "complete"

@@ -9,6 +9,7 @@ from threading import Event
 
 from vod_migrate.describe.describer import Describer
 from vod_migrate.media import MediaObject
+from vod_migrate.metrics import RunMetrics
 from vod_migrate.register.halt import Deadline, StopRequest
 from vod_migrate.register.lease import Lease
 from vod_migrate.register.ledger import Ledger
@@ -28,7 +29,7 @@ class WorkerContext:
 
     place, lease: what it holds in the run, and for how long; ledger: takes what its calls meant; name: for logs.
     halt: ends its threads; take_over: lists what nobody lists. check_media: looks up the canary's media; None: it is not
-    looked up. verify: what VOD says about all that the migration has registered since a moment.
+    looked up. verify: what VOD says about all that the migration has registered since a moment. metrics: told while it works.
     """
 
     store: Store
@@ -43,6 +44,7 @@ class WorkerContext:
     take_over: Callable[[Place, Event], None]
     check_media: Callable[[MediaObject, str], MediaCheck] | None
     verify: Callable[[dt.datetime], Verification]
+    metrics: RunMetrics
     timings: Timings
     hand: SendQueue = field(default_factory=SendQueue)
     deadline: Deadline = field(default_factory=Deadline)

@@ -16,6 +16,7 @@ from vod_migrate.errors import AccountStopped, Cancelled, Interrupted, Paused, R
 from vod_migrate.rate.limiter import RateLimiter
 from vod_migrate.register.context import WorkerContext
 from vod_migrate.register.feeder import Feeder
+from vod_migrate.register.gauges import Gauges
 from vod_migrate.register.monitor import RunMonitor
 from vod_migrate.register.sender import Sender
 from vod_migrate.results.stop_code import ASKED, code_of
@@ -31,6 +32,7 @@ class Worker:
         self._context = context
         self._stop = stop
         self._grace = grace
+        self._gauges = Gauges(context)
 
     def run(self) -> None:
         """Works until nothing is left.
@@ -71,7 +73,8 @@ class Worker:
         sender = Sender(context, rate, renew=monitor.renew, far_end=feeder.far_end, received=feeder.canary.received)
         sending = [threading.Thread(target=sender.send, daemon=True) for _ in range(context.run.spec.register_.threads)]
         feeding = threading.Thread(target=self._feed, args=(feeder,), daemon=True)
-        return [*sending, feeding], monitor.threads()
+        watching = [*monitor.threads(), threading.Thread(target=self._gauges.run, daemon=True)]
+        return [*sending, feeding], watching
 
     def _feed(self, feeder: Feeder) -> None:
         try:
@@ -114,6 +117,10 @@ class Worker:
             log.warning(
                 "the claims of %s could not be released; its lease ends in %g s", context.name, context.lease.seconds
             )
+            return
+        if context.halt.reason is None:
+            # Nothing is left, which gauges that stay as they were would not show.
+            self._gauges.tell(anyway=True)
 
     @property
     def _drain(self) -> float:

@@ -9,6 +9,7 @@ from vod_migrate.results.run import Run
 from vod_migrate.results.scan import Scan
 from vod_migrate.results.session import QUERIES, Session, StoreConnection
 from vod_migrate.results.summary import RunCounts
+from vod_migrate.results.work import Place
 
 
 class Counts(Session):
@@ -38,6 +39,25 @@ class Counts(Session):
     def accepted_since(self, run: Run, moment: dt.datetime) -> bool:
         """Whether VOD took a call of the run that began after a moment, so that the settings are right now."""
         return bool(self._do(lambda c: QUERIES.accepted_since(c, run_no=run.run_no, since=moment)))
+
+    def gauges(self, run: Run, place: Place, api: str, *, anyway: bool, patience: float) -> dict[str, float]:
+        """What the gauges of a run show, by name; nothing for a worker that is not the first living one, unless `anyway`.
+
+        pending: objects; oldest_pending_age: seconds; rate: the account's calls per second for that API; rate_share: in force, 0 to 1.
+        """
+        row = self._do(
+            lambda c: QUERIES.run_gauges(
+                c,
+                run_no=run.run_no,
+                queue_no=run.queue_no,
+                account=run.account,
+                api=api,
+                worker_no=place.worker_no,
+                anyway=anyway,
+            ),
+            patience=patience,
+        )
+        return {name: float(value) for name, value in (row or {}).items()}
 
     def counts(self, run_id: str) -> RunCounts:
         """The numbers of a run; what it had left, as it was when it ended."""

@@ -8,15 +8,16 @@ import threading
 
 from vod_migrate.cloud.connection import Connection
 from vod_migrate.discover.monitor import watched
+from vod_migrate.metrics import Metrics
 from vod_migrate.plan.approval import check_gate
 from vod_migrate.rate.limiter import agree_on_rate
 from vod_migrate.register.context import WorkerContext
 from vod_migrate.register.halt import StopRequest
 from vod_migrate.register.lease import Lease
 from vod_migrate.register.ledger import Ledger
+from vod_migrate.register.metered import MeteredRecorder
 from vod_migrate.register.worker import Worker
 from vod_migrate.results.process import this_process
-from vod_migrate.results.recorder import Recorder
 from vod_migrate.results.stop_code import ASKED, stop_error
 from vod_migrate.results.store import Store
 from vod_migrate.run.access import reopened
@@ -28,9 +29,15 @@ LISTING_PATIENCE_SECONDS = 900.0
 
 
 def discover(
-    *, store: Store, connection: Connection, run_id: str, stop: threading.Event, timings: Timings = PRODUCTION
+    *,
+    store: Store,
+    connection: Connection,
+    run_id: str,
+    stop: threading.Event,
+    metrics: Metrics | None = None,
+    timings: Timings = PRODUCTION,
 ) -> None:
-    """Lists the run's source into its queue.
+    """Lists the run's source into its queue. metrics: is told how many objects are listed.
 
     Raises:
         SourceError: a prefix could not be listed; the others were. Interrupted: `stop` was set.
@@ -42,7 +49,7 @@ def discover(
         raise stop_error(run.stop_code, run.stop_message)
     store.retry_failed_scans(run)
     with watched(store, run, stop, timings) as halt:
-        parts = Parts(store=store, connection=connection, run=run, stop=halt, timings=timings)
+        parts = Parts(store=store, connection=connection, run=run, stop=halt, timings=timings, receiver=metrics)
         parts.scanner(patience=0.0).run()
 
 
@@ -54,12 +61,13 @@ def register(
     slot: str,
     stop: threading.Event,
     patience: float = LISTING_PATIENCE_SECONDS,
+    metrics: Metrics | None = None,
     timings: Timings = PRODUCTION,
 ) -> None:
     """Sends the run's work until its scans are closed and nothing is left.
 
     slot: this worker's place in the run, stable over its retries. patience: how long it waits for a source that cannot be
-    reached, and that no discover task is listing, before it continues without it.
+    reached, and that no discover task is listing, before it continues without it. metrics: is told what is sent and what is left.
 
     Raises:
         BadSetting: the connection belongs to another account or region than the run.
@@ -73,7 +81,7 @@ def register(
         raise stop_error(run.stop_code, run.stop_message)
     agree_on_rate(store, account=connection.account, configured=connection.calls_per_second)
     halt = threading.Event()
-    parts = Parts(store=store, connection=connection, run=run, stop=halt, timings=timings)
+    parts = Parts(store=store, connection=connection, run=run, stop=halt, timings=timings, receiver=metrics)
     name = f"{socket.gethostname()}:{os.getpid()}"
     lease = Lease(store.lease)
     place = store.take_place(run, slot=slot, host=this_process())
@@ -82,7 +90,7 @@ def register(
         run=run,
         place=place,
         lease=lease,
-        ledger=Ledger(Recorder(store, run, place)),
+        ledger=Ledger(MeteredRecorder(store, run, place, parts.metrics())),
         name=f"{name}/{slot}",
         client=parts.client(),
         describer=parts.describer(parts.lookups(create=run.spec.describe.categories == "create")),
@@ -90,6 +98,7 @@ def register(
         take_over=parts.scanner(patience=patience).take_over,
         check_media=parts.media_checker().check,
         verify=parts.verify,
+        metrics=parts.metrics(),
         timings=timings,
     )
     Worker(context, stop=stop, grace=grace_seconds()).run()

@@ -16,6 +16,7 @@ from vod_migrate.describe.lookups import LiveLookups
 from vod_migrate.discover.scanner import Scanner
 from vod_migrate.discover.selection import Selection
 from vod_migrate.discover.source import Pages, object_of, pages_of, parts_of
+from vod_migrate.metrics import Metrics, RunMetrics
 from vod_migrate.register.client import RegisterMediaClient
 from vod_migrate.register.media_check import MediaChecker
 from vod_migrate.results.run import Run
@@ -26,13 +27,21 @@ from vod_migrate.shutdown import PRODUCTION, Timings
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Parts:
-    """The parts of one run on one connection; each is built when it is asked for. stop: ends every wait inside them."""
+    """The parts of one run on one connection; each is built when it is asked for.
+
+    stop: ends every wait inside them; receiver: of the run's metrics.
+    """
 
     store: Store
     connection: Connection
     run: Run
     stop: threading.Event
     timings: Timings = PRODUCTION
+    receiver: Metrics | None = None
+
+    def metrics(self) -> RunMetrics:
+        """What is told about the run while it works."""
+        return RunMetrics(receiver=self.receiver, account=self.run.account, migration=self.run.migration)
 
     def selection(self) -> Selection:
         """Which objects the run takes."""
@@ -58,6 +67,7 @@ class Parts:
             pages=self.pages(),
             parts_of=parts_of(self.connection, self.run),
             object_now=object_of(self.connection, self.run),
+            metrics=self.metrics(),
             stop=self.stop,
             patience=patience,
         )

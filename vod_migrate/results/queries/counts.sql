@@ -58,6 +58,27 @@ cross join lateral (
 ) o
 where not exists (select 1 from vod_migrate.objects f where f.source_id = :source_id and f.key = listed.key);
 
+-- name: run_gauges^
+-- What a run has left to send, for how many seconds the oldest of it has been there (since its listing began, or else its queue was made),
+-- and the account's rate and the share of it in force. No row for a worker that is not the first living one of its run, unless `anyway`.
+select left_over.pending,
+       coalesce((
+         select greatest(0, extract(epoch from now() - coalesce(s.started_at, q.made_at)))
+         from vod_migrate.blocks b join vod_migrate.queues q using (queue_no) left join vod_migrate.scans s using (scan_id)
+         where b.queue_no = :queue_no and exists (select 1 from vod_migrate.work w where w.block_id = b.block_id)
+         order by b.alone, b.block_id limit 1
+       ), 0)::float8 as oldest_pending_age,
+       r.rate, vod_migrate.share(r.factor, r.cut_at) as rate_share
+from (
+  select coalesce(sum(case when b.token is null then b.objects
+                           else (select count(*) from vod_migrate.work w where w.block_id = b.block_id) end), 0)::bigint as pending
+  from vod_migrate.blocks b where b.queue_no = :queue_no
+) left_over, vod_migrate.quotas r
+where r.account = :account and r.api = :api and r.scope = ''
+  and (:anyway or :worker_no = (
+    select min(w.worker_no) from vod_migrate.workers w
+    where w.run_no = :run_no and w.expires_at > now() and w.slot not in ('prepare', 'discover')));
+
 -- name: registered_among
 -- Those of some keys of a bucket that have been registered.
 select o.key from vod_migrate.sources s join vod_migrate.objects o using (source_id)
