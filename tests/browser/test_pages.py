@@ -218,6 +218,38 @@ def test_hostile_keys_and_titles_are_shown_and_never_run(admin: Looking, stage: 
         assert admin.violations() == []
 
 
+@pytest.mark.parametrize("allowed", [True, False])
+def test_a_key_is_copied_exactly_with_the_keyboard_also_where_a_page_has_no_clipboard(
+    browser: Any, stage: Stage, *, allowed: bool
+) -> None:
+    key = "\u202egpm.exe.mp4"
+    with looking(browser, stage, "admin", permissions=["clipboard-read", "clipboard-write"]) as found:
+        page = found.open(f"object?{urlencode({'account': 'default', 'bucket': 'hostile-archive', 'key': key})}")
+        if not allowed:
+            page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(new Error('denied')); }")
+        button = page.get_by_role("button", name="Copy the key")
+        button.focus()
+        page.keyboard.press("Enter")
+        if allowed:
+            page.locator("#spoken", has_text="Copied.").wait_for(state="attached")
+        else:
+            page.locator("#notice", has_text="press Ctrl+C").wait_for()
+            page.keyboard.press("Control+c")
+            page.locator("#notice").wait_for(state="hidden")
+            assert button.evaluate("one => one === document.activeElement")
+        assert page.evaluate("navigator.clipboard.readText()") == key
+
+
+def test_a_console_opens_in_a_tab_of_its_own_from_within_airflow(admin: Looking) -> None:
+    admin.page.context.route("https://*.console.aliyun.com/**", lambda route: route.fulfill(body="the console"))
+    frame = admin.open_tab("hostile", "night_1")
+    frame.locator(".samples a").first.click()
+    with admin.page.expect_popup() as opened:
+        frame.get_by_role("link", name="Folder in the OSS console").click()
+    assert opened.value.url.startswith("https://oss.console.aliyun.com/bucket/oss-cn-shanghai/hostile-archive/object")
+    assert opened.value.evaluate("window.opener") is None
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 400])
 def test_no_page_has_serious_accessibility_violations_or_overflows(

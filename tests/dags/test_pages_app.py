@@ -13,6 +13,7 @@ from fastapi.responses import StreamingResponse
 from fastapi.testclient import TestClient
 
 from vod_migrate.airflow.pages.app import create_app
+from vod_migrate.airflow.pages.consoles import oss_folder
 from vod_migrate.airflow.pages.download import AT_ONCE, streamed
 from vod_migrate.airflow.pages.store import forget_results, results
 from vod_migrate.report.browse.access import read_only
@@ -50,6 +51,22 @@ def test_the_page_after_a_restart_of_the_database_reconnects_before_it_reads(
                 pass
     finally:
         forget_results()
+
+
+@pytest.mark.parametrize(
+    ("key", "path"),
+    [
+        ("2024/采访 1.mp4", "2024%2F"),
+        ("a/b c+d/100%/one.mp4", "a%2Fb%20c%2Bd%2F100%25%2F"),
+        ("top.mp4", ""),
+        ("folder/", "folder%2F"),
+        ('"><script>/x?y=1&z#.mp4', "%22%3E%3Cscript%3E%2F"),
+        ("\u202e/line\nbreak/x.mp4", "%E2%80%AE%2Fline%0Abreak%2F"),
+    ],
+)
+def test_the_oss_console_is_asked_for_the_folder_of_an_object(key: str, path: str) -> None:
+    place = "https://oss.console.aliyun.com/bucket/oss-cn-shanghai/media-archive/object?path="
+    assert oss_folder("cn-shanghai", "media-archive", key) == place + path
 
 
 def rows() -> Iterator[bytes]:

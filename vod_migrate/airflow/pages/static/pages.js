@@ -28,15 +28,51 @@
   // A frame in Airflow may not open windows or navigate its parent by itself, but it may click a link there.
 
   document.addEventListener("click", (event) => {
-    const link = event.target.closest("a[data-airflow]");
+    const link = event.target.closest("a[data-airflow], a[target=_blank]");
     if (!link || window.parent === window) return;
     event.preventDefault();
     const outside = window.parent.document.createElement("a");
     outside.href = link.href;
+    outside.target = link.target;
+    outside.rel = link.rel;
     window.parent.document.body.append(outside);
     outside.click();
     outside.remove();
   });
+
+  // Copies
+
+  document.addEventListener("click", async (event) => {
+    const button = event.target.closest("button[data-copy]");
+    if (!button) return;
+    const text = JSON.parse(button.dataset.copy);
+    try {
+      await navigator.clipboard.writeText(text);
+    } catch {
+      offer(text, button);
+      return;
+    }
+    say(words.copied);
+    button.dataset.copied = "";
+    setTimeout(() => {
+      delete button.dataset.copied;
+      if (find("spoken").textContent === words.copied) say("");
+    }, 2000);
+  });
+
+  // Without https, or without permission, a page has no clipboard: the text is shown and selected, for the person's own Ctrl+C.
+  function offer(text, button) {
+    const field = document.createElement("textarea");
+    field.readOnly = true;
+    field.value = text;
+    field.setAttribute("aria-label", words.copy);
+    notice(words.copy);
+    find("notice").append(field);
+    field.addEventListener("copy", () => setTimeout(() => button.focus()));
+    field.addEventListener("blur", () => notice(""));
+    field.focus();
+    field.select();
+  }
 
   // Questions: the frame's sandbox allows no confirm().
 
