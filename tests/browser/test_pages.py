@@ -163,11 +163,50 @@ def test_a_group_of_failures_is_sent_again_and_registered(admin: Looking, stage:
     for key in keys:
         stage.sandbox.put("interviews-archive", key)
     frame = admin.open_tab("interviews", "night_1")
-    frame.locator("#failure-object_missing button").click()
+    frame.locator("#failure-object_missing button[data-order]").click()
+    frame.locator("#change").fill("describe.titel=again")
+    confirm(frame)
+    frame.locator("#change-refused", has_text="did you mean 'title'?").wait_for()
+    admin.told.clear()  # the browser itself remarks on the status 422
+    frame.locator("#change").fill("describe.title=again {{ stem }}\n\nregister.generate_thumbnail=true")
     confirm(frame)
     frame.locator("#notice a").wait_for()
     wait_for(lambda: not stage.rows(unsent, keys), "all of them are registered")
     assert set(keys) <= set(stage.sandbox.truth("interviews-archive"))
+    changed = ["describe.title=again {{ stem }}", "register.generate_thumbnail=true"]
+    assert stage.rows("select options -> 'settings' from vod_migrate.runs where options ? 'settings'") == [(changed,)]
+    title = "select sent ->> 'Title' like 'again %%' from vod_migrate.objects where key = %s and registered"
+    assert stage.rows(title, keys[0]) == [(True,)]
+
+
+def test_a_page_says_what_is_known_about_failures_and_looks_at_those_that_nobody_examined(
+    admin: Looking, stage: Stage
+) -> None:
+    run_id = stage.run_id("hostile", "night_1")
+    forgotten = stage.rows(
+        "delete from vod_migrate.diagnoses d using vod_migrate.runs r where r.run_no = d.run_no and run_id = %s returning key",
+        run_id,
+    )
+    assert len(forgotten) == len(HOSTILE) / 2
+    frame = admin.open_tab("hostile", "night_1")
+    group = frame.locator("#failure-file_refused h3")
+    assert "not examined" in group.inner_text()
+    group.get_by_role("button", name="Find out why").click()
+    assert f"Looks at {len(forgotten)} objects" in frame.locator("#confirm-detail").inner_text()
+    confirm(frame)
+    frame.locator("#notice", has_text=f"Examined: {len(forgotten)}.").wait_for()
+    frame.locator("#failure-file_refused .pill", has_text=re.compile("^examined$")).wait_for()
+    assert group.get_by_role("button", name="Find out why").count() == 0
+
+    stage.rows(
+        "update vod_migrate.diagnoses d set cause = 'url_encoding', certain = false from vod_migrate.runs r "
+        "where r.run_no = d.run_no and run_id = %s returning key",
+        run_id,
+    )
+    frame = admin.open_tab("hostile", "night_1")
+    assert "cause is likely" in frame.locator("#failure-url_encoding h3").inner_text()
+    frame.locator("#failure-url_encoding button[data-order]").click()
+    assert frame.locator("#change").input_value() == "register.url_encoding=raw", "what mends it is proposed"
 
 
 def test_every_file_can_be_downloaded_and_holds_what_the_page_says(admin: Looking, stage: Stage) -> None:
@@ -305,6 +344,8 @@ def filled(route: APIRoute, stage: Stage) -> str:
     asked = {
         "/object": f"?{an_object(stage, 'interviews-archive')}",
         "/transfer": "?account=default&old=interviews",
+        "/runs/{run_id}/diagnose": "?code=file_refused",
+        "/runs/{run_id}/settings": "?setting=register.url_encoding=raw",
     }
     return re.sub(r"\{(\w+)\}", lambda found: values[found[1]], route.path) + asked.get(route.path, "")
 
@@ -374,7 +415,7 @@ def test_a_viewer_reads_and_cannot_act(browser: Any, stage: Stage) -> None:
     run_id = stage.run_id("interviews", "night_1")
     with looking(browser, stage, "viewer") as found:
         frame = found.open_tab("interviews", "night_1")
-        assert frame.locator(".actions button, .failure button").count() == 0
+        assert frame.locator(".actions button, .failure h3 button").count() == 0
     with stage.client("viewer") as viewer:
         page = viewer.get(f"/runs/{run_id}")
         assert page.status_code == 200

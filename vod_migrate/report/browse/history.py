@@ -9,7 +9,7 @@ from typing import Any
 
 from vod_migrate.report.browse.access import QUERIES, Readable, filters, read_only, storable_text
 from vod_migrate.report.browse.objects import ObjectLine
-from vod_migrate.report.diagnosis import Diagnosis, diagnose
+from vod_migrate.report.diagnosis import Diagnosis, diagnose, gives_no_reason
 from vod_migrate.results.store import Store
 
 _MOST_EVENTS = 200
@@ -72,6 +72,11 @@ class ObjectHistory:
     events: tuple[ObjectEvent, ...]
     older: bool
     hidden: int
+
+    @property
+    def unexamined(self) -> bool:
+        """Whether it failed, its code does not say why, and nobody looked."""
+        return self.line.state == "failed" and self.cause is None and gives_no_reason(self.line.code or "")
 
     @property
     def diagnosis(self) -> Diagnosis | None:
