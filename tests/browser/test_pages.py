@@ -163,11 +163,50 @@ def test_a_group_of_failures_is_sent_again_and_registered(admin: Looking, stage:
     for key in keys:
         stage.sandbox.put("interviews-archive", key)
     frame = admin.open_tab("interviews", "night_1")
-    frame.locator("#failure-object_missing button").click()
+    frame.locator("#failure-object_missing button[data-order]").click()
+    frame.locator("#change").fill("describe.titel=again")
+    confirm(frame)
+    frame.locator("#change-refused", has_text="did you mean 'title'?").wait_for()
+    admin.told.clear()  # the browser itself remarks on the status 422
+    frame.locator("#change").fill("describe.title=again {{ stem }}\n\nregister.generate_thumbnail=true")
     confirm(frame)
     frame.locator("#notice a").wait_for()
     wait_for(lambda: not stage.rows(unsent, keys), "all of them are registered")
     assert set(keys) <= set(stage.sandbox.truth("interviews-archive"))
+    changed = ["describe.title=again {{ stem }}", "register.generate_thumbnail=true"]
+    assert stage.rows("select options -> 'settings' from vod_migrate.runs where options ? 'settings'") == [(changed,)]
+    title = "select sent ->> 'Title' like 'again %%' from vod_migrate.objects where key = %s and registered"
+    assert stage.rows(title, keys[0]) == [(True,)]
+
+
+def test_a_page_says_what_is_known_about_failures_and_looks_at_those_that_nobody_examined(
+    admin: Looking, stage: Stage
+) -> None:
+    run_id = stage.run_id("hostile", "night_1")
+    forgotten = stage.rows(
+        "delete from vod_migrate.diagnoses d using vod_migrate.runs r where r.run_no = d.run_no and run_id = %s returning key",
+        run_id,
+    )
+    assert len(forgotten) == len(HOSTILE) / 2
+    frame = admin.open_tab("hostile", "night_1")
+    group = frame.locator("#failure-file_refused h3")
+    assert "not examined" in group.inner_text()
+    group.get_by_role("button", name="Find out why").click()
+    assert f"Looks at {len(forgotten)} objects" in frame.locator("#confirm-detail").inner_text()
+    confirm(frame)
+    frame.locator("#notice", has_text=f"Examined: {len(forgotten)}.").wait_for()
+    frame.locator("#failure-file_refused .pill", has_text=re.compile("^examined$")).wait_for()
+    assert group.get_by_role("button", name="Find out why").count() == 0
+
+    stage.rows(
+        "update vod_migrate.diagnoses d set cause = 'url_encoding', certain = false from vod_migrate.runs r "
+        "where r.run_no = d.run_no and run_id = %s returning key",
+        run_id,
+    )
+    frame = admin.open_tab("hostile", "night_1")
+    assert "cause is likely" in frame.locator("#failure-url_encoding h3").inner_text()
+    frame.locator("#failure-url_encoding button[data-order]").click()
+    assert frame.locator("#change").input_value() == "register.url_encoding=raw", "what mends it is proposed"
 
 
 def test_every_file_can_be_downloaded_and_holds_what_the_page_says(admin: Looking, stage: Stage) -> None:
@@ -216,6 +255,38 @@ def test_hostile_keys_and_titles_are_shown_and_never_run(admin: Looking, stage: 
         assert visible(key) in page.locator("main").inner_text()
         assert page.title() != "taken"
         assert admin.violations() == []
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+def test_a_key_is_copied_exactly_with_the_keyboard_also_where_a_page_has_no_clipboard(
+    browser: Any, stage: Stage, *, allowed: bool
+) -> None:
+    key = "\u202egpm.exe.mp4"
+    with looking(browser, stage, "admin", permissions=["clipboard-read", "clipboard-write"]) as found:
+        page = found.open(f"object?{urlencode({'account': 'default', 'bucket': 'hostile-archive', 'key': key})}")
+        if not allowed:
+            page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(new Error('denied')); }")
+        button = page.get_by_role("button", name="Copy the key")
+        button.focus()
+        page.keyboard.press("Enter")
+        if allowed:
+            page.locator("#spoken", has_text="Copied.").wait_for(state="attached")
+        else:
+            page.locator("#notice", has_text="press Ctrl+C").wait_for()
+            page.keyboard.press("Control+c")
+            page.locator("#notice").wait_for(state="hidden")
+            assert button.evaluate("one => one === document.activeElement")
+        assert page.evaluate("navigator.clipboard.readText()") == key
+
+
+def test_a_console_opens_in_a_tab_of_its_own_from_within_airflow(admin: Looking) -> None:
+    admin.page.context.route("https://*.console.aliyun.com/**", lambda route: route.fulfill(body="the console"))
+    frame = admin.open_tab("hostile", "night_1")
+    frame.locator(".samples a").first.click()
+    with admin.page.expect_popup() as opened:
+        frame.get_by_role("link", name="Folder in the OSS console").click()
+    assert opened.value.url.startswith("https://oss.console.aliyun.com/bucket/oss-cn-shanghai/hostile-archive/object")
+    assert opened.value.evaluate("window.opener") is None
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -273,6 +344,8 @@ def filled(route: APIRoute, stage: Stage) -> str:
     asked = {
         "/object": f"?{an_object(stage, 'interviews-archive')}",
         "/transfer": "?account=default&old=interviews",
+        "/runs/{run_id}/diagnose": "?code=file_refused",
+        "/runs/{run_id}/settings": "?setting=register.url_encoding=raw",
     }
     return re.sub(r"\{(\w+)\}", lambda found: values[found[1]], route.path) + asked.get(route.path, "")
 
@@ -342,7 +415,7 @@ def test_a_viewer_reads_and_cannot_act(browser: Any, stage: Stage) -> None:
     run_id = stage.run_id("interviews", "night_1")
     with looking(browser, stage, "viewer") as found:
         frame = found.open_tab("interviews", "night_1")
-        assert frame.locator(".actions button, .failure button").count() == 0
+        assert frame.locator(".actions button, .failure h3 button").count() == 0
     with stage.client("viewer") as viewer:
         page = viewer.get(f"/runs/{run_id}")
         assert page.status_code == 200

@@ -13,9 +13,18 @@ from fastapi.responses import StreamingResponse
 from fastapi.testclient import TestClient
 
 from vod_migrate.airflow.pages.app import create_app
+from vod_migrate.airflow.pages.consoles import oss_folder
 from vod_migrate.airflow.pages.download import AT_ONCE, streamed
+from vod_migrate.airflow.pages.run_access import repeatable_run
 from vod_migrate.airflow.pages.store import forget_results, results
+from vod_migrate.airflow.pages.viewer import Viewer, viewer_of
+from vod_migrate.cloud.connection import connection_from_fields
+from vod_migrate.migration.loader import parse_migration
+from vod_migrate.migration.options import parse_options
 from vod_migrate.report.browse.access import read_only
+from vod_migrate.report.browse.runs import readable_run
+from vod_migrate.run.prepare import prepare
+from vod_migrate.run.request import Origin
 
 
 @pytest.mark.parametrize("accept", ["text/html", "application/json"])
@@ -50,6 +59,64 @@ def test_the_page_after_a_restart_of_the_database_reconnects_before_it_reads(
                 pass
     finally:
         forget_results()
+
+
+def test_an_examination_that_is_not_possible_says_why_and_makes_room_for_the_next(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AIRFLOW_CONN_VOD_MIGRATE_DB", raising=False)
+    monkeypatch.setenv("VOD_MIGRATE_DATABASE_URL", database_url)
+    monkeypatch.setenv("AIRFLOW_CONN_VOD_DEFAULT", '{"conn_type": "http"}')
+    content = {"name": "films", "source": {"bucket": "b-1"}, "register": {"template_group_id": "VOD_NO_TRANSCODE"}}
+    connection = connection_from_fields(
+        {"access_key_id": "a", "access_key_secret": "b", "region": "cn-shanghai"}, origin="test"
+    )
+    try:
+        run = prepare(
+            store=results(),
+            connection=connection,
+            migration=parse_migration(content, origin="test"),
+            options=parse_options({}),
+            origin=Origin(kind="airflow", dag_id="films_dag", dag_run_id="one", task_group=""),
+        )
+        with results().connection() as writing:
+            writing.execute(
+                "insert into vod_migrate.counts select run_no, 1, 'failed', code, 1 from vod_migrate.runs, "
+                "unnest(array['file_refused', 'url_too_long']) as code"
+            )
+        app = create_app()
+        line = readable_run(results(), run.run_id, readable=None)
+        app.dependency_overrides |= {
+            viewer_of: lambda: Viewer(id="1", name="somebody", user=None),
+            repeatable_run: lambda: line,
+        }
+        client = TestClient(app)
+        for code, status, told in (
+            ("file_refused", 502, "it must be 'aliyun_vod'"),
+            ("file_refused", 502, "it must be 'aliyun_vod'"),
+            ("url_too_long", 409, "that code says why"),
+            ("nothing", 409, "that code says why"),
+        ):
+            answer = client.post(f"/runs/{run.run_id}/diagnose", params={"code": code})
+            assert (answer.status_code, told in answer.text) == (status, True), (code, answer.text)
+    finally:
+        forget_results()
+
+
+@pytest.mark.parametrize(
+    ("key", "path"),
+    [
+        ("2024/采访 1.mp4", "2024%2F"),
+        ("a/b c+d/100%/one.mp4", "a%2Fb%20c%2Bd%2F100%25%2F"),
+        ("top.mp4", ""),
+        ("folder/", "folder%2F"),
+        ('"><script>/x?y=1&z#.mp4', "%22%3E%3Cscript%3E%2F"),
+        ("\u202e/line\nbreak/x.mp4", "%E2%80%AE%2Fline%0Abreak%2F"),
+    ],
+)
+def test_the_oss_console_is_asked_for_the_folder_of_an_object(key: str, path: str) -> None:
+    place = "https://oss.console.aliyun.com/bucket/oss-cn-shanghai/media-archive/object?path="
+    assert oss_folder("cn-shanghai", "media-archive", key) == place + path
 
 
 def rows() -> Iterator[bytes]:

@@ -227,6 +227,7 @@ def test_an_object_tells_what_was_sent_and_every_call_that_carried_it(rig: Rig) 
     told = object_history(rig.store, *at(line), readable=FILMS)
     assert told is not None
     assert told.description["Title"] == "late"
+    assert told.region == rig.sandbox.region
     assert told.line.media_id == rig.sandbox.truth(BUCKET)["films/late.mp4"].media_id
     assert told.diagnosis is None
     assert [(call.outcome, call.answer, call.http_status) for call in told.events] == [
@@ -290,6 +291,7 @@ def test_what_is_pending_is_found_beside_the_facts_and_what_a_plan_holds_is_not(
     waiting = object_history(rig.store, "default", BUCKET, "films/5.mp4", readable=FILMS)
     assert waiting is not None
     assert (waiting.line.state, waiting.line.migration, waiting.events) == ("pending", "films", ())
+    assert waiting.region == rig.sandbox.region
 
 
 @pytest.mark.usefixtures("films", "shows")

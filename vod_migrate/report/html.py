@@ -39,6 +39,7 @@ def render_html(
         **translations(language),
         zone=shown_in,
         language=language,
+        in_airflow=False,
         styles=Markup(styles),  # noqa: S704 - our own file
         scripts=[Markup(script) for script in scripts],  # noqa: S704 - our own files
         policy=_policy(styles, scripts),

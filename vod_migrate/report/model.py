@@ -13,7 +13,14 @@ from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from vod_migrate.report.diagnosis import DEEDS, Diagnosis, diagnose, diagnose_hint, diagnose_left_out
+from vod_migrate.report.diagnosis import (
+    DEEDS,
+    Diagnosis,
+    diagnose,
+    diagnose_hint,
+    diagnose_left_out,
+    gives_no_reason,
+)
 from vod_migrate.report.rate_chart import RatePoint
 from vod_migrate.results.notes import Notes
 from vod_migrate.results.summary import RunCounts
@@ -152,6 +159,11 @@ class FailureGroup:
     def name(self) -> str:
         """What names the group, in mode failed too."""
         return self.cause or self.code
+
+    @property
+    def unexamined(self) -> int:
+        """How many could still be examined: those without a cause whose code does not say why."""
+        return 0 if self.cause or not gives_no_reason(self.code) else self.count - self.examined
 
     @property
     def diagnosis(self) -> Diagnosis:

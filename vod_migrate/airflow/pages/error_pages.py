@@ -33,7 +33,8 @@ _BY_STATUS = {
     404: ErrorPage(title="Not found", advice="It does not exist, or you may not see it."),
     409: ErrorPage(title="The run has changed in the meantime", advice="Reload the page."),
     422: ErrorPage(title="This address cannot be used", advice="A part of the address is not valid."),
-    429: ErrorPage(title="Too many downloads at once", advice="Try again when one of them has finished."),
+    429: ErrorPage(title="Too many requests at once", advice="Try again when one of them has finished."),
+    502: ErrorPage(title="The objects could not be examined", advice="The command vod-migrate diagnose has more time."),
 }
 _AWAY = ErrorPage(
     title="The results database does not respond",

@@ -67,6 +67,7 @@ def render(
         "nonce": request.state.nonce,
         "cookies": {"language": LANGUAGE_COOKIE, "zone": ZONE_COOKIE},
         "token_header": TOKEN_HEADER,
+        "in_airflow": True,
         **page.translations(reading.language),
     }
     text = _environment().get_template(name).render({**known, **context})

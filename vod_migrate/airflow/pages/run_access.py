@@ -31,4 +31,12 @@ def stoppable_run(run: ReadableRun, viewer: Acting) -> RunLine:
     return run
 
 
+def repeatable_run(run: ReadableRun, viewer: Acting) -> RunLine:
+    """The run of the path, for whoever may start runs of its DAG, asked for by a page of their own."""
+    if not viewer.may_trigger(run.dag_id):
+        raise HTTPException(403, "examining failures needs the permission to create runs of this DAG")
+    return run
+
+
+RepeatableRun = Annotated[RunLine, Depends(repeatable_run)]
 StoppableRun = Annotated[RunLine, Depends(stoppable_run)]

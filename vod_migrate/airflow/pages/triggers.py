@@ -5,7 +5,7 @@ The browser triggers the run through Airflow's API with the user's permissions, 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from vod_migrate.airflow.pages.viewer import Viewer
@@ -13,15 +13,17 @@ from vod_migrate.report.browse.runs import RunLine
 from vod_migrate.report.model import Report
 
 _ROWS = "row_"  # only the manifest can mend a broken row
+_ENCODING = "url_encoding"  # the cause that a changed setting mends
 _RESUMABLE = ("paused", "stopped", "interrupted")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Trigger:
-    """A run to trigger: the body of a POST to `/api/v2/dags/{dag_id}/dagRuns`."""
+    """A run to trigger: the body of a POST to `/api/v2/dags/{dag_id}/dagRuns`. change: the changed setting that is proposed."""
 
     dag_id: str
     body: dict[str, Any]
+    change: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,11 +47,19 @@ def orders(run: RunLine, report: Report, viewer: Viewer, *, left: int) -> Trigge
         rerun=_order(dag_id, mode="failed") if report.counts.failed else None,
         resume=_order(dag_id, resume=run.run_id) if report.run.state in _RESUMABLE and left else None,
         groups={
-            group.name: _order(dag_id, mode="failed", codes=[group.name])
+            group.name: replace(
+                _order(dag_id, mode="failed", codes=[group.name]),
+                change=_proposed(report) if group.cause == _ENCODING else "",
+            )
             for group in report.failures
             if not group.code.startswith(_ROWS)
         },
     )
+
+
+def _proposed(report: Report) -> str:
+    used = next((one.value for one in report.run.settings if one.name == "register.url_encoding"), "percent")
+    return f"register.url_encoding={'percent' if used == 'raw' else 'raw'}"
 
 
 def _order(dag_id: str, **conf: Any) -> Trigger:

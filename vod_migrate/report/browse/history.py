@@ -9,7 +9,7 @@ from typing import Any
 
 from vod_migrate.report.browse.access import QUERIES, Readable, filters, read_only, storable_text
 from vod_migrate.report.browse.objects import ObjectLine
-from vod_migrate.report.diagnosis import Diagnosis, diagnose
+from vod_migrate.report.diagnosis import Diagnosis, diagnose, gives_no_reason
 from vod_migrate.results.store import Store
 
 _MOST_EVENTS = 200
@@ -40,7 +40,7 @@ class ObjectEvent:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ObjectHistory:
-    """One object. run_id: the run that settled it; description: the RegisterMetadata as it was sent; attributes: its manifest's columns.
+    """One object. run_id: the run that settled it; region: of the bucket; description: the RegisterMetadata as it was sent; attributes: its manifest's columns.
 
     cause, certain, evidence, ruled_out: what a look at the failed object told; cause: None where nobody looked, '' where nothing was found.
     attempts, no_answers, unsure, queued: of the work that is still to be done; retries: runs of mode new that tried it again. events: the
@@ -49,6 +49,7 @@ class ObjectHistory:
 
     line: ObjectLine
     run_id: str | None
+    region: str | None
     etag: str | None
     last_modified: dt.datetime | None
     storage_class: str | None
@@ -71,6 +72,11 @@ class ObjectHistory:
     events: tuple[ObjectEvent, ...]
     older: bool
     hidden: int
+
+    @property
+    def unexamined(self) -> bool:
+        """Whether it failed, its code does not say why, and nobody looked."""
+        return self.line.state == "failed" and self.cause is None and gives_no_reason(self.line.code or "")
 
     @property
     def diagnosis(self) -> Diagnosis | None:

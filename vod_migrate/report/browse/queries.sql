@@ -284,6 +284,8 @@ select s.source_id, s.account, m.name as migration, s.bucket, coalesce(o.key, w.
        coalesce(w.attempts, 0) as attempts, coalesce(w.no_answers, 0) as no_answers, coalesce(o.retries, 0) as retries,
        coalesce(w.unsure, false) as unsure, w.key is not null as queued,
        case when o.registered then o.settled_at end as registered, r.run_id,
+       coalesce(r.region, (select region from vod_migrate.runs where migration_id = m.migration_id
+                           order by created_at desc, run_no desc limit 1)) as region,
        d.cause, coalesce(d.certain, true) as certain, d.evidence, d.ruled_out,
        (select array_agg(d.dag_id order by d.dag_id) from vod_migrate.migration_dags d
         where d.migration_id = m.migration_id and d.dag_id <> ''

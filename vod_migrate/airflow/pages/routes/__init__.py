@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from vod_migrate.airflow.pages.routes import control, dag, downloads, migrations, objects, run, static
+from vod_migrate.airflow.pages.routes import control, dag, diagnosis, downloads, migrations, objects, run, static
 
 ROUTERS: tuple[APIRouter, ...] = (
     static.router,
     dag.router,
     run.router,
     control.router,
+    diagnosis.router,
     downloads.router,
     migrations.router,
     objects.router,

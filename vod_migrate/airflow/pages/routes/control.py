@@ -1,4 +1,4 @@
-"""Pause, cancel and discard runs, and transfer objects. The browser triggers new runs through Airflow's API, with the user's permissions (see `triggers`)."""
+"""Pause, cancel and discard runs, transfer objects, and check what a new run would change. The browser triggers new runs through Airflow's API, with the user's permissions (see `triggers`)."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from urllib.parse import quote
 from fastapi import APIRouter, Form, HTTPException, Query, Response
 
 from vod_migrate.airflow.pages.locale import ReadingDep
-from vod_migrate.airflow.pages.run_access import StoppableRun
+from vod_migrate.airflow.pages.run_access import ReadableRun, StoppableRun
 from vod_migrate.airflow.pages.store import Results
 from vod_migrate.airflow.pages.viewer import Acting
 from vod_migrate.errors import BadOption
+from vod_migrate.migration.changed_settings import with_settings
 from vod_migrate.report.browse.migrations import migration_dags
 from vod_migrate.run import control
 
@@ -33,7 +34,7 @@ def pause(run: StoppableRun, viewer: Acting, reading: ReadingDep, store: Results
         control.pause(store, run.run_id, by=viewer.name)
     except BadOption as error:
         raise HTTPException(409, str(error)) from None
-    return _said(reading.language.say("The run is being paused; it sends nothing more."))
+    return said(reading.language.say("The run is being paused; it sends nothing more."))
 
 
 @router.post("/runs/{run_id}/cancel", status_code=202)
@@ -43,7 +44,7 @@ def cancel(run: StoppableRun, viewer: Acting, reading: ReadingDep, store: Result
         control.cancel(store, run.run_id, by=viewer.name)
     except BadOption as error:
         raise HTTPException(409, str(error)) from None
-    return _said(reading.language.say("The run is being cancelled; it sends nothing more."))
+    return said(reading.language.say("The run is being cancelled; it sends nothing more."))
 
 
 @router.post("/runs/{run_id}/discard", status_code=202)
@@ -53,7 +54,17 @@ def discard(run: StoppableRun, viewer: Acting, reading: ReadingDep, store: Resul
     if count is None:
         raise HTTPException(409, f"run {run.run_id} is under way, or its rest was discarded before")
     _LOG.info("%s discarded %d objects of run %s", viewer.name, count, run.run_id)
-    return _said(reading.language.count(count, "{n} object was discarded.", "{n} objects were discarded."))
+    return said(reading.language.count(count, "{n} object was discarded.", "{n} objects were discarded."))
+
+
+@router.get("/runs/{run_id}/settings", status_code=204)
+def check_settings(run: ReadableRun, store: Results, setting: Annotated[list[str], Query(max_length=50)]) -> Response:
+    """Whether the migration of a run could be sent with some settings changed, before a run fails for a typing mistake."""
+    try:
+        with_settings(store.run(run.run_id).spec, setting)
+    except BadOption as error:
+        raise HTTPException(422, str(error)) from None
+    return Response(status_code=204)
 
 
 @router.post("/transfer", status_code=202)
@@ -69,8 +80,9 @@ def transfer(
     except BadOption as error:
         raise HTTPException(409, str(error)) from None
     _LOG.info("%s transferred %d objects of %r to %r", viewer.name, count, old, new)
-    return _said(reading.language.count(count, "{n} object was transferred.", "{n} objects were transferred."))
+    return said(reading.language.count(count, "{n} object was transferred.", "{n} objects were transferred."))
 
 
-def _said(text: str) -> Response:
+def said(text: str) -> Response:
+    """An answer that is only a message."""
     return Response(status_code=202, headers={MESSAGE_HEADER: quote(text)})

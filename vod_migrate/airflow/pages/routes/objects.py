@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 from fastapi.responses import HTMLResponse
 
+from vod_migrate.airflow.pages.consoles import VOD_MEDIA, oss_folder
 from vod_migrate.airflow.pages.download import streamed
 from vod_migrate.airflow.pages.render import render
 from vod_migrate.airflow.pages.store import Results
@@ -102,4 +103,12 @@ def one_object(
     found = object_history(store, account, bucket, key, readable=viewer.readable)
     if found is None:
         raise HTTPException(404, "there is no such object, or you may not see it")
-    return render(request, "object.html", viewer=viewer, found=found, line=found.line)
+    return render(
+        request,
+        "object.html",
+        viewer=viewer,
+        found=found,
+        line=found.line,
+        vod_console=VOD_MEDIA,
+        oss_console=oss_folder(found.region, bucket, key) if found.region else "",
+    )

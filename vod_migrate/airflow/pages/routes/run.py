@@ -9,6 +9,7 @@ from fastapi.responses import HTMLResponse
 
 from vod_migrate.airflow.pages.locale import Locale, ReadingDep
 from vod_migrate.airflow.pages.render import render
+from vod_migrate.airflow.pages.routes.diagnosis import FOUND, MOST_EXAMINED
 from vod_migrate.airflow.pages.run_access import NO_SUCH_RUN, ReadableRun
 from vod_migrate.airflow.pages.store import Results
 from vod_migrate.airflow.pages.triggers import orders
@@ -76,6 +77,9 @@ def _facts(store: Store, run: RunLine, viewer: Viewer, reading: Locale) -> dict[
         "forecast": forecast(report),
         "orders": orders(run, report, viewer, left=left),
         "left": left,
+        "may_examine": not run.running and run.state != "planned" and viewer.may_trigger(run.dag_id),
+        "most_examined": MOST_EXAMINED,
+        "found_event": FOUND,
         "may_discard": may_stop and left > 0,
         "parquet": parquet_installed(),
         "may_stop": may_stop,

@@ -28,15 +28,51 @@
   // A frame in Airflow may not open windows or navigate its parent by itself, but it may click a link there.
 
   document.addEventListener("click", (event) => {
-    const link = event.target.closest("a[data-airflow]");
+    const link = event.target.closest("a[data-airflow], a[target=_blank]");
     if (!link || window.parent === window) return;
     event.preventDefault();
     const outside = window.parent.document.createElement("a");
     outside.href = link.href;
+    outside.target = link.target;
+    outside.rel = link.rel;
     window.parent.document.body.append(outside);
     outside.click();
     outside.remove();
   });
+
+  // Copies
+
+  document.addEventListener("click", async (event) => {
+    const button = event.target.closest("button[data-copy]");
+    if (!button) return;
+    const text = JSON.parse(button.dataset.copy);
+    try {
+      await navigator.clipboard.writeText(text);
+    } catch {
+      offer(text, button);
+      return;
+    }
+    say(words.copied);
+    button.dataset.copied = "";
+    setTimeout(() => {
+      delete button.dataset.copied;
+      if (find("spoken").textContent === words.copied) say("");
+    }, 2000);
+  });
+
+  // Without https, or without permission, a page has no clipboard: the text is shown and selected, for the person's own Ctrl+C.
+  function offer(text, button) {
+    const field = document.createElement("textarea");
+    field.readOnly = true;
+    field.value = text;
+    field.setAttribute("aria-label", words.copy);
+    notice(words.copy);
+    find("notice").append(field);
+    field.addEventListener("copy", () => setTimeout(() => button.focus()));
+    field.addEventListener("blur", () => notice(""));
+    field.focus();
+    field.select();
+  }
 
   // Questions: the frame's sandbox allows no confirm().
 
@@ -45,12 +81,33 @@
     find("confirm-question").textContent = button.dataset.question;
     find("confirm-detail").textContent = button.dataset.detail;
     find("confirm-yes").textContent = (button.querySelector("button") || button).textContent.trim();
+    find("confirm-change").hidden = !button.dataset.check;
+    find("change").value = button.dataset.change || "";
+    find("change-refused").textContent = "";
+    dialog.dataset.check = button.dataset.check || "";
     dialog.onclose = () => {
       if (dialog.returnValue === "yes") yes();
     };
     dialog.returnValue = "no";
     dialog.showModal();
   }
+
+  const changes = () => find("change").value.split("\n").map((one) => one.trim()).filter(Boolean);
+
+  // Changed settings are checked while the question is open, so that a mistake can be corrected in it.
+  find("confirm-form").addEventListener("submit", async (event) => {
+    const dialog = find("confirm");
+    if (event.submitter.value !== "yes" || !dialog.dataset.check || !changes().length) return;
+    event.preventDefault();
+    const asked = changes().map((one) => "setting=" + encodeURIComponent(one)).join("&");
+    try {
+      const answer = await fetch(dialog.dataset.check + "?" + asked, { credentials: "same-origin", headers: { accept: "application/json" } });
+      if (answer.ok) dialog.close("yes");
+      else find("change-refused").textContent = (await answer.json()).detail;
+    } catch {
+      find("change-refused").textContent = words.away;
+    }
+  });
 
   document.addEventListener("htmx:confirm", (event) => {
     if (!event.target.dataset.question) return;
@@ -65,13 +122,15 @@
 
   async function order(button) {
     const address = root.dataset.airflow + "api/v2/dags/" + encodeURIComponent(button.dataset.dag) + "/dagRuns";
+    const body = JSON.parse(button.dataset.order);
+    if (button.dataset.check && changes().length) body.conf.settings = changes();
     button.disabled = true;
     try {
       const answer = await fetch(address, {
         method: "POST",
         credentials: "same-origin",
         headers: { "content-type": "application/json", accept: "application/json" },
-        body: button.dataset.order,
+        body: JSON.stringify(body),
       });
       const told = await answer.json();
       if (!answer.ok) {
