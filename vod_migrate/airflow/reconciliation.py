@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import DAG
@@ -52,6 +52,9 @@ class ReconcileOperator(StoppableOperator):
                 extent = Extent(millionths=extent.millionths, seed=extent.seed, library=False)
             folder = reports_folder()
             path = None if folder is None else folder / f"{migration.name}.drift.csv"
+            if folder is not None:
+                with suppress(OSError):
+                    folder.mkdir(parents=True, exist_ok=True)
             writes = nullcontext(lambda _: None) if path is None else drift_file(path, migration.source.bucket)
             with writes as each:
                 found = reconcile(

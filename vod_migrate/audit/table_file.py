@@ -24,7 +24,6 @@ def table_file(path: Path, columns: Sequence[str]) -> Iterator[Callable[[Sequenc
     if suffix not in (".csv", ".jsonl"):
         raise BadOption(f"--output {str(path)!r}: name a file that ends in .csv or .jsonl")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         with complete_file(path) as file:
             if suffix == ".csv":
                 file.write(csv_line(columns).encode(ENCODING))
