@@ -49,6 +49,9 @@ def test_a_renamed_folder_is_held_above_a_hundred_files_unless_the_file_says_oth
     assert {one.reason: one.count for one in report.hints} == ({"looks_moved": 100} if policy is None else {})
     again = films.run(films.migration(select={"on_moved": "register"}))
     assert again.counts.registered == 130 - registered
+    told = dict(films.rows("select key, moved_from from vod_migrate.objects where starts_with(key, 'new/')"))
+    assert told.pop("new/another.mp4") is None
+    assert told == {key: key.replace("new/", "old/") for key in told}
     states = {state for key, (state, _, _) in films.results().items() if key.startswith("new/")}
     assert states == {"registered"}
 

@@ -183,17 +183,18 @@ class Scanner:
     def _without_moved(self, selected: Selected) -> Selected:
         """Holds back what looks moved or copied: a renamed folder must not become as many new media unasked."""
         run, policy = self._run, self._run.spec.select.on_moved
-        if policy == "register" or run.mode is not Mode.NEW:
+        if run.mode is not Mode.NEW:
             return selected
         alike = self._store.alike_among(run.source_id, selected.kept)
         if not alike:
             return selected
-        free = 0
+        free = len(alike) if policy == "register" else 0
         if policy is None:
             taken = sum(scan.notes.hints.get(LOOKS_MOVED, 0) for scan in self._store.scans(run))
             free = max(0, MOST_MOVED - taken)
         moved = [found.key for found in selected.kept if found.key in alike]
-        taken_now, held = moved[:free], frozenset(moved[free:])
+        # Who says `register` need not be told.
+        taken_now, held = [] if policy == "register" else moved[:free], frozenset(moved[free:])
         hints, left_out, samples = dict(selected.notes.hints), dict(selected.left_out), dict(selected.samples)
         for name, counts, keys in ((LOOKS_MOVED, hints, taken_now), (MOVED, left_out, moved[free:])):
             if keys:
@@ -201,7 +202,9 @@ class Scanner:
                 samples[name] = [sample_of(key) for key in keys[:SAMPLES]]
         return replace(
             selected,
-            kept=tuple(found for found in selected.kept if found.key not in held),
+            kept=tuple(
+                replace(found, moved_from=alike.get(found.key, "")) for found in selected.kept if found.key not in held
+            ),
             left_out=left_out,
             samples=samples,
             notes=replace(selected.notes, hints=hints),

@@ -144,10 +144,10 @@ order by s.bucket collate "C";
 -- name: result_rows
 -- The facts of a run (run_no), or of its whole migration, in one bucket: the rows of an export and of the mapping tables. Read with a
 -- server-side cursor, in the order of an index, so that nothing is sorted on disk. What changes a fact that stays the same otherwise (gone,
--- returned, transferred) is in the events.
+-- returned, transferred, updated) is in the events.
 select s.bucket, o.key, case when o.gone then 'gone' when o.registered then 'registered' else 'failed' end as state, o.media_id,
        o.new_register, o.sent ->> 'Title' as title, o.code, o.message, o.size, o.etag, o.storage_class, o.last_modified, o.settled_at,
-       r.run_id
+       r.run_id, o.moved_from
 from vod_migrate.objects o
 join vod_migrate.sources s using (source_id)
 left join vod_migrate.runs r on r.run_no = o.run_no
@@ -158,7 +158,7 @@ where o.source_id = :source_id
   and starts_with(o.key, :prefix)
   and (:since::timestamptz is null or o.settled_at >= :since or o.key in (
     select e.key from vod_migrate.events e
-    where e.source_id = :source_id and e.what in ('gone', 'returned', 'transferred') and e.at >= :since))
+    where e.source_id = :source_id and e.what in ('gone', 'returned', 'transferred', 'updated') and e.at >= :since))
 order by o.key;
 
 -- name: migration_dags

@@ -65,5 +65,9 @@ RESULT_MEANINGS = {
     ),
     "settled_at": ColumnMeaning(meaning="When the outcome was recorded, to the second."),
     "run_id": ColumnMeaning(meaning="The run that recorded it."),
+    "moved_from": ColumnMeaning(
+        meaning="The key of a registered object with the same size and ETag, from which it was moved, renamed or copied.",
+        empty="none was known when it was listed",
+    ),
 }
 """The columns of an export, in order of `RESULT_COLUMNS`."""

@@ -51,7 +51,7 @@ with call as (
     select key, call_id, place, sent, outcome, media_id, code, message, null from answered where media_id is null
   ) told
 ), met as materialized (
-  select j.*, w.block_id, w.size, w.etag, w.last_modified, w.storage_class, w.attributes, w.attempts, w.no_answers,
+  select j.*, w.block_id, w.size, w.etag, w.last_modified, w.storage_class, w.attributes, w.moved_from, w.attempts, w.no_answers,
          coalesce(w.token = :token, false) as held,
          j.outcome in ('registered', 'already_registered') as succeeds, j.outcome in ('registered', 'already_registered', 'failed') as final
   from judged j
@@ -88,12 +88,12 @@ with call as (
   from (select block_id, count(*) as objects from cleared group by block_id) c where b.block_id = c.block_id and b.token is null
 ), fact as (
   insert into vod_migrate.objects as o (source_id, migration_id, run_no, registered, new_register, size, last_modified, call_id, key, etag,
-                                        storage_class, media_id, sent, code, message, attributes)
+                                        storage_class, media_id, sent, code, message, attributes, moved_from)
   select :source_id, :migration_id, :run_no, succeeds,
          case when succeeds then outcome = 'registered' or coalesce(counted = 'registered', false) end,
          size, last_modified, call_id, key, etag, storage_class, media_id, sent,
          case when not succeeds then coalesce(code, 'no_code') end, case when not succeeds then message end,
-         case when not succeeds then attributes end
+         case when not succeeds then attributes end, moved_from
   from settled order by key
   on conflict (source_id, key) do update set
     run_no = excluded.run_no, registered = excluded.registered, gone = false, new_register = coalesce(excluded.new_register, o.new_register),
@@ -101,7 +101,8 @@ with call as (
     size = coalesce(excluded.size, o.size), last_modified = coalesce(excluded.last_modified, o.last_modified),
     etag = coalesce(excluded.etag, o.etag), storage_class = coalesce(excluded.storage_class, o.storage_class),
     settled_at = now(), call_id = excluded.call_id, media_id = coalesce(excluded.media_id, o.media_id),
-    sent = coalesce(excluded.sent, o.sent), code = excluded.code, message = excluded.message, attributes = excluded.attributes
+    sent = coalesce(excluded.sent, o.sent), code = excluded.code, message = excluded.message, attributes = excluded.attributes,
+    moved_from = coalesce(excluded.moved_from, o.moved_from)
 ), counted as (
   insert into vod_migrate.counts as c (run_no, worker_no, outcome, code, objects)
   select :run_no, :worker_no, outcome, code, sum(change) from (
