@@ -55,7 +55,7 @@ def test_the_doctor_and_a_run_name_what_cannot_work_with_the_exit_code_and_chang
     assert store.runs() == []
     assert sandbox.truth(BUCKET) == {}
     well = shell.run("doctor", str(shell.file()))
-    assert (well.returncode, "22 ok" in well.stdout) == (0, True), well.stdout
+    assert (well.returncode, f"{len(told['checks'])} ok" in well.stdout) == (0, True), well.stdout
 
 
 def test_a_killed_run_loses_nothing_and_repeats_at_most_what_was_in_flight(
