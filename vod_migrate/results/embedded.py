@@ -9,7 +9,9 @@ import json
 import logging
 import os
 import re
+import subprocess
 import tempfile
+import time
 import warnings
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,8 @@ _PLAIN = re.compile(r"[\w./+-]+", re.ASCII)
 """Paths that a shell and a URL leave as they are."""
 _IN_QUOTES = '$`"\\'
 """What a shell reads even inside the quotes that pg_ctl puts around the folder."""
+_STARTING_SECONDS = 300.0
+"""For how long a server that is there may be starting."""
 _LONGEST_SOCKET = 80
 """Bytes of a socket's folder; the system's limit of 107 is for the whole path."""
 
@@ -75,7 +79,7 @@ def embedded_url(home: Path | None = None) -> str:
         directory.mkdir(parents=True, exist_ok=True)
         with postgres_server.PostgresServer._lock:  # noqa: SLF001 - what it holds while it looks at the same files
             _forget_the_dead(directory)
-        server = postgres_server.get_server(directory, cleanup_mode="stop")
+        server = _started(postgres_server, directory)
         socket = server.get_postmaster_info().socket_dir
     except Exception as error:
         raise StoreUnreachable(
@@ -87,6 +91,21 @@ def embedded_url(home: Path | None = None) -> str:
     url = f"postgresql://postgres@/postgres?host={quote(str(socket), safe='/')}"
     upgrade_schema(url)
     return url
+
+
+def _started(postgres_server: Any, directory: Path) -> Any:
+    """The server. The library gives it ten seconds to start, but after a power cut it first replays its log."""
+    until = time.monotonic() + _STARTING_SECONDS
+    while True:
+        try:
+            return postgres_server.get_server(directory, cleanup_mode="stop")
+        except (AssertionError, subprocess.SubprocessError):
+            postgres_server.PostgresServer._instances.pop(directory, None)  # noqa: SLF001 - it would be given out as started
+            file = directory / "postmaster.pid"
+            text = file.read_text(encoding="utf-8", errors="replace") if file.exists() else ""
+            if not _is_postgres(text.split("\n", 1)[0], directory) or time.monotonic() > until:
+                raise
+            time.sleep(0.5)
 
 
 def _socket_folder(directory: Path, _runtime: Path) -> Path:
