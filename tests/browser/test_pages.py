@@ -263,9 +263,11 @@ def test_a_key_is_copied_exactly_with_the_keyboard_also_where_a_page_has_no_clip
 ) -> None:
     key = "\u202egpm.exe.mp4"
     with looking(browser, stage, "admin", permissions=["clipboard-read", "clipboard-write"]) as found:
-        page = found.open(f"object?{urlencode({'account': 'default', 'bucket': 'hostile-archive', 'key': key})}")
         if not allowed:
-            page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(new Error('denied')); }")
+            found.page.add_init_script("navigator.clipboard.writeText = () => Promise.reject(new Error('denied'));")
+        # The first page reads language and zone, and is loaded again.
+        found.open("migrations").wait_for_selector("h1")
+        page = found.open(f"object?{urlencode({'account': 'default', 'bucket': 'hostile-archive', 'key': key})}")
         button = page.get_by_role("button", name="Copy the key")
         button.focus()
         page.keyboard.press("Enter")
@@ -304,6 +306,7 @@ def test_no_page_has_serious_accessibility_violations_or_overflows(
             "dags/vod_backfill__interviews/runs/nothing",
             "migrations",
             "migration?name=interviews&account=default",
+            f"compare?run={stage.run_id('interviews', 'night_1')}&other={stage.run_id('hostile', 'night_1')}",
             "objects?state=failed",
             f"object?{an_object(stage, 'hostile-archive')}",
         ):
@@ -344,6 +347,7 @@ def filled(route: APIRoute, stage: Stage) -> str:
     asked = {
         "/object": f"?{an_object(stage, 'interviews-archive')}",
         "/transfer": "?account=default&old=interviews",
+        "/compare": f"?run={values['run_id']}",
         "/runs/{run_id}/diagnose": "?code=file_refused",
         "/runs/{run_id}/settings": "?setting=register.url_encoding=raw",
     }
@@ -368,7 +372,7 @@ def test_what_belongs_to_another_dag_does_not_exist_for_who_may_not_read_it(stag
             asks = re.findall(r"\{(\w+)\}", route.path)
             for method in route.methods:
                 answer = outsider.request(method, filled(route, stage))
-                if set(asks) & {"dag_id", "run_id"} or route.path in ("/object", "/transfer"):
+                if set(asks) & {"dag_id", "run_id"} or route.path in ("/object", "/transfer", "/compare"):
                     assert answer.status_code in (403, 404), (method, route.path)
                 assert "interviews-archive" not in answer.text, route.path
                 assert "vod_backfill__interviews" not in answer.text, route.path
@@ -376,6 +380,9 @@ def test_what_belongs_to_another_dag_does_not_exist_for_who_may_not_read_it(stag
         assert outsider.get("/dags/vod_backfill__hostile/runs/night_1").status_code == 200
         assert outsider.get(f"/dags/vod_backfill__hostile/runs/night_1?run={run_id}").text.count(run_id) == 0
         assert outsider.get(f"/dags/vod_backfill__hostile/runs/{run_id}").status_code == 404
+        own = stage.run_id("hostile", "night_1")
+        assert outsider.get(f"/compare?run={own}").status_code == 200
+        assert outsider.get(f"/compare?run={own}&other={run_id}").status_code == 404
         assert outsider.get("/migration?name=interviews&account=default").status_code == 404
         assert "interviews" not in outsider.get("/migrations").text
         assert "interviews" not in outsider.get("/objects.csv").text

@@ -21,6 +21,8 @@ from vod_migrate.report.browse.quota import quota_bars
 from vod_migrate.report.browse.runs import readable_run, runs_of_dag, runs_of_dag_run, runs_of_migration
 from vod_migrate.report.browse.search import PageCursor, Search, prefix_end, read_search
 from vod_migrate.report.downloads import attachment, failures_csv, mapping_csv, mapping_parquet, objects_csv
+from vod_migrate.report.loader import load_report
+from vod_migrate.report.run_pair import run_pair
 from vod_migrate.results.csv_tables import unguarded
 from vod_migrate.results.run import Run
 from vod_migrate.run.prepare import prepare
@@ -126,6 +128,31 @@ def test_nobody_reads_anything_of_a_migration_that_none_of_their_dags_runs(rig: 
         assert found_codes(rig.store, readable=readable) == ()
         assert b"films" not in b"".join(objects_csv(rig.store, Search(), readable=readable))
     assert quota_bars(rig.store, readable=frozenset[str]()) == ()
+
+
+def test_two_runs_stand_side_by_side_with_what_differs(rig: Rig, films: Run) -> None:
+    for number in range(3):
+        rig.sandbox.put(BUCKET, f"films/new {number}.mp4")
+    second = night(rig, "films", "two", settings=["describe.title=x {{ stem }}"], limit=2)
+    reports = [load_report(rig.store, run.run_id) for run in (second, films)]
+    pair = run_pair(*reports)
+    assert pair == run_pair(*reversed(reports))
+    assert (pair.earlier.run.run_id, pair.later.run.run_id) == (films.run_id, second.run_id)
+    numbers = {line.label: (line.before, line.now, line.change) for line in pair.numbers}
+    assert numbers["Registered"] == (12, 2, -10)
+    assert numbers["Failed"] == (1, 0, -1)
+    assert [(group.name, group.earlier, group.later, group.change) for group in pair.failures] == [
+        ("file_refused", 1, 0, -1)
+    ]
+    assert [(one.name, one.earlier, one.later) for one in pair.options] == [
+        ("limit", None, "2"),
+        ("settings", None, "describe.title=x {{ stem }}"),
+    ]
+    assert all(one.earlier != one.later for one in pair.settings)
+    [newest, oldest] = runs_of_migration(rig.store, "default", "films", readable=FILMS).lines
+    assert (newest.calls, oldest.calls) == (numbers["Calls"][1], numbers["Calls"][0])
+    assert oldest.done == 12
+    assert oldest.seconds is not None
 
 
 def test_every_query_takes_the_dags_that_its_reader_may_read() -> None:

@@ -8,7 +8,8 @@ select r.run_id, m.account, m.name as migration, s.bucket, r.mode, r.state, r.st
        r.task_group, r.execution, r.created_at as started, r.finished_at as finished, coalesce(r.spec ->> 'timezone', 'UTC') as timezone,
        coalesce(c.registered, 0)::bigint as registered, coalesce(c.already_registered, 0)::bigint as already_registered,
        coalesce(c.failed, 0)::bigint as failed,
-       coalesce((r.summary #>> '{counts,pending}')::bigint, 0) + coalesce((r.summary #>> '{counts,unknown}')::bigint, 0) as left
+       coalesce((r.summary #>> '{counts,pending}')::bigint, 0) + coalesce((r.summary #>> '{counts,unknown}')::bigint, 0) as left,
+       (r.summary ->> 'calls')::bigint as calls
 from (
   select * from vod_migrate.runs
   where (:everything::boolean or dag_id = any(:dags::text[]))

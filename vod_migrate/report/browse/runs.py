@@ -16,7 +16,7 @@ _MOST_OF_DAG_RUN = 200  # task groups of one DAG, each with as many executions a
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunLine:
-    """One run. left: what it had not sent when it ended; 0 while it runs."""
+    """One run. left: what it had not sent when it ended; 0 while it runs. calls: to RegisterMedia, None while it runs."""
 
     run_id: str
     account: str
@@ -38,6 +38,17 @@ class RunLine:
     already_registered: int
     failed: int
     left: int
+    calls: int | None
+
+    @property
+    def done(self) -> int:
+        """What it registered, new or known to VOD already."""
+        return self.registered + self.already_registered
+
+    @property
+    def seconds(self) -> float | None:
+        """From its start to its end; None while it runs."""
+        return None if self.finished is None else (self.finished - self.started).total_seconds()
 
     @property
     def running(self) -> bool:

@@ -42,7 +42,7 @@ def dag_tab(
         dag_id=dag_id,
         page=page,
         last=last,
-        trend=bars([(line.registered + line.already_registered, line.failed) for line in last]),
+        trend=bars([(line.done, line.failed) for line in last]),
         newest=newest,
         running=newest and any(line.running for line in page.lines),
     )

@@ -26,6 +26,7 @@ router = APIRouter()
 
 _LIVE_SECONDS = 5
 _LONGEST_NAME = 200
+_CHART_SIZES = (30, 60, 90)
 
 Name = Annotated[str, Query(max_length=_LONGEST_NAME)]
 
@@ -67,24 +68,33 @@ def one_migration(
     account: Name,
     before: dt.datetime | None = None,
     before_run: Name = "",
+    runs: Annotated[int, Query(ge=2, le=_CHART_SIZES[-1])] = _CHART_SIZES[0],
 ) -> HTMLResponse:
-    """A migration's objects in numbers, its nights, and its runs, whichever DAG they belong to."""
+    """A migration's objects in numbers, its last `runs` runs as a chart, and all of them as a table, whichever DAG they belong to."""
     line = migration_line(store, account, name, readable=viewer.readable)
     if line is None:
         raise HTTPException(404, "there is no such migration, or you may not see it")
     place = None if before is None or before.tzinfo is None else (before, before_run)
-    runs = runs_of_migration(store, account, name, readable=viewer.readable, before=place)
+    page = runs_of_migration(store, account, name, readable=viewer.readable, before=place)
+    charted = runs_of_migration(store, account, name, readable=viewer.readable, most=runs).lines[::-1]
     return render(
         request,
         "migration.html",
         viewer=viewer,
         line=line,
         heirs=_heirs(store, viewer, line),
-        trend=_night_bars(line),
+        charted=charted,
+        shapes={
+            "outcomes": bars([(run.done, run.failed) for run in charted]),
+            "calls": bars([(run.calls or 0, 0) for run in charted]),
+            "seconds": bars([(run.seconds or 0, 0) for run in charted]),
+        },
+        chart_runs=runs,
+        chart_sizes=_CHART_SIZES,
         next_run=_next_runs([line], session).get(line),
-        runs=runs,
+        runs=page,
         newest=place is None,
-        running=place is None and any(run.running for run in runs.lines),
+        running=place is None and any(run.running for run in page.lines),
         live_seconds=_LIVE_SECONDS,
     )
 
