@@ -257,6 +257,36 @@ def test_hostile_keys_and_titles_are_shown_and_never_run(admin: Looking, stage: 
         assert admin.violations() == []
 
 
+def test_tables_are_filtered_and_sorted_by_their_address_and_live_parts_keep_what_is_being_typed(
+    admin: Looking,
+) -> None:
+    page = admin.open("dags/vod_backfill__interviews")
+    page.wait_for_selector("#runs-filter")
+    page.select_option("[name=mode]", "failed")
+    page.select_option("[name=order]", "oldest")
+    morph = """async () => {
+        const text = await (await fetch(location.href)).text();
+        const fresh = new DOMParser().parseFromString(text, "text/html").querySelector("#live").innerHTML;
+        Idiomorph.morph(document.querySelector("#live"), fresh, { morphStyle: "innerHTML" });
+    }"""
+    page.evaluate(morph)
+    assert page.input_value("[name=mode]") == "failed"
+    page.get_by_role("button", name="Show").click()
+    page.wait_for_url("**/vod_backfill__interviews?state=&mode=failed&order=oldest")
+    assert page.input_value("[name=order]") == "oldest"
+    assert {row.locator("td").nth(1).inner_text() for row in page.locator(".runs tbody tr").all()} == {"failed"}
+
+    page = admin.open("objects?migration=hostile")
+    forwards = page.locator(".objects tbody th").all_inner_texts()
+    page.get_by_role("link", name="Key", exact=True).click()
+    page.locator("th[aria-sort=descending]").wait_for()
+    assert page.locator(".objects tbody th").all_inner_texts() == forwards[::-1]
+    assert len(forwards) == len(HOSTILE)
+
+    page = admin.open("migrations?q=HOST")
+    assert page.locator(".migrations tbody th").all_inner_texts() == ["hostile"]
+
+
 @pytest.mark.parametrize("allowed", [True, False])
 def test_a_key_is_copied_exactly_with_the_keyboard_also_where_a_page_has_no_clipboard(
     browser: Any, stage: Stage, *, allowed: bool
