@@ -458,6 +458,7 @@ def test_a_viewer_reads_and_cannot_act(browser: Any, stage: Stage) -> None:
         assert page.status_code == 200
         token = re.search(r'"x-vod-reports-token": "([^"]+)"', page.text)
         assert token is not None
+        assert viewer.get(f"/runs/{run_id}/settings?setting=select.min_size=1").status_code == 403
         acting = [route for route in routes() if route.methods - {"GET", "HEAD"}]
         assert len(acting) >= 2
         for route in acting:
