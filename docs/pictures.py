@@ -17,12 +17,13 @@ PAGES = {
     "run": "dags/vod_backfill__interviews/runs/night_3",
     "running": "dags/vod_backfill__podcasts/runs/tonight",
     "dag": "dags/vod_backfill__interviews",
+    "compare": "compare?run={run_id}",
     "migrations": "migrations",
     "migration": "migration?name=interviews&account=default",
     "objects": "objects?state=failed",
-    "object": "objects/14",
+    "object": "object?account=default&bucket=interviews-archive&key=2026%2Fepisode%200013.mp4",
 }
-"""Name of the picture: path below the app."""
+"""Name of the picture: path below the app. run_id: of the last night."""
 
 NIGHTS = 3
 
@@ -49,10 +50,11 @@ def main() -> None:
             chromium() as browser,
         ):
             _play(stage)
+            run_id = stage.run_id("interviews", f"night_{NIGHTS}")
             for name, theme, width in product(PAGES, THEMES, WIDTHS):
                 size = {"width": WIDTHS[width], "height": 860}
                 with looking(browser, stage, "admin", color_scheme=theme, viewport=size) as found:
-                    page = found.open(PAGES[name])
+                    page = found.open(PAGES[name].format(run_id=run_id))
                     _take(page, FOLDER / f"{name}-{theme}-{width}.png")
             with looking(browser, stage, "admin", locale="zh-CN", viewport={"width": 1280, "height": 860}) as found:
                 frame = found.open_tab("interviews", "night_3")

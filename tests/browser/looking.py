@@ -78,7 +78,11 @@ def looking(browser: Any, stage: Stage, user: str | None, **context: Any) -> Ite
         note(f"dialog: {dialog.message}")
         dialog.dismiss()
 
-    found.page.on("console", lambda message: note(message.text) if message.type in ("error", "warning") else None)
+    def heard(message: Any) -> None:
+        if message.type in ("error", "warning"):
+            note(f"{message.text} {message.location.get('url', '')}")
+
+    found.page.on("console", heard)
     found.page.on("pageerror", lambda error: note(str(error)))
     found.page.on("dialog", dismissed)
     yield found

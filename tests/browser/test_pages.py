@@ -257,15 +257,47 @@ def test_hostile_keys_and_titles_are_shown_and_never_run(admin: Looking, stage: 
         assert admin.violations() == []
 
 
+def test_tables_are_filtered_and_sorted_by_their_address_and_live_parts_keep_what_is_being_typed(
+    admin: Looking,
+) -> None:
+    page = admin.open("dags/vod_backfill__interviews")
+    page.wait_for_selector("#runs-filter")
+    page.select_option("[name=mode]", "failed")
+    page.select_option("[name=order]", "oldest")
+    morph = """async () => {
+        const text = await (await fetch(location.href)).text();
+        const fresh = new DOMParser().parseFromString(text, "text/html").querySelector("#live").innerHTML;
+        Idiomorph.morph(document.querySelector("#live"), fresh, { morphStyle: "innerHTML" });
+    }"""
+    page.evaluate(morph)
+    assert page.input_value("[name=mode]") == "failed"
+    page.get_by_role("button", name="Show").click()
+    page.wait_for_url("**/vod_backfill__interviews?state=&mode=failed&order=oldest")
+    assert page.input_value("[name=order]") == "oldest"
+    assert {row.locator("td").nth(1).inner_text() for row in page.locator(".runs tbody tr").all()} == {"failed"}
+
+    page = admin.open("objects?migration=hostile")
+    forwards = page.locator(".objects tbody th").all_inner_texts()
+    page.get_by_role("link", name="Key", exact=True).click()
+    page.locator("th[aria-sort=descending]").wait_for()
+    assert page.locator(".objects tbody th").all_inner_texts() == forwards[::-1]
+    assert len(forwards) == len(HOSTILE)
+
+    page = admin.open("migrations?q=HOST")
+    assert page.locator(".migrations tbody th").all_inner_texts() == ["hostile"]
+
+
 @pytest.mark.parametrize("allowed", [True, False])
 def test_a_key_is_copied_exactly_with_the_keyboard_also_where_a_page_has_no_clipboard(
     browser: Any, stage: Stage, *, allowed: bool
 ) -> None:
     key = "\u202egpm.exe.mp4"
     with looking(browser, stage, "admin", permissions=["clipboard-read", "clipboard-write"]) as found:
-        page = found.open(f"object?{urlencode({'account': 'default', 'bucket': 'hostile-archive', 'key': key})}")
         if not allowed:
-            page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(new Error('denied')); }")
+            found.page.add_init_script("navigator.clipboard.writeText = () => Promise.reject(new Error('denied'));")
+        # The first page reads language and zone, and is loaded again.
+        found.open("migrations").wait_for_selector("h1")
+        page = found.open(f"object?{urlencode({'account': 'default', 'bucket': 'hostile-archive', 'key': key})}")
         button = page.get_by_role("button", name="Copy the key")
         button.focus()
         page.keyboard.press("Enter")
@@ -304,6 +336,7 @@ def test_no_page_has_serious_accessibility_violations_or_overflows(
             "dags/vod_backfill__interviews/runs/nothing",
             "migrations",
             "migration?name=interviews&account=default",
+            f"compare?run={stage.run_id('interviews', 'night_1')}&other={stage.run_id('hostile', 'night_1')}",
             "objects?state=failed",
             f"object?{an_object(stage, 'hostile-archive')}",
         ):
@@ -344,6 +377,7 @@ def filled(route: APIRoute, stage: Stage) -> str:
     asked = {
         "/object": f"?{an_object(stage, 'interviews-archive')}",
         "/transfer": "?account=default&old=interviews",
+        "/compare": f"?run={values['run_id']}",
         "/runs/{run_id}/diagnose": "?code=file_refused",
         "/runs/{run_id}/settings": "?setting=register.url_encoding=raw",
     }
@@ -368,7 +402,7 @@ def test_what_belongs_to_another_dag_does_not_exist_for_who_may_not_read_it(stag
             asks = re.findall(r"\{(\w+)\}", route.path)
             for method in route.methods:
                 answer = outsider.request(method, filled(route, stage))
-                if set(asks) & {"dag_id", "run_id"} or route.path in ("/object", "/transfer"):
+                if set(asks) & {"dag_id", "run_id"} or route.path in ("/object", "/transfer", "/compare"):
                     assert answer.status_code in (403, 404), (method, route.path)
                 assert "interviews-archive" not in answer.text, route.path
                 assert "vod_backfill__interviews" not in answer.text, route.path
@@ -376,6 +410,9 @@ def test_what_belongs_to_another_dag_does_not_exist_for_who_may_not_read_it(stag
         assert outsider.get("/dags/vod_backfill__hostile/runs/night_1").status_code == 200
         assert outsider.get(f"/dags/vod_backfill__hostile/runs/night_1?run={run_id}").text.count(run_id) == 0
         assert outsider.get(f"/dags/vod_backfill__hostile/runs/{run_id}").status_code == 404
+        own = stage.run_id("hostile", "night_1")
+        assert outsider.get(f"/compare?run={own}").status_code == 200
+        assert outsider.get(f"/compare?run={own}&other={run_id}").status_code == 404
         assert outsider.get("/migration?name=interviews&account=default").status_code == 404
         assert "interviews" not in outsider.get("/migrations").text
         assert "interviews" not in outsider.get("/objects.csv").text
@@ -421,6 +458,7 @@ def test_a_viewer_reads_and_cannot_act(browser: Any, stage: Stage) -> None:
         assert page.status_code == 200
         token = re.search(r'"x-vod-reports-token": "([^"]+)"', page.text)
         assert token is not None
+        assert viewer.get(f"/runs/{run_id}/settings?setting=select.min_size=1").status_code == 403
         acting = [route for route in routes() if route.methods - {"GET", "HEAD"}]
         assert len(acting) >= 2
         for route in acting:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -18,9 +19,11 @@ from vod_migrate.report.browse.history import object_history
 from vod_migrate.report.browse.migrations import migration_dags, migration_line, migrations_page
 from vod_migrate.report.browse.objects import ObjectLine, find_objects, found_codes
 from vod_migrate.report.browse.quota import quota_bars
-from vod_migrate.report.browse.runs import readable_run, runs_of_dag, runs_of_dag_run, runs_of_migration
+from vod_migrate.report.browse.runs import WantedRuns, readable_run, runs_of_dag, runs_of_dag_run, runs_of_migration
 from vod_migrate.report.browse.search import PageCursor, Search, prefix_end, read_search
 from vod_migrate.report.downloads import attachment, failures_csv, mapping_csv, mapping_parquet, objects_csv
+from vod_migrate.report.loader import load_report
+from vod_migrate.report.run_pair import run_pair
 from vod_migrate.results.csv_tables import unguarded
 from vod_migrate.results.run import Run
 from vod_migrate.run.prepare import prepare
@@ -107,6 +110,70 @@ def test_migrations_are_read_page_by_page(rig: Rig) -> None:
     assert second.more is None
 
 
+@pytest.mark.usefixtures("films", "shows")
+def test_migrations_are_found_by_a_part_of_their_name(rig: Rig) -> None:
+    for named, found in (
+        ("", ["films", "shows"]),
+        ("ILM", ["films"]),
+        ("s", ["films", "shows"]),
+        ("%", []),
+        ("\x00", []),
+    ):
+        page = migrations_page(rig.store, readable=EVERYTHING, named=named)
+        assert [line.migration for line in page.lines] == found, named
+
+
+def test_runs_are_read_in_both_orders_by_state_and_mode_page_by_page(rig: Rig, films: Run) -> None:
+    runs = [
+        films.run_id,
+        *(night(rig, "films", name, mode=mode).run_id for name, mode in (("b", "all"), ("c", "new"))),
+    ]
+
+    def read(**chosen: Any) -> list[str]:
+        found, after = [], None
+        while True:
+            wanted = WantedRuns(after=after, **chosen)
+            page = runs_of_migration(rig.store, "default", "films", readable=FILMS, wanted=wanted, most=1)
+            assert page.lines == runs_of_dag(rig.store, "films_dag", readable=FILMS, wanted=wanted, most=1).lines
+            found += [line.run_id for line in page.lines]
+            after = page.more
+            if after is None:
+                return found
+
+    assert read() == runs[::-1]
+    assert read(oldest=True) == runs
+    assert read(mode="new", oldest=True) == [runs[0], runs[2]]
+    states = {
+        line.run_id: line.state for line in runs_of_migration(rig.store, "default", "films", readable=FILMS).lines
+    }
+    for state in {*states.values(), "cancelled"}:
+        assert read(state=state, oldest=True) == [run_id for run_id in runs if states[run_id] == state]
+    assert runs_of_dag(rig.store, "films_dag", readable=SHOWS, wanted=WantedRuns(oldest=True)).lines == ()
+
+
+@pytest.mark.usefixtures("films", "shows")
+def test_a_search_backwards_shows_the_same_pages_from_the_other_end(rig: Rig) -> None:
+    for chosen in ({}, {"state": "registered"}, {"code": "file_refused"}, {"migration": "films"}):
+        assert_the_same_backwards(rig, chosen)
+
+
+def assert_the_same_backwards(rig: Rig, chosen: dict[str, str]) -> None:
+    forwards = find_objects(rig.store, read_search("", **chosen), readable=EVERYTHING, most=100).lines
+    search = read_search("", backwards=True, **chosen)
+    pages = [find_objects(rig.store, search, readable=EVERYTHING, most=5)]
+    while pages[-1].after is not None:
+        pages.append(find_objects(rig.store, search, readable=EVERYTHING, most=5, after=pages[-1].after))
+    assert [line for page in pages for line in page.lines] == list(forwards[::-1])
+    assert pages[0].before is None
+    for page, following in pairwise(pages):
+        again = find_objects(rig.store, search, readable=EVERYTHING, most=5, before=following.before)
+        assert again.lines == page.lines
+    rows = list(
+        csv.DictReader(io.StringIO(b"".join(objects_csv(rig.store, search, readable=EVERYTHING)).decode("utf-8-sig")))
+    )
+    assert [unguarded(row["key"]) for row in rows] == [line.key for line in forwards[::-1]]
+
+
 @pytest.mark.usefixtures("shows")
 def test_nobody_reads_anything_of_a_migration_that_none_of_their_dags_runs(rig: Rig, films: Run) -> None:
     bad = find_objects(rig.store, read_search("films/bad"), readable=FILMS).lines[0]
@@ -126,6 +193,31 @@ def test_nobody_reads_anything_of_a_migration_that_none_of_their_dags_runs(rig: 
         assert found_codes(rig.store, readable=readable) == ()
         assert b"films" not in b"".join(objects_csv(rig.store, Search(), readable=readable))
     assert quota_bars(rig.store, readable=frozenset[str]()) == ()
+
+
+def test_two_runs_stand_side_by_side_with_what_differs(rig: Rig, films: Run) -> None:
+    for number in range(3):
+        rig.sandbox.put(BUCKET, f"films/new {number}.mp4")
+    second = night(rig, "films", "two", settings=["describe.title=x {{ stem }}"], limit=2)
+    reports = [load_report(rig.store, run.run_id) for run in (second, films)]
+    pair = run_pair(*reports)
+    assert pair == run_pair(*reversed(reports))
+    assert (pair.earlier.run.run_id, pair.later.run.run_id) == (films.run_id, second.run_id)
+    numbers = {line.label: (line.before, line.now, line.change) for line in pair.numbers}
+    assert numbers["Registered"] == (12, 2, -10)
+    assert numbers["Failed"] == (1, 0, -1)
+    assert [(group.name, group.earlier, group.later, group.change) for group in pair.failures] == [
+        ("file_refused", 1, 0, -1)
+    ]
+    assert [(one.name, one.earlier, one.later) for one in pair.options] == [
+        ("limit", None, "2"),
+        ("settings", None, "describe.title=x {{ stem }}"),
+    ]
+    assert all(one.earlier != one.later for one in pair.settings)
+    [newest, oldest] = runs_of_migration(rig.store, "default", "films", readable=FILMS).lines
+    assert (newest.calls, oldest.calls) == (numbers["Calls"][1], numbers["Calls"][0])
+    assert oldest.done == 12
+    assert oldest.seconds is not None
 
 
 def test_every_query_takes_the_dags_that_its_reader_may_read() -> None:

@@ -20,7 +20,7 @@ from vod_migrate.report.browse.history import object_history
 from vod_migrate.report.browse.migrations import NIGHTS, migrations_page
 from vod_migrate.report.browse.objects import find_objects, found_codes, walk_objects
 from vod_migrate.report.browse.quota import quota_bars
-from vod_migrate.report.browse.runs import runs_of_dag, runs_of_dag_run, runs_of_migration
+from vod_migrate.report.browse.runs import WantedRuns, runs_of_dag, runs_of_dag_run, runs_of_migration
 from vod_migrate.report.browse.search import PageCursor, read_search
 from vod_migrate.report.loader import load_report
 from vod_migrate.results.store import Store
@@ -187,6 +187,19 @@ READS: dict[str, tuple[Callable[[Store], Any], int]] = {
     ),
     "runs of a DAG": (lambda store: runs_of_dag(store, f"dag_{BIG}", readable=VIEWER), 102),
     "runs of a migration": (lambda store: runs_of_migration(store, "default", BIG, readable=VIEWER), 102),
+    "the oldest runs of a migration that failed": (
+        lambda store: runs_of_migration(
+            store, "default", BIG, readable=VIEWER, wanted=WantedRuns(oldest=True, state="succeeded", mode="new")
+        ),
+        102,
+    ),
+    "migrations by a part of their name": (
+        lambda store: migrations_page(store, readable=None, named="E_03"),
+        NIGHTS + 2,
+    ),
+    "first page, backwards": (search(readable=None, backwards=True), 102),
+    "deep inside, backwards": (search(after=MIDDLE, backwards=True), 102),
+    "a code, the page before, backwards": (search(code="Code.2", before=MIDDLE, backwards=True), 102),
     "run of a DAG run": (lambda store: runs_of_dag_run(store, f"dag_{BIG}", "n0", readable=VIEWER), 2),
     "a run's report": (
         lambda store: load_report(store, FIRST_RUN),

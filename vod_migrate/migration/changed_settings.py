@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from vod_migrate.errors import BadMigrationFile, BadOption
-from vod_migrate.migration.loader import parse_migration
+from vod_migrate.migration.loader import StrictLoader, parse_migration
 from vod_migrate.migration.messages import shown
 from vod_migrate.migration.model import Migration
 
@@ -59,8 +59,9 @@ def _value(name: str, text: str) -> Any:
     if text.startswith(("{{", "{%")):
         return text
     try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as error:
+        return yaml.load(text, Loader=StrictLoader)  # noqa: S506 - a SafeLoader
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        # What YAML takes for a date may not exist; brackets may be too deep.
         raise BadOption(
             f"settings: the value of {shown(name)} is not YAML ({shown(error)}): put it in quotes"
         ) from None

@@ -21,10 +21,11 @@ MOST_BYTES = 262_144
 _TEMPLATE_VALUE = re.compile(r"(?P<begin>\s*(?:-(?=\s)|(?:-\s+)?[\w.-]+:))\s*(?P<value>[^#]*\{[{%].*)")
 
 
-class _Loader(yaml.SafeLoader):
+class StrictLoader(yaml.SafeLoader):
     """YAML without aliases, since a few nested ones fill the memory, and without settings written twice, since one is lost."""
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        """Refuses what stands for another node."""
         if self.check_event(yaml.AliasEvent):
             event = self.peek_event()  # type: ignore[no-untyped-call]
             raise yaml.composer.ComposerError(
@@ -33,6 +34,7 @@ class _Loader(yaml.SafeLoader):
         return super().compose_node(parent, index)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Refuses a second value of the same name."""
         seen: set[str] = set()
         for key, _ in node.value:
             if isinstance(key, yaml.ScalarNode):
@@ -51,7 +53,7 @@ def load_migration(path: Path) -> Migration:
         BadMigrationFile: naming each field, its value and the fix.
     """
     try:
-        content = yaml.load(_text(path), Loader=_Loader)  # noqa: S506 - a SafeLoader
+        content = yaml.load(_text(path), Loader=StrictLoader)  # noqa: S506 - a SafeLoader
     except OSError as error:
         raise BadMigrationFile(str(path), [f"cannot be read: {error.strerror or error}"]) from error
     except UnicodeDecodeError as error:

@@ -12,9 +12,10 @@ BAR_WIDTH, BAR_HEIGHT = 8, 48
 
 @dataclass(frozen=True, kw_only=True)
 class Bars:
-    """Two SVG paths for a box `width` wide and BAR_HEIGHT high: a page shows forty charts of thirty bars."""
+    """Two SVG paths for a box `width` wide and BAR_HEIGHT high: a page shows forty charts of thirty bars. highest: what its height stands for."""
 
     width: int
+    highest: float
     registered: str
     failed: str
 
@@ -28,7 +29,7 @@ class BarSegment:
     width: float
 
 
-def bars(counts: Sequence[tuple[int, int]]) -> Bars | None:
+def bars(counts: Sequence[tuple[float, float]]) -> Bars | None:
     """(registered, failed) from left to right, failed above registered; None where there is nothing to draw."""
     highest = max((registered + failed for registered, failed in counts), default=0)
     if not highest:
@@ -36,6 +37,7 @@ def bars(counts: Sequence[tuple[int, int]]) -> Bars | None:
     scaled = [(BAR_HEIGHT * registered / highest, BAR_HEIGHT * failed / highest) for registered, failed in counts]
     return Bars(
         width=BAR_WIDTH * len(counts),
+        highest=highest,
         registered=_path((BAR_HEIGHT, height) for height, _ in scaled),
         failed=_path((BAR_HEIGHT - below, height) for below, height in scaled),
     )

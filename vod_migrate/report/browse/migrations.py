@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from vod_migrate.report.browse.access import QUERIES, Readable, filters, read_only
+from vod_migrate.report.browse.access import QUERIES, Readable, filters, read_only, storable_text
 from vod_migrate.report.loader import QUERIES as RUN_QUERIES
 from vod_migrate.results.store import Store
 
@@ -80,11 +80,18 @@ class MigrationsPage:
 
 
 def migrations_page(
-    store: Store, *, readable: Readable, after: tuple[str, str] | None = None, most: int = MIGRATIONS_A_PAGE
+    store: Store,
+    *,
+    readable: Readable,
+    named: str = "",
+    after: tuple[str, str] | None = None,
+    most: int = MIGRATIONS_A_PAGE,
 ) -> MigrationsPage:
-    """The migrations that have run at least once, by name, from (migration, account) on."""
+    """The migrations that have run at least once, by name, from (migration, account) on. named: what their names contain."""
+    if not storable_text(named):
+        return MigrationsPage(lines=(), more=None)
     name, account = after or (None, None)
-    lines = _lines(store, readable=readable, most=most + 1, after_migration=name, after_account=account)
+    lines = _lines(store, readable=readable, most=most + 1, named=named, after_migration=name, after_account=account)
     shown = tuple(lines[:most])
     return MigrationsPage(lines=shown, more=(shown[-1].migration, shown[-1].account) if len(lines) > most else None)
 
@@ -103,7 +110,7 @@ def migration_dags(store: Store, account: str, migration: str) -> frozenset[str]
 
 
 def _lines(store: Store, *, readable: Readable, most: int, **narrowed: str | None) -> list[MigrationLine]:
-    unnamed = dict.fromkeys(("account", "migration", "after_migration", "after_account"))
+    unnamed = dict.fromkeys(("account", "migration", "named", "after_migration", "after_account"))
     with read_only(store) as connection:
         rows = list(QUERIES.migration_lines(connection, most=most, **filters(readable), **(unnamed | narrowed)))
         counted = QUERIES.nights(

@@ -40,7 +40,7 @@ class ObjectLine:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ObjectsPage:
-    """Objects by migration, bucket and key. before, after: where the neighbouring pages end and begin, None where there is none.
+    """Objects by migration, bucket and key, or backwards. before, after: where the neighbouring pages end and begin, None where there is none.
 
     total: how many the search finds, None where only reading them all would tell.
     """
@@ -86,18 +86,20 @@ def find_objects(
         connection.execute("set local enable_bitmapscan = off")
         migrations = _migrations(connection, search, readable)
         places = _places(connection, search, migrations, readable)
-        back = before is not None
+        preceding = before is not None
+        back = preceding is not search.backwards
         found = list(_found(connection, search, places, readable, cursor=before or after, back=back, most=most + 1))
-        if back and not found:
+        if preceding and not found:
             # The page before has become empty in the meantime.
-            back, after = False, None
-            found = list(_found(connection, search, places, readable, cursor=None, back=False, most=most + 1))
-    shown = found[:most][::-1] if back else found[:most]
+            preceding, after = False, None
+            back = search.backwards
+            found = list(_found(connection, search, places, readable, cursor=None, back=back, most=most + 1))
+    shown = found[:most][::-1] if preceding else found[:most]
     further = len(found) > most
     return ObjectsPage(
         lines=tuple(shown),
-        before=shown[0].place if shown and (further if back else after is not None) else None,
-        after=shown[-1].place if shown and (back or further) else None,
+        before=shown[0].place if shown and (further if preceding else after is not None) else None,
+        after=shown[-1].place if shown and (preceding or further) else None,
         total=sum(row["objects"] for row in migrations) if search.counted else None,
     )
 

@@ -3,23 +3,35 @@
 -- runs from the command line. Totals come from the counts; no query reads many more rows than it shows.
 
 -- name: run_lines
--- Runs, the newest first: one by its id, those of a DAG run, of a DAG, or of a migration.
+-- Runs, the newest first or the :oldest: one by its id, those of a DAG run, of a DAG, or of a migration; with one state or mode.
 select r.run_id, m.account, m.name as migration, s.bucket, r.mode, r.state, r.stop_code, r.stop_message, r.origin, r.dag_id, r.dag_run_id,
        r.task_group, r.execution, r.created_at as started, r.finished_at as finished, coalesce(r.spec ->> 'timezone', 'UTC') as timezone,
        coalesce(c.registered, 0)::bigint as registered, coalesce(c.already_registered, 0)::bigint as already_registered,
        coalesce(c.failed, 0)::bigint as failed,
-       coalesce((r.summary #>> '{counts,pending}')::bigint, 0) + coalesce((r.summary #>> '{counts,unknown}')::bigint, 0) as left
+       coalesce((r.summary #>> '{counts,pending}')::bigint, 0) + coalesce((r.summary #>> '{counts,unknown}')::bigint, 0) as left,
+       (r.summary ->> 'calls')::bigint as calls
 from (
-  select * from vod_migrate.runs
-  where (:everything::boolean or dag_id = any(:dags::text[]))
-    and (:run_id::text is null or run_id = :run_id)
-    and (:dag_id::text is null or dag_id = :dag_id)
-    and (:dag_run_id::text is null or dag_run_id = :dag_run_id)
-    and (:migration::text is null or migration_id = (
-      select migration_id from vod_migrate.migrations where account = :account and name = :migration))
-    and (:before::timestamptz is null
-         or (created_at, run_no) < (:before, (select run_no from vod_migrate.runs where run_id = :before_run::text)))
-  order by created_at desc, run_no desc limit :most
+  (select * from vod_migrate.runs
+   where not :oldest::boolean and (:everything::boolean or dag_id = any(:dags::text[]))
+     and (:run_id::text is null or run_id = :run_id)
+     and (:dag_id::text is null or dag_id = :dag_id)
+     and (:dag_run_id::text is null or dag_run_id = :dag_run_id)
+     and (:migration::text is null or migration_id = (
+       select migration_id from vod_migrate.migrations where account = :account and name = :migration))
+     and (:state::text is null or state = :state) and (:mode::text is null or mode = :mode)
+     and (:beyond::timestamptz is null
+          or (created_at, run_no) < (:beyond, (select run_no from vod_migrate.runs where run_id = :beyond_run::text)))
+   order by created_at desc, run_no desc limit :most)
+  union all
+  (select * from vod_migrate.runs
+   where :oldest::boolean and (:everything::boolean or dag_id = any(:dags::text[]))
+     and (:dag_id::text is null or dag_id = :dag_id)
+     and (:migration::text is null or migration_id = (
+       select migration_id from vod_migrate.migrations where account = :account and name = :migration))
+     and (:state::text is null or state = :state) and (:mode::text is null or mode = :mode)
+     and (:beyond::timestamptz is null
+          or (created_at, run_no) > (:beyond, (select run_no from vod_migrate.runs where run_id = :beyond_run::text)))
+   order by created_at, run_no limit :most)
 ) r
 join vod_migrate.migrations m using (migration_id)
 join vod_migrate.sources s on s.source_id = r.source_id
@@ -29,7 +41,8 @@ left join lateral (
          sum(objects) filter (where outcome = 'failed') as failed
   from vod_migrate.counts where run_no = r.run_no
 ) c on true
-order by r.created_at desc, r.run_no desc;
+order by case when not :oldest::boolean then r.created_at end desc, case when :oldest::boolean then r.created_at end,
+         case when :oldest::boolean then r.run_no else -r.run_no end;
 
 -- name: migration_lines
 -- Migrations by name: what became of their objects, their newest run, and the DAGs that run them.
@@ -42,6 +55,7 @@ from (
   from vod_migrate.migrations m join vod_migrate.migration_dags d using (migration_id)
   where (:everything::boolean or d.dag_id = any(:dags::text[]))
     and (:migration::text is null or (m.account = :account and m.name = :migration))
+    and (:named::text is null or position(lower(:named) in lower(m.name)) > 0)
     and (:after_migration::text is null or (m.name, m.account) > (:after_migration, :after_account::text))
   group by m.migration_id order by m.name, m.account limit :most
 ) seen

@@ -16,7 +16,7 @@ _MOST_OF_DAG_RUN = 200  # task groups of one DAG, each with as many executions a
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunLine:
-    """One run. left: what it had not sent when it ended; 0 while it runs."""
+    """One run. left: what it had not sent when it ended; 0 while it runs. calls: to RegisterMedia, None while it runs."""
 
     run_id: str
     account: str
@@ -38,6 +38,17 @@ class RunLine:
     already_registered: int
     failed: int
     left: int
+    calls: int | None
+
+    @property
+    def done(self) -> int:
+        """What it registered, new or known to VOD already."""
+        return self.registered + self.already_registered
+
+    @property
+    def seconds(self) -> float | None:
+        """From its start to its end; None while it runs."""
+        return None if self.finished is None else (self.finished - self.started).total_seconds()
 
     @property
     def running(self) -> bool:
@@ -51,8 +62,18 @@ class RunLine:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class WantedRuns:
+    """Which runs of a list, and in which order. state, mode: None for any; after: where an earlier page ended."""
+
+    oldest: bool = False
+    state: str | None = None
+    mode: str | None = None
+    after: tuple[dt.datetime, str] | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class RunsPage:
-    """Runs, the newest first. more: where the next page begins, None on the last one."""
+    """Runs, in the order that was wanted. more: where the next page begins, None on the last one."""
 
     lines: tuple[RunLine, ...]
     more: tuple[dt.datetime, str] | None
@@ -69,15 +90,10 @@ def runs_of_dag_run(store: Store, dag_id: str, dag_run_id: str, *, readable: Rea
 
 
 def runs_of_dag(
-    store: Store,
-    dag_id: str,
-    *,
-    readable: Readable,
-    before: tuple[dt.datetime, str] | None = None,
-    most: int = RUNS_A_PAGE,
+    store: Store, dag_id: str, *, readable: Readable, wanted: WantedRuns = WantedRuns(), most: int = RUNS_A_PAGE
 ) -> RunsPage:
-    """The runs of a DAG, from the newest, or from a place that an earlier page ended with."""
-    return _page(store, readable=readable, before=before, most=most, dag_id=dag_id)
+    """The runs of a DAG."""
+    return _page(store, readable=readable, wanted=wanted, most=most, dag_id=dag_id)
 
 
 def runs_of_migration(
@@ -86,25 +102,34 @@ def runs_of_migration(
     migration: str,
     *,
     readable: Readable,
-    before: tuple[dt.datetime, str] | None = None,
+    wanted: WantedRuns = WantedRuns(),
     most: int = RUNS_A_PAGE,
 ) -> RunsPage:
     """The runs of a migration that its reader may see, whichever DAG they belong to."""
-    return _page(store, readable=readable, before=before, most=most, account=account, migration=migration)
+    return _page(store, readable=readable, wanted=wanted, most=most, account=account, migration=migration)
 
 
-def _page(
-    store: Store, *, readable: Readable, before: tuple[dt.datetime, str] | None, most: int, **narrowed: str
-) -> RunsPage:
-    at, run_id = before or (None, None)
-    lines = _lines(store, readable=readable, most=most + 1, before=at, before_run=run_id, **narrowed)
+def _page(store: Store, *, readable: Readable, wanted: WantedRuns, most: int, **narrowed: str) -> RunsPage:
+    at, run_id = wanted.after or (None, None)
+    lines = _lines(
+        store,
+        readable=readable,
+        most=most + 1,
+        beyond=at,
+        beyond_run=run_id,
+        oldest=wanted.oldest,
+        state=wanted.state,
+        mode=wanted.mode,
+        **narrowed,
+    )
     shown = tuple(lines[:most])
     more = (shown[-1].started, shown[-1].run_id) if len(lines) > most else None
     return RunsPage(lines=shown, more=more)
 
 
-def _lines(store: Store, *, readable: Readable, most: int, **narrowed: Any) -> list[RunLine]:
-    unnamed = dict.fromkeys(("run_id", "dag_id", "dag_run_id", "account", "migration", "before", "before_run"))
+def _lines(store: Store, *, readable: Readable, most: int, oldest: bool = False, **narrowed: Any) -> list[RunLine]:
+    names = ("run_id", "dag_id", "dag_run_id", "account", "migration", "state", "mode", "beyond", "beyond_run")
+    asked = dict.fromkeys(names) | narrowed
     with read_only(store) as connection:
-        rows = QUERIES.run_lines(connection, most=most, **filters(readable), **(unnamed | narrowed))
+        rows = QUERIES.run_lines(connection, most=most, oldest=oldest, **filters(readable), **asked)
         return [RunLine(**row) for row in rows]

@@ -22,7 +22,7 @@ _HIGHEST = "\U0010ffff"
 class Search:
     """Objects whose key begins with `prefix`, or that have a MediaId; of one migration, bucket, state or code, where these are given.
 
-    media_id: looked for first; the key's beginning is what counts where no object has it.
+    media_id: looked for first; the key's beginning is what counts where no object has it. backwards: from the last key to the first.
     """
 
     prefix: str = ""
@@ -32,6 +32,7 @@ class Search:
     migration: str | None = None
     state: str | None = None
     code: str | None = None
+    backwards: bool = False
 
     @property
     def states(self) -> tuple[str, ...]:
@@ -53,6 +54,7 @@ def read_search(
     migration: str | None = None,
     state: str | None = None,
     code: str | None = None,
+    backwards: bool = False,
 ) -> Search:
     """A search from what was typed or pasted, and what was chosen. Empty choices are none.
 
@@ -66,7 +68,7 @@ def read_search(
         raise BadOption(f"state: {state!r} is not one of {', '.join(STATES)}")
     if code is not None and state not in (None, "failed"):
         raise BadOption(f"code: only failed objects have a code; choose the state failed or all instead of {state}")
-    chosen = Search(account=account, migration=migration, state=state, code=code)
+    chosen = Search(account=account, migration=migration, state=state, code=code, backwards=backwards)
     wanted = text.strip()
     if wanted.startswith("oss://"):
         bucket, _, key = wanted.removeprefix("oss://").partition("/")

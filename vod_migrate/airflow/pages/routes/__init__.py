@@ -4,12 +4,23 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from vod_migrate.airflow.pages.routes import control, dag, diagnosis, downloads, migrations, objects, run, static
+from vod_migrate.airflow.pages.routes import (
+    compare,
+    control,
+    dag,
+    diagnosis,
+    downloads,
+    migrations,
+    objects,
+    run,
+    static,
+)
 
 ROUTERS: tuple[APIRouter, ...] = (
     static.router,
     dag.router,
     run.router,
+    compare.router,
     control.router,
     diagnosis.router,
     downloads.router,

@@ -7,11 +7,12 @@ from typing import Annotated
 from urllib.parse import quote
 
 from fastapi import APIRouter, Form, HTTPException, Query, Response
+from pydantic import Field
 
 from vod_migrate.airflow.pages.locale import ReadingDep
 from vod_migrate.airflow.pages.run_access import ReadableRun, StoppableRun
 from vod_migrate.airflow.pages.store import Results
-from vod_migrate.airflow.pages.viewer import Acting
+from vod_migrate.airflow.pages.viewer import Acting, ViewerDep
 from vod_migrate.errors import BadOption
 from vod_migrate.migration.changed_settings import with_settings
 from vod_migrate.report.browse.migrations import migration_dags
@@ -22,6 +23,7 @@ _LOG = logging.getLogger(__name__)
 router = APIRouter()
 
 Name = Annotated[str, Query(max_length=200)]
+Settings = Annotated[list[Annotated[str, Field(max_length=4_000)]], Query(max_length=50)]
 
 MESSAGE_HEADER = "x-vod-said"
 """What the page tells its reader after an action, percent-encoded."""
@@ -58,8 +60,10 @@ def discard(run: StoppableRun, viewer: Acting, reading: ReadingDep, store: Resul
 
 
 @router.get("/runs/{run_id}/settings", status_code=204)
-def check_settings(run: ReadableRun, store: Results, setting: Annotated[list[str], Query(max_length=50)]) -> Response:
+def check_settings(run: ReadableRun, viewer: ViewerDep, store: Results, setting: Settings) -> Response:
     """Whether the migration of a run could be sent with some settings changed, before a run fails for a typing mistake."""
+    if not viewer.may_trigger(run.dag_id):
+        raise HTTPException(403, "changing settings needs the permission to create runs of this DAG")
     try:
         with_settings(store.run(run.run_id).spec, setting)
     except BadOption as error:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import datetime as dt
-from typing import Annotated
-
-from fastapi import APIRouter, HTTPException, Query, Request
+from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import HTMLResponse
 
 from vod_migrate.airflow.pages.render import render
+from vod_migrate.airflow.pages.run_query import RunQueryDep
 from vod_migrate.airflow.pages.store import Results
 from vod_migrate.airflow.pages.viewer import ViewerDep
 from vod_migrate.report.bar_chart import bars
@@ -25,16 +23,13 @@ def dag_tab(
     dag_id: str,
     viewer: ViewerDep,
     store: Results,
-    before: dt.datetime | None = None,
-    before_run: Annotated[str, Query(max_length=200)] = "",
+    chosen: RunQueryDep,
 ) -> HTMLResponse:
-    """Runs of a DAG; `before` and `before_run` are where an earlier page ended."""
+    """Runs of a DAG."""
     if not viewer.may_read(dag_id):
         raise HTTPException(404, "there is no such DAG, or you may not read it")
-    place = None if before is None or before.tzinfo is None else (before, before_run)
-    page = runs_of_dag(store, dag_id, readable=frozenset({dag_id}), before=place)
-    newest = place is None
-    last = page.lines[:_TREND_RUNS][::-1] if newest else ()
+    page = runs_of_dag(store, dag_id, readable=frozenset({dag_id}), wanted=chosen.wanted())
+    last = page.lines[:_TREND_RUNS][::-1] if chosen.plain else ()
     return render(
         request,
         "dag.html",
@@ -42,7 +37,7 @@ def dag_tab(
         dag_id=dag_id,
         page=page,
         last=last,
-        trend=bars([(line.registered + line.already_registered, line.failed) for line in last]),
-        newest=newest,
-        running=newest and any(line.running for line in page.lines),
+        trend=bars([(line.done, line.failed) for line in last]),
+        chosen=chosen,
+        running=chosen.first and any(line.running for line in page.lines),
     )

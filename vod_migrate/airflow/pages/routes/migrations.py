@@ -13,6 +13,7 @@ from fastapi.responses import HTMLResponse
 from sqlalchemy import select
 
 from vod_migrate.airflow.pages.render import render
+from vod_migrate.airflow.pages.run_query import RunQueryDep
 from vod_migrate.airflow.pages.store import Results
 from vod_migrate.airflow.pages.viewer import Viewer, ViewerDep
 from vod_migrate.report.bar_chart import Bars, bars, quota_segments
@@ -26,6 +27,7 @@ router = APIRouter()
 
 _LIVE_SECONDS = 5
 _LONGEST_NAME = 200
+_CHART_SIZES = (30, 60, 90)
 
 Name = Annotated[str, Query(max_length=_LONGEST_NAME)]
 
@@ -38,15 +40,19 @@ def all_migrations(
     session: SessionDep,
     after: Name = "",
     after_account: Name = "",
+    q: Name = "",
 ) -> HTMLResponse:
-    """Migrations by name; `after` and `after_account` are where an earlier page ended."""
-    page = migrations_page(store, readable=viewer.readable, after=(after, after_account) if after else None)
+    """Migrations by name, those whose name contains `q`; `after` and `after_account` are where an earlier page ended."""
+    page = migrations_page(
+        store, readable=viewer.readable, named=q.strip(), after=(after, after_account) if after else None
+    )
     return render(
         request,
         "migrations.html",
         viewer=viewer,
         page=page,
         first=not after,
+        named=q.strip(),
         trends={line: _night_bars(line) for line in page.lines},
         next_runs=_next_runs(page.lines, session),
         quotas=[(bar, quota_segments(bar)) for bar in quota_bars(store, readable=viewer.readable)],
@@ -65,26 +71,33 @@ def one_migration(
     session: SessionDep,
     name: Name,
     account: Name,
-    before: dt.datetime | None = None,
-    before_run: Name = "",
+    chosen: RunQueryDep,
+    runs: Annotated[int, Query(ge=2, le=_CHART_SIZES[-1])] = _CHART_SIZES[0],
 ) -> HTMLResponse:
-    """A migration's objects in numbers, its nights, and its runs, whichever DAG they belong to."""
+    """A migration's objects in numbers, its last `runs` runs as a chart, and all of them as a table, whichever DAG they belong to."""
     line = migration_line(store, account, name, readable=viewer.readable)
     if line is None:
         raise HTTPException(404, "there is no such migration, or you may not see it")
-    place = None if before is None or before.tzinfo is None else (before, before_run)
-    runs = runs_of_migration(store, account, name, readable=viewer.readable, before=place)
+    page = runs_of_migration(store, account, name, readable=viewer.readable, wanted=chosen.wanted())
+    charted = runs_of_migration(store, account, name, readable=viewer.readable, most=runs).lines[::-1]
     return render(
         request,
         "migration.html",
         viewer=viewer,
         line=line,
         heirs=_heirs(store, viewer, line),
-        trend=_night_bars(line),
+        charted=charted,
+        shapes={
+            "outcomes": bars([(run.done, run.failed) for run in charted]),
+            "calls": bars([(run.calls or 0, 0) for run in charted]),
+            "seconds": bars([(run.seconds or 0, 0) for run in charted]),
+        },
+        chart_runs=runs,
+        chart_sizes=_CHART_SIZES,
         next_run=_next_runs([line], session).get(line),
-        runs=runs,
-        newest=place is None,
-        running=place is None and any(run.running for run in runs.lines),
+        runs=page,
+        chosen=chosen,
+        running=chosen.first and any(run.running for run in page.lines),
         live_seconds=_LIVE_SECONDS,
     )
 

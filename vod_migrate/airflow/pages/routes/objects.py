@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 from fastapi.responses import HTMLResponse
@@ -28,26 +28,34 @@ Text = Annotated[str, Query(max_length=_LONGEST)]
 
 @dataclass(frozen=True, kw_only=True)
 class SearchQuery:
-    """A search as it stands in the address. migration: its name, with `@account` behind it where the account matters."""
+    """A search as it stands in the address. migration: its name, with `@account` behind it where the account matters.
+
+    order: `desc` for the last key first.
+    """
 
     q: str
     state: str
     code: str
     migration: str
+    order: str
 
     def search(self) -> Search:
         """What it means."""
         name, _, account = self.migration.partition("@")
-        return read_search(self.q, account=account, migration=name, state=self.state, code=self.code)
+        return read_search(
+            self.q, account=account, migration=name, state=self.state, code=self.code, backwards=self.order == "desc"
+        )
 
     def query(self) -> dict[str, str]:
         """For links that keep it."""
-        return {"q": self.q, "state": self.state, "code": self.code, "migration": self.migration}
+        return {"q": self.q, "state": self.state, "code": self.code, "migration": self.migration, "order": self.order}
 
 
-def asked(q: Text = "", state: Text = "", code: Text = "", migration: Text = "") -> SearchQuery:
+def asked(
+    q: Text = "", state: Text = "", code: Text = "", migration: Text = "", order: Literal["", "desc"] = ""
+) -> SearchQuery:
     """The search of the address."""
-    return SearchQuery(q=q, state=state, code=code, migration=migration)
+    return SearchQuery(q=q, state=state, code=code, migration=migration, order=order)
 
 
 AskedDep = Annotated[SearchQuery, Depends(asked)]

@@ -1,0 +1,87 @@
+"""Two runs side by side: their numbers, their failures by cause, and the options and settings in which they differ."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from vod_migrate.report.count_lines import CountLine, count_lines
+from vod_migrate.report.model import PreviousRun, Report, Setting
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GroupPair:
+    """Objects that failed for one cause, or with one code, in either run."""
+
+    name: str
+    earlier: int
+    later: int
+
+    @property
+    def change(self) -> int:
+        """The later run's number less the earlier one's."""
+        return self.later - self.earlier
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SettingPair:
+    """An option or a setting that differs; None where a run has none."""
+
+    name: str
+    earlier: str | None
+    later: str | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunPair:
+    """Two runs by their start. failures: the largest group first; options, settings: only those that differ, by name."""
+
+    earlier: Report
+    later: Report
+    numbers: tuple[CountLine, ...]
+    failures: tuple[GroupPair, ...]
+    options: tuple[SettingPair, ...]
+    settings: tuple[SettingPair, ...]
+
+
+def run_pair(one: Report, other: Report) -> RunPair:
+    """Two runs, in either order."""
+    earlier, later = sorted((one, other), key=lambda report: (report.run.started, report.run.run_id))
+    before = PreviousRun(
+        run_id=earlier.run.run_id,
+        state=earlier.run.state,
+        started=earlier.run.started,
+        seconds=earlier.run.seconds,
+        counts=earlier.counts,
+    )
+    return RunPair(
+        earlier=earlier,
+        later=later,
+        numbers=count_lines(replace(later, previous=before)),
+        failures=_groups(_counted(earlier), _counted(later)),
+        options=_differing(earlier.run.options, later.run.options),
+        settings=_differing(earlier.run.settings, later.run.settings),
+    )
+
+
+def _counted(report: Report) -> dict[str, int]:
+    counted: dict[str, int] = {}
+    for group in report.failures:
+        counted[group.name] = counted.get(group.name, 0) + group.count
+    return counted
+
+
+def _groups(earlier: Mapping[str, int], later: Mapping[str, int]) -> tuple[GroupPair, ...]:
+    pairs = [
+        GroupPair(name=name, earlier=earlier.get(name, 0), later=later.get(name, 0)) for name in {*earlier, *later}
+    ]
+    return tuple(sorted(pairs, key=lambda pair: (-max(pair.earlier, pair.later), pair.name)))
+
+
+def _differing(earlier: tuple[Setting, ...], later: tuple[Setting, ...]) -> tuple[SettingPair, ...]:
+    before, after = ({setting.name: setting.value for setting in settings} for settings in (earlier, later))
+    return tuple(
+        SettingPair(name=name, earlier=before.get(name), later=after.get(name))
+        for name in sorted({*before, *after})
+        if before.get(name) != after.get(name)
+    )
