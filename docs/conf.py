@@ -48,6 +48,7 @@ NAVIGATION = {
         "discussion/architecture",
         "discussion/quota",
         "discussion/claims-and-crashes",
+        "discussion/scale",
         "discussion/unknowns",
         "decisions/index",
     ],

@@ -9,7 +9,6 @@ import logging
 import threading
 import time
 
-from vod_migrate.errors import StoreError
 from vod_migrate.rate.limiter import API
 from vod_migrate.register.context import WorkerContext
 
@@ -40,8 +39,8 @@ class Gauges:
         with self._lock:  # so that what is told last was also seen last
             try:
                 found = context.store.gauges(context.run, context.place, API, anyway=anyway, patience=0.0)
-            except StoreError as error:
-                log.debug("the gauges of the run cannot be read: %s", error)
+            except Exception:  # whatever it is, a metric never breaks a run
+                log.debug("the gauges of the run cannot be read", exc_info=True)
                 return
             for name, value in found.items():
                 context.metrics.gauge(name, value)
