@@ -45,6 +45,7 @@ _COMMANDS = {
     "db": "cli.database:database_app",
     "transfer": "cli.database:transfer",
     "discard": "cli.database:discard",
+    "airflow": "airflow.cli:airflow_app",
     "sandbox": "sandbox.cli:sandbox_app",
 }
 
