@@ -99,6 +99,19 @@ OUTPUT = (
     "the command says so and ends with exit code 2. Messages on stderr that cannot be written are lost.",
 )
 
+COMPLETION = (
+    "`vod-migrate --install-completion` lets bash, zsh or fish complete commands, options and, where a command takes one, the",
+    "names of migrations and the IDs of runs, from the next shell on. Or put one line into the shell's own file:",
+    "",
+    "```text",
+    'bash   eval "$(_VOD_MIGRATE_COMPLETE=source_bash vod-migrate)"           ~/.bashrc',
+    'zsh    eval "$(_VOD_MIGRATE_COMPLETE=source_zsh vod-migrate)"            ~/.zshrc, after compinit',
+    "fish   _VOD_MIGRATE_COMPLETE=source_fish vod-migrate | source            ~/.config/fish/config.fish",
+    "```",
+    "",
+    "Names come from the results database, if it answers within 0.3 s; an embedded one is not started for them.",
+)
+
 
 def cli_page() -> str:
     """The help of every command and the exit codes, as Markdown.
@@ -118,6 +131,10 @@ def cli_page() -> str:
             "## Output",
             "",
             *OUTPUT,
+            "",
+            "## Completion",
+            "",
+            *COMPLETION,
             "",
             "## Exit codes",
             "",

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import yaml
 from airflow.dag_processing.dagbag import DagBag
+from airflow.models.taskinstancekey import TaskInstanceKey
 from airflow.serialization.definitions.dag import SerializedDAG
 from airflow.serialization.serialized_objects import DagSerialization
 
@@ -118,6 +119,18 @@ def test_a_verification_stands_beside_the_report_and_makes_room_for_the_runs_tha
     assert "2h after each run VOD is asked whether it can play 1 % of" in dag.doc_md
     stored = json.loads(json.dumps(DagSerialization.to_dict(dag)))
     assert isinstance(DagSerialization.from_dict(stored), SerializedDAG)
+
+
+def test_the_tasks_of_a_run_link_to_its_report_and_to_the_console(dags_folder: Path) -> None:
+    dag = read(dags_folder).dags["vod_backfill__sandbox"]
+    key = TaskInstanceKey(dag.dag_id, "report", "scheduled__2026-03-05T00:00:00+08:00")
+
+    for task in dag.tasks:
+        links = {link.name: link.get_link(task, ti_key=key) for link in task.operator_extra_links}
+        assert links == {
+            "VOD report": f"dags/{dag.dag_id}/runs/scheduled__2026-03-05T00%3A00%3A00%2B08%3A00/plugin/vod-report",
+            "VOD console": "https://vod.console.aliyun.com/",
+        }
 
 
 def test_discover_goes_before_register_where_slots_are_short(dags_folder: Path) -> None:

@@ -145,3 +145,36 @@ def test_with_its_extras_the_tutorial_works(bare: Installed, root: Path) -> None
     finally:
         server.terminate()
         server.wait(timeout=10)
+
+
+IN_AIRFLOW = """
+import json
+from airflow import plugins_manager
+from airflow.configuration import conf
+from airflow.dag_processing.dagbag import DagBag
+from airflow.providers_manager import ProvidersManager
+bag = DagBag(conf.get("core", "dags_folder"))
+plugins, errors = plugins_manager._get_plugins()
+connection = ProvidersManager().hooks["aliyun_vod"].hook_name
+names = [plugin.name for plugin in plugins]
+print("FOUND", json.dumps([sorted(bag.dags), bag.import_errors, names, errors, connection]))
+"""
+
+
+def test_with_airflow_one_command_brings_the_dags_and_the_package_itself_pages_and_connection(bare: Installed) -> None:
+    bare.install("[airflow]")
+    home = bare.folder / "airflow"
+    environment = {"AIRFLOW_HOME": str(home), "AIRFLOW__CORE__LOAD_EXAMPLES": "False"}
+
+    made = bare.run("vod-migrate", "airflow", "init", **environment)
+    found = bare.run("python", "-c", IN_AIRFLOW, **environment)
+
+    assert made.returncode == 0, made.stderr
+    assert f"wrote {home}/dags/vod_backfill.py" in made.stdout
+    assert not list((home / "plugins").glob("*"))
+    line = next((line for line in found.stdout.splitlines() if line.startswith("FOUND ")), found.stderr)
+    dags, import_errors, plugins, errors, connection = json.loads(line.removeprefix("FOUND "))
+    assert (dags, import_errors) == (["vod_backfill__example"], {})
+    assert plugins.count("vod_reports") == 1
+    assert errors == {}
+    assert connection == "ApsaraVideo VOD"

@@ -6,12 +6,12 @@ import json
 import pkgutil
 import threading
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 from airflow.sdk import BaseHook, BaseNotifier
 from airflow.sdk.configuration import conf
 from airflow.sdk.exceptions import AirflowNotFoundException
 
+from vod_migrate.airflow.links import report_tab
 from vod_migrate.cloud.webhook import Webhook, checked_webhook, webhook_from_environment
 from vod_migrate.errors import BadSetting
 from vod_migrate.migration.notification import Notify
@@ -60,8 +60,7 @@ def find_webhook(name: str) -> Webhook:
 def report_link(run: Run) -> str:
     """The address of the report's tab on the DAG run of a run; '' where Airflow does not know its own address."""
     base = conf.get("api", "base_url", fallback="") or ""
-    tab = f"/dags/{quote(run.dag_id or '', safe='')}/runs/{quote(run.dag_run_id or '', safe='')}/plugin/vod-report"
-    return f"{base.rstrip('/')}{tab}" if base else ""
+    return f"{base.rstrip('/')}/{report_tab(run.dag_id or '', run.dag_run_id or '')}" if base else ""
 
 
 def _notifier(path: str) -> type[BaseNotifier]:

@@ -11,6 +11,9 @@ from vod_migrate.migration.loader import load_migration
 from vod_migrate.migration.messages import shown
 from vod_migrate.migration.model import Migration
 
+FOLDER_NAME = "migrations"
+"""The folder of migration files, beside the DAG files."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class MigrationFile:

@@ -20,6 +20,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from vod_migrate.airflow.assets import run_outlet, send_event
 from vod_migrate.airflow.hook import VodHook, open_results
+from vod_migrate.airflow.links import RUN_LINKS
 from vod_migrate.errors import BadOption, BadSetting, Cancelled, Interrupted, Paused, Retryable, VodMigrateError
 from vod_migrate.migration.changed_settings import with_settings
 from vod_migrate.migration.loader import parse_migration
@@ -49,6 +50,7 @@ class PrepareOperator(BaseOperator):
     """
 
     template_fields: Sequence[str] = ("options",)
+    operator_extra_links = RUN_LINKS
     ui_color = "#e6f0ff"
 
     def __init__(
@@ -120,6 +122,8 @@ class StoppableOperator(BaseOperator):
 
 class _RunOperator(StoppableOperator):
     """A task on the run that `prepare` stored."""
+
+    operator_extra_links = RUN_LINKS
 
     def __init__(self, *, prepare_task_id: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)

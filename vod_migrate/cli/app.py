@@ -17,6 +17,7 @@ import typer
 from typer.core import TyperGroup
 
 from vod_migrate import __version__
+from vod_migrate.cli.completion import completing, names_a_run, of_a_run
 from vod_migrate.cli.streams import print_json, settle_streams
 from vod_migrate.errors import BadOption, VodMigrateError
 
@@ -45,6 +46,7 @@ _COMMANDS = {
     "db": "cli.database:database_app",
     "transfer": "cli.database:transfer",
     "discard": "cli.database:discard",
+    "airflow": "airflow.cli:airflow_app",
     "sandbox": "sandbox.cli:sandbox_app",
 }
 
@@ -56,10 +58,21 @@ class _Commands(TyperGroup):
         super().__init__(**settings)
         # For their names only, also of those that are like a mistyped one.
         self.commands = dict.fromkeys(_COMMANDS)  # type: ignore[assignment]
+        self._stand_in = False
+
+    def shell_complete(self, ctx: Any, incomplete: str) -> Any:
+        self._stand_in = True
+        return super().shell_complete(ctx, incomplete)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        self._stand_in = completing() and names_a_run(args)
+        return super().resolve_command(ctx, args)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002 - Typer's signature
         if cmd_name not in _COMMANDS:
             return None
+        if self._stand_in:
+            return _command(cmd_name, of_a_run)
         module, _, name = _COMMANDS[cmd_name].partition(":")
         try:
             found = getattr(importlib.import_module(f"vod_migrate.{module}"), name)
@@ -67,12 +80,16 @@ class _Commands(TyperGroup):
             if error.name != "aiohttp":
                 raise
             raise BadOption("the sandbox is not installed: run pip install 'vod-migrate[sandbox]'") from None
-        holder = typer.Typer(rich_markup_mode=None)
-        if isinstance(found, typer.Typer):
-            holder.add_typer(found, name=cmd_name)
-        else:
-            holder.command(cmd_name)(found)
-        return typer.main.get_group(holder).commands[cmd_name]
+        return _command(cmd_name, found)
+
+
+def _command(name: str, made_of: Any) -> Any:
+    holder = typer.Typer(rich_markup_mode=None)
+    if isinstance(made_of, typer.Typer):
+        holder.add_typer(made_of, name=name)
+    else:
+        holder.command(name)(made_of)
+    return typer.main.get_group(holder).commands[name]
 
 
 app = typer.Typer(
@@ -109,6 +126,8 @@ def main() -> None:
     try:
         app()
     except VodMigrateError as error:
+        if completing():
+            _exit(0)
         if "--json" in sys.argv and error.exit_code:
             body = {"error": {"type": type(error).__name__, "message": str(error)}, "exit_code": error.exit_code}
             print_json(body, err=True)

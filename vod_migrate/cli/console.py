@@ -13,6 +13,7 @@ from typing import Annotated
 
 import typer
 
+from vod_migrate.cli.completion import complete_run
 from vod_migrate.errors import BadOption
 from vod_migrate.report.files import ReportFiles
 from vod_migrate.results.address import database_url
@@ -22,7 +23,10 @@ from vod_migrate.results.store import Store
 from vod_migrate.shutdown import StopSignal
 
 RunArgument = Annotated[
-    str, typer.Argument(metavar="RUN", help="A run's ID, or a migration's name for its latest run.")
+    str,
+    typer.Argument(
+        metavar="RUN", help="A run's ID, or a migration's name for its latest run.", autocompletion=complete_run
+    ),
 ]
 
 _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

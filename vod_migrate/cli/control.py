@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from vod_migrate.cli.completion import complete_run
 from vod_migrate.cli.console import ReportOption, RunArgument, find_run, open_store, user
 from vod_migrate.cli.options import JsonOption, takes_run_options
 from vod_migrate.cli.run import run_to_end
@@ -71,7 +72,9 @@ def rate(
     of: Annotated[
         str,
         typer.Argument(
-            metavar="RUN|MIGRATION", help="The ID of an active run, or a migration's name for all of its active runs."
+            metavar="RUN|MIGRATION",
+            help="The ID of an active run, or a migration's name for all of its active runs.",
+            autocompletion=complete_run,
         ),
     ],
     calls_per_second: Annotated[

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from vod_migrate.cli.completion import complete_run
 from vod_migrate.cli.console import find_run, open_store, user
 from vod_migrate.errors import BadOption
 from vod_migrate.results.address import database_url
@@ -74,7 +75,11 @@ def transfer(
     typer.echo(f"{moved:,} objects of {old!r} belong to {new!r} now")
 
 
-def discard(run: Annotated[str, typer.Argument(metavar="RUN", help="A run that has ended, or a plan.")]) -> None:
+def discard(
+    run: Annotated[
+        str, typer.Argument(metavar="RUN", help="A run that has ended, or a plan.", autocompletion=complete_run)
+    ],
+) -> None:
     """Give up what a run left unsent, so that no later run takes it over; a later listing may find the objects again."""
     with open_store() as store:
         found = find_run(store, run)

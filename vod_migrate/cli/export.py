@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from vod_migrate.cli.completion import complete_run
 from vod_migrate.cli.console import find_run, open_store, say, stop_on_signals
 from vod_migrate.cli.options import JsonOption
 from vod_migrate.cli.streams import print_json
@@ -31,7 +32,11 @@ _MOST_KEY_BYTES = 1_023
 def export(
     of: Annotated[
         str,
-        typer.Argument(metavar="RUN", help="A run's ID for what it settled, or a migration's name for all it has."),
+        typer.Argument(
+            metavar="RUN",
+            help="A run's ID for what it settled, or a migration's name for all it has.",
+            autocompletion=complete_run,
+        ),
     ],
     to: Annotated[str, typer.Option(metavar="PLACE", help="A path, oss://BUCKET/KEY, or - for stdout.")],
     rows: Annotated[

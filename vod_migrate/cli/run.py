@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from vod_migrate.cli.completion import complete_run
 from vod_migrate.cli.console import ReportOption, find_run, name_files, open_store, say, stop_on_signals, user
 from vod_migrate.cli.metrics import statsd_metrics
 from vod_migrate.cli.options import FileArgument, JsonOption, takes_run_options
@@ -173,7 +174,7 @@ def run(file: FileArgument, options: RunOptions, report_dir: ReportOption = None
 
 
 def work(
-    run_id: Annotated[str, typer.Argument(metavar="RUN", help="An active run.")],
+    run_id: Annotated[str, typer.Argument(metavar="RUN", help="An active run.", autocompletion=complete_run)],
     slot: Annotated[
         str,
         typer.Option(
