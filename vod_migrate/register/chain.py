@@ -50,7 +50,7 @@ def chain(
             raise over
         if context.halt.asked:
             raise Interrupted("the worker was told to stop", code="interrupted")
-        return breaker.admits_still() and context.lease.holds()
+        return breaker.admits_still() and context.lease.holds_since()
 
     call: Registrar = Tracked(context.client, context.hand)
     call = Recorded(call, context, accepted=accepted)

@@ -27,22 +27,27 @@ class Lease:
         self.seconds = seconds
         self._lock = threading.Lock()
         self._renewed = time.monotonic()
-        self._lapsed = False
+        self._lapses = 0
+        self._known = threading.local()
 
     def renewed(self, asked: float) -> None:
         """The database renewed it; asked: time.monotonic() before it was asked to."""
         with self._lock:
-            self._lapsed |= time.monotonic() - self._renewed >= self.seconds
+            self._lapses += time.monotonic() - self._renewed >= self.seconds
             self._renewed = asked
 
     def holds(self) -> bool:
         """Whether a call may begin now."""
         return time.monotonic() - self._renewed < _SAFE_PART * self.seconds
 
-    @property
     def lapsed(self) -> bool:
-        """Whether it ever ended, so that other workers may hold what this one claimed before."""
-        return self._lapsed
+        """Whether it ever ended, so that other workers may hold what this one claimed before. This thread is going to look."""
+        self._known.lapses = self._lapses
+        return self._lapses > 0
+
+    def holds_since(self) -> bool:
+        """Whether a call may begin now, and the lease has not ended since this thread asked `lapsed`: it may have waited for long."""
+        return self.holds() and self._known.lapses == self._lapses
 
 
 class Fenced:
@@ -66,7 +71,7 @@ class Fenced:
         """Sends what is held, or nothing at all."""
         if not self._lease.holds():
             self._renew()
-        if not self._lease.lapsed:
+        if not self._lease.lapsed():
             return self._inner.register(batch)
         held = self._still_held([entry.key for entry in batch.entries])
         kept = tuple(entry for entry in batch.entries if entry.key in held)
