@@ -26,6 +26,7 @@ PAGES = {
 """Name of the picture: path below the app. run_id: of the last night."""
 
 NIGHTS = 3
+SEEN_AT_WORK = 1_000
 
 MIGRATIONS: dict[str, dict[str, Any]] = {
     "interviews": {},
@@ -64,6 +65,8 @@ def main() -> None:
 
 def _play(stage: Any) -> None:
     """Three nights of one migration, the last with throttling and failures; and one that is at work."""
+    from waiting import wait_for  # noqa: PLC0415 - of the tests
+
     sandbox = stage.sandbox
     for name in MIGRATIONS:
         sandbox.add_bucket(f"{name}-archive")
@@ -78,6 +81,7 @@ def _play(stage: Any) -> None:
     sandbox.clear_faults()
     sandbox.generate("podcasts-archive", 100_000, dirt=0.2)
     stage.start("podcasts", "tonight")
+    wait_for(lambda: len(sandbox.truth("podcasts-archive")) > SEEN_AT_WORK, "it registers")
 
 
 def _take(page: Any, file: Path) -> None:

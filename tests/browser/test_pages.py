@@ -262,7 +262,7 @@ def test_tables_are_filtered_and_sorted_by_their_address_and_live_parts_keep_wha
 ) -> None:
     page = admin.open("dags/vod_backfill__interviews")
     page.wait_for_selector("#runs-filter")
-    page.select_option("[name=mode]", "failed")
+    page.select_option("[name=mode]", "new")
     page.select_option("[name=order]", "oldest")
     morph = """async () => {
         const text = await (await fetch(location.href)).text();
@@ -270,15 +270,15 @@ def test_tables_are_filtered_and_sorted_by_their_address_and_live_parts_keep_wha
         Idiomorph.morph(document.querySelector("#live"), fresh, { morphStyle: "innerHTML" });
     }"""
     page.evaluate(morph)
-    assert page.input_value("[name=mode]") == "failed"
+    assert page.input_value("[name=mode]") == "new"
     page.get_by_role("button", name="Show").click()
-    page.wait_for_url("**/vod_backfill__interviews?state=&mode=failed&order=oldest")
+    page.wait_for_url("**/vod_backfill__interviews?state=&mode=new&order=oldest")
     assert page.input_value("[name=order]") == "oldest"
-    assert {row.locator("td").nth(1).inner_text() for row in page.locator(".runs tbody tr").all()} == {"failed"}
+    assert {row.locator("td").nth(1).inner_text() for row in page.locator(".runs tbody tr").all()} == {"new"}
 
     page = admin.open("objects?migration=hostile")
     forwards = page.locator(".objects tbody th").all_inner_texts()
-    page.get_by_role("link", name="Key", exact=True).click()
+    page.locator("a.sort").click()
     page.locator("th[aria-sort=descending]").wait_for()
     assert page.locator(".objects tbody th").all_inner_texts() == forwards[::-1]
     assert len(forwards) == len(HOSTILE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import datetime as dt
 import io
 from itertools import pairwise
 from typing import Any
@@ -108,6 +109,15 @@ def test_migrations_are_read_page_by_page(rig: Rig) -> None:
     second = migrations_page(rig.store, readable=EVERYTHING, most=1, after=first.more)
     assert [[line.migration for line in page.lines] for page in (first, second)] == [["films"], ["shows"]]
     assert second.more is None
+
+
+@pytest.mark.parametrize("text", ["\x00", "\ud800", "films\x00"])
+def test_a_name_that_postgres_cannot_hold_finds_nothing(rig: Rig, text: str) -> None:
+    assert readable_run(rig.store, text, readable=EVERYTHING) is None
+    assert migration_line(rig.store, "default", text, readable=EVERYTHING) is None
+    assert migrations_page(rig.store, readable=EVERYTHING, named=text).lines == ()
+    wanted = WantedRuns(after=(dt.datetime.now(dt.UTC), text))
+    assert runs_of_migration(rig.store, "default", "films", readable=EVERYTHING, wanted=wanted).lines == ()
 
 
 @pytest.mark.usefixtures("films", "shows")

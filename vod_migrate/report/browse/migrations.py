@@ -88,8 +88,6 @@ def migrations_page(
     most: int = MIGRATIONS_A_PAGE,
 ) -> MigrationsPage:
     """The migrations that have run at least once, by name, from (migration, account) on. named: what their names contain."""
-    if not storable_text(named):
-        return MigrationsPage(lines=(), more=None)
     name, account = after or (None, None)
     lines = _lines(store, readable=readable, most=most + 1, named=named, after_migration=name, after_account=account)
     shown = tuple(lines[:most])
@@ -110,6 +108,8 @@ def migration_dags(store: Store, account: str, migration: str) -> frozenset[str]
 
 
 def _lines(store: Store, *, readable: Readable, most: int, **narrowed: str | None) -> list[MigrationLine]:
+    if not all(storable_text(text) for text in narrowed.values() if text is not None):
+        return []
     unnamed = dict.fromkeys(("account", "migration", "named", "after_migration", "after_account"))
     with read_only(store) as connection:
         rows = list(QUERIES.migration_lines(connection, most=most, **filters(readable), **(unnamed | narrowed)))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from vod_migrate.report.browse.access import QUERIES, Readable, filters, read_only
+from vod_migrate.report.browse.access import QUERIES, Readable, filters, read_only, storable_text
 from vod_migrate.results.store import Store
 
 RUNS_A_PAGE = 50
@@ -129,6 +129,8 @@ def _page(store: Store, *, readable: Readable, wanted: WantedRuns, most: int, **
 
 def _lines(store: Store, *, readable: Readable, most: int, oldest: bool = False, **narrowed: Any) -> list[RunLine]:
     names = ("run_id", "dag_id", "dag_run_id", "account", "migration", "state", "mode", "beyond", "beyond_run")
+    if not all(storable_text(text) for text in narrowed.values() if isinstance(text, str)):
+        return []
     asked = dict.fromkeys(names) | narrowed
     with read_only(store) as connection:
         rows = QUERIES.run_lines(connection, most=most, oldest=oldest, **filters(readable), **asked)
