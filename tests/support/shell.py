@@ -99,12 +99,14 @@ class Shell:
         print(*done, sep="\n")  # noqa: T201 - where secrets are looked for
         return done
 
-    def start(self, *arguments: str, stderr: Any = subprocess.PIPE) -> subprocess.Popen[str]:
+    def start(
+        self, *arguments: str, stdout: Any = subprocess.PIPE, stderr: Any = subprocess.PIPE
+    ) -> subprocess.Popen[str]:
         """A command in a process of its own."""
         process = subprocess.Popen(
             [sys.executable, "-m", "vod_migrate.cli", *arguments],
             env=self.environment,
-            stdout=subprocess.PIPE,
+            stdout=stdout,
             stderr=stderr,
             text=True,
             errors="replace",

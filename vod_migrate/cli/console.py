@@ -83,6 +83,9 @@ def stop_on_signals() -> Iterator[threading.Event]:
 
     def on_signal(_number: int, _frame: object) -> None:
         if asked.event.is_set():
+            if os.isatty(2):
+                # A progress bar had hidden the cursor.
+                os.write(2, b"\x1b[?25h")
             os._exit(130)
         asked.ask()
         # Straight to the descriptor: the handler may have interrupted a write to the stream above it.

@@ -10,6 +10,7 @@ import typer
 from vod_migrate.cli.completion import complete_run
 from vod_migrate.cli.console import find_run, open_store, user
 from vod_migrate.errors import BadOption
+from vod_migrate.report.progress import shown_wait
 from vod_migrate.results.address import database_url
 from vod_migrate.results.database import check_schema, upgrade_schema
 from vod_migrate.run import control
@@ -22,7 +23,9 @@ PLAN_DAYS = 14
 @database_app.command("upgrade")
 def upgrade_database() -> None:
     """Bring the results database to this version's schema (VOD_MIGRATE_DATABASE_URL, or the embedded one)."""
-    typer.echo(f"the results database is at schema {upgrade_schema(database_url(embedded=True))}")
+    with shown_wait("upgrading the results database"):
+        version = upgrade_schema(database_url(embedded=True))
+    typer.echo(f"the results database is at schema {version}")
 
 
 @database_app.command("check")

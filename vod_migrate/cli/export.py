@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 import sys
+from contextlib import nullcontext
 from pathlib import Path, PurePosixPath
 from typing import Annotated
 
@@ -20,6 +21,7 @@ from vod_migrate.errors import BadOption
 from vod_migrate.migration.export import ExportedRows, TableFormat
 from vod_migrate.migration.prefixes import BUCKET, check_prefix
 from vod_migrate.report.export import Exporter, ExportScope
+from vod_migrate.report.progress import shown_wait
 from vod_migrate.report.text_format import counted, visible
 from vod_migrate.results.run import Run
 from vod_migrate.results.store import Store
@@ -74,11 +76,13 @@ def export(
             if chosen is TableFormat.PARQUET and sys.stdout.isatty():
                 raise BadOption("Parquet is not text: redirect stdout, or choose another --format")
             sys.stdout.flush()
-            count = exporter.stream(run, scope, chosen, sys.stdout.buffer.write)
+            with nullcontext() if sys.stdout.isatty() else shown_wait(f"exporting {visible(run.migration)}"):
+                count = exporter.stream(run, scope, chosen, sys.stdout.buffer.write)
             sys.stdout.buffer.flush()
             say(f"wrote {counted(count, 'row')}")
             return
-        done = exporter.export(run, scope, chosen, place)
+        with shown_wait(f"exporting {visible(run.migration)} to {visible(to)}"):
+            done = exporter.export(run, scope, chosen, place)
         if as_json:
             print_json(done.as_json())
         else:

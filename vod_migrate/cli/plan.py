@@ -16,6 +16,7 @@ from vod_migrate.migration.loader import load_migration
 from vod_migrate.migration.model import Migration
 from vod_migrate.migration.options import RunOptions
 from vod_migrate.plan.text import plan_text, sentence
+from vod_migrate.report.progress import shown_wait
 from vod_migrate.run import planning_run
 from vod_migrate.run.notification import Messenger, tell_approval
 
@@ -29,10 +30,11 @@ def plan(file: FileArgument, options: RunOptions, as_json: JsonOption = False) -
 def show_plan(file: Path, migration: Migration, options: RunOptions, *, as_json: bool) -> None:
     """Makes a plan and prints it."""
     connection = connection_from_environment()
-    if sys.stderr.isatty():
-        say(f"planning {migration.name!r} on bucket {migration.source.bucket!r}; nothing is sent")
     with open_store() as store, stop_on_signals() as stop:
-        made = planning_run.plan(store=store, connection=connection, migration=migration, options=options, stop=stop)
+        with shown_wait(f"planning {migration.name!r} on bucket {migration.source.bucket!r}; nothing is sent"):
+            made = planning_run.plan(
+                store=store, connection=connection, migration=migration, options=options, stop=stop
+            )
         if migration.require_approval and made.work:
             unsent = tell_approval(store, made.run_id, Messenger(stop=stop), sentence=sentence(made), link="")
             if unsent:

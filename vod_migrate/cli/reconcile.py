@@ -29,6 +29,7 @@ from vod_migrate.migration.model import Migration
 from vod_migrate.migration.options import RunOptions
 from vod_migrate.migration.units import ALL_PARTS
 from vod_migrate.report.group_lines import NUMBER
+from vod_migrate.report.progress import shown_wait
 from vod_migrate.report.terminal import COMMAND, Line, rendered, wrapped
 from vod_migrate.report.text_format import counted, grouped
 from vod_migrate.results.store import Store
@@ -81,12 +82,11 @@ def reconcile_books(
     connection = connection_from_environment()
     with open_store() as store, stop_on_signals() as stop:
         migration = _migration(store, of)
-        if sys.stderr.isatty():
-            say(
-                f"comparing {migration.name!r} on bucket {migration.source.bucket!r}, about 1,900 registered objects a second"
-            )
+        shown = shown_wait(
+            f"comparing {migration.name!r} on bucket {migration.source.bucket!r}, about 1,900 registered objects a second"
+        )
         writes = nullcontext(lambda _: None) if output is None else drift_file(output, migration.source.bucket)
-        with writes as write:
+        with shown, writes as write:
             found = reconcile(
                 store=store,
                 connection=connection,

@@ -9,9 +9,12 @@ import typer
 
 from vod_migrate.cli.console import RunArgument, find_run, name_files, open_store
 from vod_migrate.cli.options import JsonOption
-from vod_migrate.cli.streams import print_json
+from vod_migrate.cli.streams import json_text
+from vod_migrate.cli.watch import EVERY, EveryOption, Glance, WatchOption, show
+from vod_migrate.errors import BadOption
 from vod_migrate.report.files import write_report
 from vod_migrate.report.loader import load_report
+from vod_migrate.report.progress import shown_wait
 from vod_migrate.report.text import render_text
 
 
@@ -20,15 +23,24 @@ def report(
     output: Annotated[
         Path | None, typer.Option(help="Write HTML, failures CSV and mapping CSV into this folder.")
     ] = None,
+    watching: WatchOption = False,
+    every: EveryOption = EVERY,
     as_json: JsonOption = False,
 ) -> None:
     """Print a run's report, or write it as files."""
+    if watching and output is not None:
+        raise BadOption("--watch shows a report, and --output writes it: leave one of them out")
     with open_store() as store:
         found = find_run(store, of)
         if output is not None:
-            name_files(write_report(store, found.run_id, output))
-        loaded = load_report(store, found.run_id)
-        if as_json:
-            print_json(loaded.as_json())
-        else:
-            typer.echo(render_text(loaded))
+            with shown_wait("writing the report"):
+                files = write_report(store, found.run_id, output)
+            name_files(files)
+
+        def look() -> Glance:
+            loaded = load_report(store, found.run_id)
+            text = json_text(loaded.as_json()) if as_json else render_text(loaded)
+            facts = (loaded.run.state, loaded.counts, loaded.calls, loaded.failures, loaded.actions)
+            return Glance(text=text, facts=facts, running=loaded.run.running)
+
+        show(look, watching=watching, seconds=every)

@@ -9,7 +9,8 @@ import typer
 from vod_migrate.cli.completion import complete_run
 from vod_migrate.cli.console import open_store
 from vod_migrate.cli.options import JsonOption
-from vod_migrate.cli.streams import print_json
+from vod_migrate.cli.streams import json_text
+from vod_migrate.cli.watch import EVERY, EveryOption, Glance, WatchOption, show
 from vod_migrate.report.status import render_status, status_rows
 
 
@@ -21,13 +22,16 @@ def status(
         ),
     ] = None,
     most: Annotated[int, typer.Option(min=1, max=1000, help="How many runs, newest first.")] = 10,
+    watching: WatchOption = False,
+    every: EveryOption = EVERY,
     as_json: JsonOption = False,
 ) -> None:
     """Show the newest runs and their counts."""
     with open_store() as store:
-        rows = status_rows(store, of=of, most=most)
-    if as_json:
-        for row in rows:
-            print_json(row)
-    else:
-        typer.echo(render_status(rows))
+
+        def look() -> Glance:
+            rows = status_rows(store, of=of, most=most)
+            text = "\n".join(map(json_text, rows)) if as_json else render_status(rows)
+            return Glance(text=text, facts=rows, running=any(row["state"] == "running" for row in rows))
+
+        show(look, watching=watching, seconds=every)

@@ -29,12 +29,17 @@ def settle_streams() -> None:
 
 def print_json(value: Any, *, err: bool = False, indent: int | None = None) -> None:
     """Prints JSON; if the stream's encoding lacks one of its characters, they are escaped."""
+    typer.echo(json_text(value, err=err, indent=indent), err=err)
+
+
+def json_text(value: Any, *, err: bool = False, indent: int | None = None) -> str:
+    """What `print_json` prints on a stream."""
     text = json.dumps(value, ensure_ascii=False, indent=indent)
     try:
         text.encode(getattr(sys.stderr if err else sys.stdout, "encoding", None) or "utf-8")
     except UnicodeEncodeError:
         text = json.dumps(value, indent=indent)
-    typer.echo(text, err=err)
+    return text
 
 
 class _Output(io.BufferedWriter):

@@ -1,10 +1,11 @@
-"""A run's progress on stderr: a bar with rate and ETA on a terminal, a line every ten seconds elsewhere."""
+"""Progress on stderr: of a run, a bar on a terminal with rate, ETA and failures by code, a line every ten seconds elsewhere; of other work, that it goes on."""
 
 from __future__ import annotations
 
 import sys
 import threading
 import time
+from collections import Counter, deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -20,11 +21,16 @@ from rich.progress import (
 )
 
 from vod_migrate.errors import VodMigrateError
+from vod_migrate.report.text_format import visible
 from vod_migrate.results.store import Store
 from vod_migrate.results.summary import RunCounts
 
 LINE_SECONDS = 10.0
 GLANCE_SECONDS = 1.0
+MOST_CODES = 3
+"""Failures are shown by these codes, the most frequent first, so that a line stays a line."""
+_RECENT_GLANCES = 60
+"""What a rate is of: on a terminal a minute, as the pages in Airflow have it."""
 
 
 @contextmanager
@@ -44,6 +50,18 @@ def shown_progress(store: Store, run_id: str, *, quiet: bool = False) -> Iterato
         shower.join(timeout=2.0)
 
 
+@contextmanager
+def shown_wait(text: str) -> Iterator[None]:
+    """Shows on a terminal what is being done and for how long, and nothing elsewhere."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        progress.add_task(text, total=None)
+        yield
+
+
 def _bar(store: Store, run_id: str, ended: threading.Event) -> None:
     columns = (
         SpinnerColumn(),
@@ -53,40 +71,50 @@ def _bar(store: Store, run_id: str, ended: threading.Event) -> None:
         TimeElapsedColumn(),
         TextColumn("left"),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[failed]}"),
+        TextColumn("{task.fields[failed]}", markup=False),
     )
-    began = time.monotonic()
+    recent = deque([(time.monotonic(), 0)], maxlen=_RECENT_GLANCES)
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("run", total=None, rate=0.0, failed="")
-        for counts in _glances(store, run_id, ended, GLANCE_SECONDS):
-            rate = counts.settled / max(0.001, time.monotonic() - began)
-            failed = f"{counts.failed:,} failed" if counts.failed else ""
+        for counts, codes in _glances(store, run_id, ended, GLANCE_SECONDS):
+            recent.append((time.monotonic(), counts.settled))
+            rate = (recent[-1][1] - recent[0][1]) / max(0.001, recent[-1][0] - recent[0][0])
+            failed = f"{counts.failed:,} failed{codes}" if counts.failed else ""
             total = counts.settled + counts.pending + counts.unknown
             progress.update(task, completed=counts.settled, total=total or None, rate=rate, failed=failed)
 
 
 def _lines(store: Store, run_id: str, ended: threading.Event) -> None:
     began = time.monotonic()
-    for counts in _glances(store, run_id, ended, LINE_SECONDS):
+    for counts, codes in _glances(store, run_id, ended, LINE_SECONDS):
         seconds = time.monotonic() - began
         left = counts.pending + counts.unknown
         rate = counts.settled / max(0.001, seconds)
         eta = f", {left / rate:,.0f} s to go" if rate and left else ""
         print(  # noqa: T201 - this is the command's output for people
             f"{seconds:6.0f} s  listed {counts.discovered:,}  registered {counts.registered + counts.already_registered:,}  "
-            f"failed {counts.failed:,}  pending {left:,}  {rate:,.0f} objects/s{eta}",
+            f"failed {counts.failed:,}{codes}  pending {left:,}  {rate:,.0f} objects/s{eta}",
             file=sys.stderr,
             flush=True,
         )
 
 
-def _glances(store: Store, run_id: str, ended: threading.Event, seconds: float) -> Iterator[RunCounts]:
+def _glances(store: Store, run_id: str, ended: threading.Event, seconds: float) -> Iterator[tuple[RunCounts, str]]:
     while not ended.wait(seconds):
         began = time.monotonic()
         try:
             counts = store.counts(run_id)
+            codes = _by_code(store, run_id) if counts.failed else ""
         except VodMigrateError:
             continue
-        yield counts
+        yield counts, codes
         # Counting grows with the run; looking must stay far cheaper than working.
         ended.wait(20 * (time.monotonic() - began))
+
+
+def _by_code(store: Store, run_id: str) -> str:
+    outcomes = store.outcome_counts(store.run(run_id))
+    found = Counter({code: objects for (outcome, code), objects in outcomes.items() if outcome == "failed"})
+    shown = ", ".join(f"{visible(code)} {objects:,}" for code, objects in found.most_common(MOST_CODES))
+    more = ", …" if len(found) > MOST_CODES else ""
+    return f" ({shown}{more})" if shown else ""
