@@ -94,6 +94,9 @@ def test_theme_and_language_follow_the_choices_made_in_airflow(admin: Looking) -
     assert "Asia/Shanghai" in frame.locator(".when").inner_text()
 
 
+RESUMED = "select dag_run_id from vod_migrate.runs where dag_id = 'vod_backfill__slow' and dag_run_id <> 'live'"
+
+
 def test_a_running_migration_advances_without_reload_pauses_and_goes_on(admin: Looking, stage: Stage) -> None:
     stage.start("slow", "live")
     wait_for(lambda: recorded(stage, "slow", "live").get("registered", 0) > 20, "it registers")
@@ -124,15 +127,15 @@ def test_a_running_migration_advances_without_reload_pauses_and_goes_on(admin: L
     confirm(frame)
     link = frame.locator("#notice a")
     link.wait_for()
+    wait_for(lambda: stage.rows(RESUMED), "the resumed run is there")
     link.click()
-    admin.frame().locator(".pill.running, .trouble").first.wait_for()
+    admin.frame().locator(".pill.running").first.wait_for()
     assert "/runs/manual__" in admin.page.url
 
 
 def test_cancelling_ends_a_run_and_its_rest_can_be_discarded(admin: Looking, stage: Stage) -> None:
-    resumed = "select dag_run_id from vod_migrate.runs where dag_id = 'vod_backfill__slow' and dag_run_id <> 'live'"
-    wait_for(lambda: stage.rows(resumed), "the resumed run is there")
-    [(dag_run_id,)] = stage.rows(resumed)
+    wait_for(lambda: stage.rows(RESUMED), "the resumed run is there")
+    [(dag_run_id,)] = stage.rows(RESUMED)
     frame = admin.open_tab("slow", dag_run_id)
     frame.locator("#cancel").click()
     assert frame.locator("#confirm").evaluate("one => one.open")
@@ -175,7 +178,10 @@ def test_a_group_of_failures_is_sent_again_and_registered(admin: Looking, stage:
     assert set(keys) <= set(stage.sandbox.truth("interviews-archive"))
     changed = ["describe.title=again {{ stem }}", "register.generate_thumbnail=true"]
     assert stage.rows("select options -> 'settings' from vod_migrate.runs where options ? 'settings'") == [(changed,)]
-    title = "select sent ->> 'Title' like 'again %%' from vod_migrate.objects where key = %s and registered"
+    title = (
+        "select sent ->> 'Title' like 'again %%' from vod_migrate.objects join vod_migrate.sources using (source_id) "
+        "where key = %s and bucket = 'interviews-archive' and registered"
+    )
     assert stage.rows(title, keys[0]) == [(True,)]
 
 

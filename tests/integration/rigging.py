@@ -48,6 +48,7 @@ class Rig:
         self.timings = FAST
         self.metrics: Metrics | None = None
         self.stop = threading.Event()
+        self.by = ""
 
     def waits(self, **seconds: float) -> None:
         """Makes some waits of the runs that follow longer or shorter."""
@@ -65,7 +66,7 @@ class Rig:
             connection=self.connection,
             migration=migration or self.migration(),
             options=parse_options(options),
-            origin=Origin(),
+            origin=Origin(by=self.by),
             date=local_date,
         )
 

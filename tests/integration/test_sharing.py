@@ -107,11 +107,11 @@ def test_the_pace_of_a_run_and_of_a_migration_changes_while_it_runs(rig: Any, sa
     worker.start()
     try:
         time.sleep(1.0)
-        assert control.set_run_rate(rig.store, run.run_id, 4).options.calls_per_second == 4
+        assert control.set_run_rate(rig.store, run.run_id, 4, by="ann").options.calls_per_second == 4
         time.sleep(2.5)
         assert 2 <= rate_of(rig, 1.5) <= 6, "a run that had no pace of its own follows within three seconds"
-        control.set_run_rate(rig.store, run.run_id, None)
-        control.set_migration_rate(rig.store, "default", "nightly", 12)
+        control.set_run_rate(rig.store, run.run_id, None, by="ann")
+        control.set_migration_rate(rig.store, "default", "nightly", 12, by="ann")
         time.sleep(2.5)
         assert 9 <= rate_of(rig, 1.5) <= 15
     finally:
@@ -119,7 +119,7 @@ def test_the_pace_of_a_run_and_of_a_migration_changes_while_it_runs(rig: Any, sa
         worker.join(10)
     finish(store=rig.store, run_id=run.run_id)
     with pytest.raises(BadOption, match="its rate can no longer be changed"):
-        control.set_run_rate(rig.store, run.run_id, 4)
+        control.set_run_rate(rig.store, run.run_id, 4, by="ann")
 
 
 def _quietly(work: Callable[..., None], *arguments: Any) -> None:
@@ -137,7 +137,7 @@ def test_a_pace_that_was_nearly_nothing_is_forgotten_when_it_is_raised(rig: Any,
     worker.start()
     time.sleep(2.0)
     assert rig.calls() <= 1
-    control.set_run_rate(rig.store, run.run_id, 100)
+    control.set_run_rate(rig.store, run.run_id, 100, by="ann")
     worker.join(15)
     assert len(sandbox.truth(BUCKET)) == 100
 
@@ -153,7 +153,7 @@ def test_a_migrations_pace_by_hand_holds_while_a_run_of_it_is_under_way_and_then
         return [rate for _, _, scope, rate, _ in rig.store.quotas() if scope == "migration:nightly"]
 
     assert kept() == [30]
-    control.set_migration_rate(rig.store, "default", "nightly", 7)
+    control.set_migration_rate(rig.store, "default", "nightly", 7, by="ann")
     rig.store.take_place(first, slot="one", host="h")
     rig.prepare(capped)
     assert kept() == [7]
@@ -171,4 +171,4 @@ def test_a_migrations_pace_by_hand_holds_while_a_run_of_it_is_under_way_and_then
 def test_a_pace_that_is_none_is_refused(rig: Any, pace: float) -> None:
     run = rig.prepare()
     with pytest.raises(BadOption, match="above 0 and up to 1000"):
-        control.set_run_rate(rig.store, run.run_id, pace)
+        control.set_run_rate(rig.store, run.run_id, pace, by="ann")

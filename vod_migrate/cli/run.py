@@ -61,11 +61,11 @@ def run_to_end(
             print_json(end.as_json())
         else:
             typer.echo(end.text)
+            if end.unsent:
+                say(f"Warning: {end.unsent}")
         counts = end.summary.counts
         if counts.registered + counts.already_registered:
             _say_when_to_verify(run)
-            if end.unsent:
-                say(f"Warning: {end.unsent}")
         why = _why(end.summary.error, trouble, stopped=signalled)
     if why is not None:
         raise why
