@@ -29,7 +29,7 @@ sys.path.append(str(Path(__file__).parents[1] / "tests" / "support"))
 from delay_proxy import DelayProxy
 from stage import Stage, stage
 
-from vod_migrate.describe.describer import file_url
+from vod_migrate.describe.file_url import file_url
 
 FILES = 10
 
@@ -134,10 +134,10 @@ def sdk_alone(batches: list[list[dict[str, str]]]) -> float:
     from alibabacloud_vod20170321 import models  # noqa: PLC0415 - slow
     from darabonba.runtime import RuntimeOptions  # noqa: PLC0415 - slow
 
+    from vod_migrate.cloud.clients import open_vod  # noqa: PLC0415 - slow
     from vod_migrate.cloud.connection import connection_from_environment  # noqa: PLC0415 - slow
-    from vod_migrate.cloud.vod import vod_client  # noqa: PLC0415 - slow
 
-    client = vod_client(connection_from_environment())
+    client = open_vod(connection_from_environment(), connections=32).sdk
     waiting = SimpleQueue[list[dict[str, str]]]()
     for batch in batches:
         waiting.put(batch)
