@@ -31,7 +31,7 @@ from cluster import Cluster
 from nursery import Nursery
 
 from vod_migrate.cloud.connection import connection_from_environment
-from vod_migrate.errors import VodMigrateError
+from vod_migrate.errors import StoreUnreachable, VodMigrateError
 from vod_migrate.migration.loader import load_migration
 from vod_migrate.migration.options import RunOptions
 from vod_migrate.rate.limiter import API
@@ -154,7 +154,7 @@ class Rehearsal:
 
     def run(self) -> None:
         """The whole rehearsal; raises AssertionError where it does not end."""
-        with Store.open(self.cluster.url, connections=2) as store:
+        with self._store(2) as store:
             store.set_quota("default", API, PACE)
         self.parts = self._parts_by_hand() if self.by_hand else self._parts_of_airflow()
         next_kill = time.monotonic() + 1.0
@@ -175,10 +175,21 @@ class Rehearsal:
         self.control("DELETE", "faults")
         self._run_to_its_end()
 
+    def _store(self, connections: int) -> Store:
+        """The results store; a database whose backend was killed a moment ago is waited for."""
+        until = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            try:
+                return Store.open(self.cluster.url, connections=connections)
+            except StoreUnreachable:
+                if time.monotonic() > until:
+                    raise
+                time.sleep(0.2)
+
     # What runs
 
     def _parts_of_airflow(self) -> list[Part]:
-        with Store.open(self.cluster.url, connections=2) as store:
+        with self._store(2) as store:
             prepared = prepare(
                 store=store,
                 connection=connection_from_environment(self.environment),
@@ -241,12 +252,12 @@ class Rehearsal:
         return self.nursery.start(*command, environment=self.environment, log=self.folder / f"{name}.log")
 
     def _let_the_rest_through(self) -> None:
-        with Store.open(self.cluster.url, connections=2) as store:
+        with self._store(2) as store:
             store.set_quota("default", API, DRAINING_PACE)
 
     def _run_to_its_end(self) -> None:
         """The last run, which nothing disturbs; an Airflow run is first given its verdict."""
-        with Store.open(self.cluster.url, connections=12) as store:
+        with self._store(12) as store:
             if not self.by_hand and store.runs(most=1)[0].origin == "airflow":
                 told = finish(store=store, run_id=store.runs(most=1)[0].run_id)
                 assert (told.state, told.counts.pending, told.counts.unknown) == ("succeeded", 0, 0), told
@@ -262,12 +273,12 @@ class Rehearsal:
 
     def rename(self) -> dict[str, Any]:
         """The migration gets another name, and what it owns is handed over. Returns the counts of its next run."""
-        with Store.open(self.cluster.url, connections=4) as store:
+        with self._store(4) as store:
             store.transfer("default", "nightly", "renamed")
         file = self.folder / "migration.yaml"
         file.write_text(file.read_text(encoding="utf-8").replace("name: nightly", "name: renamed"), encoding="utf-8")
         self._run_to_its_end()
-        with Store.open(self.cluster.url, connections=4) as store:
+        with self._store(4) as store:
             (run,) = store.runs(migration="renamed", most=1)
             return store.counts(run.run_id).as_json()
 
