@@ -174,7 +174,9 @@ def test_calls_under_way_at_a_signal_are_awaited_as_far_as_the_platform_grants_t
     calls, began = rig.calls(), time.monotonic()
     stop.set()
     assert worker.ended_within(15)
-    assert (time.monotonic() - began < 4) is unknown
+    waited = time.monotonic() - began
+    # The call began a moment before it was seen.
+    assert waited < 4 if unknown else waited > 3
     assert rig.calls() == calls, "nothing new is sent"
     counts = finish(store=rig.store, run_id=run.run_id).counts
     assert (counts.unknown > 0, counts.registered > 0) == (unknown, not unknown)
