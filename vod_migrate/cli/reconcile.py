@@ -19,10 +19,9 @@ from vod_migrate.audit.drift_file import drift_file
 from vod_migrate.audit.reconciliation import Extent
 from vod_migrate.cli.console import find_run, open_store, say, stop_on_signals, user
 from vod_migrate.cli.options import JsonOption, takes_run_options
-from vod_migrate.cli.run import run_to_end
+from vod_migrate.cli.run import run_migration
 from vod_migrate.cli.streams import print_json
-from vod_migrate.cloud.connection import Connection, connection_from_environment
-from vod_migrate.doctor.preflight import preflight
+from vod_migrate.cloud.connection import connection_from_environment
 from vod_migrate.errors import BadOption, Unfinished
 from vod_migrate.migration.loader import load_migration
 from vod_migrate.migration.model import Migration
@@ -33,9 +32,7 @@ from vod_migrate.report.progress import shown_wait
 from vod_migrate.report.terminal import COMMAND, Line, rendered, wrapped
 from vod_migrate.report.text_format import counted, grouped
 from vod_migrate.results.store import Store
-from vod_migrate.run.prepare import prepare
 from vod_migrate.run.reconciliation import Reconciled, reconcile
-from vod_migrate.run.request import Origin
 
 _KINDS = ", ".join(drift.value for drift in REPAIRABLE)
 
@@ -114,7 +111,7 @@ def reconcile_books(
     for error in found.balance.trouble:
         raise error
     if found.repaired is not None and found.repaired.registers:
-        _register(connection, migration, options, as_json=as_json)
+        run_migration(connection, migration, options, report_dir=None, as_json=as_json)
     if found.left:
         raise Unfinished(f"{counted(found.left, 'difference')} between OSS, the results and VOD; see above")
 
@@ -128,24 +125,6 @@ def _extent(sample: float | None, seed: int) -> Extent:
     if sample is None:
         return Extent()
     return Extent(millionths=max(1, round(sample / 100 * ALL_PARTS)), seed=seed, library=False)
-
-
-def _register(connection: Connection, migration: Migration, options: RunOptions, *, as_json: bool) -> None:
-    """A run of mode new over what was compared."""
-    preflight(connection, migration)
-    run_to_end(
-        connection,
-        lambda store, run_id: prepare(
-            store=store,
-            connection=connection,
-            migration=migration,
-            options=options,
-            origin=Origin(by=user()),
-            run_id=run_id,
-        ),
-        report_dir=None,
-        as_json=as_json,
-    )
 
 
 def _wanted(names: list[str], *, sampled: bool) -> tuple[Drift, ...]:

@@ -22,6 +22,7 @@ from vod_migrate.errors import BadOption, Interrupted, Paused, Unfinished, VodMi
 from vod_migrate.metrics import Metrics
 from vod_migrate.migration.changed_settings import with_settings
 from vod_migrate.migration.loader import load_migration
+from vod_migrate.migration.model import Migration
 from vod_migrate.migration.options import RunOptions
 from vod_migrate.migration.units import ALL_PARTS
 from vod_migrate.report.progress import shown_progress
@@ -156,7 +157,13 @@ def run(file: FileArgument, options: RunOptions, report_dir: ReportOption = None
     if options.dry_run:
         show_plan(file, migration, options, as_json=as_json)
         return
-    connection = connection_from_environment()
+    run_migration(connection_from_environment(), migration, options, report_dir=report_dir, as_json=as_json)
+
+
+def run_migration(
+    connection: Connection, migration: Migration, options: RunOptions, *, report_dir: Path | None, as_json: bool
+) -> None:
+    """A new run of a migration to its end; raises why it was not a success."""
     preflight(connection, migration)
     run_to_end(
         connection,
