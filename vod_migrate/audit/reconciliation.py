@@ -139,8 +139,7 @@ class Reconciliation:
         self._extent = extent
         self._stop = stop
         self._states = MediaStates(connection, store, stop=stop)
-        rules = run.spec.register_
-        self._processed = bool(rules.workflow_id) or rules.template_group_id not in (None, "VOD_NO_TRANSCODE")
+        self._processed = run.spec.register_.processes
         self._asks = True
         self.balance = Balance()
 
