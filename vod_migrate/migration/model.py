@@ -8,7 +8,7 @@ import hashlib
 import json
 from collections.abc import Callable
 from typing import Annotated, Any
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
@@ -19,7 +19,7 @@ from vod_migrate.migration.first import StagedStart
 from vod_migrate.migration.notification import Notify
 from vod_migrate.migration.reconciliation import ReconcileSchedule
 from vod_migrate.migration.registration import Register
-from vod_migrate.migration.schedule import PRESETS, check_schedule, next_start, starts_within
+from vod_migrate.migration.schedule import PRESETS, check_schedule, next_start, starts_within, time_zones
 from vod_migrate.migration.source import Select, Source
 from vod_migrate.migration.verification import Verify
 from vod_migrate.migration.window import Window, parse_window
@@ -148,8 +148,8 @@ class Migration(SettingsModel):
     @field_validator("timezone")
     @classmethod
     def _known_zone(cls, zone: str) -> str:
-        if zone not in available_timezones():
-            near = difflib.get_close_matches(zone, available_timezones(), 1)
+        if zone not in time_zones():
+            near = difflib.get_close_matches(zone, time_zones(), 1)
             raise ValueError(f"{zone!r} is not an IANA time zone" + (f": did you mean {near[0]!r}?" if near else ""))
         return zone
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 import datetime as dt
 import math
 import re
+from functools import cache
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 if TYPE_CHECKING:
     from croniter import croniter  # type: ignore[import-untyped]
@@ -27,6 +28,12 @@ PRESETS = {
 _FIELDS = 5
 _YEAR, _STARTS = 366, 400
 _DRAWN = re.compile(r"(?<![A-Za-z])[HR](?![A-Za-z])", re.IGNORECASE)
+
+
+@cache
+def time_zones() -> frozenset[str]:
+    """The names of the IANA time zones; finding them walks a folder, so it is done once a process."""
+    return frozenset(available_timezones())
 
 
 def check_schedule(schedule: str) -> str:

@@ -108,7 +108,7 @@ class RunMonitor:
 
     def _check_threshold(self) -> None:
         rule = self._run.spec.stop_after
-        counted = self._store.outcome_counts(self._store.run(self._run.run_id))
+        counted = self._store.outcome_counts(self._run)
         # A broken row of a manifest says nothing about VOD, and all of them are recorded before the first file is sent.
         failed = sum(n for (outcome, code), n in counted.items() if outcome == "failed" and not code.startswith("row_"))
         failed += self._store.alone_left(self._run)

@@ -7,13 +7,13 @@ the page again. So every text and time is written by the server, also those of l
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Annotated
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from fastapi import Depends, Request
 
+from vod_migrate.migration.schedule import time_zones
 from vod_migrate.report.language import CHINESE, ENGLISH, Language, language, texts_in
 
 LANGUAGE_COOKIE = "vod_reports_language"
@@ -35,12 +35,7 @@ def reading_of(request: Request) -> Locale:
     tag = request.cookies.get(LANGUAGE_COOKIE) or request.headers.get("accept-language", "")
     zone = request.cookies.get(ZONE_COOKIE, "")
     chosen = _CHINESE if language(tag[:40]) is CHINESE else ENGLISH
-    return Locale(language=chosen, zone=ZoneInfo(zone if zone in _zones() else "UTC"))
+    return Locale(language=chosen, zone=ZoneInfo(zone if zone in time_zones() else "UTC"))
 
 
 ReadingDep = Annotated[Locale, Depends(reading_of)]
-
-
-@cache
-def _zones() -> frozenset[str]:
-    return frozenset(available_timezones())

@@ -7,14 +7,15 @@
 -- anybody may claim. unsure: it stays, marked. A late answer (the block went to somebody else) may set registered, never undo it. A MediaId
 -- belongs to one object of its account: an answer that gives it to a second one is a failure. A run counts an object once, by the newest
 -- answer; a media that it made stays one that it made.
-with call as (
+with made as materialized (
+  select * from jsonb_to_recordset(:calls::jsonb)
+    as c (call_id bigint, files int, started_at timestamptz, seconds float4, http_status int, answer text, request_id text, code text,
+          message text, carried text[])
+), call as (
   insert into vod_migrate.calls (call_id, run_no, worker_no, files, started_at, seconds, http_status, answer, request_id, code, message, carried)
-  select c.call_id, :run_no, :worker_no, c.files, c.started_at, c.seconds, c.http_status, c.answer, c.request_id, c.code, c.message,
-         (select array_agg(hashtextextended(k.key, 0)) from unnest(:carried_calls::bigint[], :carried_keys::text[]) as k (call_id, key)
-          where k.call_id = c.call_id)
-  from unnest(:call_ids::bigint[], :files::int[], :started::timestamptz[], :seconds::float4[], :http::int[], :answers::text[],
-              :request_ids::text[], :call_codes::text[], :call_messages::text[])
-    as c (call_id, files, started_at, seconds, http_status, answer, request_id, code, message)
+  select call_id, :run_no, :worker_no, files, started_at, seconds, http_status, answer, request_id, code, message,
+         (select array_agg(hashtextextended(k.key, 0)) from unnest(carried) as k (key))
+  from made
   on conflict (call_id) do nothing
   returning call_id, started_at, answer, files
 ), paced as (
@@ -24,9 +25,10 @@ with call as (
   on conflict (run_no, stretch, worker_no, answer) do update set calls = r.calls + excluded.calls, files = r.files + excluded.files
 ), answered as materialized (
   select distinct on (a.key) a.*, clash.key as holder
-  from unnest(:keys::text[], :settled_calls::bigint[], :outcomes::text[], :media_ids::text[], :codes::text[], :messages::text[],
-              :sent::jsonb[]) with ordinality
-    as a (key, call_id, outcome, media_id, code, message, sent, place)
+  from rows from (
+      jsonb_to_recordset(:settlements::jsonb)
+        as (key text, call_id bigint, outcome text, media_id text, code text, message text, sent jsonb)
+    ) with ordinality as a (key, call_id, outcome, media_id, code, message, sent, place)
   left join lateral (
     -- An aggregate: with a limit the planner would read the table in the hope of an early find.
     select min(o.key) as key from vod_migrate.sources mine join vod_migrate.sources s using (account)
@@ -34,7 +36,7 @@ with call as (
       on o.source_id::text || ' ' || o.media_id = s.source_id::text || ' ' || a.media_id and o.media_id is not null
     where mine.source_id = :source_id and (o.source_id, o.key) <> (:source_id, a.key)
   ) clash on a.media_id is not null
-  where a.call_id is null or a.call_id <> all(:call_ids::bigint[]) or a.call_id in (select call_id from call)
+  where a.call_id is null or a.call_id not in (select call_id from made) or a.call_id in (select call_id from call)
   order by a.key, a.place desc
 ), judged as materialized (
   select key, call_id, place, sent,
@@ -61,7 +63,7 @@ with call as (
   ) w on true
 ), known as materialized (
   select o.key, o.registered, o.gone, o.new_register, o.code, o.run_no, o.migration_id, o.call_id, o.settled_at
-  from vod_migrate.objects o where o.source_id = :source_id and o.key = any(:keys::text[]) for update
+  from vod_migrate.objects o where o.source_id = :source_id and o.key = any(array(select key from answered)) for update
 ), settled as materialized (
   select m.*, k.key is not null as was, k.run_no as was_run, k.call_id as was_call, k.settled_at as was_at, k.registered as was_registered, k.gone as was_gone, k.code as was_code,
          coalesce(k.migration_id, :migration_id) as owner,
