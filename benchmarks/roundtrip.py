@@ -2,7 +2,8 @@
 
 One worker of the default 32 threads, the account's default of 47 calls a second, a service that answers after 30 ms, and a proxy
 in front of the database that holds every packet back. CPU is that of the worker's process, without what it takes to start and to
-list; statements and commits are what the database counts. Beside it: the CPU of the SDK's call alone, with the same files.
+list; commits are what the database counts. Beside it, at the same time: a process that makes the same calls at the same rate with the
+vendor's SDK alone, against a sandbox of its own.
 
     python benchmarks/roundtrip.py [--objects 4000] [--round-trips 0 20 50 100]
 
@@ -32,10 +33,11 @@ from stage import Stage, stage
 from vod_migrate.describe.file_url import file_url
 
 FILES = 10
+RATE = 47
 
 
 def main() -> None:
-    if sys.argv[1] == "--sdk":
+    if sys.argv[1:2] == ["--sdk"]:
         print(json.dumps({"cpu": sdk_alone(json.loads(Path(sys.argv[2]).read_text()))}))
         return
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -46,43 +48,43 @@ def main() -> None:
         f"{'round trip':>10} {'calls/s':>8} {'most in 1 s':>11} {'commits':>8} {'CPU a call':>11} {'of the SDK alone':>20}"
     )
     for round_trip in options.round_trips:
-        with stage() as play:
-            measure(play, round_trip, objects=options.objects)
+        with stage() as play, stage() as beside:
+            measure(play, beside, round_trip, objects=options.objects)
 
 
-def measure(play: Stage, round_trip: float, *, objects: int) -> None:
-    play.sandbox(
-        {
-            "settings": {"latency_ms": 30},
-            "buckets": [
-                {"name": "archive", "generate": {"count": objects, "dirt": 0}},
-                {"name": "small", "generate": {"count": 5 * FILES, "dirt": 0}},
-            ],
-        }
-    )
+def measure(play: Stage, beside: Stage, round_trip: float, *, objects: int) -> None:
+    buckets = [
+        {"name": "archive", "generate": {"count": objects, "dirt": 0}},
+        {"name": "small", "generate": {"count": 5 * FILES, "dirt": 0}},
+    ]
+    play.sandbox({"settings": {"latency_ms": 30}, "buckets": buckets})
+    beside.sandbox({"settings": {"latency_ms": 30}, "buckets": buckets})
+    beside.control("PATCH", "settings", {"quotas": {"RegisterMedia": None}})
     url = play.database()
     with DelayProxy(url, round_trip=round_trip / 1000) as proxy:
         play.environment["VOD_MIGRATE_DATABASE_URL"] = proxy.url if round_trip else url
-        start = cpu_of_worker(play, "small")
+        start = cpu_of_worker(play, discovered(play, "small"))
+        run_id = discovered(play, "archive")
+        alone = start_sdk(beside, url)
         before = commits(url)
-        cpu = cpu_of_worker(play, "archive")
-        told = play.control("GET", "counters")["RegisterMedia"]
-        seconds = {int(second): count for second, count in told["accepted_per_second"].items()}
-        busy = sorted(seconds)[-(objects // FILES // 47) :]
+        cpu = cpu_of_worker(play, run_id)
+        counted = play.control("GET", "counters")["RegisterMedia"]
+        seconds = {int(second): count for second, count in counted["accepted_per_second"].items()}
+        busy = sorted(seconds)[-(objects // FILES // RATE) :]
         full = [seconds[second] for second in busy[1:-1]]
         calls = objects // FILES
         each = (cpu - start) / (calls - 5)
         made = (commits(url) - before) / calls
-    alone = sdk(play, url)
+    of_sdk = float(json.loads(alone.communicate()[0])["cpu"])
     print(
-        f"{round_trip:7.0f} ms {sum(full) / len(full):8.2f} {told['most_accepted_in_a_second']:11} {made:8.2f} {each * 1000:8.2f} ms "
-        f"{each / alone:7.2f} x {alone * 1000:6.2f} ms",
+        f"{round_trip:7.0f} ms {sum(full) / len(full):8.2f} {counted['most_accepted_in_a_second']:11} {made:8.2f} {each * 1000:8.2f} ms "
+        f"{each / of_sdk:7.2f} x {of_sdk * 1000:6.2f} ms",
         flush=True,
     )
 
 
-def cpu_of_worker(play: Stage, bucket: str) -> float:
-    """Lists a bucket here, and sends it with a worker in a process of its own. Returns the worker's seconds of CPU."""
+def discovered(play: Stage, bucket: str) -> str:
+    """Lists a bucket in this process. Returns the id of its run."""
     from vod_migrate.cloud.connection import connection_from_environment  # noqa: PLC0415 - after the stage is set
     from vod_migrate.migration.loader import load_migration  # noqa: PLC0415 - after the stage is set
     from vod_migrate.migration.options import RunOptions  # noqa: PLC0415 - after the stage is set
@@ -100,7 +102,12 @@ def cpu_of_worker(play: Stage, bucket: str) -> float:
             store=store, connection=connection, migration=migration, options=RunOptions(), origin=Origin(kind="cli")
         )
         discover(store=store, connection=connection, run_id=run.run_id, stop=threading.Event())
-    worker = play.start("work", run.run_id, "--slot", "measured", stderr=None)
+    return run.run_id
+
+
+def cpu_of_worker(play: Stage, run_id: str) -> float:
+    """Sends what was discovered with a worker in a process of its own. Returns the seconds of CPU that it took."""
+    worker = play.start("work", run_id, "--slot", "measured", stderr=None)
     _, status, usage = os.wait4(worker.pid, 0)
     if status:
         raise SystemExit(f"the worker ended with status {status}")
@@ -116,21 +123,21 @@ def commits(url: str) -> int:
     return int(row[0]) if row else 0
 
 
-def sdk(play: Stage, url: str) -> float:
-    """Seconds of CPU that a call of the vendor's SDK costs with the files that the worker sent, in a process of its own."""
+def start_sdk(beside: Stage, url: str) -> subprocess.Popen[str]:
+    """Starts a process that calls the vendor's SDK alone with the files that wait for the worker; it prints the CPU of one call."""
     with psycopg.connect(url) as connection:
-        rows = connection.execute("select key, sent from vod_migrate.objects where sent is not null").fetchall()
-    sent = [{"FileURL": file_url("archive.oss-cn-shanghai.aliyuncs.com", key), **described} for key, described in rows]
-    file = play.folder / "sent.json"
-    file.write_text(json.dumps([sent[place : place + FILES] for place in range(0, len(sent), FILES)]))
-    play.control("PATCH", "settings", {"quotas": {"RegisterMedia": None}})
-    told = subprocess.run(
-        [sys.executable, __file__, "--sdk", str(file)], env=play.environment, check=True, capture_output=True
+        keys = [key for (key,) in connection.execute("select key from vod_migrate.work order by key")]
+    address = "archive.oss-cn-shanghai.aliyuncs.com"
+    files = [{"FileURL": file_url(address, key), "Title": Path(key).stem} for key in keys]
+    file = beside.folder / "files.json"
+    file.write_text(json.dumps([files[place : place + FILES] for place in range(0, len(files), FILES)]))
+    return subprocess.Popen(
+        [sys.executable, __file__, "--sdk", str(file)], env=beside.environment, stdout=subprocess.PIPE, text=True
     )
-    return float(json.loads(told.stdout)["cpu"])
 
 
 def sdk_alone(batches: list[list[dict[str, str]]]) -> float:
+    """Seconds of CPU for a call, at the worker's rate and from as many threads."""
     from alibabacloud_vod20170321 import models  # noqa: PLC0415 - slow
     from darabonba.runtime import RuntimeOptions  # noqa: PLC0415 - slow
 
@@ -138,24 +145,26 @@ def sdk_alone(batches: list[list[dict[str, str]]]) -> float:
     from vod_migrate.cloud.connection import connection_from_environment  # noqa: PLC0415 - slow
 
     client = open_vod(connection_from_environment(), connections=32).sdk
-    waiting = SimpleQueue[list[dict[str, str]]]()
-    for batch in batches:
-        waiting.put(batch)
+    waiting = SimpleQueue[tuple[int, list[dict[str, str]]]]()
+    for numbered in enumerate(batches):
+        waiting.put(numbered)
 
     def call() -> None:
         with suppress(Empty):
             while True:
-                text = json.dumps(waiting.get_nowait(), ensure_ascii=False, separators=(",", ":"))
+                place, batch = waiting.get_nowait()
+                time.sleep(max(0.0, began + place / RATE - time.monotonic()))
+                text = json.dumps(batch, ensure_ascii=False, separators=(",", ":"))
                 request = models.RegisterMediaRequest(register_metadatas=text, template_group_id="VOD_NO_TRANSCODE")
                 client.register_media_with_options(request, RuntimeOptions(max_idle_conns=32))
 
-    began = time.process_time()
+    cpu, began = time.process_time(), time.monotonic()
     threads = [threading.Thread(target=call) for _ in range(32)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    return (time.process_time() - began) / len(batches)
+    return (time.process_time() - cpu) / len(batches)
 
 
 if __name__ == "__main__":
