@@ -38,7 +38,7 @@ class MediaObject:
     """A file in OSS: size in bytes, etag without quotes, last_modified with its time zone; None: a manifest did not say.
 
     restored: of an archived object, None where it has no copy or the source does not say. row: what a manifest says about it besides, by column;
-    where: its place in a manifest, as a person finds it. moved_from: a registered key with the same size and ETag, '' for none.
+    where: its place in a manifest, as a person finds it. same_as: a registered key with the same size and ETag, '' for none.
     """
 
     bucket: str
@@ -50,7 +50,7 @@ class MediaObject:
     restored: RestoredCopy | None = None
     row: Mapping[str, Any] = field(default_factory=dict, hash=False)
     where: str = field(default="", compare=False)
-    moved_from: str = ""
+    same_as: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -49,18 +49,49 @@ def test_a_renamed_folder_is_held_above_a_hundred_files_unless_the_file_says_oth
     assert {one.reason: one.count for one in report.hints} == ({"looks_moved": 100} if policy is None else {})
     again = films.run(films.migration(select={"on_moved": "register"}))
     assert again.counts.registered == 130 - registered
-    told = dict(films.rows("select key, moved_from from vod_migrate.objects where starts_with(key, 'new/')"))
+    told = dict(films.rows("select key, same_as from vod_migrate.objects where starts_with(key, 'new/')"))
     assert told.pop("new/another.mp4") is None
     assert told == {key: key.replace("new/", "old/") for key in told}
     states = {state for key, (state, _, _) in films.results().items() if key.startswith("new/")}
     assert states == {"registered"}
 
 
+@pytest.mark.parametrize("seen_gone", [False, True])
+def test_a_moved_file_and_a_copy_are_told_apart_whether_or_not_the_results_know_what_is_gone(
+    films: Rig, sandbox: Sandbox, seen_gone: bool
+) -> None:
+    """`new/` is listed before `old/`, so the first listing meets the new keys while the results still have the old ones."""
+    sandbox.delete(BUCKET, "old/003.mp4")
+    if seen_gone:
+        films.run()
+    sandbox.put(BUCKET, "new/3.mp4", film(3))
+    sandbox.put(BUCKET, "new/4.mp4", film(4))
+    held = films.run(films.migration(select={"on_moved": "hold"}))
+    found = {one.reason: (one.count, one.samples) for one in load_report(films.store, held.run_id).left_out}
+    assert found == {"moved": (1, ("new/3.mp4",)), "duplicate_content": (1, ("new/4.mp4",))}
+    taken = films.run()
+    assert {one.reason: one.count for one in load_report(films.store, taken.run_id).hints} == {
+        "looks_moved": 1,
+        "looks_duplicate": 1,
+    }
+
+
+def test_a_renamed_folder_costs_about_one_list_request_a_page(films: Rig, sandbox: Sandbox) -> None:
+    renamed(sandbox, 130)
+    before = sandbox.counters()["ListObjects"]["requests"]
+    films.run(films.migration(select={"on_moved": "hold"}))
+    listing = 2  # one page, and one to see that it was the last
+    assert sandbox.counters()["ListObjects"]["requests"] - before <= listing + 1
+
+
 @pytest.mark.usefixtures("films")
 def test_a_copy_beside_its_original_is_found_by_explain(sandbox: Sandbox, shell: Shell) -> None:
     sandbox.put(BUCKET, "copies/7.mp4", film(7))
     told = shell.run("explain", f"{BUCKET}/copies/7.mp4").stdout
-    assert "alike        size and ETag are those of old/007.mp4, which is registered" in told, told
+    assert "which is registered and still there: duplicate?" in " ".join(told.split()), told
+    sandbox.delete(BUCKET, "old/007.mp4")
+    told = shell.run("explain", f"{BUCKET}/copies/7.mp4").stdout
+    assert "those of old/007.mp4, which is no longer in the bucket: moved?" in " ".join(told.split()), told
 
 
 @pytest.mark.parametrize(
@@ -81,4 +112,4 @@ def test_only_large_files_under_another_key_with_equal_content_count(
     rig.run(migration)
     sandbox.put(BUCKET, change.get("key", "new/000.mp4"), film(change.get("number", 0), size))
     done = rig.run(migration)
-    assert done.counts.left_out == ({"moved": 1} if held else {})
+    assert done.counts.left_out == ({"duplicate_content": 1} if held else {})

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import unquote
 
@@ -19,6 +19,7 @@ from vod_migrate.media import MediaObject
 from vod_migrate.report.browse.history import ObjectHistory, object_history
 from vod_migrate.report.browse.objects import find_objects
 from vod_migrate.report.browse.search import Search
+from vod_migrate.results.facts import Alike
 from vod_migrate.results.run import Run
 from vod_migrate.results.scan import Scan, ScanKind
 from vod_migrate.results.store import Store
@@ -67,14 +68,15 @@ class NotAsked:
 class Story:
     """Everything that is known.
 
-    histories: of each account that knows it; alike: a registered key with the same size and ETag, where nobody has settled this one; oss,
+    histories: of each account that knows it; alike: a registered key with the same size and ETag, where nobody has settled this one, gone
+    if OSS no longer has it; oss,
     vod: None where there is no such object or media.
     """
 
     name: ObjectName
     histories: tuple[ObjectHistory, ...]
     taken: tuple[Taken, ...]
-    alike: str | None
+    alike: Alike | None
     oss: ObjectFacts | NotAsked | None
     vod: MediaState | NotAsked | None
 
@@ -134,17 +136,20 @@ def explain(store: Store, name: ObjectName, *, region: str, ask_oss: AskOss | No
         name=ObjectName(bucket=name.bucket, key=name.key, media_id=media_id),
         histories=tuple(found),
         taken=tuple(_taken(store, run, name.key, found, region=region) for run in runs),
-        alike=None if found else _alike(store, runs, name, now),
+        alike=None if found else _alike(store, runs, name, now, ask_oss),
         oss=now,
         vod=media if media_id else None,
     )
 
 
-def _alike(store: Store, runs: list[Run], name: ObjectName, now: Any) -> str | None:
-    if not runs or now is None or isinstance(now, NotAsked):
+def _alike(store: Store, runs: list[Run], name: ObjectName, now: Any, ask_oss: AskOss | None) -> Alike | None:
+    if ask_oss is None or not runs or now is None or isinstance(now, NotAsked):
         return None
     seen = MediaObject(bucket=name.bucket, key=name.key, size=now.size, etag=now.etag, last_modified=now.last_modified)
-    return store.alike_among(runs[0].source_id, [seen]).get(name.key)
+    other = store.alike_among(runs[0].source_id, [seen]).get(name.key)
+    if other is None or other.gone:
+        return other
+    return replace(other, gone=_asked(lambda key: ask_oss(name.bucket, key), other.key) is None)
 
 
 def _asked(ask: Callable[[str], Any], about: str) -> Any:

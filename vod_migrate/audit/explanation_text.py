@@ -39,9 +39,9 @@ def story_lines(story: Story) -> Iterator[Line]:
         yield "", ""
         yield from wrapped(_never_seen(story), style="bold")
     if story.alike is not None:
-        yield from _row(
-            "alike", f"size and ETag are those of {story.alike}, which is registered: it was moved, renamed or copied"
-        )
+        other = story.alike
+        told = "is no longer in the bucket: moved?" if other.gone else "is registered and still there: duplicate?"
+        yield from _row("alike", f"size and ETag are those of {other.key}, which {told}")
     for taken in story.taken:
         yield from _migration(taken, story)
     for history in story.histories:
@@ -166,7 +166,7 @@ def story_json(story: Story) -> dict[str, Any]:
         "bucket": story.name.bucket,
         "key": story.name.key,
         "media_id": story.name.media_id or None,
-        "alike": story.alike,
+        "alike": None if story.alike is None else {"key": story.alike.key, "gone": story.alike.gone},
         "results": [
             {
                 "migration": one.line.migration,

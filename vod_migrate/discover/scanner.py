@@ -10,7 +10,7 @@ import datetime as dt
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -32,8 +32,8 @@ from vod_migrate.results.work import Place
 
 log = logging.getLogger(__name__)
 
-MOVED, LOOKS_MOVED = "moved", "looks_moved"
-"""The reason for which an object is held that looks moved or copied, and the hint about one that is taken all the same."""
+MOVED, DUPLICATE = ("moved", "looks_moved"), ("duplicate_content", "looks_duplicate")
+"""Of an object that looks moved, and of one that looks like a copy: why it is held, and the hint about one that is taken all the same."""
 MOST_MOVED = 100
 """How many such objects a run takes where the file does not say."""
 
@@ -50,11 +50,12 @@ class Scanner:
         pages: Pages,
         parts_of: Callable[[Sequence[MediaObject], threading.Event], Mapping[str, str]],
         object_now: Callable[[MediaObject, threading.Event], MediaObject],
+        absent: Callable[[Iterable[str], str, threading.Event], frozenset[str]],
         metrics: RunMetrics,
         stop: threading.Event,
         patience: float,
     ) -> None:
-        """Parts_of: which of some objects are only parts of a stream, and why they are left out; object_now: an object as OSS describes it; stop: ends the listing, and is set when somebody else lists.
+        """Parts_of: which of some objects are only parts of a stream, and why they are left out; object_now: an object as OSS describes it; absent: which of some keys the bucket has no more, by a prefix that may be listed; stop: ends the listing, and is set when somebody else lists.
 
         patience: for how many seconds a worker that takes over leaves an
         unreachable source to a later try.
@@ -65,6 +66,7 @@ class Scanner:
         self._pages = pages
         self._parts_of = parts_of
         self._object_now = object_now
+        self._absent = absent
         self._metrics = metrics
         self._stop = stop
         self._patience = patience
@@ -150,15 +152,15 @@ class Scanner:
         for page in self._pages(scan, stop):
             _check(stop)
             before = scan
-            scan = self._store.merge_page(self._run, place, before, self._selected(page))
+            scan = self._store.merge_page(self._run, place, before, self._selected(page, scan, stop))
             self._metrics.count("listed", scan.listed - before.listed)
             if scan.limited:
                 return scan, "limited"
         return scan, "complete"
 
-    def _selected(self, page: ListedPage) -> SelectedPage:
+    def _selected(self, page: ListedPage, scan: Scan, stop: threading.Event) -> SelectedPage:
         """A page of the source after selection."""
-        selected = self._without_moved(self._selection.select(page))
+        selected = self._without_moved(self._selection.select(page), scan, stop)
         notes = selected.notes
         if selected.archived:
             # A lifecycle rule may have archived what was registered long ago: nobody has to restore that.
@@ -180,7 +182,7 @@ class Scanner:
             notes=notes,
         )
 
-    def _without_moved(self, selected: Selected) -> Selected:
+    def _without_moved(self, selected: Selected, scan: Scan, stop: threading.Event) -> Selected:
         """Holds back what looks moved or copied: a renamed folder must not become as many new media unasked."""
         run, policy = self._run, self._run.spec.select.on_moved
         if run.mode is not Mode.NEW:
@@ -188,22 +190,32 @@ class Scanner:
         alike = self._store.alike_among(run.source_id, selected.kept)
         if not alike:
             return selected
+        # The results learn only at the end of a listing what has left the bucket.
+        absent = self._absent({one.key for one in alike.values() if not one.gone}, scan.prefix, stop)
+        kind = {key: MOVED if one.gone or one.key in absent else DUPLICATE for key, one in alike.items()}
         free = len(alike) if policy == "register" else 0
         if policy is None:
-            taken = sum(scan.notes.hints.get(LOOKS_MOVED, 0) for scan in self._store.scans(run))
-            free = max(0, MOST_MOVED - taken)
-        moved = [found.key for found in selected.kept if found.key in alike]
-        # Who says `register` need not be told.
-        taken_now, held = [] if policy == "register" else moved[:free], frozenset(moved[free:])
+            before = sum(
+                each.notes.hints.get(hint, 0) for each in self._store.scans(run) for _, hint in (MOVED, DUPLICATE)
+            )
+            free = max(0, MOST_MOVED - before)
+        found = [one.key for one in selected.kept if one.key in alike]
+        held = frozenset(found[free:])
         hints, left_out, samples = dict(selected.notes.hints), dict(selected.left_out), dict(selected.samples)
-        for name, counts, keys in ((LOOKS_MOVED, hints, taken_now), (MOVED, left_out, moved[free:])):
-            if keys:
-                counts[name] = len(keys)
-                samples[name] = [sample_of(key) for key in keys[:SAMPLES]]
+        for reason, hint in (MOVED, DUPLICATE):
+            keys = [key for key in found if kind[key] == (reason, hint)]
+            # Who says `register` need not be told.
+            taken = [] if policy == "register" else [key for key in keys if key not in held]
+            for name, counts, some in ((hint, hints, taken), (reason, left_out, [key for key in keys if key in held])):
+                if some:
+                    counts[name] = len(some)
+                    samples[name] = [sample_of(key) for key in some[:SAMPLES]]
         return replace(
             selected,
             kept=tuple(
-                replace(found, moved_from=alike.get(found.key, "")) for found in selected.kept if found.key not in held
+                replace(one, same_as=alike[one.key].key) if one.key in alike else one
+                for one in selected.kept
+                if one.key not in held
             ),
             left_out=left_out,
             samples=samples,

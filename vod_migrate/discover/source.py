@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from vod_migrate.cloud.clients import open_bucket
 from vod_migrate.cloud.connection import Connection
@@ -13,6 +13,7 @@ from vod_migrate.discover.listing import list_pages
 from vod_migrate.discover.manifest import manifest_pages
 from vod_migrate.discover.object_lookup import as_told, looked_up
 from vod_migrate.discover.page import ListedPage
+from vod_migrate.discover.presence import absent_among
 from vod_migrate.discover.selection import is_archived
 from vod_migrate.discover.stream_lookup import StreamJudge, StreamLookup
 from vod_migrate.discover.streams import Streams, folders_above
@@ -110,6 +111,15 @@ def object_of(connection: Connection, run: Run) -> Callable[[MediaObject, thread
         return as_told(found, open_bucket(connection, run.bucket), StopClock(stop).sleep) or found
 
     return look
+
+
+def absent_of(connection: Connection, run: Run) -> Callable[[Iterable[str], str, threading.Event], frozenset[str]]:
+    """Which of some keys the run's bucket does not have, given a prefix that the run lists."""
+
+    def absent(keys: Iterable[str], prefix: str, stop: threading.Event) -> frozenset[str]:
+        return absent_among(keys, open_bucket(connection, run.bucket), prefix=prefix, sleep=StopClock(stop).sleep)
+
+    return absent
 
 
 def _streams(connection: Connection, run: Run, stop: threading.Event) -> Streams | None:

@@ -331,7 +331,7 @@ class Select(SettingsModel):
         Literal["hold", "register"] | None,
         Field(
             description="What becomes of an object of 64 KiB or more that nobody has registered, and that has size and ETag of a registered one: it "
-            "was moved, renamed or copied. `hold` leaves it out, `register` takes it; null: a run takes the first 100 and holds the others."
+            "was moved or renamed where that one is gone, and is a duplicate otherwise. `hold` leaves it out, `register` takes it; null: a run takes the first 100 and holds the others."
         ),
     ] = None
 

@@ -147,7 +147,7 @@ order by s.bucket collate "C";
 -- returned, transferred, updated) is in the events.
 select s.bucket, o.key, case when o.gone then 'gone' when o.registered then 'registered' else 'failed' end as state, o.media_id,
        o.new_register, o.sent ->> 'Title' as title, o.code, o.message, o.size, o.etag, o.storage_class, o.last_modified, o.settled_at,
-       r.run_id, o.moved_from
+       r.run_id, o.same_as
 from vod_migrate.objects o
 join vod_migrate.sources s using (source_id)
 left join vod_migrate.runs r on r.run_no = o.run_no

@@ -65,8 +65,8 @@ RESULT_MEANINGS = {
     ),
     "settled_at": ColumnMeaning(meaning="When the outcome was recorded, to the second."),
     "run_id": ColumnMeaning(meaning="The run that recorded it."),
-    "moved_from": ColumnMeaning(
-        meaning="The key of a registered object with the same size and ETag, from which it was moved, renamed or copied.",
+    "same_as": ColumnMeaning(
+        meaning="The key of a registered object with the same size and ETag: the file was moved from there if the state of that key is `gone`, and is a copy otherwise.",
         empty="none was known when it was listed",
     ),
 }

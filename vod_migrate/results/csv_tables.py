@@ -53,7 +53,7 @@ RESULT_COLUMNS = (
     "last_modified",
     "settled_at",
     "run_id",
-    "moved_from",
+    "same_as",
 )
 SEARCH_COLUMNS = ("account", "migration", "bucket", "key", "state", "code", "media_id", "size", "updated_at")
 

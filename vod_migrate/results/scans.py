@@ -167,7 +167,7 @@ class Scans(Session):
             modified=[one.last_modified for one in found],
             classes=[one.storage_class for one in found],
             attributes=[Jsonb(dict(one.row)) if one.row else None for one in found],
-            moved=[one.moved_from or None for one in found],
+            moved=[one.same_as or None for one in found],
             modes=[one.mode for one in leftovers] or [run.mode.value] * len(found),
             attempts=[one.attempts for one in leftovers] or [0] * len(found),
             no_answers=[one.no_answers for one in leftovers] or [0] * len(found),

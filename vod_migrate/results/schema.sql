@@ -166,7 +166,7 @@ create table vod_migrate.work (
   etag          text,
   storage_class text,
   attributes    jsonb,                     -- a manifest's columns, for templates
-  moved_from    text,                      -- a registered key with the same size and etag
+  same_as       text,                      -- a registered key with the same size and etag
   primary key (source_id, key, queue_no)
 ) with (fillfactor = 90, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_insert_scale_factor = 0.2);
 create index work_by_block on vod_migrate.work (block_id);
@@ -192,7 +192,7 @@ create table vod_migrate.objects (
   code          text,                      -- failed: why
   message       text,
   attributes    jsonb,                     -- failed: a manifest's columns, so that it can be described again
-  moved_from    text,                      -- a key that was registered before with the same size and etag
+  same_as       text,                      -- a key that was registered before with the same size and etag
   primary key (source_id, key),
   -- A MediaId belongs to one object of a source. Looking a MediaId up goes by this index, too, and so by the same expression.
   constraint objects_media_id exclude using hash ((source_id::text || ' ' || media_id) with =) where (media_id is not null)

@@ -121,5 +121,5 @@ def object_of(row: Mapping[str, Any], *, bucket: str) -> MediaObject:
         last_modified=row["last_modified"],
         storage_class=row["storage_class"],
         row=row["attributes"] or {},
-        moved_from=row.get("moved_from") or "",
+        same_as=row.get("same_as") or "",
     )

@@ -15,7 +15,7 @@ from vod_migrate.describe.describer import Describer, Lookups
 from vod_migrate.describe.lookups import LiveLookups
 from vod_migrate.discover.scanner import Scanner
 from vod_migrate.discover.selection import Selection
-from vod_migrate.discover.source import Pages, object_of, pages_of, parts_of
+from vod_migrate.discover.source import Pages, absent_of, object_of, pages_of, parts_of
 from vod_migrate.metrics import Metrics, RunMetrics
 from vod_migrate.register.client import RegisterMediaClient
 from vod_migrate.register.media_check import MediaChecker
@@ -67,6 +67,7 @@ class Parts:
             pages=self.pages(),
             parts_of=parts_of(self.connection, self.run),
             object_now=object_of(self.connection, self.run),
+            absent=absent_of(self.connection, self.run),
             metrics=self.metrics(),
             stop=self.stop,
             patience=patience,

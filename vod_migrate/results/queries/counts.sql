@@ -48,10 +48,10 @@ from (
 
 -- name: alike_among
 -- Those of some objects without a fact whose size and etag are those of a registered one, with its key: rather of one that is gone.
-select listed.key, o.key as other
+select listed.key, o.key as other, o.gone
 from unnest(:keys::text[], :sizes::bigint[], :etags::text[]) as listed (key, size, etag)
 cross join lateral (
-  select o.key from vod_migrate.objects o
+  select o.key, o.gone from vod_migrate.objects o
   where o.source_id = :source_id and hashtext(o.etag) = hashtext(listed.etag) and o.registered and o.etag is not null and o.size >= 65536
     and o.etag = listed.etag and o.size = listed.size and o.key <> listed.key
   order by o.gone desc, o.key limit 1

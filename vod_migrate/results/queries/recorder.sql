@@ -53,7 +53,7 @@ with made as materialized (
     select key, call_id, place, sent, outcome, media_id, code, message, null from answered where media_id is null
   ) told
 ), met as materialized (
-  select j.*, w.block_id, w.size, w.etag, w.last_modified, w.storage_class, w.attributes, w.moved_from, w.attempts, w.no_answers,
+  select j.*, w.block_id, w.size, w.etag, w.last_modified, w.storage_class, w.attributes, w.same_as, w.attempts, w.no_answers,
          coalesce(w.token = :token, false) as held,
          j.outcome in ('registered', 'already_registered') as succeeds, j.outcome in ('registered', 'already_registered', 'failed') as final
   from judged j
@@ -90,12 +90,12 @@ with made as materialized (
   from (select block_id, count(*) as objects from cleared group by block_id) c where b.block_id = c.block_id and b.token is null
 ), fact as (
   insert into vod_migrate.objects as o (source_id, migration_id, run_no, registered, new_register, size, last_modified, call_id, key, etag,
-                                        storage_class, media_id, sent, code, message, attributes, moved_from)
+                                        storage_class, media_id, sent, code, message, attributes, same_as)
   select :source_id, :migration_id, :run_no, succeeds,
          case when succeeds then outcome = 'registered' or coalesce(counted = 'registered', false) end,
          size, last_modified, call_id, key, etag, storage_class, media_id, sent,
          case when not succeeds then coalesce(code, 'no_code') end, case when not succeeds then message end,
-         case when not succeeds then attributes end, moved_from
+         case when not succeeds then attributes end, same_as
   from settled order by key
   on conflict (source_id, key) do update set
     run_no = excluded.run_no, registered = excluded.registered, gone = false, new_register = coalesce(excluded.new_register, o.new_register),
@@ -104,7 +104,7 @@ with made as materialized (
     etag = coalesce(excluded.etag, o.etag), storage_class = coalesce(excluded.storage_class, o.storage_class),
     settled_at = now(), call_id = excluded.call_id, media_id = coalesce(excluded.media_id, o.media_id),
     sent = coalesce(excluded.sent, o.sent), code = excluded.code, message = excluded.message, attributes = excluded.attributes,
-    moved_from = coalesce(excluded.moved_from, o.moved_from)
+    same_as = coalesce(excluded.same_as, o.same_as)
 ), counted as (
   insert into vod_migrate.counts as c (run_no, worker_no, outcome, code, objects)
   select :run_no, :worker_no, outcome, code, sum(change) from (

@@ -93,7 +93,7 @@ with listed as (
   select distinct on (key) * from unnest(
     :keys::text[], :sizes::bigint[], :etags::text[], :modified::timestamptz[], :classes::text[], :attributes::jsonb[], :modes::text[],
     :attempts::int[], :no_answers::int[], :moved::text[])
-    as page (key, size, etag, last_modified, storage_class, attributes, mode, attempts, no_answers, moved_from)
+    as page (key, size, etag, last_modified, storage_class, attributes, mode, attempts, no_answers, same_as)
   order by key
 ), live as materialized (
   select l.queue_no from vod_migrate.live_runs l join vod_migrate.queues q using (queue_no)
@@ -137,9 +137,9 @@ with listed as (
   returning block_id, alone
 ), queued as (
   insert into vod_migrate.work (source_id, queue_no, block_id, size, last_modified, attempts, no_answers, again, key, etag, storage_class,
-                                attributes, moved_from)
+                                attributes, same_as)
   select :source_id, :queue_no, m.block_id, j.size, j.last_modified, j.attempts, j.no_answers, j.registered is not null, j.key, j.etag,
-         j.storage_class, j.attributes, j.moved_from
+         j.storage_class, j.attributes, j.same_as
   from judged j join made m on m.alone = (j.attempts > 0)
   where j.disposition in ('queued', 'queued_again')
   order by j.key
@@ -276,7 +276,7 @@ delete from vod_migrate.missing where scan_id = :scan_id;
 -- name: leftover_rows
 -- A part of what ended runs of this migration left, by key; of mode failed, what runs of that mode left. An object that several left is
 -- named once.
-select distinct on (w.key) w.key, w.size, w.etag, w.last_modified, w.storage_class, w.attributes, w.moved_from, w.attempts, w.no_answers,
+select distinct on (w.key) w.key, w.size, w.etag, w.last_modified, w.storage_class, w.attributes, w.same_as, w.attempts, w.no_answers,
        q.mode
 from vod_migrate.work w join vod_migrate.queues q using (queue_no)
 where w.source_id = :source_id and w.key > :after and w.queue_no = any(:queues::int[])
