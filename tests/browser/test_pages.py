@@ -183,6 +183,11 @@ def test_a_group_of_failures_is_sent_again_and_registered(admin: Looking, stage:
         "where key = %s and bucket = 'interviews-archive' and registered"
     )
     assert stage.rows(title, keys[0]) == [(True,)]
+    parent = stage.run_id("interviews", "night_1")
+    frame = admin.open_tab("interviews", "night_1")
+    assert "register.generate_thumbnail=true" in frame.locator("#related").inner_text()
+    frame.locator("#related a").first.click()
+    frame.locator("#related a", has_text=parent).wait_for()
 
 
 def test_a_page_says_what_is_known_about_failures_and_looks_at_those_that_nobody_examined(

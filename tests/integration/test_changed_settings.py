@@ -19,7 +19,7 @@ def test_a_group_of_failures_is_sent_again_with_the_change_that_mends_it(sandbox
     assert shell.run("run", file).returncode == 0
     for number in range(3):
         sandbox.put(BUCKET, f"采访 {number}.mp4")
-    shell.run("run", file)
+    failed = json.loads(shell.run("run", file, "--json").stdout)["run_id"]
     change = ("--mode", "failed", "--code", "url_encoding", "--set", "register.url_encoding=raw")
     planned = shell.run("plan", file, *change)
     assert "3 objects would be sent" in planned.stdout, planned
@@ -30,6 +30,15 @@ def test_a_group_of_failures_is_sent_again_with_the_change_that_mends_it(sandbox
     told = {setting["name"]: setting["value"] for setting in (*report["run"]["options"], *report["run"]["settings"])}
     assert told["register.url_encoding"] == "raw"
     assert told["settings"] == "register.url_encoding=raw"
+    assert [(one["run_id"], one["objects"]) for one in report["parents"]] == [(failed, 3)]
+    before = json.loads(shell.run("report", failed, "--json").stdout)
+    (rerun,) = before["reruns"]
+    assert (rerun["run_id"], rerun["objects"], rerun["state"]) == (done["run_id"], 3, "succeeded")
+    assert rerun["settings"] == ["register.url_encoding=raw"]
+    assert f"{failed}: 3 failures of it sent again" in shell.run("report", done["run_id"]).stdout
+    assert f"{done['run_id']} (succeeded) sent 3 failures again with register.url_encoding=raw" in " ".join(
+        shell.run("report", failed).stdout.split()
+    )
 
 
 def test_a_template_needs_no_quotes_and_other_values_are_yaml(sandbox: Sandbox, shell: Shell) -> None:

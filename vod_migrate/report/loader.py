@@ -18,6 +18,7 @@ from vod_migrate.report.model import (
     ExportFacts,
     FailureGroup,
     PreviousRun,
+    RelatedRun,
     Report,
     RunFacts,
     Sample,
@@ -37,6 +38,7 @@ QUERIES: Any = aiosql.from_path(Path(__file__).parent / "queries.sql", "psycopg"
 
 _MOST_CODES = 50
 _MOST_ACTIONS = 100
+_MOST_RELATED = 40  # a month of nights whose failures were sent again at once
 _COUNTED_SECONDS = 5  # calls are counted by stretches of this length; shorter ones are read from the calls themselves
 _LISTING, _APART = "", ("leftovers", "approval")
 _MOST_SCANS = 200  # dated prefixes of a year fit twice; the totals count all of them
@@ -81,6 +83,10 @@ def load_report(store: Store, run_id: str) -> Report:
             left_samples[kind] = joined_samples(left_samples.get(kind, {}), row["samples"])
             notes[kind] = notes.get(kind, Notes()).joined(Notes.from_json(row["notes"]))
         verified = tuple(map(VerificationRecord.from_row, QUERIES.verifications_of_run(connection, run_no=run_no)))
+        kin = [
+            (row.pop("parent"), _related(row))
+            for row in QUERIES.related_runs(connection, run_no=run_no, most=_MOST_RELATED)
+        ]
         totals = QUERIES.scan_totals(connection, run_no=run_no)
         # The counts of a plan are no change of anything.
         before = None if run.state == "planned" else QUERIES.previous_run(connection, run_no=run_no)
@@ -106,6 +112,8 @@ def load_report(store: Store, run_id: str) -> Report:
         prefixes_failed=totals["failed"],
         previous=None if before is None else _previous(before, store),
         verifications=verified,
+        parents=tuple(one for parent, one in kin if parent),
+        reruns=tuple(one for parent, one in kin if not parent),
     )
 
 
@@ -220,6 +228,10 @@ def _samples(connection: StoreConnection, run_no: int, codes: list[str]) -> dict
         sample = Sample(key=row["key"], message=row["message"] or "", request_id=row["request_id"] or "")
         found.setdefault(row["code"], []).append(sample)
     return found
+
+
+def _related(row: Mapping[str, Any]) -> RelatedRun:
+    return RelatedRun(**{**row, "settings": tuple(row["settings"] or ())})
 
 
 def _previous(row: Mapping[str, Any], store: Store) -> PreviousRun:

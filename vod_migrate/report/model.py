@@ -262,6 +262,17 @@ class Action:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class RelatedRun:
+    """A run whose failures another one sent again, or that other one. objects: how many of them; settings: what the rerun changed."""
+
+    run_id: str
+    state: str
+    started: dt.datetime
+    objects: int
+    settings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class PreviousRun:
     """The run of the same migration before this one, for comparison."""
 
@@ -277,7 +288,8 @@ class Report:
     """Everything that a format shows. sentence: what happened, in one sentence; scans: the first of all `prefixes`.
 
     leftovers_left_out: what earlier runs left and this run does not send; plan_differences: what differs from the approved plan.
-    verifications: what VOD said when it was asked whether it can play what was registered.
+    verifications: what VOD said when it was asked whether it can play what was registered. parents: runs that failed what this one sends
+    again; reruns: runs that sent its failures again.
     """
 
     run: RunFacts
@@ -296,6 +308,8 @@ class Report:
     prefixes_failed: int
     previous: PreviousRun | None
     verifications: tuple[VerificationRecord, ...] = ()
+    parents: tuple[RelatedRun, ...] = ()
+    reruns: tuple[RelatedRun, ...] = ()
 
     @property
     def settled(self) -> int:

@@ -17,6 +17,20 @@ where r.run_no = :run_no and p.state <> 'planned'
   and (coalesce((p.summary ->> 'calls')::bigint, 1) > 0 or exists (select 1 from vod_migrate.scans s where s.run_no = p.run_no))
 order by p.created_at desc, p.run_no desc limit 1;
 
+-- name: related_runs
+-- The runs that failed what this one sends again (`parent`), and those that sent its failures again; the most objects first. A plan sends
+-- nothing.
+select kin.parent, r.run_id, r.state, r.created_at as started, kin.objects,
+       case when not kin.parent then r.options -> 'settings' end as settings
+from (
+  select true as parent, parent_no as run_no, objects from vod_migrate.reruns where run_no = :run_no
+  union all
+  select false, run_no, objects from vod_migrate.reruns where parent_no = :run_no
+) kin
+join vod_migrate.runs r using (run_no)
+where kin.parent or r.state <> 'planned'
+order by kin.objects desc, r.created_at desc limit :most;
+
 -- name: call_totals
 -- Calls by how they were answered, and the files they carried.
 select answer, sum(calls)::bigint as calls, sum(files)::bigint as files from vod_migrate.rates where run_no = :run_no group by answer;

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from vod_migrate.report.count_lines import count_lines
 from vod_migrate.report.group_lines import LABEL, NUMBER, failure_group_lines, hint_lines, left_out_lines
-from vod_migrate.report.model import Report
+from vod_migrate.report.model import RelatedRun, Report
 from vod_migrate.report.playback_lines import record_lines
 from vod_migrate.report.terminal import COMMAND, Line, padded, rendered, wrapped
 from vod_migrate.report.text_format import counted, duration, grouped, moment, rate, share, signed, visible
@@ -72,9 +72,19 @@ def _facts(report: Report) -> Iterator[Line]:
         facts.append(("speed", f"{rate(report.objects_per_second)} objects/s"))
     for name, fact in facts:
         yield f"  {name:<{LABEL}}{fact}", ""
+    for one in report.parents:
+        again = f"{visible(one.run_id)}: {counted(one.objects, 'failure')} of it sent again"
+        yield from wrapped(again, first=f"  {'parent run':<{LABEL}}")
+    for one in report.reruns:
+        yield from wrapped(_rerun(one), first=f"  {'rerun':<{LABEL}}")
     if run.export is not None:
         # Whole, since it is there to be copied.
         yield f"  {'exported':<{LABEL}}{counted(run.export.rows, 'row')} to {visible(run.export.location)}", COMMAND
+
+
+def _rerun(one: RelatedRun) -> str:
+    changed = f" with {', '.join(map(visible, one.settings))}" if one.settings else ""
+    return f"{visible(one.run_id)} ({one.state}) sent {counted(one.objects, 'failure')} again{changed}"
 
 
 def _action_lines(report: Report) -> Iterator[Line]:

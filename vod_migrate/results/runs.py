@@ -225,6 +225,7 @@ class Runs(Session):
                 connection,
                 source_id=run.source_id,
                 migration_id=run.migration_id,
+                run_no=run.run_no,
                 queue_no=run.queue_no,
                 prefixes=None if prefixes is None else list(prefixes),
                 codes=None if run.options.codes is None else list(run.options.codes),

@@ -81,6 +81,15 @@ create index runs_by_source on vod_migrate.runs (migration_id, source_id);
 create index runs_by_queue on vod_migrate.runs (queue_no);
 create index runs_running on vod_migrate.runs (migration_id) where state = 'running';
 
+-- Which runs failed the objects that a run of mode failed sends again, and how many each.
+create table vod_migrate.reruns (
+  run_no        integer not null,
+  parent_no     integer not null,
+  objects       bigint not null,
+  primary key (run_no, parent_no)
+);
+create index reruns_by_parent on vod_migrate.reruns (parent_no);
+
 -- The one way to be alive: a lease that its worker renews. A retry takes the slot of its predecessor, and with it what that held.
 -- Slots are the workers' own, and the roles 'discover' (lists) and 'canary' (sends the first files and objects), which a worker may hold beside its own.
 create table vod_migrate.workers (

@@ -103,6 +103,8 @@ with rates as (
   where r.run_no = :run_no and not exists (select 1 from vod_migrate.objects o where o.run_no = r.run_no)
     and not exists (select 1 from vod_migrate.blocks b where b.queue_no = r.queue_no)
   returning run_no, queue_no
+), links as (
+  delete from vod_migrate.reruns l using unnamed u where u.run_no in (l.run_no, l.parent_no)
 ), notices as (
   delete from vod_migrate.notices n using unnamed u where n.run_no = u.run_no
 ), counts as (

@@ -160,9 +160,9 @@ update vod_migrate.runs set state = :state, finished_at = now(), summary = :summ
 
 -- name: queue_failed$
 -- Mode failed: the migration's failed objects become work, without listing; they stay failed until they are settled anew. A broken row
--- is left alone: only its manifest can mend it. Called again until it queues nothing.
+-- is left alone: only its manifest can mend it. Called again until it queues nothing. The run is linked to those that failed them.
 with chosen as materialized (
-  select o.key, o.size, o.etag, o.last_modified, o.storage_class, o.attributes, (row_number() over (order by o.key) - 1) / 500 as part
+  select o.run_no, o.key, o.size, o.etag, o.last_modified, o.storage_class, o.attributes, (row_number() over (order by o.key) - 1) / 500 as part
   from vod_migrate.objects o
   where o.source_id = :source_id and o.migration_id = :migration_id and not o.registered and not o.gone
     and not starts_with(coalesce(o.code, ''), 'row_')
@@ -186,6 +186,10 @@ with chosen as materialized (
   select :source_id, :queue_no, block_id, size, last_modified, true, key, etag, storage_class, attributes
   from chosen join block using (part)
   returning 1
+), linked as (
+  insert into vod_migrate.reruns as r (run_no, parent_no, objects)
+  select :run_no, run_no, count(*) from chosen group by run_no
+  on conflict (run_no, parent_no) do update set objects = r.objects + excluded.objects
 )
 select count(*) from queued;
 
@@ -199,6 +203,8 @@ with run as (
   delete from vod_migrate.workers w using run where w.run_no = run.run_no
 ), notices as (
   delete from vod_migrate.notices n using run where n.run_no = run.run_no
+), links as (
+  delete from vod_migrate.reruns l using run where l.run_no = run.run_no
 ), absent as (
   delete from vod_migrate.missing m using vod_migrate.scans s join run using (run_no) where m.scan_id = s.scan_id
 )
