@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from rigging import BUCKET, Rig
 from shell import Shell
 
+from vod_migrate.audit.cause import CAUSES
 from vod_migrate.audit.diagnosis import Examiner, codes_without_reason, examine_after_run
 from vod_migrate.cloud.clients import open_bucket
+from vod_migrate.report.group_lines import failure_group_lines
 from vod_migrate.report.loader import load_report
+from vod_migrate.report.model import FailureGroup
 from vod_migrate.results.run import Run
 from vod_migrate.sandbox.objects.content import head
 from vod_migrate.sandbox.pytest_plugin import Sandbox
@@ -91,7 +95,38 @@ def test_of_a_thousand_failures_the_causes_are_named_and_none_is_certain_and_wro
     )
     assert groups["object_missing"].certain
     assert not groups["object_empty"].certain
-    assert groups["file_refused"].examined == groups["file_refused"].count
+    refused = groups["file_refused"]
+    assert refused.examined == refused.count
+    assert set(refused.ruled_out) == set(CAUSES) - {"optional_field"}
+    assert [check.partition(":")[0] for check in refused.diagnosis.checks] == ["VOD may read the object"]
+
+
+def test_what_a_look_cannot_tell_is_not_ruled_out_and_stays_to_be_checked(
+    rig: Rig, sandbox: Sandbox, shell: Shell
+) -> None:
+    sandbox.put(BUCKET, "good.mp4")
+    rig.run()
+    sandbox.put(BUCKET, "films/采访.mp4", b"\x01\x02\x03 a format that nobody knows \xff\xfe")
+    sandbox.put(BUCKET, "films/other.mp4", b"\x01\x02\x03 a format that nobody knows \xff\xfe")
+    sandbox.fault("fail_files", rate=1)
+    run = rig.store.run(rig.run().run_id)
+    examined(rig, run)
+    found = {key: set(ruled_out) for key, ruled_out in rig.rows("select key, ruled_out from vod_migrate.diagnoses")}
+    told = {"object_missing", "object_archived", "reference_id_taken", "object_empty", "bucket_not_added"}
+    assert found["films/other.mp4"] == told | {"url_encoding"}
+    shown = " ".join(shell.run("explain", f"{BUCKET}/films/other.mp4").stdout.split())
+    assert "ruled out gone from the bucket, archived," in shown
+    assert "matches the extension" in shown
+    assert "try register.url_encoding" not in shown, "its URL is the same in both encodings"
+
+
+def test_a_group_that_was_examined_in_part_says_what_was_ruled_out_and_keeps_its_checks() -> None:
+    half = FailureGroup(code="file_refused", count=4, examined=2, ruled_out=("object_archived",))
+    shown = " ".join(line for line, _ in failure_group_lines(half))
+    assert "Ruled out for them: archived." in shown
+    assert "The object is not archived" in shown
+    whole = replace(half, examined=4)
+    assert "The object is not archived" not in " ".join(line for line, _ in failure_group_lines(whole))
 
 
 FIXES: dict[str, tuple[str, dict[str, Any]]] = {

@@ -51,6 +51,7 @@ def by_name() -> Iterator[str]:
     for label, note in count_lines.NOTES.items():
         yield from (label, note)
     yield from diagnosis.DEEDS.values()
+    yield from diagnosis.RULED_OUT.values()
     yield from (text for texts in diagnosis.PLAYBACK.values() for text in texts)
     for explanation in diagnosis.every_diagnosis():
         yield from (explanation.meaning, explanation.fix, *explanation.checks)

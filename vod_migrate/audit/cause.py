@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from enum import Enum
 from functools import cached_property
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
@@ -70,8 +71,15 @@ class Look:
         return None if read is None else content_of(read[0])
 
 
-_Check = Callable[[Look], tuple[bool, str] | None]
-"""Whether the cause is certain, and the evidence; None: it is not this one."""
+class Other(Enum):
+    """What a check says that does not find its cause. OPEN: it cannot tell."""
+
+    RULED_OUT = "ruled out"
+    OPEN = "open"
+
+
+_Check = Callable[[Look], tuple[bool, str] | Other]
+"""Whether the cause is certain, and the evidence; or that it is not this one, or cannot be told."""
 
 
 def cause_of(look: Look) -> FoundCause:
@@ -92,57 +100,61 @@ def cause_of(look: Look) -> FoundCause:
 def _found(look: Look, ruled_out: list[str]) -> Iterator[tuple[str, bool, str]]:
     for cause, check in _CHECKS.items():
         found = check(look)
-        if found is None:
+        if found is Other.RULED_OUT:
             ruled_out.append(cause)
-        else:
+        elif isinstance(found, tuple):
             yield cause, *found
 
 
-def _missing(look: Look) -> tuple[bool, str] | None:
-    return None if look.now is not None else (True, "OSS has no object under this key now")
+def _missing(look: Look) -> tuple[bool, str] | Other:
+    return Other.RULED_OUT if look.now is not None else (True, "OSS has no object under this key now")
 
 
-def _archived(look: Look) -> tuple[bool, str] | None:
+def _archived(look: Look) -> tuple[bool, str] | Other:
     now = look.now
     if now is None or now.storage_class not in ARCHIVED_CLASSES or (now.restored is not None and now.restored.ready):
-        return None
+        return Other.RULED_OUT
     return True, f"{now.storage_class}, {'without a readable copy' if now.restored is None else 'still being restored'}"
 
 
-def _reference_taken(look: Look) -> tuple[bool, str] | None:
+def _reference_taken(look: Look) -> tuple[bool, str] | Other:
     holder = look.holder
     if holder is None or (holder.bucket, holder.key) == (look.around.bucket, look.failed.key):
-        return None
+        return Other.RULED_OUT
     return True, f"ReferenceId {look.failed.sent['ReferenceId']} belongs to {holder.media_id}, of {holder.key}"
 
 
-def _empty(look: Look) -> tuple[bool, str] | None:
-    return (False, "0 bytes") if look.now is not None and look.now.size == 0 else None
+def _empty(look: Look) -> tuple[bool, str] | Other:
+    return (False, "0 bytes") if look.now is not None and look.now.size == 0 else Other.RULED_OUT
 
 
-def _no_media(look: Look) -> tuple[bool, str] | None:
+def _no_media(look: Look) -> tuple[bool, str] | Other:
     content = look.content
-    if content is None or content.name is None or content.media:
-        return None
-    return False, f"it begins like {content.name}"
+    if content is None or content.name is None:
+        return Other.OPEN
+    return Other.RULED_OUT if content.media else (False, f"it begins like {content.name}")
 
 
-def _other_format(look: Look) -> tuple[bool, str] | None:
+def _other_format(look: Look) -> tuple[bool, str] | Other:
     content = look.content
-    if content is None or content.name is None or look.extension in content.extensions:
-        return None
+    if content is None or content.name is None:
+        return Other.OPEN
+    if look.extension in content.extensions:
+        return Other.RULED_OUT
     return False, f"it begins like {content.name}, and is named .{look.extension}"
 
 
-def _encoding(look: Look) -> tuple[bool, str] | None:
+def _encoding(look: Look) -> tuple[bool, str] | Other:
     around = look.around
-    if not around.plain or around.odd or not differs(around.storage_address, look.failed.key):
-        return None
+    if around.odd or not differs(around.storage_address, look.failed.key):
+        return Other.RULED_OUT
+    if not around.plain:
+        return Other.OPEN
     return False, f"sent {around.rules.url_encoding}; only keys that are the same in both encodings were taken"
 
 
-def _not_added(look: Look) -> tuple[bool, str] | None:
-    return None if look.around.proven else (False, f"VOD has never taken a file of {look.around.bucket}")
+def _not_added(look: Look) -> tuple[bool, str] | Other:
+    return Other.RULED_OUT if look.around.proven else (False, f"VOD has never taken a file of {look.around.bucket}")
 
 
 _CHECKS: dict[str, _Check] = {

@@ -86,20 +86,28 @@ def _migration(taken: Taken, story: Story) -> Iterator[Line]:
         yield from _row("pattern", matching)
 
 
+def _why_failed(history: ObjectHistory) -> Iterator[Line]:
+    diagnosis = history.diagnosis
+    if diagnosis is None:
+        return
+    yield from _row("why" if history.certain else "likely", diagnosis.meaning)
+    if history.evidence:
+        yield from _row("seen", history.evidence)
+    if history.cause == "" and history.ruled_out:
+        yield from _row("ruled out", ", ".join(history.not_due_to))
+    if history.message:
+        yield from _row("VOD says", history.message)
+    yield from _row("what to do", diagnosis.fix)
+    for check in diagnosis.checks:
+        yield from _row("check", check)
+
+
 def _history(history: ObjectHistory, zone: ZoneInfo) -> Iterator[Line]:
     line = history.line
     yield "", ""
     code = f" ({line.code})" if line.code and line.state == "failed" else ""
     yield from wrapped(f"{line.state}{code}, by migration {line.migration}; times in {zone.key}", style="bold")
-    if history.diagnosis is not None:
-        yield from _row("why" if history.certain else "likely", history.diagnosis.meaning)
-        if history.evidence:
-            yield from _row("seen", history.evidence)
-        if history.cause == "" and history.ruled_out:
-            yield from _row("ruled out", ", ".join(history.ruled_out))
-        if history.message:
-            yield from _row("VOD says", history.message)
-        yield from _row("what to do", history.diagnosis.fix)
+    yield from _why_failed(history)
     if history.unsure:
         yield from _row("unsure", "the reply to its last call was lost; it is sent again")
     for event in reversed(history.events):

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 _TEXTS = yaml.load((Path(__file__).parent / "explanations.yaml").read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
-_FAILURES: dict[str, list[str]] = {**_TEXTS["failures"], **_TEXTS["rows"]}
-_LEFT_OUT: dict[str, list[str]] = {**_TEXTS["left_out"], **_TEXTS["rows"]}
+_FAILURES: dict[str, list[Any]] = {**_TEXTS["failures"], **_TEXTS["rows"]}
+_LEFT_OUT: dict[str, list[Any]] = {**_TEXTS["left_out"], **_TEXTS["rows"]}
 
-_HINTS: dict[str, list[str]] = _TEXTS["hints"]
+_HINTS: dict[str, list[Any]] = _TEXTS["hints"]
 
 _REFUSED = "file_refused"
 
 DEEDS: dict[str, str] = _TEXTS["deeds"]
 """What somebody did, as it follows their name."""
+RULED_OUT: dict[str, str] = _TEXTS["ruled_out"]
+"""What a failure is not due to, by cause."""
 PLAYBACK: dict[str, tuple[str, str]] = {state: tuple(texts) for state, texts in _TEXTS["playback"].items()}
 """What each state of a media is called, and what it means."""
 
@@ -43,15 +46,15 @@ def gives_no_reason(code: str) -> bool:
     return code == _REFUSED or _explained(code) is None
 
 
-def diagnose(code: str) -> Diagnosis:
+def diagnose(code: str, *, ruled_out: Collection[str] = ()) -> Diagnosis:
     """Explains a failure's code: the service's own, or ours in snake_case; an unknown one gets a general answer.
 
-    A code with a suffix (`Throttling.User`) is explained by its longest known beginning (`Throttling`).
+    ruled_out: causes about which nothing is left to check. A code with a suffix (`Throttling.User`) is explained by its longest known beginning (`Throttling`).
     """
-    return _diagnosis(code, _explained(code) or _TEXTS["unknown_failure"])
+    return _diagnosis(code, _explained(code) or _TEXTS["unknown_failure"], ruled_out)
 
 
-def _explained(code: str) -> list[str] | None:
+def _explained(code: str) -> list[Any] | None:
     while code and code not in _FAILURES:
         code = code.rpartition(".")[0]
     return _FAILURES.get(code)
@@ -74,6 +77,13 @@ def every_diagnosis() -> Iterator[Diagnosis]:
     yield from map(diagnose_hint, _HINTS)
 
 
-def _diagnosis(code: str, texts: list[str]) -> Diagnosis:
+def _diagnosis(code: str, texts: list[Any], ruled_out: Collection[str] = ()) -> Diagnosis:
     meaning, fix, *checks = texts
-    return Diagnosis(code=code, meaning=meaning, fix=fix, checks=tuple(checks))
+    open_checks = (text for check in checks for causes, text in _parted(check) if not causes or causes - set(ruled_out))
+    return Diagnosis(code=code, meaning=meaning, fix=fix, checks=tuple(open_checks))
+
+
+def _parted(check: str | dict[str, str]) -> Iterator[tuple[frozenset[str], str]]:
+    """The causes that a check is about, and its text."""
+    for causes, text in ({"": check} if isinstance(check, str) else check).items():
+        yield frozenset(causes.split()), text

@@ -31,6 +31,8 @@ def failure_group_lines(group: FailureGroup, *, note: str = "") -> Iterator[Line
     yield from wrapped(group.diagnosis.meaning, first="    ")
     if group.examined:
         yield from wrapped(EXAMINED.format(examined=grouped(group.examined)), first="    ")
+        if group.ruled_out:
+            yield from wrapped(f"Ruled out for them: {', '.join(group.not_due_to)}.", first="    ")
     yield from wrapped(f"To do: {group.diagnosis.fix}", first="    ")
     for check in group.diagnosis.checks:
         yield from wrapped(check, first="      - ")

@@ -214,11 +214,22 @@ def _failures(connection: StoreConnection, run_no: int, groups: Mapping[str, int
                 FailureGroup(code=row["code"], count=count, samples=shown, cause=row["cause"], certain=row["certain"])
             )
     unnamed = {row["code"]: row["objects"] for row in found if not row["cause"]}
+    ruled_out = {
+        row["code"]: tuple(row["causes"]) for row in QUERIES.ruled_out(connection, run_no=run_no, codes=list(unnamed))
+    }
     explained = {sample.key for told in evidence.values() for sample in told}
     for code, count in left.items():
         if count:
             rest = tuple(sample for sample in samples.get(code, ()) if sample.key not in explained)
-            made.append(FailureGroup(code=code, count=count, samples=rest, examined=min(count, unnamed.get(code, 0))))
+            made.append(
+                FailureGroup(
+                    code=code,
+                    count=count,
+                    samples=rest,
+                    examined=min(count, unnamed.get(code, 0)),
+                    ruled_out=ruled_out.get(code, ()),
+                )
+            )
     return tuple(sorted(made, key=lambda group: (-group.count, group.name)))
 
 

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 from vod_migrate.report.diagnosis import (
     DEEDS,
+    RULED_OUT,
     Diagnosis,
     diagnose,
     diagnose_hint,
@@ -145,7 +146,7 @@ class FailureGroup:
     """The objects that fail with one code: the service's own, or ours in snake_case. samples: up to five.
 
     cause: why, where looking at them told; '' for those that were not examined, or for which nothing was found. certain: whether
-    the cause is certain for all of them. examined: of those without a cause.
+    the cause is certain for all of them. examined: of those without a cause; ruled_out: causes that none of the examined has.
     """
 
     code: str
@@ -154,6 +155,7 @@ class FailureGroup:
     cause: str = ""
     certain: bool = True
     examined: int = 0
+    ruled_out: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -167,8 +169,13 @@ class FailureGroup:
 
     @property
     def diagnosis(self) -> Diagnosis:
-        """What its name means and what to do."""
-        return diagnose(self.name)
+        """What its name means, what to do, and what is left to check."""
+        return diagnose(self.name, ruled_out=self.ruled_out if self.examined == self.count else ())
+
+    @property
+    def not_due_to(self) -> list[str]:
+        """What was ruled out for those that were examined, in words."""
+        return [RULED_OUT[cause] for cause in self.ruled_out]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

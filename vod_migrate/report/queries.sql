@@ -95,6 +95,20 @@ order by at limit :most;
 select code, cause, bool_and(certain) as certain, count(*)::bigint as objects
 from vod_migrate.diagnoses where run_no = :run_no and code = any(:codes::text[]) group by code, cause order by objects desc, cause;
 
+-- name: ruled_out
+-- By code, the causes that were ruled out for every object that was examined without success.
+select code, array_agg(cause order by place) as causes
+from (
+  select d.code, r.cause, min(r.place) as place, count(*) as objects
+  from vod_migrate.diagnoses d, unnest(d.ruled_out) with ordinality as r (cause, place)
+  where d.run_no = :run_no and d.code = any(:codes::text[]) and d.cause = '' group by d.code, r.cause
+) each
+join (
+  select code, count(*) as objects from vod_migrate.diagnoses
+  where run_no = :run_no and code = any(:codes::text[]) and cause = '' group by code
+) examined using (code, objects)
+group by code;
+
 -- name: diagnosis_samples
 -- The first few of each cause.
 select wanted.code, wanted.cause, d.key, d.evidence

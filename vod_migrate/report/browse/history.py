@@ -9,7 +9,7 @@ from typing import Any
 
 from vod_migrate.report.browse.access import QUERIES, Readable, filters, read_only, storable_text
 from vod_migrate.report.browse.objects import ObjectLine
-from vod_migrate.report.diagnosis import Diagnosis, diagnose, gives_no_reason
+from vod_migrate.report.diagnosis import RULED_OUT, Diagnosis, diagnose, gives_no_reason
 from vod_migrate.results.store import Store
 
 _MOST_EVENTS = 200
@@ -81,7 +81,13 @@ class ObjectHistory:
     @property
     def diagnosis(self) -> Diagnosis | None:
         """What its cause, or else its code, means and what to do; None for an object that has not failed."""
-        return diagnose(self.cause or self.line.code or "no_code") if self.line.state == "failed" else None
+        code = self.cause or self.line.code or "no_code"
+        return diagnose(code, ruled_out=self.ruled_out) if self.line.state == "failed" else None
+
+    @property
+    def not_due_to(self) -> list[str]:
+        """What was ruled out, in words."""
+        return [RULED_OUT[cause] for cause in self.ruled_out]
 
 
 def object_history(store: Store, account: str, bucket: str, key: str, *, readable: Readable) -> ObjectHistory | None:
