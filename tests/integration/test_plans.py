@@ -15,7 +15,7 @@ from vod_migrate.errors import Interrupted, ManifestBroken, MostlyFailed
 from vod_migrate.migration.model import Migration
 from vod_migrate.plan.digest import counts_of
 from vod_migrate.plan.model import Plan
-from vod_migrate.plan.text import plan_text
+from vod_migrate.plan.text import plan_markdown, plan_text
 from vod_migrate.report.loader import load_report
 from vod_migrate.report.status import status_rows
 from vod_migrate.report.text import render_text
@@ -259,3 +259,19 @@ def test_a_plan_shows_in_status_and_report_and_counts_as_no_run_before_another(r
     assert "notes.txt" in text
     told = rig.run()
     assert load_report(rig.store, told.run_id).previous is None
+
+
+def test_the_cost_counts_the_requests_that_the_run_makes(rig: Rig) -> None:
+    for number in range(11):
+        rig.sandbox.put(BUCKET, f"f{number}.mp4", bytes(500_000))
+    migration = rig.migration(prices={"oss_10k_requests": 10_000, "register_10k_calls": 10_000, "registered_gb": 2})
+    made = plan(rig, migration)
+    rig.sandbox.reset_counters()
+    rig.run(migration)
+    asked = {api: counted["requests"] for api, counted in rig.sandbox.counters().items()}
+    assert made.cost is not None
+    assert [line.amount for line in made.cost.lines[:2]] == [asked["ListObjects"], asked["RegisterMedia"]]
+    shown = plan_text(made)
+    assert "0.0055 GB registered × 2 = 0.011\n" in shown
+    assert "Cost, by the prices in the file: 4.011 CNY" in shown
+    assert "| cost | 4.011 CNY |" in plan_markdown(made)

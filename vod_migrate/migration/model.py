@@ -17,6 +17,7 @@ from vod_migrate.migration.description import Describe
 from vod_migrate.migration.export import Export
 from vod_migrate.migration.first import StagedStart
 from vod_migrate.migration.notification import Notify
+from vod_migrate.migration.prices import Prices
 from vod_migrate.migration.reconciliation import ReconcileSchedule
 from vod_migrate.migration.registration import Register
 from vod_migrate.migration.schedule import PRESETS, check_schedule, next_start, starts_within, time_zones
@@ -77,6 +78,7 @@ class Migration(SettingsModel):
     verify: Verify | None = None
     reconcile: ReconcileSchedule | None = None
     notify: Annotated[tuple[Notify, ...], Field(description="Who is told of a run's events.")] = ()
+    prices: Prices | None = None
     window: Annotated[
         str | None,
         Field(description="When a run may send, in `timezone`, e.g. `01:00-07:00`; null: always."),

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, ConfigDict
 
 from vod_migrate.migration.options import RunOptions
+from vod_migrate.plan.cost import Cost
 from vod_migrate.report.model import FailureGroup, Hint, LeftOut
 
 
@@ -94,7 +95,7 @@ class Plan(_Part):
     window, pause_after: when the run may send, and after what it pauses, in words. runs: how many it takes to send all of it.
     selected, fingerprint: how many objects stand in the queue, and which. leftovers: of them, those that earlier runs left;
     leftovers_left_out: what the file no longer selects of what they left. to_restore: of what is left out as archived, what nobody has
-    registered yet.
+    registered yet. cost: None where the file names no prices.
     """
 
     run_id: str
@@ -150,6 +151,7 @@ class Plan(_Part):
     names: Duplicates = Duplicates()
     lookups: LookupCounts = LookupCounts()
     samples: tuple[SampleDescription, ...] = ()
+    cost: Cost | None = None
 
     @property
     def zone(self) -> ZoneInfo:

@@ -15,6 +15,7 @@ from vod_migrate.describe.describer import Describer
 from vod_migrate.errors import Interrupted
 from vod_migrate.media import FILES_PER_CALL, Batch, Entry, Rejected
 from vod_migrate.migration.options import Mode
+from vod_migrate.plan.cost import estimated_cost
 from vod_migrate.plan.digest import digest_of
 from vod_migrate.plan.dry_lookups import DryLookups
 from vod_migrate.plan.estimate import expected_runs, most_seconds
@@ -136,6 +137,10 @@ class Planner:
         now = dt.datetime.now(dt.UTC).astimezone(run.spec.zone)
         duration = calls / self._rate.calls_per_second
         files_per_call = round(self._sizes.count / calls, 3) if calls else 0.0
+        prefixes = tuple(
+            PlannedPrefix(prefix=scan.prefix, listed=scan.listed, selected=scan.selected) for scan in listing
+        )
+        lookups = self._lookups.told()
         expected = expected_runs(
             now,
             duration,
@@ -160,9 +165,7 @@ class Planner:
             compared=dict(self._compared),
             made_at=now,
             planning_seconds=round(time.monotonic() - self._began, 3),
-            prefixes=tuple(
-                PlannedPrefix(prefix=scan.prefix, listed=scan.listed, selected=scan.selected) for scan in listing
-            ),
+            prefixes=prefixes,
             selected=self._queued,
             fingerprint=self._fingerprint,
             listed=sum(scan.listed for scan in listing),
@@ -197,7 +200,10 @@ class Planner:
             pause_after=run.pause_after.in_words(),
             runs=expected.runs,
             expected_end=expected.end,
-            lookups=self._lookups.told(),
+            lookups=lookups,
+            cost=estimated_cost(
+                run.spec, prefixes, lookups, calls=calls, size=self._sizes.bytes, unsized=self._sizes.unknown
+            ),
             samples=self._samples.samples(),
         )
 

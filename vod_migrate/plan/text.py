@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from vod_migrate.migration.prefixes import empty_prefix_hint
+from vod_migrate.plan.cost import money
 from vod_migrate.plan.model import Duplicates, Plan
 from vod_migrate.report.group_lines import (
     LABEL,
@@ -48,6 +49,8 @@ def plan_markdown(plan: Plan) -> str:
         ("time", f"{duration(plan.seconds)} at {rate(plan.rate.calls_per_second)} calls/s"),
         ("digest", f"`{plan.digest}`"),
     ]
+    if plan.cost is not None:
+        rows.insert(-1, ("cost", f"{money(plan.cost.total)} {plan.cost.currency}"))
     table = "\n".join(f"| {name} | {value} |" for name, value in rows)
     text = plan_text(plan)
     if len(text) > _MOST_MARKDOWN:
@@ -89,6 +92,7 @@ def _lines(plan: Plan, file: str | None) -> Iterator[Line]:
     yield from _numbers(plan)
     yield from _empty_prefixes(plan)
     yield from _calls(plan)
+    yield from _cost(plan)
     yield from _failing(plan)
     yield from left_out_lines(plan.left_out, plan.zone)
     yield from _to_restore(plan, file)
@@ -187,6 +191,20 @@ def _calls(plan: Plan) -> Iterator[Line]:
     yield f"{volume(plan.bytes)} in the bucket{unknown}", "bold"
     for one in plan.classes:
         yield f"  {padded(visible(one.name), LABEL)}{grouped(one.count):>{NUMBER}}  {volume(one.bytes)}", ""
+
+
+def _cost(plan: Plan) -> Iterator[Line]:
+    cost = plan.cost
+    if cost is None:
+        return
+    yield "", ""
+    yield f"Cost, by the prices in the file: {money(cost.total)} {cost.currency}", "bold"
+    for line in cost.lines:
+        yield from wrapped(line.arithmetic, first="  ")
+    if cost.unsized:
+        yield from wrapped(
+            f"without the bytes of {counted(cost.unsized, 'object')} of unknown size", first="  ", style="yellow"
+        )
 
 
 def _failing(plan: Plan) -> Iterator[Line]:

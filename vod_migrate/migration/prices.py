@@ -1,0 +1,58 @@
+"""Prices that a migration file may name, so that its plans estimate what a run costs."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Annotated
+
+from pydantic import Field, WithJsonSchema, model_validator
+
+from vod_migrate.migration.base import SettingsModel
+
+_HIGHEST = Decimal(1_000_000)
+
+Price = Annotated[
+    Decimal | None,
+    Field(ge=0, le=_HIGHEST, max_digits=15, decimal_places=8),
+    WithJsonSchema({"anyOf": [{"type": "number", "minimum": 0}, {"type": "string"}, {"type": "null"}]}),
+]
+"""An exact decimal: 0.01 is a hundredth, whether the file has it in quotes or not."""
+
+
+class Prices(SettingsModel):
+    """Prices by which a plan estimates the cost of its run, from your price list or contract. What has no price is not estimated."""
+
+    currency: Annotated[
+        str, Field(pattern=r"^[A-Z]{3}$", description="The currency of all prices, as its three letters.")
+    ] = "CNY"
+    oss_10k_requests: Annotated[
+        Price, Field(description="10,000 requests to OSS: pages of listings, and HeadObject.")
+    ] = None
+    register_10k_calls: Annotated[Price, Field(description="10,000 calls of RegisterMedia.")] = None
+    registered_gb: Annotated[
+        Price, Field(description="1 GB (10⁹ bytes) of registered files, for whatever VOD bills by their size.")
+    ] = None
+    transcoded_minute: Annotated[
+        Price,
+        Field(
+            description="1 minute of film through the template group or workflow, all of its outputs together; needs `minutes_per_gb`."
+        ),
+    ] = None
+    minutes_per_gb: Annotated[
+        Decimal | None,
+        Field(
+            gt=0,
+            le=_HIGHEST,
+            max_digits=15,
+            decimal_places=8,
+            description="How many minutes of film 1 GB of the source holds, e.g. 16.7 at 8 Mbit/s: OSS knows no lengths.",
+        ),
+        WithJsonSchema({"anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"type": "string"}, {"type": "null"}]}),
+    ] = None
+
+    @model_validator(mode="after")
+    def _minutes_that_can_be_counted(self) -> Prices:
+        if (self.transcoded_minute is None) != (self.minutes_per_gb is None):
+            missing = "minutes_per_gb" if self.minutes_per_gb is None else "transcoded_minute"
+            raise ValueError(f"{missing} is missing: transcoded_minute and minutes_per_gb are used together")
+        return self
