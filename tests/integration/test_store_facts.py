@@ -331,6 +331,45 @@ def test_a_failed_object_keeps_its_place_until_it_is_settled_anew(store: Store) 
     assert store.outcome_counts(run) == {("failed", "x"): 1}
 
 
+def test_recording_reads_only_its_own_objects_while_the_database_knows_nothing_about_its_tables(store: Store) -> None:
+    # As in the first minutes of a first night, before an autovacuum has analyzed anything.
+    run = begin(store, "r1")
+    list_all(store, run, ["a.mp4"])
+    place = store.take_place(run, slot="one", host="h")
+    with store.connection() as connection:
+        connection.execute("alter table vod_migrate.work set (autovacuum_enabled = off)")
+        connection.execute(
+            "insert into vod_migrate.blocks (queue_no, objects, token) select %s, 500, %s from generate_series(1, 100)",
+            (run.queue_no, place.token),
+        )
+        connection.execute(
+            "insert into vod_migrate.work (source_id, queue_no, block_id, key) "
+            "select %s, %s, (select min(block_id) from vod_migrate.blocks) + 1 + n / 500, n || '.mp4' from generate_series(0, 49999) n",
+            (run.source_id, run.queue_no),
+        )
+
+    def keys_read() -> int:
+        with store._rate_pool.connection() as connection:
+            connection.execute("select pg_stat_force_next_flush()")
+            row = connection.execute(
+                "select idx_tup_read as n from pg_stat_user_indexes where indexrelname = 'work_pkey'"
+            ).fetchone()
+        assert row is not None
+        return int(row["n"])
+
+    for outcome in ("registered", "retry", "unsure"):
+        keys_read()
+        before = keys_read()
+        call = a_call(files=300)
+        part = [
+            Settlement(key=f"{number}.mp4", outcome=outcome, media_id=f"{outcome}-{number}", call_id=call.call_id)
+            for number in range(300)
+        ]
+        store.record(run, place, [call], part)
+        keys_read()
+        assert keys_read() - before < 5 * len(part), outcome
+
+
 def test_calls_of_many_threads_share_commits(store: Store) -> None:
     from vod_migrate.results.recorder import Recorder  # noqa: PLC0415
 
