@@ -17,7 +17,7 @@ import time
 import psycopg
 from stage import Stage, stage
 
-PACE = 47.0
+RATE = 47.0
 SETTLING_SECONDS = 3.0
 OBJECTS = 40_000
 """More than is sent meanwhile, and so few that they are listed before the measuring begins: listing takes the machine's cores."""
@@ -76,7 +76,7 @@ def measure(url: str, what: str, seconds: float) -> None:
     rates = {name: (count - before.get(name, 0)) / took for name, count in after.items()}
     low = rates.pop("low")
     high = sum(rates.values())
-    print(f"{what:24} {high:8.1f} {low:8.1f} {high + low:9.1f} {(high + low) / PACE:8.1%}", flush=True)
+    print(f"{what:24} {high:8.1f} {low:8.1f} {high + low:9.1f} {(high + low) / RATE:8.1%}", flush=True)
 
 
 if __name__ == "__main__":

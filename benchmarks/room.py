@@ -18,8 +18,7 @@ import sys
 import time
 
 import psycopg
-from pacing import wait_for_runs
-from stage import Stage, stage
+from stage import Stage, stage, wait_for_runs
 
 BUCKET = "media-archive"
 KEY_BYTES = 60

@@ -28,6 +28,7 @@ import psycopg
 sys.path.append(str(Path(__file__).parents[1] / "tests" / "support"))
 
 from delay_proxy import DelayProxy
+from figures import Figures
 from stage import Stage, stage
 
 from vod_migrate.describe.file_url import file_url
@@ -44,15 +45,15 @@ def main() -> None:
     parser.add_argument("--objects", type=int, default=4_000)
     parser.add_argument("--round-trips", type=float, nargs="+", default=[0, 20, 50, 100], metavar="MS")
     options = parser.parse_args()
-    print(
-        f"{'round trip':>10} {'calls/s':>8} {'most in 1 s':>11} {'commits':>8} {'CPU a call':>11} {'of the SDK alone':>20}"
+    figures = Figures(
+        "roundtrip", "round trip", "calls/s", "most in 1 s", "commits a call", "CPU a call", "of the SDK", "SDK alone"
     )
     for round_trip in options.round_trips:
         with stage() as play, stage() as beside:
-            measure(play, beside, round_trip, objects=options.objects)
+            figures.row(f"{round_trip:g} ms", *measure(play, beside, round_trip, objects=options.objects))
 
 
-def measure(play: Stage, beside: Stage, round_trip: float, *, objects: int) -> None:
+def measure(play: Stage, beside: Stage, round_trip: float, *, objects: int) -> tuple[object, ...]:
     buckets = [
         {"name": "archive", "generate": {"count": objects, "dirt": 0}},
         {"name": "small", "generate": {"count": 5 * FILES, "dirt": 0}},
@@ -76,10 +77,13 @@ def measure(play: Stage, beside: Stage, round_trip: float, *, objects: int) -> N
         each = (cpu - start) / (calls - 5)
         made = (commits(url) - before) / calls
     of_sdk = float(json.loads(alone.communicate()[0])["cpu"])
-    print(
-        f"{round_trip:7.0f} ms {sum(full) / len(full):8.2f} {counted['most_accepted_in_a_second']:11} {made:8.2f} {each * 1000:8.2f} ms "
-        f"{each / of_sdk:7.2f} x {of_sdk * 1000:6.2f} ms",
-        flush=True,
+    return (
+        f"{sum(full) / len(full):.2f}",
+        counted["most_accepted_in_a_second"],
+        f"{made:.2f}",
+        f"{each * 1000:.2f} ms",
+        f"{each / of_sdk:.2f} x",
+        f"{of_sdk * 1000:.2f} ms",
     )
 
 
@@ -125,15 +129,20 @@ def commits(url: str) -> int:
 
 def start_sdk(beside: Stage, url: str) -> subprocess.Popen[str]:
     """Starts a process that calls the vendor's SDK alone with the files that wait for the worker; it prints the CPU of one call."""
+    file = beside.folder / "files.json"
+    file.write_text(json.dumps(batches_of(url)))
+    return subprocess.Popen(
+        [sys.executable, __file__, "--sdk", str(file)], env=beside.environment, stdout=subprocess.PIPE, text=True
+    )
+
+
+def batches_of(url: str) -> list[list[dict[str, str]]]:
+    """The files that wait for the worker, as the API takes them, ten by ten."""
     with psycopg.connect(url) as connection:
         keys = [key for (key,) in connection.execute("select key from vod_migrate.work order by key")]
     address = "archive.oss-cn-shanghai.aliyuncs.com"
     files = [{"FileURL": file_url(address, key), "Title": Path(key).stem} for key in keys]
-    file = beside.folder / "files.json"
-    file.write_text(json.dumps([files[place : place + FILES] for place in range(0, len(files), FILES)]))
-    return subprocess.Popen(
-        [sys.executable, __file__, "--sdk", str(file)], env=beside.environment, stdout=subprocess.PIPE, text=True
-    )
+    return [files[place : place + FILES] for place in range(0, len(files), FILES)]
 
 
 def sdk_alone(batches: list[list[dict[str, str]]]) -> float:

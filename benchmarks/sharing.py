@@ -25,8 +25,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import psycopg
-from pacing import PACE, wait_for_runs
-from stage import Stage, stage
+from baselines import RATE
+from stage import Stage, stage, wait_for_runs
 
 QUOTA = 50.0
 FOREIGN = 20.0
@@ -109,7 +109,7 @@ def outage(play: Stage, *, seconds: float) -> None:
             "select count(*) from vod_migrate.events where what in ('retry', 'failed')"
         ).fetchone()
     whole = next(
-        (at for at in answered if sum(at <= other < at + 3 for other in answered) >= 0.95 * 3 * PACE), float("inf")
+        (at for at in answered if sum(at <= other < at + 3 for other in answered) >= 0.95 * 3 * RATE), float("inf")
     )
     assert wasted is not None  # noqa: S101 - a constant query
     assert attempts is not None  # noqa: S101 - a constant query
@@ -124,7 +124,7 @@ def outage(play: Stage, *, seconds: float) -> None:
 def set_up(play: Stage, *, seconds: float) -> str:
     """Two migrations with two workers each, under way; returns the database's URL."""
     buckets = ["archive-one", "archive-two"]
-    count = int(seconds * PACE * 10 / len(buckets)) + 1000
+    count = int(seconds * RATE * 10 / len(buckets)) + 1000
     play.sandbox(
         {
             "settings": {"latency_ms": 30},
@@ -144,7 +144,7 @@ def set_up(play: Stage, *, seconds: float) -> str:
     for run_id in wait_for_runs(url, len(files)):
         play.start("work", run_id, "--slot", "second")
     with psycopg.connect(url, autocommit=True) as connection:
-        while not connection.execute("select count(*) from vod_migrate.calls").fetchone()[0] > PACE:  # type: ignore[index]
+        while not connection.execute("select count(*) from vod_migrate.calls").fetchone()[0] > RATE:  # type: ignore[index]
             time.sleep(0.1)
     return url
 

@@ -21,8 +21,7 @@ from pathlib import Path
 from urllib.request import urlopen
 
 import psycopg
-from pacing import wait_for_runs
-from stage import Stage, stage
+from stage import Stage, stage, wait_for_runs
 
 BUCKET = "media-archive"
 FASTEST = 1000

@@ -59,8 +59,15 @@ class Stage:
 
     def start(self, *arguments: str, **options: Any) -> subprocess.Popen[str]:
         """Starts a vod-migrate process in its own process group."""
+        return self._start("-m", "vod_migrate.cli", *arguments, **options)
+
+    def start_script(self, name: str, *arguments: str, **options: Any) -> subprocess.Popen[str]:
+        """Starts a script of this folder likewise."""
+        return self._start(str(Path(__file__).with_name(name)), *arguments, **options)
+
+    def _start(self, *arguments: str, **options: Any) -> subprocess.Popen[str]:
         process = subprocess.Popen(
-            [sys.executable, "-m", "vod_migrate.cli", *arguments],
+            [sys.executable, *arguments],
             env=self.environment,
             stdout=options.get("stdout", subprocess.DEVNULL),
             stderr=options.get("stderr", subprocess.DEVNULL),
@@ -96,6 +103,18 @@ class Stage:
                 process.wait(10)
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
+
+
+def wait_for_runs(url: str, count: int) -> list[str]:
+    from vod_migrate.results.store import Store  # noqa: PLC0415 - after the stage is set
+
+    with Store.open(url, connections=2) as store:
+        for _ in range(300):
+            runs = store.runs()
+            if len(runs) == count:
+                return [run.run_id for run in runs]
+            time.sleep(0.1)
+    raise SystemExit("the runs did not begin")
 
 
 @contextmanager
