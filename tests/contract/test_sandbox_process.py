@@ -99,6 +99,16 @@ def test_a_file_describes_a_whole_sandbox(tmp_path: Path) -> None:
         assert counted == 20_000
 
 
+def test_options_of_the_server_hold_before_the_command_and_behind_it() -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    with serving("--port", port, "--json", "serve") as process:
+        assert first_line(process)["endpoint"] == f"http://127.0.0.1:{port}"
+    refused = CliRunner().invoke(sandbox_app, ["--port", port, "counters", "--url", "http://127.0.0.1:9"])
+    assert (refused.exit_code, "--port is an option of serve" in refused.output) == (2, True), refused.output
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

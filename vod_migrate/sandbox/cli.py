@@ -60,6 +60,20 @@ def start(
     """A local OSS and VOD for rehearsals. Without a command, serve."""
     if context.invoked_subcommand is None:
         serve(host, port, config, faults, objects, bucket, seed, ready_file, state, as_json)
+        return
+    given = {
+        name: value
+        for name, value in context.params.items()
+        if (source := context.get_parameter_source(name)) is not None and source.name != "DEFAULT"
+    }
+    if context.invoked_subcommand == "serve":
+        # Before the command or behind it: they are the same options.
+        context.default_map = {"serve": given}
+    elif given:
+        option = next(one for one in context.command.params if one.name in given)
+        raise typer.BadParameter(
+            f"{option.opts[0]} is an option of serve, and {context.invoked_subcommand} serves nothing"
+        )
 
 
 @sandbox_app.command()
