@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from databases import Databases
 from fastapi import FastAPI, HTTPException
 from fastapi.responses import StreamingResponse
+from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
 
 from vod_migrate.airflow.pages.app import create_app
@@ -101,6 +103,28 @@ def test_an_examination_that_is_not_possible_says_why_and_makes_room_for_the_nex
             assert (answer.status_code, told in answer.text) == (status, True), (code, answer.text)
     finally:
         forget_results()
+
+
+@pytest.mark.parametrize("text", ["a\x00b", "a\nb", "\x7f", "\x85"])
+@pytest.mark.parametrize("place", ["path", "query", "form", "name"])
+def test_a_field_with_a_control_character_is_refused_by_name_on_every_route_that_changes_something(
+    text: str, place: str
+) -> None:
+    app = create_app()
+    app.dependency_overrides[viewer_of] = lambda: Viewer(id="1", name="somebody", user=None)
+    client = TestClient(app, raise_server_exceptions=False)
+    changing = [route for route in app.routes if isinstance(route, APIRoute) and route.methods != {"GET"}]
+    for route in changing:
+        path = route.path.replace("{run_id}", quote(text) if place == "path" else "one")
+        if place == "path" and path == route.path:
+            continue
+        fields = {"name": {text: "x"}, "path": {}}.get(place, {"new": text})
+        form, query = ({}, fields) if place == "query" else (fields, {})
+        answer = client.post(path, params=query, data=form)
+        assert answer.status_code == 400, (route.path, answer.text)
+        named = {"name": "name of a field", "path": "run_id"}.get(place, "'new'")
+        assert named in answer.json()["detail"]
+    assert len(changing) >= 5
 
 
 @pytest.mark.parametrize(

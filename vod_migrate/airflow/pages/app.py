@@ -7,6 +7,7 @@ from starlette.types import ASGIApp
 
 from vod_migrate.airflow.pages.error_pages import add_error_pages
 from vod_migrate.airflow.pages.headers import SecurityHeaders
+from vod_migrate.airflow.pages.plain_fields import plain_fields
 from vod_migrate.airflow.pages.routes import ROUTERS
 from vod_migrate.airflow.pages.viewer import viewer_of
 
@@ -19,7 +20,13 @@ class _App(FastAPI):
 
 def create_app() -> FastAPI:
     """The app. It has no schema and no docs routes, and none that anybody may see without Airflow knowing who it is."""
-    app = _App(title="VOD reports", dependencies=[Depends(viewer_of)], docs_url=None, redoc_url=None, openapi_url=None)
+    app = _App(
+        title="VOD reports",
+        dependencies=[Depends(viewer_of), Depends(plain_fields)],
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+    )
     add_error_pages(app)
     for router in ROUTERS:
         app.include_router(router)

@@ -28,6 +28,7 @@ class ErrorPage:
 
 
 _BY_STATUS = {
+    400: ErrorPage(title="This request cannot be used", advice="One of its fields has a character that no name has."),
     401: ErrorPage(title="You are signed out", advice="Sign in to Airflow again, then come back."),
     403: ErrorPage(title="You do not have permission", advice="Ask an Airflow administrator for permission."),
     404: ErrorPage(title="Not found", advice="It does not exist, or you may not see it."),
