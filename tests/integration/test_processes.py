@@ -104,8 +104,12 @@ def test_a_second_process_helps_a_run_under_the_same_quota(shell: Shell, sandbox
     told = sandbox.counters()["RegisterMedia"]
     assert told["requests"] - told["throttled"] <= 508, told
     assert told["most_accepted_in_a_second"] <= 50, told
-    refused = shell.run("work", run_id, "--slot", "cli")
-    assert (refused.returncode, "choose another name" in refused.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("slot", ["cli", "discover", "canary", "prepare", "", " ", "a\nb", "x" * 101])
+def test_a_place_that_is_no_workers_own_is_refused_before_anything_is_displaced(shell: Shell, slot: str) -> None:
+    refused = shell.run("work", "any", "--slot", slot)
+    assert (refused.returncode, "choose a" in refused.stderr, "--slot" in refused.stderr) == (2, True, True), refused
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])

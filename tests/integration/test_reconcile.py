@@ -288,6 +288,8 @@ def test_what_a_repair_does_is_in_the_history_of_the_object(rig: Rig, shell: She
     rig.sandbox.import_media(BUCKET, prefix=KEY)
     before = rig.rows("select max(run_id) from vod_migrate.runs")
     compared(rig, *REPAIRABLE, apply=True)
+    assert [(json.loads(shell.run("report", "nightly", "--json").stdout)["run"]["run_id"],)] == before
+    assert f"nothing is left of run {before[0][0]}" in shell.run("resume", "nightly").stderr
     after = load_report(rig.store, rig.run().run_id)
     assert after.previous is not None
     assert [(after.previous.run_id,)] == before  # a run that only repaired is none to compare with

@@ -57,14 +57,14 @@ def open_store() -> Iterator[Store]:
         yield store
 
 
-def find_run(store: Store, name: str) -> Run:
-    """The run of that ID, or the latest run of the migration of that name."""
+def find_run(store: Store, name: str, *, sends: bool = False) -> Run:
+    """The run of that ID, or the latest run of the migration of that name. sends: a plan is no such run."""
     if not name.isprintable():
         raise BadOption(f"{name!a} is not a run ID or a migration name")
     try:
         return store.run(name)
     except KeyError:
-        found = store.latest_run(None, name)
+        found = store.latest_run(None, name, sends=sends)
     if found is None:
         raise BadOption(f"there is no run and no migration {name!r} in this database; see `vod-migrate status`")
     return found

@@ -55,7 +55,7 @@ def resume(
     connection = connection_from_environment()
 
     def begin(store: Store, run_id: str) -> Run:
-        before = find_run(store, of)
+        before = find_run(store, of, sends=True)
         return prepare(
             store=store,
             connection=connection,

@@ -26,6 +26,7 @@ from vod_migrate.migration.model import Migration
 from vod_migrate.migration.options import RunOptions
 from vod_migrate.migration.units import ALL_PARTS
 from vod_migrate.report.progress import shown_progress
+from vod_migrate.results.claims import ROLES
 from vod_migrate.results.run import Run
 from vod_migrate.results.store import Store
 from vod_migrate.run import lifecycle
@@ -35,6 +36,7 @@ from vod_migrate.run.prepare import prepare
 from vod_migrate.run.request import Origin, new_run_id
 
 CLI_SLOT = "cli"
+_LONGEST_SLOT = 100
 _LETTING_GO_SECONDS = 5.0
 
 
@@ -190,8 +192,12 @@ def work(
     ],
 ) -> None:
     """Add a worker to an active run, on this or another machine, under the same quota."""
-    if slot == CLI_SLOT:
-        raise BadOption(f"--slot {CLI_SLOT} is used by `vod-migrate run` itself; choose another name")
+    if slot == CLI_SLOT or slot in ROLES:
+        raise BadOption(f"--slot {slot} is used by the run itself; choose another name, e.g. two")
+    if not slot.strip() or not slot.isprintable() or len(slot) > _LONGEST_SLOT:
+        raise BadOption(
+            f"--slot {slot[:_LONGEST_SLOT]!a}: choose a name of 1 to {_LONGEST_SLOT} printable characters, e.g. two"
+        )
     connection = connection_from_environment()
     with statsd_metrics() as metrics, open_store() as store, stop_on_signals() as stop:
         started = find_run(store, run_id)

@@ -13,6 +13,10 @@ DISCOVER = "discover"
 """The role of the one who lists a run's source."""
 CANARY = "canary"
 """The role of the one who sends a run's first files."""
+BETWEEN_TASKS = "prepare"
+"""The slot of the first lease: it lasts until the first worker has begun."""
+ROLES = frozenset({DISCOVER, CANARY, BETWEEN_TASKS})
+"""Places in a run that are no worker's own."""
 _BLOCKS_AT_ONCE = 50
 
 

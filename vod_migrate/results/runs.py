@@ -8,14 +8,13 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
+from vod_migrate.results.claims import BETWEEN_TASKS
 from vod_migrate.results.process import is_gone, this_process
 from vod_migrate.results.run import Gate, Run, RunSignal
 from vod_migrate.results.scan import PlanRecord, ScanKind
 from vod_migrate.results.session import QUERIES, Session, StoreConnection
 from vod_migrate.results.stop_code import StopCode
 
-BETWEEN_TASKS = "prepare"
-"""The slot of the first lease: it lasts until the first worker has begun."""
 _QUEUED_AT_ONCE = 20_000
 
 
@@ -125,9 +124,9 @@ class Runs(Session):
             raise KeyError(run_id)
         return Run.from_row(row)
 
-    def latest_run(self, account: str | None, migration: str) -> Run | None:
-        """The newest run of a migration, of any account where None."""
-        run_id = self._do(lambda c: QUERIES.latest_run_id(c, account=account, migration=migration))
+    def latest_run(self, account: str | None, migration: str, *, sends: bool = False) -> Run | None:
+        """The newest run of a migration, of any account where None; one that only repaired results is none. sends: nor is a plan."""
+        run_id = self._do(lambda c: QUERIES.latest_run_id(c, account=account, migration=migration, sends=sends))
         return None if run_id is None else self.run(run_id)
 
     def runs(self, *, migration: str | None = None, most: int = 20) -> list[Run]:

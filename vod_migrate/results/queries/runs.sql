@@ -76,9 +76,12 @@ where q.account = m.account and q.scope = 'run:' || dead.run_id
 returning q.scope;
 
 -- name: latest_run_id$
--- The newest run of a migration.
+-- The newest run of a migration; one that only repaired results has neither listed nor sent anything, and one that planned sends nothing.
 select r.run_id from vod_migrate.runs r join vod_migrate.migrations m using (migration_id)
 where m.name = :migration and (:account::text is null or m.account = :account)
+  and not (:sends and r.state = 'planned')
+  and (r.mode <> 'new' or coalesce((r.summary ->> 'calls')::bigint, 1) > 0
+       or exists (select 1 from vod_migrate.scans s where s.run_no = r.run_no))
 order by r.created_at desc, r.run_no desc limit 1;
 
 -- name: list_run_ids
