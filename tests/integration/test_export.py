@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import oss2
 import psycopg
 import pyarrow as pa
@@ -130,6 +131,21 @@ def test_every_format_holds_the_same_rows_and_types_in_the_order_of_the_keys(
     )
     assert film["size"] > 0
     assert by_key["films/gone.mp4"]["state"] == "gone"
+
+
+def test_duckdb_reads_the_parquet_with_the_documented_types(night: Night) -> None:
+    place = night.shell.folder / "for-duckdb.parquet"
+    assert night.shell.run("export", "nightly", "--to", str(place)).returncode == 0
+    types = {"text": "VARCHAR", "integer": "BIGINT", "boolean": "BOOLEAN", "time": "TIMESTAMP WITH TIME ZONE"}
+    with duckdb.connect() as reader:
+        described = reader.execute("describe select * from read_parquet(?)", [str(place)]).fetchall()
+        assert {row[0]: row[1] for row in described} == {
+            name: types[KINDS.get(name, "text")] for name in RESULT_COLUMNS
+        }
+        query = "select key, media_id from read_parquet(?) where state = 'registered'"
+        rows = dict(reader.execute(query, [str(place)]).fetchall())
+    truth = night.sandbox.truth(BUCKET)
+    assert rows == {key: one.media_id for key, one in truth.items() if key != "films/gone.mp4"}
 
 
 def test_no_cell_of_a_csv_starts_a_formula(night: Night) -> None:
