@@ -82,6 +82,48 @@ def test_a_robot_gets_its_message_in_its_own_form(
     assert ("sign" in signed, "SEC-canary" in json.dumps(one.body) + one.path) == (to != "wecom", False)
 
 
+@pytest.mark.parametrize("to", ["webhook", "dingtalk", "wecom", "feishu"])
+def test_a_message_is_in_chinese_where_the_file_says_so(
+    sandbox: Sandbox, told: Shell, receiver: HttpReceiver, to: str
+) -> None:
+    for key in ("a.mp4", "bad.mp4"):
+        sandbox.put(BUCKET, key)
+    sandbox.fault("fail_files", rate=1, keys="bad.mp4")
+    run(told, {"to": to, "events": ["finished"], "language": "zh"}, stop_after={"failure_rate": 1})
+    (one,) = receiver.received
+    if to == "webhook":
+        text = one.body["text"]
+        assert one.body["sentence"] in text
+        (group,) = one.body["failures"]
+        assert group["meaning"].startswith("点播")
+    else:
+        text = one.body["content"]["text"] if to == "feishu" else one.body["text"]["content"]
+    first, sentence, *rest = text.splitlines()
+    assert first == "nightly 已完成"
+    assert sentence.startswith("已注册 1 个对象")
+    assert [line.isascii() for line in rest] == [False] * len(rest), text
+    assert any(line.startswith("file_refused: 1. ") for line in rest)
+
+
+def test_a_plan_that_waits_is_told_in_chinese_and_a_group_by_its_cause(
+    sandbox: Sandbox, told: Shell, receiver: HttpReceiver
+) -> None:
+    sandbox.settings(bad_content="failed")
+    sandbox.put(BUCKET, "good.mp4")
+    sandbox.put(BUCKET, "page.mp4", b"<!doctype html><html><head><title>404</title></head></html>")
+    run(told, {"events": ["finished"], "language": "zh"}, stop_after={"failure_rate": 1})
+    (group,) = receiver.received[-1].body["failures"]
+    assert (group["code"], group["cause"], group["count"]) == ("file_refused", "content_no_media", 1)
+    assert "content_no_media: 1. " in receiver.received[-1].body["text"]
+    sandbox.put(BUCKET, "new.mp4")
+    notify = [{"to": "webhook", "channel": "ops", "language": language} for language in ("zh", "en")]
+    file = told.file({**MIGRATION, "notify": notify, "require_approval": True})
+    assert told.run("plan", str(file)).returncode == 0
+    chinese, english = (one.body["sentence"] for one in receiver.received[-2:])
+    assert chinese.startswith("将以 1 次调用发送 1 个对象")
+    assert english.startswith("1 object would be sent in 1 call: ")
+
+
 def test_only_the_events_that_were_asked_for_are_told(sandbox: Sandbox, told: Shell, receiver: HttpReceiver) -> None:
     sandbox.put(BUCKET, "a.mp4")
     sandbox.fault("fail_files", rate=1)

@@ -10,7 +10,7 @@ from pathlib import Path
 import jinja2
 import pytest
 
-from vod_migrate.report import count_lines, diagnosis, page
+from vod_migrate.report import count_lines, diagnosis, notice, page
 from vod_migrate.report.headline import CUT_SHORT
 from vod_migrate.report.language import CHINESE, ENGLISH, language, texts_in
 
@@ -32,7 +32,11 @@ def in_templates() -> Iterator[str]:
 
 
 def in_code() -> Iterator[str]:
-    for file in [*(ROOT / "vod_migrate" / "report").glob("*.py"), *PAGES.rglob("*.py")]:
+    for file in [
+        *(ROOT / "vod_migrate" / "report").glob("*.py"),
+        ROOT / "vod_migrate" / "plan" / "text.py",
+        *PAGES.rglob("*.py"),
+    ]:
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if not isinstance(node, ast.Call):
                 continue
@@ -52,6 +56,7 @@ def by_name() -> Iterator[str]:
         yield from (label, note)
     yield from diagnosis.DEEDS.values()
     yield from diagnosis.RULED_OUT.values()
+    yield from notice.EVENTS.values()
     yield from (text for texts in diagnosis.PLAYBACK.values() for text in texts)
     for explanation in diagnosis.every_diagnosis():
         yield from (explanation.meaning, explanation.fix, *explanation.checks)

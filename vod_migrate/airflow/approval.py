@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import threading
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.standard.operators.hitl import ApprovalOperator
@@ -50,7 +51,9 @@ class ApproveOperator(ApprovalOperator):
                 self.log.info("nobody is asked: there is nothing to approve, or it is approved already")
                 return None
             told = messenger(context, threading.Event())
-            unsent = tell_approval(store, run_id, told, sentence=sentence(plan), link=report_link(store.run(run_id)))
+            unsent = tell_approval(
+                store, run_id, told, sentence=partial(sentence, plan), link=report_link(store.run(run_id))
+            )
             if unsent:
                 self.log.warning("%s", unsent)
         self.log.info("%s", sentence(plan))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 
 import typer
@@ -36,7 +37,7 @@ def show_plan(file: Path, migration: Migration, options: RunOptions, *, as_json:
                 store=store, connection=connection, migration=migration, options=options, stop=stop
             )
         if migration.require_approval and made.work:
-            unsent = tell_approval(store, made.run_id, Messenger(stop=stop), sentence=sentence(made), link="")
+            unsent = tell_approval(store, made.run_id, Messenger(stop=stop), sentence=partial(sentence, made), link="")
             if unsent:
                 say(f"Warning: {unsent}")
     if as_json:

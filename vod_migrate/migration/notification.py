@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -59,6 +59,12 @@ class Notify(SettingsModel):
             "or the variable `VOD_MIGRATE_WEBHOOK_<NAME>`.",
         ),
     ] = None
+    language: Annotated[
+        Literal["en", "zh"],
+        Field(
+            description="The language of the message: English, or Chinese (`zh`). Keys, and what VOD said, stay as they are."
+        ),
+    ] = "en"
     notifier: Annotated[
         str | None,
         Field(description="`airflow`: the import path of the notifier's class."),

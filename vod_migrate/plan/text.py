@@ -19,6 +19,7 @@ from vod_migrate.report.group_lines import (
     left_out_lines,
     sample_line,
 )
+from vod_migrate.report.language import ENGLISH, Language
 from vod_migrate.report.terminal import COLUMNS, COMMAND, Line, cut, padded, rendered, wrapped
 from vod_migrate.report.text_format import counted, duration, grouped, moment, rate, visible, volume
 
@@ -61,14 +62,19 @@ def plan_markdown(plan: Plan) -> str:
     return f"| | |\n|---|---|\n{table}\n\n{fence}text\n{text}{fence}\n"
 
 
-def sentence(plan: Plan) -> str:
+def sentence(plan: Plan, language: Language = ENGLISH) -> str:
     """What would happen, in one sentence."""
-    failing = f", and {counted(plan.would_fail, 'object')} would fail" if plan.would_fail else ""
+    objects = language.count(plan.would_fail, "{n} object", "{n} objects")
+    failing = language.say(", and {objects} would fail", objects=objects) if plan.would_fail else ""
     if not plan.to_send:
-        return f"Nothing would be sent{failing}."
-    return (
-        f"{counted(plan.to_send, 'object')} would be sent in {counted(plan.batches.calls, 'call')}: "
-        f"{duration(plan.seconds)} at {rate(plan.rate.calls_per_second)} calls/s{failing}."
+        return language.say("Nothing would be sent{failing}.", failing=failing)
+    return language.say(
+        "{objects} would be sent in {calls}: {time} at {rate} calls/s{failing}.",
+        objects=language.count(plan.to_send, "{n} object", "{n} objects"),
+        calls=language.count(plan.batches.calls, "{n} call", "{n} calls"),
+        time=language.duration(plan.seconds),
+        rate=rate(plan.rate.calls_per_second),
+        failing=failing,
     )
 
 

@@ -6,39 +6,44 @@ from dataclasses import dataclass
 from typing import Any
 
 from vod_migrate.migration.notification import RunEvent
+from vod_migrate.report.language import ENGLISH, Language
 from vod_migrate.report.model import Report
 from vod_migrate.report.text_format import grouped, visible
 
 _MOST_GROUPS = 10
-_EVENTS = {
+EVENTS = {
     RunEvent.FINISHED: "finished",
     RunEvent.FAILED: "failed",
     RunEvent.THRESHOLD: "stopped: too many files failed",
     RunEvent.PAUSED: "paused",
     RunEvent.APPROVAL: "waits for your approval",
 }
+"""What each is called, behind the name of the migration."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Notice:
-    """An event of a run. sentence: what happened, or would happen; link: the address of the report's page, or its path, '' for none."""
+    """An event of a run. sentence: what happened, or would happen, in the language; link: the address of the report's page, or its path, '' for none."""
 
     event: RunEvent
     report: Report
     sentence: str
     link: str = ""
+    language: Language = ENGLISH
 
     @property
     def text(self) -> str:
         """For people; a line for each fact, the most important first, since a chat may cut it."""
-        run = self.report.run
-        lines = [f"{run.migration} {_EVENTS[self.event]}", self.sentence, self.link]
+        run, language = self.report.run, self.language
+        lines = [f"{run.migration} {language.say(EVENTS[self.event])}", self.sentence, self.link]
         if run.stop_message and self.event is not RunEvent.FINISHED:
             lines.append(run.stop_message)
-        lines += [f"{group.code}: {grouped(group.count)}. {group.diagnosis.meaning}" for group in self._groups()]
+        lines += [
+            f"{group.name}: {grouped(group.count)}. {language.say(group.diagnosis.meaning)}" for group in self._groups()
+        ]
         if run.export is not None:
-            lines.append(f"Exported to {run.export.location}")
-        lines.append(f"Run {run.run_id}")
+            lines.append(language.say("Exported to {location}", location=run.export.location))
+        lines.append(language.say("Run {run_id}", run_id=run.run_id))
         return "\n".join(visible(line) for line in lines if line)
 
     def as_json(self) -> dict[str, Any]:
@@ -58,9 +63,10 @@ class Notice:
             "failures": [
                 {
                     "code": group.code,
+                    "cause": group.cause or None,
                     "count": group.count,
-                    "meaning": group.diagnosis.meaning,
-                    "fix": group.diagnosis.fix,
+                    "meaning": self.language.say(group.diagnosis.meaning),
+                    "fix": self.language.say(group.diagnosis.fix),
                 }
                 for group in self._groups()
             ],

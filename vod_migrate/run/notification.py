@@ -11,6 +11,8 @@ from vod_migrate.cloud.webhook import Webhook, hidden, post_json, webhook_from_e
 from vod_migrate.errors import MessageUnsent, Paused, VodMigrateError
 from vod_migrate.migration.notification import Notify, Receiver, RunEvent
 from vod_migrate.report.chat_body import chat_body, refusal
+from vod_migrate.report.headline import headline_of
+from vod_migrate.report.language import Language, language
 from vod_migrate.report.loader import load_report
 from vod_migrate.report.notice import Notice
 from vod_migrate.results.run import Run
@@ -18,6 +20,8 @@ from vod_migrate.results.stop_code import StopCode
 from vod_migrate.results.store import Store
 from vod_migrate.run.settle import Summary
 from vod_migrate.shutdown import StopClock
+
+Sentence = Callable[[Language], str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,8 +64,8 @@ def tell_end(store: Store, summary: Summary, messenger: Messenger, *, link: str)
     return _tell(store, run, _events_of(run, summary), messenger, link=link)
 
 
-def tell_approval(store: Store, run_id: str, messenger: Messenger, *, sentence: str, link: str) -> str:
-    """Tells that a plan waits for a person; returns a warning where somebody could not be told. sentence: what would be sent."""
+def tell_approval(store: Store, run_id: str, messenger: Messenger, *, sentence: Sentence, link: str) -> str:
+    """Tells that a plan waits for a person; returns a warning where somebody could not be told. sentence: what would be sent, in a language."""
     return _tell(store, store.run(run_id), (RunEvent.APPROVAL,), messenger, link=link, sentence=sentence)
 
 
@@ -77,7 +81,13 @@ def _events_of(run: Run, summary: Summary) -> tuple[RunEvent, ...]:
 
 
 def _tell(
-    store: Store, run: Run, events: tuple[RunEvent, ...], messenger: Messenger, *, link: str, sentence: str = ""
+    store: Store,
+    run: Run,
+    events: tuple[RunEvent, ...],
+    messenger: Messenger,
+    *,
+    link: str,
+    sentence: Sentence | None = None,
 ) -> str:
     asked = {
         place: event
@@ -92,7 +102,9 @@ def _tell(
         if not store.claim_notice(run, event=event.value, receiver=place):
             continue
         receiver = run.spec.notify[place]
-        notice = Notice(event=event, report=report, sentence=sentence or report.sentence, link=link)
+        spoken = language(receiver.language)
+        told = headline_of(report, spoken) if sentence is None else sentence(spoken)
+        notice = Notice(event=event, report=report, sentence=told, link=link, language=spoken)
         try:
             messenger.send(receiver, notice)
         except VodMigrateError as error:
