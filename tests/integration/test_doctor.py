@@ -287,3 +287,55 @@ def test_the_json_has_every_check(patient: Patient) -> None:
     assert (told["ok"], told["exit_code"]) == (False, 3)
     [named] = [check for check in told["checks"] if check["verdict"] == "failed"]
     assert (named["check"], named["error"]) == ("register", "Denied")
+
+
+OUTPUTS: list[tuple[str, dict[str, Any], dict[str, str], CheckStatus, str]] = [
+    # the check, the file's part, the environment, what it says
+    ("export", {"to": "{file}/inside/"}, {}, CheckStatus.WARNING, "is not a folder"),
+    ("export", {"to": "{folder}/{{{{ date }}}}/tables/"}, {}, CheckStatus.OK, "made in"),
+    ("export", {"to": "oss://media-archive/tables/"}, {}, CheckStatus.OK, "oss://media-archive/tables/ can be written to"),
+    ("export", {"to": "oss://no-such-bucket/"}, {}, CheckStatus.WARNING, "no-such-bucket"),
+    ("notify", {"to": "dingtalk"}, {}, CheckStatus.WARNING, "set VOD_MIGRATE_WEBHOOK_OPS"),
+    ("notify", {"to": "feishu"}, {"OPS": "open.feishu.cn/x"}, CheckStatus.WARNING, "VOD_MIGRATE_WEBHOOK_OPS is not the URL"),
+    ("notify", {"to": "wecom"}, {"OPS": "https://oapi.dingtalk.com/robot/send?access_token=c0ffee-secret"}, CheckStatus.WARNING, "a robot of dingtalk"),
+    ("notify", {"to": "webhook"}, {"OPS": "https://ops.example.com/hook"}, CheckStatus.OK, "the form of every address"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "part", "environment", "verdict", "words"), OUTPUTS)
+def test_where_tables_go_and_messages_are_sent_is_checked_and_nothing_is_made_or_sent(
+    patient: Patient,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    part: dict[str, str],
+    environment: dict[str, str],
+    verdict: CheckStatus,
+    words: str,
+) -> None:
+    file = patient.folder / "a-file"
+    file.touch()
+    for channel, url in environment.items():
+        monkeypatch.setenv(f"VOD_MIGRATE_WEBHOOK_{channel}", url)
+    if name == "export":
+        patient.content["export"] = {"to": part["to"].format(file=file, folder=patient.folder)}
+    else:
+        patient.content["notify"] = [{"channel": "ops", **part}]
+    before = set(patient.sandbox.expected(BUCKET))
+    checklist = patient.examine()
+    check = next(check for check in checklist.checks if check.name == name)
+    assert (check.verdict, words in check.answer) == (verdict, True), check
+    assert checklist.exit_code == 0, "a run would work"
+    assert "c0ffee" not in checklist.as_text()
+    assert set(patient.sandbox.expected(BUCKET)) == before
+    assert [path.name for path in patient.folder.iterdir()] == ["a-file"]
+
+
+def test_an_export_that_may_not_be_written_or_given_up_says_which_permission_is_missing(patient: Patient) -> None:
+    patient.content["export"] = {"to": f"oss://{BUCKET}/tables/"}
+    for action, words in (
+        ("oss:PutObject", "allow oss:PutObject"),
+        ("oss:AbortMultipartUpload", "AbortMultipartUpload"),
+    ):
+        patient.deny(action)
+        check = next(check for check in patient.examine().checks if check.name == "export")
+        assert (check.verdict, words in check.fix) == (CheckStatus.WARNING, True), check

@@ -29,7 +29,7 @@ def messenger(context: Context, stop: threading.Event) -> Messenger:
     """How a task tells of its run."""
 
     def notify(receiver: Notify, notice: Notice) -> None:
-        found = _notifier(receiver.notifier or "")
+        found = find_notifier(receiver.notifier or "")
         sent: Any = found(**receiver.arguments)
         sent({**context, "vod": notice.as_json()})
 
@@ -63,7 +63,12 @@ def report_link(run: Run) -> str:
     return f"{base.rstrip('/')}/{report_tab(run.dag_id or '', run.dag_run_id or '')}" if base else ""
 
 
-def _notifier(path: str) -> type[BaseNotifier]:
+def find_notifier(path: str) -> type[BaseNotifier]:
+    """An Airflow notifier by its import path.
+
+    Raises:
+        BadSetting: it cannot be imported, or is none.
+    """
     try:
         found = pkgutil.resolve_name(path)
     except (ImportError, AttributeError) as error:

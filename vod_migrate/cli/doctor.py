@@ -37,11 +37,13 @@ def doctor(
     if airflow:
         # What Airflow logs is no part of the checklist.
         with redirect_stdout(sys.stderr):
-            hook = _airflow_hook()
+            hook, messages = _of_airflow("hook"), _of_airflow("messages")
             checklist = examine(
                 migration=lambda: load_migration(file),
                 connection=lambda: hook.VodHook(load_migration(file).connection).connection,
                 database_url=hook.results_url,
+                webhook=messages.find_webhook,
+                notifier=messages.find_notifier,
             )
     else:
         checklist = examine(
@@ -56,11 +58,11 @@ def doctor(
     raise typer.Exit(checklist.exit_code)
 
 
-def _airflow_hook() -> Any:
+def _of_airflow(module: str) -> Any:
     # Without it Airflow gives a process that is no task only the connections of environment variables.
     os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
     try:
-        return importlib.import_module("vod_migrate.airflow.hook")
+        return importlib.import_module(f"vod_migrate.airflow.{module}")
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] != "airflow":
             raise

@@ -9,9 +9,11 @@ from dataclasses import replace
 from typing import TypeVar
 
 from vod_migrate.cloud.connection import Connection
+from vod_migrate.cloud.webhook import webhook_from_environment
 from vod_migrate.doctor.checklist import Check, Checklist, failed, not_checked, ok
 from vod_migrate.doctor.database import database_away, database_checks
 from vod_migrate.doctor.deadline import Lines
+from vod_migrate.doctor.outputs import FindNotifier, FindWebhook, output_checks
 from vod_migrate.doctor.services import ServiceLines, credentials_failure, today
 from vod_migrate.doctor.source import source_checks
 from vod_migrate.doctor.vod_settings import workflow_check
@@ -25,7 +27,7 @@ T = TypeVar("T")
 ORDER = (
     "file", "connection", "database", "schema", "grants", "connections", "quota", "oss", "vod", "clock", "credentials", "account",
     "bucket", "region", "list", "source", "register", "template_group", "workflow", "categories", "covers", "lookup",
-    "playback",
+    "playback", "export", "notify",
 )  # fmt: skip
 """Every check, in the order in which a person mends what failed."""
 
@@ -38,8 +40,12 @@ def examine(
     migration: Callable[[], Migration],
     connection: Callable[[], Connection],
     database_url: Callable[[], str],
+    webhook: FindWebhook = webhook_from_environment,
+    notifier: FindNotifier | None = None,
 ) -> Checklist:
     """Makes every check. What each argument gives is asked for here, so that its error is a check, too.
+
+    webhook, notifier: as in `output_checks`.
 
     Nothing is changed: no object, media, category or row is made. Takes DEADLINE_SECONDS at most.
     """
@@ -55,6 +61,7 @@ def examine(
     resolved = None if read is None else _today(read)
     lines, services = Lines(), ServiceLines(connected, resolved)
     lines.start(database_checks(database_url, connected), source_checks(connected, resolved))
+    lines.start(output_checks(connected, resolved, webhook, notifier))
     unknown = credentials_failure(connected, until - time.monotonic()) if connected is not None else None
     if unknown is None:
         lines.start(services.oss_checks(), services.vod_checks())
