@@ -20,7 +20,7 @@ from vod_migrate.report import page
 PREFIX = "vod-reports"
 
 _HERE = Path(__file__).parent
-_OURS = ("pages.css", "browse.css", "settle.js", "pages.js", "htmx.min.js", "idiomorph-ext.min.js")
+_OURS = ("pages.css", "browse.css", "settle.js", "pages.js", "sort.js", "htmx.min.js", "idiomorph-ext.min.js")
 _OF_THE_REPORT = ("report.css", "chart.js", "uPlot.min.css", "uPlot.iife.min.js")
 
 STATIC = {

@@ -154,7 +154,7 @@
   if (window.Idiomorph) {
     Idiomorph.defaults.callbacks.beforeNodeMorphed = (old) =>
       // What somebody is filling in stays as it is.
-      !(old.id === "chart" || old.id === "readout" || old.tagName === "FORM");
+      !(old.id === "chart" || old.id === "readout" || old.tagName === "FORM" || (old.tagName === "THEAD" && old.querySelector("button.sort")));
     Idiomorph.defaults.callbacks.beforeAttributeUpdated = (name, element) =>
       // What a person opened or closed stays so; a button that waits for its answer stays off.
       !(name === "open" && element.tagName === "DETAILS") && !(name === "disabled" && element.tagName === "BUTTON");
