@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo test quick chaos browser lint precommit bench docs pictures site full lock clean
+.PHONY: help install demo cluster test quick chaos browser lint precommit bench docs pictures site full lock clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
@@ -30,6 +30,9 @@ install: $(STAMP)  ## Install vod-migrate and its locked packages into .venv
 
 demo: $(STAMP)  ## Run a whole migration in a real Airflow against the local sandbox; no cloud account needed
 	@$(BIN)/python -m demo $(ARGS)
+
+cluster: $(STAMP)  ## Run docker-compose.yml without Docker, and let workers fail during a migration (needs redis-server)
+	@$(BIN)/python -m demo.cluster $(ARGS)
 
 test: $(STAMP)  ## Run all tests, 8 minutes (ARGS="tests/unit -k title" picks some)
 ifdef ARGS
@@ -85,7 +88,7 @@ lock: $(BIN)/uv  ## Pin requirements*.txt from pyproject.toml and requirements.i
 	$(COMPILE) --group docs -c requirements.txt -c requirements-dev.txt -o requirements-docs.txt
 
 clean:  ## Remove the environment, the caches and the demo's files
-	rm -rf $(VENV) .demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist *.egg-info
+	rm -rf $(VENV) .demo .demo-cluster .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:

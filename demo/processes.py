@@ -29,8 +29,16 @@ class Child:
     """
 
     def __init__(
-        self, name: str, command: Sequence[str], *, environment: Mapping[str, str], log: Path, folder: Path
+        self,
+        name: str,
+        command: Sequence[str],
+        *,
+        environment: Mapping[str, str],
+        log: Path,
+        folder: Path,
+        user: str | None = None,
     ) -> None:
+        """user: who it runs as, where this process may choose."""
         self.name = name
         self.log = log
         with log.open("ab") as output:
@@ -42,6 +50,7 @@ class Child:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                user=user,
             )
 
     def check(self) -> None:
@@ -54,6 +63,13 @@ class Child:
         """Signals the process itself, which may then end its own children in order."""
         if self.process.poll() is None:
             self.process.send_signal(number)
+
+    def kill(self) -> None:
+        """SIGKILL to the whole session, as a machine that fails."""
+        for process in self.members():
+            with suppress(psutil.Error):
+                process.kill()
+        self.process.wait()
 
     def members(self) -> list[psutil.Process]:
         """What still runs of the session."""

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 import yaml
-from compose_places import interpolated
+
+from demo.cluster.compose_file import example_values, interpolated
 
 # Importing Airflow writes a configuration file, which must not be the one of whoever runs the tests.
 os.environ.setdefault("AIRFLOW_HOME", tempfile.mkdtemp(prefix="vod-airflow-"))
@@ -29,8 +30,7 @@ def compose_text(root: Path) -> str:
 
 @pytest.fixture(scope="session")
 def example_env(root: Path) -> dict[str, str]:
-    lines = (root / ".env.example").read_text().splitlines()
-    return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+    return example_values((root / ".env.example").read_text())
 
 
 @pytest.fixture(scope="session")

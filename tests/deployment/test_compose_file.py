@@ -10,8 +10,8 @@ from typing import Any
 import compose_spec
 import pytest
 import yaml
-from compose_places import places
 
+from demo.cluster.compose_file import places
 from vod_migrate.cloud.connection import connection_from_fields
 
 Services = dict[str, dict[str, Any]]

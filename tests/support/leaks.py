@@ -22,7 +22,7 @@ KNOWN = ("sandbox-secret", "hidden-secret", "hidden-token", "s3cret")
 _SIGNATURE = r"(?i:signature(?:provided)?)['\"]?\s?[:=]\s?['\"]?[A-Za-z0-9+/%]{24,}"
 _MOST_BYTES = 20_000_000
 _CONFIGURATION = re.compile(
-    r"ready.*\.json|.*sandbox.*\.(?:ya?ml|json|env)|.*\.env|airflow\.cfg|connections?\.(?:json|ya?ml)"
+    r"ready.*\.json|.*sandbox.*\.(?:ya?ml|json|env|log)|.*\.env|airflow\.cfg|docker-compose\.yml|connections?\.(?:json|ya?ml)"
 )
 """Files by which tests hand a secret to the process that needs it."""
 
