@@ -117,6 +117,10 @@ class Machine:
         if code:
             raise ChildFailed(f"{self.name} failed with exit code {code}. {log_tail(self.log)}")
 
+    def unshare(self, target: str) -> None:
+        """Takes a volume away from it. target: the path in the container."""
+        (self.root / target.lstrip("/")).unlink()
+
     def stop(self) -> int:
         """As `docker stop` does: SIGTERM to the main process, and SIGKILL to all after the grace period. Returns the exit code."""
         self.child.send(signal.SIGTERM)

@@ -52,5 +52,5 @@ def test_the_task_of_the_killed_worker_is_tried_again_on_another(outcome: Outcom
     assert again.state == "success"
 
 
-def test_the_page_shows_the_run_though_its_report_was_written_by_a_worker(outcome: Outcome) -> None:
+def test_the_page_shows_the_run_where_the_api_server_does_not_share_the_reports(outcome: Outcome) -> None:
     assert outcome.page_shown
