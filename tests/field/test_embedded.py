@@ -64,6 +64,13 @@ def test_it_starts_in_any_home_whatever_libpqs_variables_say_and_stops_with_its_
     assert servers(home) == []
 
 
+def test_a_lock_of_another_user_of_the_machine_stops_nobody(shell: Shell, home: Path, tmp_path: Path) -> None:
+    # What the library opens where there is no XDG_RUNTIME_DIR; not even root can open a folder for writing.
+    (tmp_path / ".lockfile").mkdir()
+    environment = {name: value for name, value in shell.environment.items() if name != "XDG_RUNTIME_DIR"}
+    checked(Shell(home, {**environment, "TMPDIR": str(tmp_path)}))
+
+
 @pytest.mark.parametrize("left", ["another program's number", "half a file"])
 def test_a_crash_that_left_its_pid_file_is_overcome(shell: Shell, home: Path, left: str) -> None:
     file = home / "postgres" / "postmaster.pid"

