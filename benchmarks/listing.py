@@ -1,90 +1,391 @@
-"""What a listed page costs: our column-wise reading beside oss2's own, and the whole way into the results store.
+"""What listing costs: ours beside the SDKs and beside socket and lxml alone; and a night on which nothing, little, or everything has changed.
 
-One sandbox with a dirty bucket; the same pages are read by both, in turns, in one process.
+A server of its own process sends prepared pages (`page_server.py`), so that it is not what is measured.
 
-    python benchmarks/listing.py [--objects 100000]
+    python benchmarks/listing.py [--keys 5000000] [--pages 200] [--json FILE]
 
-Prints CPU milliseconds per page of 1,000 keys (this process only, so the sandbox's and Postgres's work is not in it), and
-objects per second of wall time from an empty and into an unchanged results store, with this process's peak memory.
+CPU is that of this process alone, and beside it that of Postgres with all of its processes. alibabacloud-oss-v2 and rclone are measured
+where they are there: `pip install alibabacloud-oss-v2` into the environment of this script, and `apt install rclone`.
 """
 
 from __future__ import annotations
 
 import argparse
+import datetime as dt
+import json
 import os
 import resource
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
 import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, unquote
 
+import oss2
+import psutil
+import psycopg
+from lxml import etree
+from page_server import PAGE, key
 from stage import Stage, stage
 
 BUCKET = "media-archive"
+ROUNDS = 5
+AT_ONCE = 16
+FIELDS = {"access_key_id": "id", "access_key_secret": "secret", "region": "cn-shanghai"}
+
+
+class Pages:
+    """The server, and what it is told."""
+
+    def __init__(self, keys: int) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", "import page_server; page_server.run()", str(keys)],
+            cwd=Path(__file__).parent,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self.port = int(self._line())
+        self.endpoint = f"http://127.0.0.1:{self.port}"
+
+    def tell(self, what: str, value: float) -> None:
+        """`delay` in milliseconds, or how many pages have `changed`."""
+        print(what, value, file=self.process.stdin, flush=True)
+        self._line()
+
+    def _line(self) -> str:
+        return next(self.process.stdout or iter(()))
+
+    def stop(self) -> None:
+        """Ends it."""
+        self.process.communicate(timeout=10)
+
+
+class Clock:
+    """Seconds: of the wall, of this process's CPU, of Postgres's CPU."""
+
+    def __init__(self, postgres: psutil.Process | None = None) -> None:
+        self._postgres = postgres
+        self._began = self._now()
+
+    def _now(self) -> tuple[float, float, float]:
+        return time.perf_counter(), time.process_time(), 0.0 if self._postgres is None else cpu_of(self._postgres)
+
+    def spent(self) -> tuple[float, float, float]:
+        """Since it began."""
+        wall, own, store = (after - before for after, before in zip(self._now(), self._began, strict=True))
+        return wall, own, store
+
+
+def cpu_of(process: psutil.Process) -> float:
+    """CPU seconds of a process and its children, also those that have ended."""
+    total = 0.0
+    for one in (process, *process.children(recursive=True)):
+        try:
+            times = one.cpu_times()
+        except psutil.NoSuchProcess:
+            continue
+        total += times.user + times.system
+        if one == process:
+            total += times.children_user + times.children_system
+    return total
+
+
+def by_us(endpoint: str) -> Iterator[int]:
+    from vod_migrate.discover.listing import list_pages  # noqa: PLC0415 - once the environment is clean
+
+    for page in list_pages(our_bucket(endpoint), ""):
+        yield len(page.objects)
+
+
+def our_bucket(endpoint: str) -> Any:
+    from vod_migrate.cloud.clients import open_bucket  # noqa: PLC0415 - once the environment is clean
+    from vod_migrate.cloud.connection import connection_from_fields  # noqa: PLC0415 - once the environment is clean
+
+    return open_bucket(connection_from_fields({**FIELDS, "oss_endpoint": endpoint}, origin="benchmark"), BUCKET)
+
+
+def by_oss2(endpoint: str) -> Iterator[int]:
+    bucket = oss2.Bucket(oss2.AuthV4("id", "secret"), endpoint, BUCKET, region="cn-shanghai")
+    found = oss2.ObjectIteratorV2(bucket, max_keys=PAGE)
+    while count := sum(1 for _ in islice(found, PAGE)):
+        yield count
+
+
+def by_oss_v2(endpoint: str) -> Iterator[int]:
+    import alibabacloud_oss_v2 as oss  # noqa: PLC0415 - may not be there
+
+    settings = oss.config.load_default()
+    settings.credentials_provider = oss.credentials.StaticCredentialsProvider("id", "secret")
+    settings.region, settings.endpoint = "cn-shanghai", endpoint
+    pages = oss.Client(settings).list_objects_v2_paginator(limit=PAGE)
+    for page in pages.iter_page(oss.ListObjectsV2Request(bucket=BUCKET)):
+        yield len(page.contents)
+
+
+def by_hand(endpoint: str) -> Iterator[int]:
+    """A socket, lxml, and the same value objects: the least that Python can do."""
+    from vod_migrate.media import MediaObject  # noqa: PLC0415 - once the environment is clean
+
+    connection = socket.create_connection(("127.0.0.1", int(endpoint.rpartition(":")[2])))
+    after = ""
+    while True:
+        target = f"/{BUCKET}/?list-type=2&max-keys=1000&encoding-type=url&continuation-token={quote(after, safe='')}"
+        connection.sendall(f"GET {target} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
+        text = connection.recv(1 << 16)
+        head, _, body = text.partition(b"\r\n\r\n")
+        length = int(head.rpartition(b"Content-Length: ")[2])
+        parts, have = [body], len(body)
+        while have < length:
+            parts.append(connection.recv(1 << 18))
+            have += len(parts[-1])
+        root = etree.fromstring(b"".join(parts))
+        keys, modified, etags, sizes, classes = (
+            root.xpath(f"Contents/{name}/text()", smart_strings=False)
+            for name in ("Key", "LastModified", "ETag", "Size", "StorageClass")
+        )
+        objects = [
+            MediaObject(
+                bucket=BUCKET,
+                key=unquote(one),
+                size=int(size),
+                etag=etag.strip('"'),
+                last_modified=dt.datetime.fromisoformat(moment),
+                storage_class=kind,
+            )
+            for one, moment, etag, size, kind in zip(keys, modified, etags, sizes, classes, strict=True)
+        ]
+        yield len(objects)
+        after = root.findtext("NextContinuationToken") or ""
+        if not after:
+            return
+
+
+def readers(server: Pages, pages: int) -> list[dict[str, Any]]:
+    """CPU for each page of 1,000 keys, in turns, so that all of them meet the same machine."""
+    kinds: dict[str, Callable[[str], Iterator[int]]] = {"vod-migrate": by_us, "oss2": by_oss2, "socket + lxml": by_hand}
+    try:
+        import alibabacloud_oss_v2  # noqa: F401, PLC0415 - may not be there
+
+        kinds["alibabacloud-oss-v2"] = by_oss_v2
+    except ImportError:
+        print("alibabacloud-oss-v2 is not installed here: pip install alibabacloud-oss-v2")
+    running = {name: kind(server.endpoint) for name, kind in kinds.items()}
+    spent: dict[str, list[float]] = {name: [] for name in kinds}
+    for number in range(ROUNDS + 1):
+        for name, found in running.items():
+            clock = Clock()
+            if sum(islice(found, pages // ROUNDS)) != PAGE * (pages // ROUNDS):
+                raise SystemExit(f"{name} did not list what is there")
+            if number:  # the first round makes connections and fills caches
+                spent[name].append(1000 * clock.spent()[1] / (pages // ROUNDS))
+    ours = statistics.median(spent["vod-migrate"])
+    rows = []
+    for name, each in spent.items():
+        median = statistics.median(each)
+        rows.append({"reader": name, "cpu_ms_a_page": median, "times_ours": median / ours})
+        print(f"  {name:20} {median:6.1f} ms CPU a page, {median / ours:4.1f} times ours", flush=True)
+    return rows + by_rclone(server)
+
+
+def by_rclone(server: Pages) -> list[dict[str, Any]]:
+    """What `rclone lsf --fast-list` takes for the whole bucket; it speaks version 1 of the call."""
+    program = shutil.which("rclone")
+    if program is None:
+        print("  rclone is not installed here: apt install rclone")
+        return []
+    remote = f":s3,provider=Alibaba,access_key_id=id,secret_access_key=secret,endpoint='{server.endpoint}':{BUCKET}"
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    told = subprocess.run([program, "lsf", "--fast-list", "-R", remote], capture_output=True, text=True, check=False)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    lines = told.stdout.count("\n")
+    if told.returncode or not lines:
+        print(f"  rclone could not list: {told.stderr.strip()[:200]}")
+        return []
+    cpu = 1000 * (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime) / (lines / PAGE)
+    print(f"  {'rclone lsf':20} {cpu:6.1f} ms CPU a page ({lines:,} lines)")
+    return [{"reader": "rclone", "cpu_ms_a_page": cpu}]
+
+
+class Nights:
+    """One migration, and what its listings cost."""
+
+    def __init__(self, play: Stage, server: Pages, keys: int) -> None:
+        self.server, self.keys = server, keys
+        os.environ.update(play.environment)
+        self.file = play.folder / "listing.yaml"
+        self.url = play.database()
+        from vod_migrate.cloud.connection import connection_from_fields  # noqa: PLC0415 - after the stage is set
+        from vod_migrate.results.store import Store  # noqa: PLC0415 - after the stage is set
+
+        self.connection = connection_from_fields({**FIELDS, "oss_endpoint": server.endpoint}, origin="benchmark")
+        self.store = Store.open(self.url)
+        with psycopg.connect(self.url) as connection:
+            self.postgres = psutil.Process(psutil.Process(connection.info.backend_pid).ppid())
+
+    def list(self, what: str, *, at_once: int, delay: float = 0, changed: int = 0) -> dict[str, Any]:
+        """One listing of everything; its row of the table."""
+        from vod_migrate.migration.loader import parse_migration  # noqa: PLC0415 - after the stage is set
+        from vod_migrate.migration.options import RunOptions  # noqa: PLC0415 - after the stage is set
+        from vod_migrate.run import lifecycle  # noqa: PLC0415 - after the stage is set
+        from vod_migrate.run.prepare import prepare  # noqa: PLC0415 - after the stage is set
+        from vod_migrate.run.request import Origin  # noqa: PLC0415 - after the stage is set
+
+        self.server.tell("delay", delay)
+        self.server.tell("changed", changed)
+        source = {"bucket": BUCKET, "requests_at_once": at_once}
+        content = {"name": "listing", "source": source, "register": {"template_group_id": "VOD_NO_TRANSCODE"}}
+        run = prepare(
+            store=self.store,
+            connection=self.connection,
+            migration=parse_migration(content, origin="benchmark"),
+            options=RunOptions(),
+            origin=Origin(),
+        )
+        self.run = run
+        clock = Clock(self.postgres)
+        lifecycle.discover(store=self.store, connection=self.connection, run_id=run.run_id, stop=threading.Event())
+        wall, own, store = clock.spent()
+        counts = self.store.counts(run.run_id)
+        if counts.discovered != self.keys:
+            raise SystemExit(f"{counts.discovered:,} of {self.keys:,} keys were listed")
+        row = {
+            "night": what,
+            "at_once": at_once,
+            "delay_ms": delay,
+            "keys": self.keys,
+            "seconds": wall,
+            "keys_a_second": self.keys / wall,
+            "keys_a_cpu_second": self.keys / own,
+            "store_share": store / own,
+            "queued": counts.pending,
+            "mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        }
+        print(
+            f"  {what:18} {delay:3.0f} ms, {at_once:2} at once: {self.keys:>9,} keys in {wall:7.1f} s, {self.keys / wall:9,.0f}/s, "
+            f"{self.keys / own:9,.0f}/s of CPU, Postgres {100 * store / own:5.1f} % of that, {row['mib']:.0f} MiB",
+            flush=True,
+        )
+        return row
+
+    def settle(self) -> None:
+        """Everything that is queued becomes a registered fact, as calls would have it; ranges learn of it as at the end of a run."""
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            connection.execute(
+                "insert into vod_migrate.objects (source_id, migration_id, run_no, registered, size, last_modified, key, etag, storage_class, "
+                "media_id) select w.source_id, q.migration_id, %s, true, w.size, w.last_modified, w.key, w.etag, w.storage_class, "
+                "md5(w.key) from vod_migrate.work w join vod_migrate.queues q using (queue_no) order by w.key",
+                [self.run.run_no],
+            )
+            connection.execute("truncate vod_migrate.work, vod_migrate.blocks")
+            connection.execute("vacuum analyze vod_migrate.objects, vod_migrate.ranges, vod_migrate.work")
+        self.store.finish_run(self.run, state="succeeded", summary={})
+
+    def fill(self, already: int) -> None:
+        """Facts and ranges of all other keys, as a first night and its calls leave them: made by SQL, since calls would take a day."""
+        from vod_migrate.discover.listing import list_pages  # noqa: PLC0415 - after the stage is set
+
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            for first in range(already, self.keys, 250_000):
+                connection.execute(
+                    "insert into vod_migrate.objects (source_id, migration_id, run_no, registered, size, last_modified, key, etag, "
+                    "storage_class, media_id) select %(source)s, %(migration)s, %(run)s, true, 1048576, '2024-05-01 10:00+00', "
+                    "format('archive/2024-%%s/clip-%%s%%s.mp4', f, f, lpad((n %% 1000)::text, 3, '0')), "
+                    "'AAAA' || lpad((n %% 1000)::text, 28, '0'), 'Standard', md5(n::text) "
+                    "from generate_series(%(first)s, %(last)s) n, lateral (select lpad((n / 1000)::text, 5, '0') f) folder",
+                    {
+                        "source": self.run.source_id,
+                        "migration": self.run.migration_id,
+                        "run": self.run.run_no,
+                        "first": first,
+                        "last": min(first + 250_000, self.keys) - 1,
+                    },
+                )
+            model = connection.execute("select rules, told from vod_migrate.ranges order by until limit 1").fetchone()
+            rules, told = model or (b"", {})
+            bucket = our_bucket(self.server.endpoint)
+            after = key(already - 1)
+            for page in list_pages(bucket, "", cursor=f"after:{after}", after=after):
+                if not page.objects:
+                    break
+                connection.execute(
+                    "insert into vod_migrate.ranges (migration_id, source_id, prefix, until, after, queue_no, waiting, listed, digest, rules, "
+                    "told) values (%s, %s, '', %s, %s, %s, 0, %s, %s, %s, %s)",
+                    [
+                        self.run.migration_id,
+                        self.run.source_id,
+                        page.objects[-1].key,
+                        after,
+                        self.run.queue_no,
+                        len(page.objects),
+                        page.digest,
+                        rules,
+                        json.dumps(told),
+                    ],
+                )
+                after = page.objects[-1].key
+            connection.execute("vacuum analyze vod_migrate.objects, vod_migrate.ranges")
+
+
+@contextmanager
+def served(keys: int) -> Iterator[Pages]:
+    server = Pages(keys)
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+def nights(play: Stage, keys: int) -> list[dict[str, Any]]:
+    """First night, nothing changed, 1 % changed, all changed; and the same with what OSS takes for a page."""
+    few = min(keys, 100_000)
+    with served(few) as server:
+        small = Nights(play, server, few)
+        rows = [small.list("first night", at_once=AT_ONCE)]
+        small.settle()
+        rows += [
+            small.list("nothing changed", at_once=at_once, delay=delay)
+            for delay in (0, 20, 80)
+            for at_once in (1, AT_ONCE)
+        ]
+        rows.append(small.list("everything changed", at_once=AT_ONCE, changed=few // PAGE))
+    if keys > few:
+        with served(keys) as server:
+            large = Nights(play, server, keys)
+            large.run = small.run
+            large.fill(few)
+            # The first is of the small bucket's changes, and of the end, where it stood.
+            large.list("grown", at_once=AT_ONCE)
+            rows += [large.list("nothing changed", at_once=AT_ONCE, delay=delay) for delay in (0, 20, 80)]
+            rows.append(large.list("1 % changed", at_once=AT_ONCE, changed=keys // PAGE // 100))
+    return rows
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--objects", type=int, default=100_000)
+    parser.add_argument("--keys", type=int, default=5_000_000)
+    parser.add_argument("--pages", type=int, default=200)
+    parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     with stage() as play:
-        play.sandbox({"buckets": [{"name": BUCKET, "generate": {"count": options.objects}}]})
-        os.environ.update(play.environment)
-        read_pages(pages=min(50, options.objects // 1000))
-        discover_twice(play)
-
-
-def read_pages(*, pages: int) -> None:
-    from vod_migrate.cloud.clients import open_bucket  # noqa: PLC0415 - after the stage is set
-    from vod_migrate.cloud.connection import connection_from_environment  # noqa: PLC0415 - after the stage is set
-    from vod_migrate.discover.listing import list_pages  # noqa: PLC0415 - after the stage is set
-
-    connection = connection_from_environment()
-    ours = open_bucket(connection, BUCKET)
-    theirs = ours.sdk_bucket()
-    our_pages = list_pages(ours, "")
-    spent = {"ours": 0.0, "oss2": 0.0}
-    token = ""
-    for _ in range(pages):
-        began = time.process_time()
-        page = next(our_pages)
-        spent["ours"] += time.process_time() - began
-        began = time.process_time()
-        result = theirs.list_objects_v2(continuation_token=token, max_keys=1000)
-        spent["oss2"] += time.process_time() - began
-        token = result.next_continuation_token
-        if [found.key for found in page.objects] != [found.key for found in result.object_list]:
-            raise SystemExit("the two readings differ")
-    for name, seconds in spent.items():
-        print(f"reading a page of 1,000 keys, {name:5} {1000 * seconds / pages:6.1f} ms CPU")
-    print(f"ratio {spent['oss2'] / spent['ours']:.1f}", flush=True)
-
-
-def discover_twice(play: Stage) -> None:
-    from vod_migrate.cloud.connection import connection_from_environment  # noqa: PLC0415 - after the stage is set
-    from vod_migrate.migration.loader import load_migration  # noqa: PLC0415 - after the stage is set
-    from vod_migrate.migration.options import RunOptions  # noqa: PLC0415 - after the stage is set
-    from vod_migrate.results.store import Store  # noqa: PLC0415 - after the stage is set
-    from vod_migrate.run import lifecycle  # noqa: PLC0415 - after the stage is set
-    from vod_migrate.run.prepare import prepare  # noqa: PLC0415 - after the stage is set
-    from vod_migrate.run.request import Origin  # noqa: PLC0415 - after the stage is set
-
-    file = play.migration("listing", source={"bucket": BUCKET}, register={"template_group_id": "VOD_NO_TRANSCODE"})
-    connection, migration = connection_from_environment(), load_migration(file)
-    with Store.open(play.database()) as store:
-        for what in ("an empty store", "an unchanged store"):
-            run = prepare(
-                store=store,
-                connection=connection,
-                migration=migration,
-                options=RunOptions(),
-                origin=Origin(),
-            )
-            began = time.monotonic()
-            lifecycle.discover(store=store, connection=connection, run_id=run.run_id, stop=threading.Event())
-            seconds = time.monotonic() - began
-            listed = store.counts(run.run_id).discovered
-            print(f"discovering {listed:,} objects into {what:18} {listed / seconds:9,.0f} objects/s")
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"peak memory of this process {peak:,.0f} MiB")
+        for name in tuple(os.environ):
+            if name.lower() in ("http_proxy", "https_proxy"):
+                del os.environ[name]
+        print("reading pages of 1,000 keys")
+        with served(2 * options.pages * PAGE) as server:
+            found = {"readers": readers(server, options.pages)}
+        print("nights")
+        found["nights"] = nights(play, options.keys)
+    if options.json is not None:
+        options.json.write_text(json.dumps(found, indent=1), encoding="utf-8")
 
 
 if __name__ == "__main__":

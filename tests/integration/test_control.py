@@ -82,13 +82,13 @@ def test_a_run_that_lists_ends_within_five_seconds_and_the_next_one_lists_the_re
     rig: Any, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sandbox.generate(BUCKET, count=5_000, dirt=0)
-    real = listing._page
+    real = listing._asked
 
     def slow(*arguments: Any) -> listing.ListedPage:
         time.sleep(1.0)
         return real(*arguments)
 
-    monkeypatch.setattr(listing, "_page", slow)
+    monkeypatch.setattr(listing, "_asked", slow)
     run = rig.prepare()
     lister = InBackground(rig.discover, run)
     wait_for(lambda: bool(rig.rows("select 1 from vod_migrate.scans where page_no > 0")))

@@ -15,10 +15,13 @@ import pytest
 from rigging import BUCKET, put
 from waiting import InBackground
 
+from vod_migrate.cloud.oss import BucketClient
 from vod_migrate.discover import listing
 from vod_migrate.errors import BadSetting, Interrupted, RunStopped, SourceDenied, ThresholdPassed, VodMigrateError
 from vod_migrate.media import MediaObject
 from vod_migrate.migration.options import parse_options
+from vod_migrate.results.scan import Scan
+from vod_migrate.results.scans import Scans
 from vod_migrate.run import lifecycle
 from vod_migrate.run.prepare import prepare
 from vod_migrate.run.request import Origin
@@ -253,17 +256,18 @@ def test_a_key_that_postgres_cannot_hold_is_left_out_by_name_and_holds_up_nothin
     rig: Any, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, key: str
 ) -> None:
     put(sandbox, 3)
-    real = listing._page
+    real = listing.read_page
 
-    def page(*arguments: Any) -> listing.ListedPage:
-        listed = real(*arguments)
+    def page(*arguments: Any, **options: Any) -> listing.ListedPage:
+        listed = real(*arguments, **options)
         odd = MediaObject(bucket=BUCKET, key=key, size=1, etag="x", last_modified=dt.datetime.now(dt.UTC))
-        objects = sorted([*listed.objects, odd], key=lambda found: listing._sortable(found.key))
-        return listing.ListedPage(objects=tuple(objects), cursor=listed.cursor)
+        objects = sorted([*listed.objects, odd], key=lambda found: listing.sortable(found.key))
+        return dataclasses.replace(listed, objects=tuple(objects))
 
-    monkeypatch.setattr(listing, "_page", page)
+    monkeypatch.setattr(listing, "read_page", page)
     counts = rig.run().counts
     assert (counts.registered, counts.left_out, counts.discovered) == (3, {"unstorable_key": 1}, 4)
+    assert rig.rows("select * from vod_migrate.ranges") == [], "no later listing goes by such a page"
 
 
 def test_a_worker_of_another_account_or_region_is_not_let_in(rig: Any, sandbox: Sandbox) -> None:
@@ -305,14 +309,14 @@ def test_a_register_task_lists_nothing_while_a_discover_task_is_there(
     put(sandbox, 20, "a/{}.txt")
     put(sandbox, 20, "b/{}.mp4")
     listed_by: set[str] = set()
-    real = listing._page
+    real = Scans.merge_page
 
-    def slow(*arguments: Any) -> listing.ListedPage:
+    def slow(*arguments: Any) -> Scan:
         time.sleep(1.5)
         listed_by.add(threading.current_thread().name)
         return real(*arguments)
 
-    monkeypatch.setattr(listing, "_page", slow)
+    monkeypatch.setattr(Scans, "merge_page", slow)
     run = rig.prepare(rig.migration(source={"prefixes": ["a/", "b/"]}))
     worker = InBackground(rig.register, run)
     rig.discover(run)
@@ -339,15 +343,15 @@ def test_a_prefix_that_was_denied_half_way_marks_nothing_as_gone(
     sandbox.settings(quotas={"RegisterMedia": None})
     rig.run()
     sandbox.delete(BUCKET, "f00005.mp4")
-    real, pages = listing._page, list[int]()
+    real, pages = BucketClient.list_unread, list[int]()
 
-    def page(*arguments: Any) -> listing.ListedPage:
+    def page(*arguments: Any, **options: Any) -> Any:
         pages.append(1)
         if len(pages) == 2:
             raise SourceDenied("403")
-        return real(*arguments)
+        return real(*arguments, **options)
 
-    monkeypatch.setattr(listing, "_page", page)
+    monkeypatch.setattr(BucketClient, "list_unread", page)
     assert rig.run().state == "failed"
     assert rig.results()["f00005.mp4"][0] == "registered"
     assert rig.run().counts.gone == 1

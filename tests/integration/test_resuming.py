@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from vod_migrate.discover import listing
 from vod_migrate.errors import BadOption, BadSetting, Interrupted, VodMigrateError
 from vod_migrate.migration.options import parse_options
 from vod_migrate.results.run import Run
+from vod_migrate.results.scan import Scan
+from vod_migrate.results.scans import Scans
 from vod_migrate.run import control
 from vod_migrate.run.prepare import prepare
 from vod_migrate.run.request import Origin
@@ -81,14 +82,14 @@ def test_the_listing_goes_on_where_it_stopped_and_still_finds_what_is_gone(
     gone = [sorted(rig.results())[number] for number in (5, 2_500)]
     for key in gone:
         sandbox.delete(BUCKET, key)
-    stop, real = threading.Event(), listing._page
+    stop, real = threading.Event(), Scans.merge_page
 
-    def page(*arguments: Any) -> listing.ListedPage:
-        if rig.rows("select 1 from vod_migrate.scans where page_no = 1 and kind = 'prefix' and state = 'open'"):
-            stop.set()
-        return real(*arguments)
+    def merge_page(*arguments: Any) -> Scan:
+        after = real(*arguments)
+        stop.set()
+        return after
 
-    monkeypatch.setattr(listing, "_page", page)
+    monkeypatch.setattr(Scans, "merge_page", merge_page)
     run = rig.prepare()
     with pytest.raises(Interrupted):
         rig.discover(run, stop)

@@ -6,7 +6,7 @@ import datetime as dt
 import logging
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import IO, Any
@@ -18,7 +18,7 @@ from urllib3.exceptions import HTTPError
 from vod_migrate.cloud.clock_skew import skew_of
 from vod_migrate.cloud.connection import Connection
 from vod_migrate.cloud.credentials import Credentials
-from vod_migrate.cloud.list_page import FastBucket
+from vod_migrate.cloud.list_page import FastBucket, read_page
 from vod_migrate.cloud.local_fault import ANSWERED, local_fault
 from vod_migrate.cloud.location import Location, is_service_host
 from vod_migrate.cloud.oss_reason import OssReason
@@ -37,6 +37,9 @@ from vod_migrate.media import RestoredCopy
 
 TIMEOUTS = (5.0, 30.0)
 """Seconds for connecting and reading."""
+
+MOST_CONNECTIONS = 64
+"""To one bucket at a time; each is made when it is needed."""
 
 _CHUNK = 1 << 20
 _WRITING = "oss:PutObject on it"
@@ -91,16 +94,28 @@ class BucketClient:
         self._fast = self._client(FastBucket, enable_crc=False)
 
     def list_page(self, prefix: str, *, most: int, delimiter: str = "", token: str = "", after: str = "") -> Any:
-        """One page as oss2 names its parts.
+        """One page as oss2 names its parts, and its `body`.
 
         `object_list` has tuples (key, last_modified, etag, size, storage_class), `restored` the copies of archived objects by key. token: of the page before; after: a key to begin behind.
         """
-        with self._asking("list", f"bucket {self.name!r}", "oss:ListObjects on the bucket"):
+        return self.read(self.list_unread(prefix, most=most, delimiter=delimiter, token=token, after=after))
+
+    def list_unread(self, prefix: str, *, most: int, delimiter: str = "", token: str = "", after: str = "") -> Any:
+        """The same page with nothing but its `body`, for `read`."""
+        with self._listing():
             result = self._fast.list_objects_v2(
                 prefix=prefix, delimiter=delimiter, continuation_token=token, start_after=after, max_keys=most
             )
         self.skew = skew_of(result.headers)
         return result
+
+    def read(self, page: Any) -> Any:
+        """A page that was not read."""
+        with self._listing():
+            return read_page(page)
+
+    def _listing(self) -> AbstractContextManager[None]:
+        return self._asking("list", f"bucket {self.name!r}", "oss:ListObjects on the bucket")
 
     def head(self, key: str) -> ObjectFacts | None:
         """What OSS says about an object; None where there is none, or none can be under this key."""
@@ -238,6 +253,7 @@ class BucketClient:
             connect_timeout=self._timeouts,
             region=connection.region,
             is_cname=not is_service_host(urlsplit(connection.oss_endpoint).hostname or ""),
+            session=oss2.Session(pool_size=MOST_CONNECTIONS),
             **more,
         )
 

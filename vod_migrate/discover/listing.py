@@ -10,12 +10,13 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeGuard
 
+from vod_migrate.cloud.list_page import apart, objects_in
 from vod_migrate.cloud.retry import TRIES, patiently
-from vod_migrate.discover.page import PAGE_KEYS, ListedPage
+from vod_migrate.discover.page import PAGE_KEYS, ListedPage, digest_of
 from vod_migrate.errors import ListingBroken
 from vod_migrate.media import MediaObject
 
@@ -40,11 +41,12 @@ def list_pages(
     after: str | None = None,
     delimiter: str = "",
     sleep: Callable[[float], None] = time.sleep,
+    elements: bool = False,
 ) -> Iterator[ListedPage]:
     """The pages of a prefix, from a cursor on.
 
     after: the last key before the cursor, to check the order against; delimiter: '/' leaves subfolders out;
-    sleep: waits between tries.
+    sleep: waits between tries; elements: whether pages keep the elements of their objects.
 
     Raises:
         SourceUnavailable: after its retries; SourceDenied, BucketMissing, ListingBroken: at once.
@@ -52,17 +54,18 @@ def list_pages(
     last, empty = after, 0
     while True:
         asked = time.monotonic()
-        page = replace(_page(bucket, prefix, cursor, delimiter, sleep), fetched=asked)
+        page = read_page(_asked(bucket, prefix, cursor, delimiter, sleep), bucket.name, prefix, elements=elements)
+        page = replace(page, fetched=asked)
         # One by folders has no objects where there are only folders.
         empty = 0 if page.objects or delimiter else empty + 1
         if empty > MOST_EMPTY_PAGES:
             raise ListingBroken(f"OSS sends endless pages of {prefix!r} without an object")
         if page.cursor is not None and page.cursor == cursor:
             raise ListingBroken(f"OSS repeated a page of {prefix!r}: its next token is the one just used")
-        last = _check(page, prefix, last)
+        last = check_order(page, prefix, last)
         if page.cursor is None and page.objects and not delimiter and _goes_on(bucket, prefix, last, sleep):
             log.warning("OSS ended the listing of %r after %r, but has more; going on there", prefix, last)
-            page = replace(page, cursor=f"{_AFTER}{last}")
+            page = replace(page, cursor=cursor_after(last))
         yield page
         if page.cursor is None:
             return
@@ -74,69 +77,100 @@ def _goes_on(bucket: BucketClient, prefix: str, last: str | None, sleep: Callabl
 
     What a listing leaves out by mistake would be marked as gone.
     """
-    more = _page(bucket, prefix, f"{_AFTER}{last}", "", sleep, 1)
-    return any(last is None or _sortable(found.key) > _sortable(last) for found in more.objects)
+    more = _asked(bucket, prefix, cursor_after(last), "", sleep, 1)
+    return any(last is None or sortable(key) > sortable(last) for key, *_ in more.object_list)
 
 
-def _page(
+def _asked(
     bucket: BucketClient,
     prefix: str,
     cursor: str | None,
     delimiter: str,
     sleep: Callable[[float], None],
     most: int | None = None,
-) -> ListedPage:
-    where = _from(cursor)
-    result = patiently(
+) -> Any:
+    where = {"token": cursor or ""}
+    if follows_key(cursor):
+        where = {"after": cursor.removeprefix(_AFTER)}
+    return patiently(
         lambda: bucket.list_page(prefix, delimiter=delimiter, most=most or PAGE_KEYS, **where), sleep=sleep, tries=TRIES
     )
+
+
+def read_page(result: Any, bucket: str, prefix: str, *, elements: bool = False) -> ListedPage:
+    """A page as `BucketClient.list_page` gives it. elements: see `list_pages`.
+
+    Raises:
+        ListingBroken: it contradicts itself.
+    """
     if result.is_truncated and not result.next_continuation_token:
         raise ListingBroken(f"OSS says that the listing of {prefix!r} goes on, but names no next page")
     if result.next_continuation_token and not result.is_truncated:
         raise ListingBroken(f"OSS says that the listing of {prefix!r} is complete, and names a next page")
     if result.prefix is not None and result.prefix != prefix:
         raise ListingBroken(f"OSS was asked for the prefix {prefix!r} and answered for {result.prefix!r}")
+    told, copy = objects_in(result.body), result.restored.get
     return ListedPage(
         objects=tuple(
-            MediaObject(
-                bucket=bucket.name,
-                key=key,
-                size=size,
-                etag=etag.strip('"'),
-                last_modified=_moment(modified, key),
-                storage_class=storage_class,
-                restored=result.restored.get(key),
-            )
-            for key, modified, etag, size, storage_class in result.object_list
+            [
+                MediaObject(
+                    bucket=bucket,
+                    key=key,
+                    size=size,
+                    etag=etag.strip('"'),
+                    last_modified=modified,
+                    storage_class=storage_class,
+                    restored=copy(key),
+                )
+                for (key, _, etag, size, storage_class), modified in zip(
+                    result.object_list, _moments(result.object_list), strict=True
+                )
+            ]
         ),
         cursor=result.next_continuation_token if result.is_truncated else None,
+        digest=digest_of(told),
+        elements=tuple(apart(told)) if elements else (),
     )
 
 
-def _from(cursor: str | None) -> dict[str, str]:
-    if cursor is not None and cursor.startswith(_AFTER):
-        return {"after": cursor.removeprefix(_AFTER)}
-    return {"token": cursor or ""}
+def cursor_after(key: str | None) -> str:
+    """A cursor that continues after a key."""
+    return f"{_AFTER}{key or ''}"
 
 
-def _moment(text: str, key: str) -> dt.datetime:
+def follows_key(cursor: str | None) -> TypeGuard[str]:
+    """Whether a cursor is one of `cursor_after`, and no token of OSS."""
+    return cursor is not None and cursor.startswith(_AFTER)
+
+
+def _moments(objects: Sequence[tuple[str, str, str, int, str]]) -> list[dt.datetime]:
+    read, moments, of = dt.datetime.fromisoformat, [], ""
     try:
-        return dt.datetime.fromisoformat(text)
+        for key, text, _, _, _ in objects:
+            of = key
+            moments.append(read(text))
     except ValueError as error:
-        raise ListingBroken(f"OSS listed {key!r} with no readable LastModified: {error}") from error
+        raise ListingBroken(f"OSS listed {of!r} with no readable LastModified: {error}") from error
+    return moments
 
 
-def _check(page: ListedPage, prefix: str, last: str | None) -> str | None:
-    before = None if last is None else _sortable(last)
+def check_order(page: ListedPage, prefix: str, last: str | None) -> str | None:
+    """The last key of a page, or the one before it.
+
+    Raises:
+        ListingBroken: keys are out of order, or outside the prefix.
+    """
+    before = None if last is None else sortable(last)
     for found in page.objects:
         if not found.key.startswith(prefix):
             raise ListingBroken(f"OSS listed {found.key!r}, which is outside the prefix {prefix!r}")
-        this = _sortable(found.key)
+        this = sortable(found.key)
         if before is not None and this <= before:
             raise ListingBroken(f"OSS listed {found.key!r} out of order under {prefix!r}")
         before, last = this, found.key
     return last
 
 
-def _sortable(key: str) -> bytes:
+def sortable(key: str) -> bytes:
+    """A key as OSS orders keys."""
     return key.encode("utf-8", "surrogateescape")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -16,7 +17,8 @@ class ListedPage:
     """One page as its source gave it. cursor: where the next page begins, None on the last.
 
     parts: keys that are only parts of a stream, with the reason for which they are left out; suspects: keys that may be.
-    fetched: when its request was sent, on the monotonic clock. broken, left_out, samples, rows: of a manifest or inventory; see `Listing`.
+    fetched: when its request was sent, on the monotonic clock. until: how far it speaks, where that is further than its last key; digest: of its
+    objects as OSS sent them; elements: those themselves, where they are asked for. broken, left_out, samples, rows: of a manifest or inventory; see `Listing`.
     """
 
     objects: tuple[MediaObject, ...]
@@ -28,3 +30,11 @@ class ListedPage:
     samples: Mapping[str, Sequence[str]] = field(default_factory=dict)
     rows: int = 0
     fetched: float | None = None
+    until: str | None = None
+    digest: bytes | None = None
+    elements: tuple[bytes, ...] = ()
+
+
+def digest_of(objects: bytes) -> bytes:
+    """Of objects as OSS sent them, 16 bytes."""
+    return hashlib.blake2b(objects, digest_size=16).digest()

@@ -14,9 +14,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
+from vod_migrate.discover.listing import cursor_after
 from vod_migrate.discover.page import ListedPage
+from vod_migrate.discover.rescan import Unchanged
 from vod_migrate.discover.selection import Selected, Selection, is_archived, sample_of, storable
-from vod_migrate.discover.source import Pages
+from vod_migrate.discover.source import Steps
+from vod_migrate.discover.streams import folder_of, is_playlist
 from vod_migrate.errors import Interrupted, SourceError, SourceUnavailable, StoreError, VodMigrateError
 from vod_migrate.media import MediaObject
 from vod_migrate.metrics import RunMetrics
@@ -47,7 +50,7 @@ class Scanner:
         store: Store,
         run: Run,
         selection: Selection,
-        pages: Pages,
+        steps: Steps,
         parts_of: Callable[[Sequence[MediaObject], threading.Event], Mapping[str, str]],
         object_now: Callable[[MediaObject, threading.Event], MediaObject],
         absent: Callable[[Iterable[str], str, threading.Event], frozenset[str]],
@@ -63,7 +66,7 @@ class Scanner:
         self._store = store
         self._run = run
         self._selection = selection
-        self._pages = pages
+        self._steps = steps
         self._parts_of = parts_of
         self._object_now = object_now
         self._absent = absent
@@ -149,10 +152,14 @@ class Scanner:
     def _list(self, place: Place, scan: Scan, stop: threading.Event) -> tuple[Scan, str]:
         if scan.page_no and scan.cursor is None:
             return scan, "complete"
-        for page in self._pages(scan, stop):
+        for step in self._steps(scan, stop):
             _check(stop)
             before = scan
-            scan = self._store.merge_page(self._run, place, before, self._selected(page, scan, stop))
+            if isinstance(step, Unchanged):
+                cursor = cursor_after(step.ranges[-1].until)
+                scan = self._store.pass_ranges(self._run, place, before, step.ranges, cursor=cursor)
+            else:
+                scan = self._store.merge_page(self._run, place, before, self._selected(step, scan, stop))
             self._metrics.count("listed", scan.listed - before.listed)
             if scan.limited:
                 return scan, "limited"
@@ -164,13 +171,14 @@ class Scanner:
         notes = selected.notes
         if selected.archived:
             # A lifecycle rule may have archived what was registered long ago: nobody has to restore that.
-            keys = [found.key for found in selected.archived]
-            registered = self._store.registered_among(self._run.account, self._run.bucket, keys)
+            archived = [found.key for found in selected.archived]
+            registered = self._store.registered_among(self._run.account, self._run.bucket, archived)
             lacking = [found for found in selected.archived if found.key not in registered]
             size = sum(found.size or 0 for found in lacking)
             notes = replace(notes, to_restore=len(lacking), to_restore_bytes=size)
+        keys = tuple(listed.key for listed in page.objects if storable(listed.key))
         return SelectedPage(
-            keys=tuple(listed.key for listed in page.objects if storable(listed.key)),
+            keys=keys,
             listed=len(page.objects) + len(page.broken) + page.rows,
             selected=selected.kept,
             left_out={**page.left_out, **selected.left_out},
@@ -180,6 +188,11 @@ class Scanner:
             rows=page.rows,
             fetched=page.fetched,
             notes=notes,
+            until=page.until,
+            digest=page.digest if len(keys) == len(page.objects) else None,
+            folders=tuple(sorted({folder_of(key) for key in keys if is_playlist(key)})),
+            due=self._selection.due(page.objects),
+            again=any(reason in selected.left_out or hint in notes.hints for reason, hint in (MOVED, DUPLICATE)),
         )
 
     def _without_moved(self, selected: Selected, scan: Scan, stop: threading.Event) -> Selected:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from vod_migrate.discover.machine_made import is_machine_made, looks_machine_made
@@ -58,7 +59,8 @@ class Selection:
         archived = ARCHIVED_CLASSES if rules.archived == "register" else ()
         self._classes = frozenset((*rules.storage_classes, *archived))
         self._restored = rules.archived == "restored"
-        self._outlives = now + dt.timedelta(days=rules.restored_min_days)
+        self._lasts = dt.timedelta(days=rules.restored_min_days)
+        self._outlives = now + self._lasts
         self._min_size = rules.min_size
         self._max_size = rules.max_size
         self._sized = rules.min_size > 1 or rules.max_size is not None
@@ -90,6 +92,14 @@ class Selection:
             archived=tuple(tally.archived),
             notes=tally.notes(),
         )
+
+    def due(self, objects: Sequence[MediaObject]) -> dt.datetime | None:
+        """When the first of some objects is judged otherwise than now without having changed: its restored copy will not last."""
+        if not self._restored:
+            return None
+        ends = (found.restored.expires for found in objects if found.restored is not None)
+        lasting = [end - self._lasts for end in ends if end is not None and end >= self._outlives]
+        return min(lasting, default=None)
 
     def reason(self, found: MediaObject, *, part: str | None = None) -> str | None:
         """Why an object is left out; None keeps it. The first reason that applies counts. part: of a stream, and so why."""

@@ -7,47 +7,43 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from vod_migrate.cloud.clients import open_bucket
 from vod_migrate.cloud.connection import Connection
+from vod_migrate.cloud.oss import BucketClient
 from vod_migrate.discover.held_pages import settled_pages
 from vod_migrate.discover.inventory import inventory_pages
-from vod_migrate.discover.listing import list_pages
+from vod_migrate.discover.listing import follows_key, list_pages
 from vod_migrate.discover.manifest import manifest_pages
 from vod_migrate.discover.object_lookup import as_told, looked_up
 from vod_migrate.discover.page import ListedPage
 from vod_migrate.discover.presence import absent_among
+from vod_migrate.discover.read_ahead import read_ahead
+from vod_migrate.discover.rescan import Judge, Rescan, Unchanged
 from vod_migrate.discover.selection import is_archived
 from vod_migrate.discover.stream_lookup import StreamJudge, StreamLookup
 from vod_migrate.discover.streams import Streams, folders_above
 from vod_migrate.errors import Interrupted
 from vod_migrate.media import MediaObject
 from vod_migrate.results.run import Run
-from vod_migrate.results.scan import Scan
+from vod_migrate.results.scan import Scan, ScanKind
+from vod_migrate.results.store import Store
 from vod_migrate.shutdown import StopClock
 
 Pages = Callable[[Scan, threading.Event], Iterator[ListedPage]]
 """The pages of a scan from its cursor on; waits end when the event is set."""
+Steps = Callable[[Scan, threading.Event], Iterator[ListedPage | Unchanged]]
+"""The same where an earlier listing is known: also ranges that are as they were."""
 
 
 def pages_of(connection: Connection, run: Run) -> Pages:
     """What the run's migration names as its source."""
     source = run.spec.source
     restored = run.spec.select.archived == "restored"
-    hls = run.spec.select.hls == "playlists"
 
     def listed(scan: Scan, stop: threading.Event) -> Iterator[ListedPage]:
         bucket = open_bucket(connection, run.bucket)
-        sleep = StopClock(stop).sleep
-        pages = list_pages(bucket, scan.prefix, cursor=scan.cursor, after=scan.last_key, sleep=sleep)
-        if not hls:
-            return pages
+        pages = list_pages(bucket, scan.prefix, cursor=scan.cursor, after=scan.last_key, sleep=StopClock(stop).sleep)
         # A folder that the listing enters in its middle may have its playlist before that place.
         begun = set() if scan.last_key is None else folders_above(scan.last_key)
-        lookup = StreamLookup(bucket, prefix=scan.prefix, sleep=sleep)
-        return settled_pages(
-            _until(stop, pages),
-            streams=Streams(read=lookup.read),
-            look=lookup.look,
-            unsure=lambda folder: folder in begun or not folder.startswith(scan.prefix),
-        )
+        return _judge(bucket, run, scan.prefix, stop)(read_ahead(pages), begun)
 
     def of_manifest(scan: Scan, stop: threading.Event) -> Iterator[ListedPage]:
         if source.manifest is None:
@@ -87,6 +83,43 @@ def pages_of(connection: Connection, run: Run) -> Pages:
         return looked_up(rows(scan, stop), client, wanted=is_archived, sleep=StopClock(stop).sleep)
 
     return with_copies
+
+
+def steps_of(connection: Connection, run: Run, store: Store) -> Steps:
+    """What the run's migration names as its source, by what an earlier listing of the same prefix left behind."""
+    pages = pages_of(connection, run)
+
+    def steps(scan: Scan, stop: threading.Event) -> Iterator[ListedPage | Unchanged]:
+        if scan.kind is not ScanKind.PREFIX or (scan.cursor is not None and not follows_key(scan.cursor)):
+            # A token of OSS goes on where nothing was known.
+            return pages(scan, stop)
+        bucket = open_bucket(connection, run.bucket)
+        return Rescan(
+            bucket,
+            scan.prefix,
+            start=scan.last_key or "",
+            known=lambda after: store.known_ranges(run, scan.prefix, after=after),
+            at_once=run.spec.source.requests_at_once,
+            judge=_judge(bucket, run, scan.prefix, stop),
+            doubt=lambda folder: store.doubt_folder(run, folder),
+            sleep=StopClock(stop).sleep,
+        ).steps()
+
+    return steps
+
+
+def _judge(bucket: BucketClient, run: Run, prefix: str, stop: threading.Event) -> Judge:
+    """Says which objects of a listing are parts of a stream, where the run leaves these out."""
+    if run.spec.select.hls != "playlists":
+        return lambda pages, _: pages
+    lookup = StreamLookup(bucket, prefix=prefix, sleep=StopClock(stop).sleep)
+    streams = Streams(read=lookup.read)
+    return lambda pages, edges: settled_pages(
+        _until(stop, pages),
+        streams=streams,
+        look=lookup.look,
+        unsure=lambda folder: folder in edges or not folder.startswith(prefix),
+    )
 
 
 def parts_of(connection: Connection, run: Run) -> Callable[[Sequence[MediaObject], threading.Event], Mapping[str, str]]:

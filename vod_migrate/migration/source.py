@@ -195,6 +195,15 @@ class Source(SettingsModel):
         ),
     ] = ()
 
+    requests_at_once: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=64,
+            description="How many pages of the listing are asked for at the same time, where an earlier listing says where they begin.",
+        ),
+    ] = 8
+
     @field_validator("prefixes")
     @classmethod
     def _readable_prefixes(cls, prefixes: tuple[str, ...]) -> tuple[str, ...]:

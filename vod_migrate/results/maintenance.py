@@ -64,6 +64,8 @@ class Maintenance(Session):
                 return int(renamed)
             numbers[1] = self._do(lambda c: QUERIES.keep_migration(c, account=account, name=new))
         sources = self._do(lambda c: list(QUERIES.sources_of_migration(c, account=account, migration_id=numbers[0])))
+        for row in sources:
+            self._do(lambda c, row=row: QUERIES.doubt_source(c, source_id=row["source_id"]))  # type: ignore[misc]
         return sum(
             self._transfer(row["source_id"], numbers[0], numbers[1], message=f"from {old} to {new}") for row in sources
         )

@@ -9,7 +9,7 @@ from typing import Any
 
 from vod_migrate.media import MediaObject
 from vod_migrate.results.run import Run
-from vod_migrate.results.session import QUERIES, Session
+from vod_migrate.results.session import QUERIES, Session, StoreConnection
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,11 +58,19 @@ class Repairs(Session):
         )
 
     def _repair(self, query: Any, run: Run, **values: Any) -> int:
-        return int(
-            self._do(
-                lambda c: query(c, source_id=run.source_id, migration_id=run.migration_id, run_no=run.run_no, **values)
+        def work(connection: StoreConnection) -> int:
+            QUERIES.doubt_source(connection, source_id=run.source_id)
+            return int(
+                query(
+                    connection,
+                    source_id=run.source_id,
+                    migration_id=run.migration_id,
+                    run_no=run.run_no,
+                    **values,
+                )
             )
-        )
+
+        return self._do(work)
 
 
 def _as_read(facts: Sequence[FactRead]) -> dict[str, Any]:

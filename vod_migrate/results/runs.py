@@ -9,6 +9,7 @@ from typing import Any
 from psycopg.types.json import Jsonb
 
 from vod_migrate.results.claims import BETWEEN_TASKS
+from vod_migrate.results.listed_ranges import settle_ranges
 from vod_migrate.results.process import is_gone, this_process
 from vod_migrate.results.run import Gate, Run, RunSignal
 from vod_migrate.results.scan import PlanRecord, ScanKind
@@ -61,6 +62,10 @@ class Runs(Session):
                 again = _run_of_origin(connection, run) if run.dag_id is not None else None
                 return run.run_id if again is None else str(again["run_id"])
             self._open_scans(connection, run, run_no, prefixes, whole=whole, leftovers=leftovers, fixed=fixed)
+            if run.spec.source.listed and prefixes and run.options.prefixes is None:
+                QUERIES.drop_other_ranges(
+                    connection, migration_id=migration_id, source_id=source_id, prefixes=list(prefixes)
+                )
             if continues is not None:
                 QUERIES.continue_scans(connection, run_no=run_no, before=continues.run_no)
             QUERIES.take_place(
@@ -205,6 +210,9 @@ class Runs(Session):
             QUERIES.finish_run(connection, run_no=run.run_no, state=state, summary=Jsonb(dict(summary)))
 
         self._do(work)
+        after: tuple[str, str] | None = ("", "")
+        while after is not None:
+            after = self._do(lambda c, after=after: settle_ranges(c, run, after=after))  # type: ignore[misc]
 
     def queue_failed(self, run: Run, *, prefixes: Sequence[str] | None) -> int:
         """Mode failed: failed objects become this run's work; they stay failed until they are settled anew. Returns how many."""
@@ -219,6 +227,7 @@ class Runs(Session):
 
     def _queue_failed(self, connection: StoreConnection, run: Run, prefixes: Sequence[str] | None, most: int) -> int:
         QUERIES.hold_source(connection, source_id=run.source_id)
+        QUERIES.doubt_failed(connection, source_id=run.source_id, migration_id=run.migration_id)
         return int(
             QUERIES.queue_failed(
                 connection,

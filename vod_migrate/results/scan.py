@@ -37,7 +37,10 @@ class SelectedPage:
     keys: all that were listed and that Postgres can hold; listed: how many objects and rows there were; cursor: None on the
     last. samples: up to SAMPLES keys (or rows) for each reason in left_out; broken: rows that are failed objects of their own;
     rows: how many rows named no object, or one that stands in keys already. fetched: when its request was sent, on this process's
-    monotonic clock; None for now.
+    monotonic clock; None for now. until: how far a page of a listing speaks, where that is further than its last key.
+
+    For the next listing of the same: digest, of the objects as OSS sent them (None: it is not to go by this page); folders: those with
+    playlists; due: when what was decided ends by itself; again: whether what was decided follows from other objects, too.
     """
 
     keys: tuple[str, ...]
@@ -50,11 +53,49 @@ class SelectedPage:
     rows: int = 0
     fetched: float | None = None
     notes: Notes = field(default_factory=Notes)
+    until: str | None = None
+    digest: bytes | None = None
+    folders: tuple[str, ...] = ()
+    due: dt.datetime | None = None
+    again: bool = False
 
     @property
     def last_key(self) -> str | None:
-        """The page's last key, None when it is empty."""
-        return self.keys[-1] if self.keys else None
+        """How far the page speaks: to its last key, or further; None when it is empty."""
+        return self.until or (self.keys[-1] if self.keys else None)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ListedRange:
+    """Objects that a listing found between two keys: those after the range before it, up to `until`.
+
+    listed: how many keys; digest: of their elements as OSS sent them; settled: nothing in it waits; told: what it adds to its scan.
+    """
+
+    until: str
+    listed: int
+    digest: bytes
+    settled: bool
+    told: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def folders(self) -> Sequence[str]:
+        """The folders with playlists in it."""
+        return list(self.told.get("folders", ()))
+
+    @staticmethod
+    def told_of(page: SelectedPage, counts: Mapping[str, int]) -> dict[str, Any]:
+        """What a page adds to its scan, as it is stored; empty parts are left out."""
+        told = {
+            "counts": dict(counts),
+            "selected": len(page.selected),
+            "fingerprint": fingerprint(page.selected),
+            "left_out": dict(page.left_out),
+            "samples": {reason: list(keys) for reason, keys in page.samples.items()},
+            "notes": page.notes.as_json(),
+            "folders": list(page.folders),
+        }
+        return {name: part for name, part in told.items() if part or name == "counts"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -124,6 +165,34 @@ class Scan:
             limited=bool(over_limit),
             selected=self.selected + len(page.selected),
             fingerprint=added(self.fingerprint, fingerprint(page.selected, page.broken)),
+        )
+
+    def past(self, ranges: Sequence[ListedRange], cursor: str) -> Scan:
+        """The scan once it has passed ranges in which nothing changed. cursor: where it goes on."""
+        counts, left_out, samples = dict(self.counts), dict(self.left_out), self.samples
+        selected, total, notes = self.selected, self.fingerprint, self.notes
+        for told in (one.told for one in ranges):
+            for have, more in ((counts, told["counts"]), (left_out, told.get("left_out", {}))):
+                for name, objects in more.items():
+                    have[name] = have.get(name, 0) + objects
+            if "samples" in told:
+                samples = joined_samples(samples, told["samples"])
+            if "notes" in told:
+                notes = notes.joined(Notes.from_json(told["notes"]))
+            selected += told.get("selected", 0)
+            total = added(total, told.get("fingerprint", ""))
+        return replace(
+            self,
+            cursor=cursor,
+            last_key=ranges[-1].until,
+            page_no=self.page_no + len(ranges),
+            listed=self.listed + sum(one.listed for one in ranges),
+            counts=counts,
+            left_out=left_out,
+            samples=samples,
+            notes=notes,
+            selected=selected,
+            fingerprint=total,
         )
 
 

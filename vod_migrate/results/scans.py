@@ -16,8 +16,9 @@ from typing import Any
 from psycopg.types.json import Jsonb
 
 from vod_migrate.media import MediaObject
+from vod_migrate.results.listed_ranges import doubt, keep_range, still_settled
 from vod_migrate.results.run import Gate, Run
-from vod_migrate.results.scan import Leftover, Scan, SelectedPage, joined_samples, summed
+from vod_migrate.results.scan import Leftover, ListedRange, Scan, ScanKind, SelectedPage, joined_samples, summed
 from vod_migrate.results.session import QUERIES, Session, StoreConnection, storable
 from vod_migrate.results.stop_code import SourceCode
 from vod_migrate.results.work import Place, object_of
@@ -94,7 +95,25 @@ class Scans(Session):
                     listed=list(page.keys),
                     age=0.0 if page.fetched is None else max(0.0, time.monotonic() - page.fetched),
                 )
+            if not run.planning and scan.kind is ScanKind.PREFIX:
+                keep_range(connection, run, scan, page, counts)
+            elif not run.planning and page.keys:
+                doubt(connection, run, first=min(page.keys), last=max(page.keys))
             return scan.after(listed, summed(counts, broken), over_limit=[found.key for found in rest])
+
+        return self._advance(place, scan, work)
+
+    def pass_ranges(self, run: Run, place: Place, scan: Scan, ranges: Sequence[ListedRange], *, cursor: str) -> Scan:
+        """The cursor moves past ranges in which nothing has changed, and the scan takes over what they told. Returns the scan after it.
+
+        Raises:
+            ScanMoved: also where one of them is in doubt by now.
+        """
+
+        def work(connection: StoreConnection) -> Scan:
+            if not still_settled(connection, run, scan, ranges):
+                raise ScanMoved
+            return scan.past(ranges, cursor)
 
         return self._advance(place, scan, work)
 

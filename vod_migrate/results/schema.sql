@@ -141,6 +141,25 @@ create table vod_migrate.scans (
   unique (run_no, kind, prefix)
 );
 
+-- What a listing found, a range of up to 1,000 keys at a time, so that the next one can tell what has not changed. A range begins after the
+-- one before it. waiting: how many of its objects nobody has settled; null: it must be merged again. See results/listed_ranges.py.
+create table vod_migrate.ranges (
+  migration_id  integer not null,
+  source_id     integer not null,
+  prefix        text collate "C" not null,
+  until         text collate "C" not null, -- its last key
+  after         text collate "C" not null, -- where it began
+  queue_no      integer not null,          -- of the run that merged it
+  waiting       integer,
+  listed        integer not null,
+  due           timestamptz,               -- when what was decided about it ends by itself: a restored copy expires
+  digest        bytea not null,            -- of its objects as OSS sent them
+  rules         bytea not null,            -- of the rules by which it was merged
+  told          jsonb not null,            -- what it adds to its scan
+  primary key (migration_id, source_id, prefix, until)
+);
+create index ranges_waiting on vod_migrate.ranges (queue_no, prefix, until) where waiting > 0;
+
 -- Keys that a listed stretch did not name; they count as gone only if the scan is complete.
 create table vod_migrate.missing (
   scan_id       bigint not null,

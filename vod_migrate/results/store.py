@@ -34,6 +34,7 @@ from vod_migrate.results.diagnoses import Diagnoses
 from vod_migrate.results.exports import Exports
 from vod_migrate.results.facts import Facts
 from vod_migrate.results.first import Firsts
+from vod_migrate.results.listed_ranges import ListedRanges
 from vod_migrate.results.notices import Notices
 from vod_migrate.results.plans import Plans
 from vod_migrate.results.rates import Rates
@@ -61,6 +62,7 @@ class Store(
     Notices,
     Verifications,
     Firsts,
+    ListedRanges,
     Rates,
 ):
     """Facts, work, runs, scans, leases, calls, plans and quotas in one Postgres database."""

@@ -15,7 +15,7 @@ from vod_migrate.describe.describer import Describer, Lookups
 from vod_migrate.describe.lookups import LiveLookups
 from vod_migrate.discover.scanner import Scanner
 from vod_migrate.discover.selection import Selection
-from vod_migrate.discover.source import Pages, absent_of, object_of, pages_of, parts_of
+from vod_migrate.discover.source import Steps, absent_of, object_of, parts_of, steps_of
 from vod_migrate.metrics import Metrics, RunMetrics
 from vod_migrate.register.client import RegisterMediaClient
 from vod_migrate.register.media_check import MediaChecker
@@ -54,9 +54,9 @@ class Parts:
             prefixes=tuple(narrowed),
         )
 
-    def pages(self) -> Pages:
-        """The pages of its source."""
-        return pages_of(self.connection, self.run)
+    def steps(self) -> Steps:
+        """What its source has, and what of it is known from an earlier listing."""
+        return steps_of(self.connection, self.run, self.store)
 
     def scanner(self, *, patience: float) -> Scanner:
         """What lists it. patience: as for Scanner."""
@@ -64,7 +64,7 @@ class Parts:
             store=self.store,
             run=self.run,
             selection=self.selection(),
-            pages=self.pages(),
+            steps=self.steps(),
             parts_of=parts_of(self.connection, self.run),
             object_now=object_of(self.connection, self.run),
             absent=absent_of(self.connection, self.run),

@@ -6,6 +6,9 @@ select queue_no from vod_migrate.runs where run_id = :run_id;
 
 -- name: discard_queue$
 -- A queue is given up; its work is deleted next. Nothing where somebody works on it.
+with doubted as (
+  update vod_migrate.ranges set waiting = null where queue_no = :queue_no and waiting > 0
+)
 update vod_migrate.queues q set gate = 'discarded'
 where q.queue_no = :queue_no and q.gate <> 'discarded'
   and (:anyway or not exists (select 1 from vod_migrate.live_runs l where l.queue_no = q.queue_no))
