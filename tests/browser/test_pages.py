@@ -69,6 +69,9 @@ def test_the_tab_of_a_run_shows_the_numbers_of_the_results_table(browser: Any, s
         assert shown(frame, "failed") == outcomes["failed"] > 0
         assert shown(frame, "registered") == len(stage.sandbox.truth("interviews-archive"))
         frame.locator("#chart canvas").wait_for()
+        nobody.page.get_by_text("Browse", exact=True).click()
+        icon = nobody.page.get_by_role("menuitem", name="VOD migrations").locator("img")
+        assert icon.evaluate("image => image.complete && image.naturalWidth > 0")
         assert nobody.violations() == []
 
 

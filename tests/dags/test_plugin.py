@@ -11,11 +11,14 @@ from pathlib import Path
 
 import pytest
 
+from vod_migrate.airflow.icon import ICON
+
 READ = """
 import json
 from airflow import plugins_manager
 plugins, errors = plugins_manager._get_plugins()
-print("PLUGINS", json.dumps([[plugin.name for plugin in plugins], errors]))
+icons = [view.get("icon") for plugin in plugins for view in plugin.external_views if plugin.name == "vod_reports"]
+print("PLUGINS", json.dumps([[plugin.name for plugin in plugins], errors, icons]))
 """
 
 
@@ -30,6 +33,7 @@ def test_the_pages_are_registered_once_from_the_entry_point(tmp_path: Path, *, w
         [sys.executable, "-c", READ], env={**os.environ, **settings}, capture_output=True, text=True, check=True
     )
     line = next(line for line in done.stdout.splitlines() if line.startswith("PLUGINS "))
-    names, errors = json.loads(line.removeprefix("PLUGINS "))
+    names, errors, icons = json.loads(line.removeprefix("PLUGINS "))
     assert names.count("vod_reports") == 1
     assert errors == {}
+    assert icons == [ICON] * 3

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from vod_migrate.airflow.icon import ICON
+
 CONNECTION_TYPE = "aliyun_vod"
 
 REGIONS = (
@@ -71,6 +73,14 @@ def get_provider_info() -> dict[str, Any]:
         "package-name": "vod-migrate",
         "name": "ApsaraVideo VOD",
         "description": "Registers OSS archives in ApsaraVideo VOD.",
+        "integrations": [
+            {
+                "integration-name": "ApsaraVideo VOD",
+                "external-doc-url": "https://www.alibabacloud.com/help/en/vod/",
+                "logo": ICON,
+                "tags": ["service"],
+            }
+        ],
         "connection-types": [
             {
                 "connection-type": CONNECTION_TYPE,

@@ -6,6 +6,7 @@ from typing import Any
 
 from airflow.plugins_manager import AirflowPlugin
 
+from vod_migrate.airflow.icon import ICON
 from vod_migrate.airflow.pages.app import create_app
 
 _PREFIX = "vod-reports"
@@ -20,18 +21,21 @@ class VodReports(AirflowPlugin):
     external_views: list[Any] = [  # noqa: RUF012 - as AirflowPlugin declares it
         {
             "name": "VOD report",
+            "icon": ICON,
             "href": f"{_PREFIX}/dags/{{DAG_ID}}/runs/{{RUN_ID}}",
             "destination": "dag_run",
             "url_route": "vod-report",
         },
         {
             "name": "VOD runs",
+            "icon": ICON,
             "href": f"{_PREFIX}/dags/{{DAG_ID}}",
             "destination": "dag",
             "url_route": "vod-runs",
         },
         {
             "name": "VOD migrations",
+            "icon": ICON,
             "href": f"{_PREFIX}/migrations",
             "destination": "nav",
             "url_route": "vod-migrations",
