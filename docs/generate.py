@@ -99,6 +99,16 @@ OUTPUT = (
     "the command says so and ends with exit code 2. Messages on stderr that cannot be written are lost.",
 )
 
+LANGUAGES = (
+    "Reports, plans, status, diagnoses and progress are in Chinese if the locale is (`LC_ALL`, else `LC_MESSAGES`, else `LANG`",
+    "begins with `zh`), or with `vod-migrate --language zh-CN COMMAND`. So are the HTML reports that the command line writes. An",
+    "output whose encoding has no Chinese characters gets English.",
+    "",
+    "Help, error messages, the other commands, logs and JSON are in English everywhere: they name settings, permissions and codes",
+    "as the files and the APIs have them, programs read them, and people search for them. The how-tos explain the commands",
+    "[in Chinese](../zh/index.md).",
+)
+
 COMPLETION = (
     "`vod-migrate --install-completion` lets bash, zsh or fish complete commands, options and, where a command takes one, the",
     "names of migrations and the IDs of runs, from the next shell on. Or put one line into the shell's own file:",
@@ -131,6 +141,10 @@ def cli_page() -> str:
             "## Output",
             "",
             *OUTPUT,
+            "",
+            "## Language",
+            "",
+            *LANGUAGES,
             "",
             "## Completion",
             "",

@@ -60,7 +60,7 @@ class Shell:
         clean = ("PYTHONDONTWRITEBYTECODE", "XDG_RUNTIME_DIR")
         ours = ("VOD_MIGRATE_", "ALIBABA_CLOUD_")
         self.environment = {k: v for k, v in os.environ.items() if k not in clean and not k.startswith(ours)}
-        self.environment |= environment
+        self.environment |= {"LC_ALL": "C.UTF-8", **environment}
         self.started: list[subprocess.Popen[str]] = []
 
     def file(self, content: Any = None) -> Path:

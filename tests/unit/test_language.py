@@ -10,12 +10,15 @@ from pathlib import Path
 import jinja2
 import pytest
 
-from vod_migrate.report import count_lines, diagnosis, notice, page
+from vod_migrate.plan import text as plan_text
+from vod_migrate.register.canary_keys import TRAITS
+from vod_migrate.report import count_lines, diagnosis, group_lines, notice, page, playback_lines, status, text
 from vod_migrate.report.headline import CUT_SHORT
-from vod_migrate.report.language import CHINESE, ENGLISH, language, texts_in
+from vod_migrate.report.language import CHINESE, ENGLISH, language, language_of_locale, texts_in
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = ROOT / "vod_migrate" / "airflow" / "pages"
+REPORT, PLAN, CLI = (ROOT / "vod_migrate" / room for room in ("report", "plan", "cli"))
 RUN_STATES = ("running", "succeeded", "failed", "stopped", "interrupted", "paused", "cancelled", "planned")
 SCAN_STATES = ("open", "complete", "limited", "failed")
 
@@ -31,16 +34,12 @@ def in_templates() -> Iterator[str]:
                 yield call.args[position].value
 
 
-def in_code() -> Iterator[str]:
-    for file in [
-        *(ROOT / "vod_migrate" / "report").glob("*.py"),
-        ROOT / "vod_migrate" / "plan" / "text.py",
-        *PAGES.rglob("*.py"),
-    ]:
+def in_code(*folders: Path) -> Iterator[str]:
+    for file in [file for folder in folders for file in folder.rglob("*.py")]:
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if not isinstance(node, ast.Call):
                 continue
-            name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+            name = getattr(node.func, "attr", "" if CLI in folders else getattr(node.func, "id", ""))
             if name == "ErrorPage":
                 arguments = [word.value for word in node.keywords if word.arg in ("title", "advice")]
             else:
@@ -60,10 +59,34 @@ def by_name() -> Iterator[str]:
     yield from (text for texts in diagnosis.PLAYBACK.values() for text in texts)
     for explanation in diagnosis.every_diagnosis():
         yield from (explanation.meaning, explanation.fix, *explanation.checks)
+    yield from ("run", "bucket", "mode", "time", "options", "speed")
+    yield from (*text.SCAN_NAMES.values(), "the whole bucket", *text.ANSWERS.values())
+    yield from status.COLUMNS
+    yield from (many for _, many in (group_lines.LEFT_OUT, group_lines.OF_EARLIER_RUNS, group_lines.NOT_AS_PLANNED))
+    yield from (
+        "digest",
+        "planned at",
+        "would end",
+        "window",
+        "pauses",
+        "New",
+        "Would be sent",
+        "the first",
+        "not known",
+    )
+    yield from (f"{{n}} {unit}" for unit in ("object", "objects", "call", "calls", "minute", "minutes"))
+    yield from (*plan_text.NOTES, *plan_text.NOTES.values(), *TRAITS)
+    yield from ("OSS requests", "RegisterMedia calls", "GB registered", "minutes transcoded")
+    yield from (said for texts in plan_text.REPEATED for said in texts if said)
+    yield from ("the account's rate", "the migration's register.calls_per_second", "the run's calls_per_second")
+    yield from ("{time}, if it began then", "{time} after {runs} runs, if it began then")
+    yield from (group_lines.LIKELY, group_lines.EXAMINED)
+    yield from (asked for texts in playback_lines.ASKED.values() for asked in texts)
     yield from ("h", "min", "s", "accepted", "throttled", "refused or unanswered")
 
 
-TEXTS = sorted({*in_templates(), *in_code(), *by_name()})
+IN_TERMINALS = sorted({*in_code(REPORT, PLAN), *in_code(CLI), *by_name()})
+TEXTS = sorted({*in_templates(), *in_code(PAGES), *IN_TERMINALS})
 KNOWN = {**CHINESE.texts, **texts_in(PAGES / "zh-CN.json")}
 
 
@@ -77,6 +100,10 @@ def test_the_texts_are_found() -> None:
 
 def test_every_text_has_a_chinese_one() -> None:
     assert [text for text in TEXTS if text not in KNOWN] == []
+
+
+def test_a_terminal_needs_no_text_of_the_pages() -> None:
+    assert [text for text in IN_TERMINALS if text not in CHINESE.texts] == []
 
 
 def test_no_translation_is_left_over() -> None:
@@ -112,3 +139,18 @@ def test_numbers_and_forms_follow_the_language() -> None:
 )
 def test_a_tag_or_a_header_chooses_the_language(tag: str, expected: str) -> None:
     assert language(tag).tag == expected
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        ({"LANG": "zh_CN.UTF-8"}, "zh-CN"),
+        ({"LANG": "zh_TW.Big5"}, "zh-CN"),
+        ({"LANG": "zh_CN.UTF-8", "LC_MESSAGES": "en_GB.UTF-8"}, "en"),
+        ({"LANG": "en_GB.UTF-8", "LC_MESSAGES": "zh_CN", "LC_ALL": ""}, "zh-CN"),
+        ({"LANG": "zh_CN.UTF-8", "LC_ALL": "C.UTF-8"}, "en"),
+        ({}, "en"),
+    ],
+)
+def test_a_locale_chooses_the_language_as_posix_has_it(environment: dict[str, str], expected: str) -> None:
+    assert language_of_locale(environment).tag == expected

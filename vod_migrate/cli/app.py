@@ -18,6 +18,7 @@ from typer.core import TyperGroup
 
 from vod_migrate import __version__
 from vod_migrate.cli.completion import completing, names_a_run, of_a_run
+from vod_migrate.cli.spoken import LanguageOption, ask_for
 from vod_migrate.cli.streams import print_json, settle_streams
 from vod_migrate.errors import BadOption, VodMigrateError
 
@@ -106,10 +107,12 @@ app = typer.Typer(
 def _common(
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log more on stderr.")] = False,
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+    language: LanguageOption = None,
 ) -> None:
     if version:
         typer.echo(f"vod-migrate {__version__}")
         raise typer.Exit
+    ask_for(language)
     logging.basicConfig(
         level=logging.INFO if verbose else logging.WARNING,
         format="%(asctime)s %(levelname)s %(message)s",

@@ -16,6 +16,7 @@ import typer
 from vod_migrate.cli.completion import complete_run
 from vod_migrate.errors import BadOption
 from vod_migrate.report.files import ReportFiles
+from vod_migrate.report.language import Language
 from vod_migrate.results.address import database_url
 from vod_migrate.results.run import Run
 from vod_migrate.results.session import RUN_CONNECTIONS
@@ -70,10 +71,10 @@ def find_run(store: Store, name: str, *, sends: bool = False) -> Run:
     return found
 
 
-def name_files(files: ReportFiles) -> None:
+def name_files(files: ReportFiles, language: Language) -> None:
     """Says where a report is."""
     for path in (files.html, files.failures_csv, files.mapping_csv):
-        say(f"wrote {path}")
+        say(language.say("wrote {path}", path=path))
 
 
 @contextmanager

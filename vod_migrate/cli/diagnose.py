@@ -11,14 +11,16 @@ import typer
 from vod_migrate.audit.diagnosis import Examined, Examiner, codes_without_reason
 from vod_migrate.cli.console import RunArgument, find_run, open_store, say, stop_on_signals
 from vod_migrate.cli.options import JsonOption
+from vod_migrate.cli.spoken import spoken
 from vod_migrate.cli.streams import print_json
 from vod_migrate.cloud.connection import connection_from_environment
 from vod_migrate.errors import BadOption, Interrupted
 from vod_migrate.report.group_lines import failure_group_lines
+from vod_migrate.report.language import Language
 from vod_migrate.report.loader import load_report
 from vod_migrate.report.model import Report
 from vod_migrate.report.terminal import Line, rendered
-from vod_migrate.report.text_format import counted, visible
+from vod_migrate.report.text_format import grouped, visible
 
 
 def diagnose(
@@ -46,6 +48,7 @@ def diagnose(
 
     Each run examines 50 failures of a code by itself; this command examines 50 more, or all.
     """
+    language = spoken()
     connection = connection_from_environment()
     with open_store() as store, stop_on_signals() as stop:
         found = find_run(store, run)
@@ -67,17 +70,22 @@ def diagnose(
             }
         )
     else:
-        typer.echo(rendered(_lines(report, done), colour=sys.stdout.isatty()), nl=False)
+        typer.echo(rendered(_lines(report, done, language), colour=sys.stdout.isatty()), nl=False)
     if stop.is_set():
         raise Interrupted("not all failures were examined; what was found is kept")
-    say(f"examined {counted(done.objects, 'object')}, and found a cause for {done.named:,}")
+    examined = language.form(
+        done.objects,
+        "examined {n} object, and found a cause for {named}",
+        "examined {n} objects, and found a cause for {named}",
+    )
+    say(examined.format(n=grouped(done.objects), named=grouped(done.named)))
 
 
-def _lines(report: Report, done: Examined) -> Iterator[Line]:
-    yield f"{visible(report.run.run_id)}: why files failed", "bold cyan"
+def _lines(report: Report, done: Examined, language: Language) -> Iterator[Line]:
+    yield language.pair(visible(report.run.run_id), language.say("why files failed")), "bold cyan"
     if not report.failures:
-        yield "Nothing failed.", ""
+        yield language.say("Nothing failed."), ""
     elif not done.objects:
-        yield "No failure is left to examine; --all examines them again.", ""
+        yield language.say("No failure is left to examine; --all examines them again."), ""
     for group in report.failures:
-        yield from failure_group_lines(group)
+        yield from failure_group_lines(group, language=language)

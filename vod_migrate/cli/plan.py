@@ -10,6 +10,7 @@ import typer
 
 from vod_migrate.cli.console import open_store, say, stop_on_signals
 from vod_migrate.cli.options import FileArgument, JsonOption, takes_run_options
+from vod_migrate.cli.spoken import spoken
 from vod_migrate.cli.streams import print_json
 from vod_migrate.cloud.connection import connection_from_environment
 from vod_migrate.migration.changed_settings import with_settings
@@ -30,17 +31,20 @@ def plan(file: FileArgument, options: RunOptions, as_json: JsonOption = False) -
 
 def show_plan(file: Path, migration: Migration, options: RunOptions, *, as_json: bool) -> None:
     """Makes a plan and prints it."""
-    connection = connection_from_environment()
+    connection, language = connection_from_environment(), spoken()
+    told = language.say(
+        "planning {name!r} on bucket {bucket!r}; nothing is sent", name=migration.name, bucket=migration.source.bucket
+    )
     with open_store() as store, stop_on_signals() as stop:
-        with shown_wait(f"planning {migration.name!r} on bucket {migration.source.bucket!r}; nothing is sent"):
+        with shown_wait(told):
             made = planning_run.plan(
                 store=store, connection=connection, migration=migration, options=options, stop=stop
             )
         if migration.require_approval and made.work:
             unsent = tell_approval(store, made.run_id, Messenger(stop=stop), sentence=partial(sentence, made), link="")
             if unsent:
-                say(f"Warning: {unsent}")
+                say(language.pair(language.say("Warning"), unsent))
     if as_json:
         print_json(made.as_json())
     else:
-        typer.echo(plan_text(made, file=str(file), colour=sys.stdout.isatty()), nl=False)
+        typer.echo(plan_text(made, file=str(file), colour=sys.stdout.isatty(), language=language), nl=False)

@@ -9,6 +9,7 @@ import typer
 
 from vod_migrate.cli.console import RunArgument, find_run, name_files, open_store
 from vod_migrate.cli.options import JsonOption
+from vod_migrate.cli.spoken import spoken
 from vod_migrate.cli.streams import json_text
 from vod_migrate.cli.watch import EVERY, EveryOption, Glance, WatchOption, show
 from vod_migrate.errors import BadOption
@@ -30,16 +31,17 @@ def report(
     """Print a run's report, or write it as files."""
     if watching and output is not None:
         raise BadOption("--watch shows a report, and --output writes it: leave one of them out")
+    language = spoken()
     with open_store() as store:
         found = find_run(store, of)
         if output is not None:
-            with shown_wait("writing the report"):
-                files = write_report(store, found.run_id, output)
-            name_files(files)
+            with shown_wait(language.say("writing the report")):
+                files = write_report(store, found.run_id, output, language=language)
+            name_files(files, language)
 
         def look() -> Glance:
             loaded = load_report(store, found.run_id)
-            text = json_text(loaded.as_json()) if as_json else render_text(loaded)
+            text = json_text(loaded.as_json()) if as_json else render_text(loaded, language=language)
             facts = (loaded.run.state, loaded.counts, loaded.calls, loaded.failures, loaded.actions)
             return Glance(text=text, facts=facts, running=loaded.run.running)
 

@@ -15,6 +15,7 @@ from vod_migrate.cli.console import ReportOption, find_run, name_files, open_sto
 from vod_migrate.cli.metrics import statsd_metrics
 from vod_migrate.cli.options import FileArgument, JsonOption, takes_run_options
 from vod_migrate.cli.plan import show_plan
+from vod_migrate.cli.spoken import spoken
 from vod_migrate.cli.streams import print_json
 from vod_migrate.cloud.connection import Connection, connection_from_environment
 from vod_migrate.doctor.preflight import preflight
@@ -25,8 +26,10 @@ from vod_migrate.migration.loader import load_migration
 from vod_migrate.migration.model import Migration
 from vod_migrate.migration.options import RunOptions
 from vod_migrate.migration.units import ALL_PARTS
+from vod_migrate.report.language import Language
 from vod_migrate.report.progress import shown_progress
 from vod_migrate.results.claims import ROLES
+from vod_migrate.report.text_format import grouped
 from vod_migrate.results.run import Run
 from vod_migrate.results.store import Store
 from vod_migrate.run import lifecycle
@@ -44,52 +47,67 @@ def run_to_end(
     connection: Connection, begin: Callable[[Store, str], Run], *, report_dir: Path | None, as_json: bool
 ) -> None:
     """Prepares a run, works until it ends, and raises why it was not a success. begin: stores the run under the ID given."""
-    run_id = new_run_id()
+    run_id, language = new_run_id(), spoken()
     with statsd_metrics() as metrics, open_store() as store, stop_on_signals() as stop:
         run = begin(store, run_id)
-        say(f"run {run_id} of {run.migration!r} on bucket {run.bucket!r}")
-        _say_what_comes_first(store, run)
+        say(
+            language.say(
+                "run {run} of {name!r} on bucket {bucket!r}", run=run_id, name=run.migration, bucket=run.bucket
+            )
+        )
+        _say_what_comes_first(store, run, language)
         quiet = as_json and not sys.stderr.isatty()
-        trouble, signalled = _work(store, connection, run_id, stop, metrics=metrics, quiet=quiet)
+        trouble, signalled = _work(store, connection, run_id, stop, metrics=metrics, quiet=quiet, language=language)
         end = conclude(
             store=store,
             run_id=run_id,
             directory=report_dir,
             connect=lambda: connection,
             messenger=Messenger(stop=stop),
+            language=language,
         )
         if end.files is not None:
-            name_files(end.files)
+            name_files(end.files, language)
         if as_json:
             print_json(end.as_json())
         else:
             typer.echo(end.text)
             if end.unsent:
-                say(f"Warning: {end.unsent}")
+                say(language.pair(language.say("Warning"), end.unsent))
         counts = end.summary.counts
         if counts.registered + counts.already_registered:
-            _say_when_to_verify(run)
+            _say_when_to_verify(run, language)
         why = _why(end.summary.error, trouble, stopped=signalled)
     if why is not None:
         raise why
 
 
-def _say_what_comes_first(store: Store, run: Run) -> None:
+def _say_what_comes_first(store: Store, run: Run, language: Language) -> None:
     first = run.spec.first
     if first is not None and store.first_is_ahead(run, most=first.objects):
-        wait = f", and VOD is given up to {first.timeout} to process them" if first.verify else ""
-        say(f"once the source is listed, {first.objects:,} objects of it are sent before the rest{wait}")
+        most = grouped(first.objects)
+        say(language.say("once the source is listed, {n} objects of it are sent before the rest", n=most))
+        if first.verify:
+            say(language.say("VOD is given up to {time} to process them", time=first.timeout))
 
 
-def _say_when_to_verify(run: Run) -> None:
+def _say_when_to_verify(run: Run, language: Language) -> None:
     verify = run.spec.verify
     if verify is not None:
         sample = "" if verify.millionths >= ALL_PARTS else f" --sample {verify.sample.removesuffix(' %')}"
-        say(f"in {verify.after}, ask VOD whether it can play them: vod-migrate verify {run.run_id}{sample}")
+        asking = language.say("in {time}, ask VOD whether it can play them", time=verify.after)
+        say(language.pair(asking, f"vod-migrate verify {run.run_id}{sample}"))
 
 
 def _work(
-    store: Store, connection: Connection, run_id: str, stop: threading.Event, *, metrics: Metrics | None, quiet: bool
+    store: Store,
+    connection: Connection,
+    run_id: str,
+    stop: threading.Event,
+    *,
+    metrics: Metrics | None,
+    quiet: bool,
+    language: Language,
 ) -> tuple[list[VodMigrateError], bool]:
     """Lists and registers. Returns what went wrong, and whether a signal ended it."""
     trouble: list[VodMigrateError] = []
@@ -97,7 +115,7 @@ def _work(
     listing = threading.Thread(target=_discover, args=(store, connection, run_id, halt, metrics, trouble), daemon=True)
     threading.Thread(target=_pass_on, args=(stop, halt), daemon=True).start()
     listing.start()
-    with shown_progress(store, run_id, quiet=quiet):
+    with shown_progress(store, run_id, quiet=quiet, language=language):
         try:
             lifecycle.register(
                 store=store,

@@ -9,6 +9,7 @@ import typer
 from vod_migrate.cli.completion import complete_run
 from vod_migrate.cli.console import open_store
 from vod_migrate.cli.options import JsonOption
+from vod_migrate.cli.spoken import spoken
 from vod_migrate.cli.streams import json_text
 from vod_migrate.cli.watch import EVERY, EveryOption, Glance, WatchOption, show
 from vod_migrate.report.status import render_status, status_rows
@@ -27,11 +28,12 @@ def status(
     as_json: JsonOption = False,
 ) -> None:
     """Show the newest runs and their counts."""
+    language = spoken()
     with open_store() as store:
 
         def look() -> Glance:
             rows = status_rows(store, of=of, most=most)
-            text = "\n".join(map(json_text, rows)) if as_json else render_status(rows)
+            text = "\n".join(map(json_text, rows)) if as_json else render_status(rows, language=language)
             return Glance(text=text, facts=rows, running=any(row["state"] == "running" for row in rows))
 
         show(look, watching=watching, seconds=every)

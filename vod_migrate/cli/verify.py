@@ -12,6 +12,7 @@ from vod_migrate.audit.verification import verify_run
 from vod_migrate.cli.completion import complete_run
 from vod_migrate.cli.console import find_run, open_store, say, stop_on_signals
 from vod_migrate.cli.options import JsonOption
+from vod_migrate.cli.spoken import spoken
 from vod_migrate.cli.streams import print_json
 from vod_migrate.cloud.connection import connection_from_environment
 from vod_migrate.errors import BadOption, Unfinished
@@ -61,10 +62,14 @@ def check_media(
     if as_json:
         print_json({"seed": None if sample is None else drawn, **done.as_json()})
     else:
-        lines = [(f"{visible(of)}: what VOD has", "bold cyan"), *found_lines(done)]
+        language = spoken()
+        lines = [
+            (language.pair(visible(of), language.say("what VOD has")), "bold cyan"),
+            *found_lines(done, language=language),
+        ]
         typer.echo(rendered(lines, colour=sys.stdout.isatty()), nl=False)
         if sample is not None:
-            say(f"a random part, drawn by --seed {drawn}")
+            say(language.say("a random part, drawn by --seed {seed}", seed=drawn))
     if done.wrong:
         raise Unfinished(
             f"{counted(done.wrong, 'registered object')} cannot be played in VOD; the reasons are shown above"

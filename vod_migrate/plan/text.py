@@ -21,23 +21,49 @@ from vod_migrate.report.group_lines import (
 )
 from vod_migrate.report.language import ENGLISH, Language
 from vod_migrate.report.terminal import COLUMNS, COMMAND, Line, cut, padded, rendered, wrapped
-from vod_migrate.report.text_format import counted, duration, grouped, moment, rate, visible, volume
+from vod_migrate.report.text_format import duration, grouped, moment, rate, visible, volume
 
 _FIELD = 14
 _MOST_MARKDOWN = 30_000
 """Characters of a plan on Airflow's page; far more than anybody reads, far fewer than a row of its database holds."""
 
 
-_SAME_TITLES = "Check the column or template that they come from: registering an object again does not change the title of its media."
-_SAME_REFERENCES = "VOD accepts a ReferenceId for one media only, so all but one of the objects that share it would fail. Make them unique."
+NOTES = {
+    "Left out": "by the selection",
+    "Registered before": "not sent again",
+    "Failed before": "left alone; mode failed sends them",
+    "Changed": "other content since it was registered: not sent",
+    "Owned elsewhere": "belongs to another migration",
+    "Queued elsewhere": "another run is working on them",
+    "Gone": "known before, no longer in the source",
+    "Sent again": "failed or registered before",
+    "Leftovers": "of earlier runs, sent along",
+    "Leftovers left out": "of earlier runs, no longer selected",
+    "Broken rows": "of the manifest",
+    "Would fail": "of these, explained below",
+}
+"""What the numbers of a plan mean, by their labels."""
+
+REPEATED = (
+    (
+        "{n} titles occur more than once, on {objects} objects",
+        "Check the column or template that they come from: registering an object again does not change the title of its media.",
+    ),
+    (
+        "{n} ReferenceIds occur more than once, on {objects} objects",
+        "VOD accepts a ReferenceId for one media only, so all but one of the objects that share it would fail. Make them unique.",
+    ),
+    ("{n} file names occur more than once, on {objects} objects", ""),
+)
+"""What is said of titles, ReferenceIds and file names that several objects have, and a warning."""
 
 
-def plan_text(plan: Plan, *, file: str | None = None, colour: bool = False) -> str:
+def plan_text(plan: Plan, *, file: str | None = None, colour: bool = False, language: Language = ENGLISH) -> str:
     """The plan as text that ends with a newline. file: the migration file, for the command that runs the plan.
 
     Foreign text never brings control characters along: they are shown, not sent.
     """
-    return rendered(_lines(plan, file), colour=colour)
+    return rendered(_lines(plan, file, language), colour=colour)
 
 
 def plan_markdown(plan: Plan) -> str:
@@ -64,8 +90,9 @@ def plan_markdown(plan: Plan) -> str:
 
 def sentence(plan: Plan, language: Language = ENGLISH) -> str:
     """What would happen, in one sentence."""
-    objects = language.count(plan.would_fail, "{n} object", "{n} objects")
-    failing = language.say(", and {objects} would fail", objects=objects) if plan.would_fail else ""
+    failing = ""
+    if plan.would_fail:
+        failing = language.count(plan.would_fail, ", and {n} object would fail", ", and {n} objects would fail")
     if not plan.to_send:
         return language.say("Nothing would be sent{failing}.", failing=failing)
     return language.say(
@@ -90,50 +117,56 @@ def command(plan: Plan, file: str | None) -> str:
     return shlex.join([*words, "--approve", plan.digest[:16]])
 
 
-def _lines(plan: Plan, file: str | None) -> Iterator[Line]:
-    yield f"{plan.migration}: planned", "bold cyan"
-    yield from wrapped(sentence(plan), style="bold")
+def _lines(plan: Plan, file: str | None, language: Language) -> Iterator[Line]:
+    yield language.pair(plan.migration, language.say("planned")), "bold cyan"
+    yield from wrapped(sentence(plan, language), style="bold")
     yield "", ""
-    yield from _facts(plan)
-    yield from _numbers(plan)
-    yield from _empty_prefixes(plan)
-    yield from _calls(plan)
-    yield from _cost(plan)
-    yield from _failing(plan)
-    yield from left_out_lines(plan.left_out, plan.zone)
-    yield from _to_restore(plan, file)
-    yield from hint_lines(plan.hints, plan.zone)
-    yield from _lookups(plan)
-    yield from _repeated("titles", plan.titles, _SAME_TITLES)
-    yield from _repeated("ReferenceIds", plan.references, _SAME_REFERENCES)
-    yield from _repeated("file names", plan.names)
-    yield from _descriptions(plan)
-    yield from _how_to_run(plan, file)
+    yield from _facts(plan, language)
+    yield from _numbers(plan, language)
+    yield from _empty_prefixes(plan, language)
+    yield from _calls(plan, language)
+    yield from _cost(plan, language)
+    yield from _failing(plan, language)
+    yield from left_out_lines(plan.left_out, plan.zone, language=language)
+    yield from _to_restore(plan, file, language)
+    yield from hint_lines(plan.hints, plan.zone, language=language)
+    yield from _lookups(plan, language)
+    for found, (title, warning) in zip((plan.titles, plan.references, plan.names), REPEATED, strict=True):
+        yield from _repeated(found, title, warning, language)
+    yield from _descriptions(plan, language)
+    yield from _how_to_run(plan, file, language)
 
 
-def _facts(plan: Plan) -> Iterator[Line]:
-    mode = plan.run_options.mode.value
+def _facts(plan: Plan, language: Language) -> Iterator[Line]:
+    comma, mode = language.say(", "), plan.run_options.mode.value
     given = ", ".join(f"{name}={visible(str(value))}" for name, value in plan.options.items() if name != "mode")
+    where = language.say("{bucket} (account {account})", bucket=plan.bucket, account=visible(plan.account))
+    lasted = language.duration(plan.planning_seconds)
     facts = [
         ("digest", plan.digest),
-        ("bucket", f"{plan.bucket} (account {visible(plan.account)}, {plan.region})"),
-        ("mode", mode + (f", date {plan.local_date}" if plan.local_date else "")),
-        ("planned", f"{moment(plan.made_at, plan.zone)} ({plan.timezone}), in {duration(plan.planning_seconds)}"),
+        ("bucket", f"{where}{comma}{plan.region}"),
+        ("mode", mode + (comma + language.say("date {date}", date=plan.local_date) if plan.local_date else "")),
+        (
+            "planned at",
+            f"{moment(plan.made_at, plan.zone)} ({plan.timezone}){comma}{language.say('in {time}', time=lasted)}",
+        ),
     ]
     if plan.to_send:
-        runs = f" after {grouped(plan.runs)} runs" if plan.runs > 1 else ""
-        facts.append(("would end", f"{moment(plan.expected_end, plan.zone)}{runs}, if it began then"))
+        end = moment(plan.expected_end, plan.zone)
+        text = "{time}, if it began then" if plan.runs <= 1 else "{time} after {runs} runs, if it began then"
+        facts.append(("would end", language.say(text, time=end, runs=grouped(plan.runs))))
     if plan.window is not None:
-        facts.append(("window", f"sends {plan.window} only"))
+        facts.append(("window", language.say("sends {window} only", window=plan.window)))
     if plan.pause_after:
-        facts.append(("pauses", f"after {' or '.join(plan.pause_after)}"))
+        limits = [language.say("{n} " + unit, n=number) for number, unit in map(str.split, plan.pause_after)]
+        facts.append(("pauses", language.say("after {limits}", limits=language.say(" or ").join(limits))))
     if given:
         facts.append(("options", given))
     for name, fact in facts:
-        yield from wrapped(fact, first=f"  {name:<{LABEL}}")
+        yield from wrapped(fact, first=f"  {padded(language.say(name), LABEL)}")
 
 
-def _empty_prefixes(plan: Plan) -> Iterator[Line]:
+def _empty_prefixes(plan: Plan, language: Language) -> Iterator[Line]:
     """Prefixes under which the bucket has nothing, with what may be wrong with them."""
     empty = [one.prefix for one in plan.prefixes if not one.listed and one.prefix]
     source = plan.settings.get("source", {})
@@ -142,148 +175,180 @@ def _empty_prefixes(plan: Plan) -> Iterator[Line]:
     yield "", ""
     for prefix in empty[:MOST_SAMPLES]:
         hint = empty_prefix_hint(prefix, plan.bucket)
-        told = f"nothing in the bucket begins with {visible(repr(prefix))}" + (f": {hint}" if hint else "")
-        yield from wrapped(told, first="  ! ", style="yellow")
+        told = language.say("nothing in the bucket begins with {prefix}", prefix=visible(repr(prefix)))
+        yield from wrapped(language.pair(told, hint) if hint else told, first="  ! ", style="yellow")
     if len(empty) > MOST_SAMPLES:
-        more = counted(len(empty) - MOST_SAMPLES, "more prefix", "more prefixes")
-        yield f"  ! and with {more}", "yellow"
+        more = language.count(len(empty) - MOST_SAMPLES, "and with {n} more prefix", "and with {n} more prefixes")
+        yield f"  ! {more}", "yellow"
 
 
-def _numbers(plan: Plan) -> Iterator[Line]:
-    prefixes = [one for one in plan.prefixes if one.listed]
-    found = f"under {counted(len(prefixes), 'prefix', 'prefixes')}" if len(prefixes) > 1 else ""
-    rows = [
-        ("Listed", plan.listed, found, True),
-        ("Left out", sum(one.count for one in plan.left_out), "by the selection", False),
-        ("Registered before", plan.unchanged, "not sent again", False),
-        ("Failed before", plan.failed_before, "left alone; mode failed sends them", False),
-        ("Changed", plan.changed, "other content since it was registered: not sent", False),
-        ("Owned elsewhere", plan.owned_elsewhere, "belongs to another migration", False),
-        ("Queued elsewhere", plan.queued_elsewhere, "another run is working on them", False),
-        ("Gone", plan.gone, "known before, no longer in the source", False),
-        ("New", plan.new, "", False),
-        ("Sent again", plan.again, "failed or registered before", False),
-        ("Leftovers", plan.leftovers, "of earlier runs, sent along", False),
-        ("Leftovers left out", plan.leftovers_left_out, "of earlier runs, no longer selected", False),
-        ("Broken rows", plan.broken_rows, "of the manifest", False),
-        ("Would fail", plan.would_fail, "of these, explained below", False),
-        ("Would be sent", plan.to_send, "", True),
-    ]
+def _numbers(plan: Plan, language: Language) -> Iterator[Line]:
+    prefixes = sum(1 for one in plan.prefixes if one.listed)
+    found = language.say("under {n} prefixes", n=grouped(prefixes)) if prefixes > 1 else ""
+    numbers = {
+        "Listed": plan.listed,
+        "Left out": sum(one.count for one in plan.left_out),
+        "Registered before": plan.unchanged,
+        "Failed before": plan.failed_before,
+        "Changed": plan.changed,
+        "Owned elsewhere": plan.owned_elsewhere,
+        "Queued elsewhere": plan.queued_elsewhere,
+        "Gone": plan.gone,
+        "New": plan.new,
+        "Sent again": plan.again,
+        "Leftovers": plan.leftovers,
+        "Leftovers left out": plan.leftovers_left_out,
+        "Broken rows": plan.broken_rows,
+        "Would fail": plan.would_fail,
+        "Would be sent": plan.to_send,
+    }
     yield "", ""
-    for label, number, note, always in rows:
-        if number or always:
+    for label, number in numbers.items():
+        if number or label in ("Listed", "Would be sent"):
+            note = found if label == "Listed" else language.say(NOTES[label]) if label in NOTES else ""
             style = "red" if label == "Would fail" else ""
-            yield f"  {label:<{LABEL}}{grouped(number):>{NUMBER}}  {note}", style
+            yield f"  {padded(language.say(label), LABEL)}{grouped(number):>{NUMBER}}  {note}", style
 
 
-def _calls(plan: Plan) -> Iterator[Line]:
+def _calls(plan: Plan, language: Language) -> Iterator[Line]:
     if not plan.to_send:
         return
     batches, planned = plan.batches, plan.rate
+    calls = language.count(batches.calls, "{n} call", "{n} calls")
+    parts = [calls + language.say(", {n} files a call", n=f"{batches.files_per_call:.2f}")]
+    if batches.cut_short:
+        parts.append(
+            language.count(
+                batches.cut_short,
+                "{n} call with fewer than ten because of register.max_request_bytes",
+                "{n} calls with fewer than ten because of register.max_request_bytes",
+            )
+        )
     yield "", ""
-    short = (
-        f"; {counted(batches.cut_short, 'call')} with fewer than ten because of register.max_request_bytes"
-        if batches.cut_short
-        else ""
+    yield from wrapped(language.say("; ").join(parts), style="bold")
+    told = language.say(
+        "{rate} calls/s is {set_by}; retries, other runs and other programs on the account add to this",
+        rate=rate(planned.calls_per_second),
+        set_by=language.say(planned.set_by),
     )
-    yield from wrapped(
-        f"{counted(batches.calls, 'call')}, {batches.files_per_call:.2f} files a call{short}", style="bold"
-    )
-    yield from wrapped(
-        f"{rate(planned.calls_per_second)} calls/s is {planned.set_by}; retries, other runs and other programs on the account add to this",
-        first="  ",
-    )
-    unknown = f", {counted(plan.size_unknown, 'object')} of unknown size" if plan.size_unknown else ""
-    yield f"{volume(plan.bytes)} in the bucket{unknown}", "bold"
+    yield from wrapped(told, first="  ")
+    total = language.say("{size} in the bucket", size=volume(plan.bytes))
+    if plan.size_unknown:
+        unknown = language.count(plan.size_unknown, "{n} object of unknown size", "{n} objects of unknown size")
+        total += language.say(", ") + unknown
+    yield total, "bold"
     for one in plan.classes:
-        yield f"  {padded(visible(one.name), LABEL)}{grouped(one.count):>{NUMBER}}  {volume(one.bytes)}", ""
+        yield (
+            f"  {padded(visible(language.say(one.name)), LABEL)}{grouped(one.count):>{NUMBER}}  {volume(one.bytes)}",
+            "",
+        )
 
 
-def _cost(plan: Plan) -> Iterator[Line]:
+def _cost(plan: Plan, language: Language) -> Iterator[Line]:
     cost = plan.cost
     if cost is None:
         return
     yield "", ""
-    yield f"Cost, by the prices in the file: {money(cost.total)} {cost.currency}", "bold"
+    yield language.pair(language.say("Cost, by the prices in the file"), f"{money(cost.total)} {cost.currency}"), "bold"
     for line in cost.lines:
-        yield from wrapped(line.arithmetic, first="  ")
+        what = line.what.partition(" (")[0]
+        yield from wrapped(line.arithmetic.replace(what, language.say(what)), first="  ")
     if cost.unsized:
-        yield from wrapped(
-            f"without the bytes of {counted(cost.unsized, 'object')} of unknown size", first="  ", style="yellow"
+        without = language.count(
+            cost.unsized,
+            "without the bytes of {n} object of unknown size",
+            "without the bytes of {n} objects of unknown size",
         )
+        yield from wrapped(without, first="  ", style="yellow")
 
 
-def _failing(plan: Plan) -> Iterator[Line]:
+def _failing(plan: Plan, language: Language) -> Iterator[Line]:
     if not plan.failing:
         return
     yield "", ""
-    yield f"{counted(plan.would_fail, 'object')} would fail, without a call", "bold red"
+    heading = language.count(
+        plan.would_fail, "{n} object would fail, without a call", "{n} objects would fail, without a call"
+    )
+    yield heading, "bold red"
     for group in plan.failing:
-        yield from failure_group_lines(group)
+        yield from failure_group_lines(group, language=language)
 
 
-def _to_restore(plan: Plan, file: str | None) -> Iterator[Line]:
+def _to_restore(plan: Plan, file: str | None, language: Language) -> Iterator[Line]:
     if not plan.to_restore:
         return
     yield "", ""
-    yield from wrapped(
-        f"{counted(plan.to_restore, 'object')} ({volume(plan.to_restore_bytes)}) would have to be restored before VOD can read them. To see the "
-        "details, and to begin:"
+    text = language.form(
+        plan.to_restore,
+        "{n} object ({size}) would have to be restored before VOD can read it. To see the details, and to begin:",
+        "{n} objects ({size}) would have to be restored before VOD can read them. To see the details, and to begin:",
     )
+    yield from wrapped(text.format(n=grouped(plan.to_restore), size=volume(plan.to_restore_bytes)))
     yield f"  {shlex.join(['vod-migrate', 'restore', file or 'FILE'])}", COMMAND
 
 
-def _lookups(plan: Plan) -> Iterator[Line]:
+def _lookups(plan: Plan, language: Language) -> Iterator[Line]:
     lookups = plan.lookups
     if lookups.categories_to_make:
         yield "", ""
-        yield f"{counted(lookups.categories_to_make, 'category', 'categories')} would be created", "bold"
+        heading = language.count(
+            lookups.categories_to_make, "{n} category would be created", "{n} categories would be created"
+        )
+        yield heading, "bold"
         for path in lookups.category_samples:
             yield f"  {cut(visible(path), COLUMNS - 2)}", ""
     if lookups.covers_checked:
         yield "", ""
-        trusted = f"; {grouped(lookups.covers_trusted)} more were not checked" if lookups.covers_trusted else ""
-        yield from wrapped(
-            f"{counted(lookups.covers_checked, 'cover')} checked, {grouped(lookups.covers_missing)} of them missing{trusted}"
+        text = language.form(
+            lookups.covers_checked,
+            "{n} cover checked, {missing} of them missing",
+            "{n} covers checked, {missing} of them missing",
         )
+        told = text.format(n=grouped(lookups.covers_checked), missing=grouped(lookups.covers_missing))
+        if lookups.covers_trusted:
+            told += language.say("; {n} more were not checked", n=grouped(lookups.covers_trusted))
+        yield from wrapped(told)
 
 
-def _repeated(what: str, found: Duplicates, warning: str = "") -> Iterator[Line]:
+def _repeated(found: Duplicates, title: str, warning: str, language: Language) -> Iterator[Line]:
     if not found.texts:
         return
     yield "", ""
-    yield f"{grouped(found.texts)} {what} occur more than once, on {counted(found.objects, 'object')}", "bold"
+    yield language.say(title, n=grouped(found.texts), objects=grouped(found.objects)), "bold"
     if warning:
-        yield from wrapped(warning, first="  ", style="yellow")
+        yield from wrapped(language.say(warning), first="  ", style="yellow")
     for one in found.samples[:MOST_SAMPLES]:
-        yield f"  {grouped(one.count)} times {cut(visible(one.text), COLUMNS - 20)}", ""
+        times = language.say("{n} times", n=grouped(one.count))
+        yield f"  {times} {cut(visible(one.text), COLUMNS - 20)}", ""
         for key in one.keys:
-            yield sample_line(key)
+            yield sample_line(key, language)
 
 
-def _descriptions(plan: Plan) -> Iterator[Line]:
+def _descriptions(plan: Plan, language: Language) -> Iterator[Line]:
     if not plan.samples:
         return
     yield "", ""
-    yield "What would be sent, for example", "bold"
+    yield language.say("What would be sent, for example"), "bold"
     for sample in plan.samples:
         yield f"  {cut(visible(sample.key), COLUMNS - 2)}", ""
-        yield f"    {sample.why}", "dim"
+        yield f"    {language.say(', ').join(map(language.say, sample.why.split(', ')))}", "dim"
         for name, value in sample.metadata.items():
             yield f"    {name:<{_FIELD}}{cut(visible(_plain(value)), COLUMNS - 4 - _FIELD)}", ""
 
 
-def _how_to_run(plan: Plan, file: str | None) -> Iterator[Line]:
+def _how_to_run(plan: Plan, file: str | None, language: Language) -> Iterator[Line]:
     if not plan.to_send:
         return
     yield "", ""
     if plan.origin == "airflow":
         yield from wrapped(
-            "To send exactly this: approve it where Airflow asks for it, or trigger the DAG with the same options and this digest as "
-            "`approve`"
+            language.say(
+                "To send exactly this: approve it where Airflow asks for it, or trigger the DAG with the same options and this digest as "
+                "`approve`"
+            )
         )
         return
-    yield "To send exactly this, without objects that change or vanish in the meantime:", "bold"
+    yield language.say("To send exactly this, without objects that change or vanish in the meantime:"), "bold"
     # Never wrapped: it is there to be copied.
     yield f"  {command(plan, file)}", COMMAND
 

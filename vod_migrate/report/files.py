@@ -13,6 +13,7 @@ from vod_migrate.errors import BadSetting
 from vod_migrate.migration.export import TableFormat
 from vod_migrate.report.complete_file import complete_file
 from vod_migrate.report.html import render_html
+from vod_migrate.report.language import ENGLISH, Language
 from vod_migrate.report.loader import load_report
 from vod_migrate.report.table_formats import encoded
 from vod_migrate.report.tables import MappingScope, failure_table, mapping_table
@@ -34,7 +35,13 @@ class ReportFiles:
 
 
 def write_report(
-    store: Store, run_id: str, directory: Path, *, mapping: MappingScope = "run", warning: str = ""
+    store: Store,
+    run_id: str,
+    directory: Path,
+    *,
+    mapping: MappingScope = "run",
+    warning: str = "",
+    language: Language = ENGLISH,
 ) -> ReportFiles:
     """Writes `<stem>.html`, `<stem>.failures.csv` and `<stem>.mapping.csv`; a report of the same run is replaced.
 
@@ -55,13 +62,14 @@ def write_report(
         _write(failures, encoded(failure_table(store, run_id), TableFormat.CSV))
         _write(mapped, encoded(mapping_table(store, run_id, scope=mapping), TableFormat.CSV))
         # The page comes last: whoever finds it finds its tables too.
-        html = render_html(report, tables=(failures.name, mapped.name))
+        html = render_html(report, tables=(failures.name, mapped.name), language=language)
         _write(page, [html.encode()])
-    return ReportFiles(text=render_text(report, warning=warning), html=page, failures_csv=failures, mapping_csv=mapped)
+    text = render_text(report, warning=warning, language=language)
+    return ReportFiles(text=text, html=page, failures_csv=failures, mapping_csv=mapped)
 
 
 def report_after_run(
-    store: Store, run_id: str, directory: Path | None, *, warning: str = ""
+    store: Store, run_id: str, directory: Path | None, *, warning: str = "", language: Language = ENGLISH
 ) -> tuple[str, ReportFiles | None, str]:
     """The report's text, its files, and a warning where they could not be written, which is no fault of the run.
 
@@ -72,12 +80,12 @@ def report_after_run(
     """
     if directory is not None:
         try:
-            files = write_report(store, run_id, directory, warning=warning)
+            files = write_report(store, run_id, directory, warning=warning, language=language)
         except BadSetting as error:
             warning = f"{warning}. {error}" if warning else str(error)
         else:
             return files.text, files, warning
-    return render_text(load_report(store, run_id), warning=warning), None, warning
+    return render_text(load_report(store, run_id), warning=warning, language=language), None, warning
 
 
 def write_texts(directory: Path, run_id: str, texts: Mapping[str, str]) -> None:

@@ -34,6 +34,10 @@ class Language:
         """The one that fits, with the grouped number for its `{n}`."""
         return self.form(number, one, many).format(n=text_format.grouped(number))
 
+    def pair(self, what: str, value: str) -> str:
+        """'What: value', with this language's colon."""
+        return self.say("{what}: {value}", what=what, value=value)
+
     def duration(self, seconds: float) -> str:
         """'2 min 3 s', in this language's units."""
         return text_format.duration(seconds, (self.say("h"), self.say("min"), self.say("s")))
@@ -54,6 +58,12 @@ CHINESE = Language(tag="zh-CN", texts=texts_in(Path(__file__).parent / "zh-CN.js
 
 
 def language(tag: str) -> Language:
-    """The language for a BCP 47 tag or a whole Accept-Language header: Chinese in any script or region, else English."""
-    first = tag.split(",", maxsplit=1)[0].strip().lower()
+    """The language for a BCP 47 tag, a locale or a whole Accept-Language header: Chinese in any script or region, else English."""
+    first = tag.split(",", maxsplit=1)[0].strip().lower().replace("_", "-").partition(".")[0]
     return CHINESE if first == "zh" or first.startswith("zh-") else ENGLISH
+
+
+def language_of_locale(environment: Mapping[str, str]) -> Language:
+    """The language of messages, as POSIX has it: LC_ALL, else LC_MESSAGES, else LANG. An empty variable counts as not set."""
+    names = ("LC_ALL", "LC_MESSAGES", "LANG")
+    return language(next((environment[name] for name in names if environment.get(name)), ""))

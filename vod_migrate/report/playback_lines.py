@@ -7,9 +7,10 @@ from zoneinfo import ZoneInfo
 
 from vod_migrate.migration.units import ALL_PARTS, percent_of
 from vod_migrate.report.diagnosis import PLAYBACK
-from vod_migrate.report.group_lines import LABEL, NUMBER
-from vod_migrate.report.terminal import COLUMNS, Line, cut, wrapped
-from vod_migrate.report.text_format import counted, grouped, moment, visible
+from vod_migrate.report.group_lines import LABEL, NUMBER, sample_line
+from vod_migrate.report.language import ENGLISH, Language
+from vod_migrate.report.terminal import Line, padded, wrapped
+from vod_migrate.report.text_format import grouped, moment, visible
 from vod_migrate.results.verifications import WRONG, Playback, Scope, Verification, VerificationRecord
 
 _STYLE = {
@@ -18,31 +19,49 @@ _STYLE = {
     Playback.PROCESSING: "yellow",
     **dict.fromkeys(WRONG, "red"),
 }
-_OF = {Scope.RUN: "this run", Scope.FIRST: "the first objects", Scope.MIGRATION: "all that the migration has"}
+ASKED = {
+    Scope.RUN: ("VOD was asked about this run at {time}", "VOD was asked about a random {part} of this run at {time}"),
+    Scope.FIRST: (
+        "VOD was asked about the first objects at {time}",
+        "VOD was asked about a random {part} of the first objects at {time}",
+    ),
+    Scope.MIGRATION: (
+        "VOD was asked about all that the migration has at {time}",
+        "VOD was asked about a random {part} of all that the migration has at {time}",
+    ),
+}
+"""What VOD was asked about: all of it, or a part."""
 
 
-def record_lines(record: VerificationRecord, zone: ZoneInfo) -> Iterator[Line]:
+def record_lines(record: VerificationRecord, zone: ZoneInfo, *, language: Language = ENGLISH) -> Iterator[Line]:
     """What was found when VOD was last asked, and when that was."""
-    part = "" if record.millionths >= ALL_PARTS else f"a random {percent_of(record.millionths)} of "
+    at = moment(record.at, zone)
+    whole, part = ASKED[record.scope]
+    asked = (
+        language.say(whole, time=at)
+        if record.millionths >= ALL_PARTS
+        else language.say(part, part=percent_of(record.millionths), time=at)
+    )
     yield "", ""
-    yield from wrapped(f"VOD was asked about {part}{_OF[record.scope]} at {moment(record.at, zone)}", style="bold")
-    yield from found_lines(record.found)
+    yield from wrapped(asked, style="bold")
+    yield from found_lines(record.found, language=language)
 
 
-def found_lines(found: Verification) -> Iterator[Line]:
+def found_lines(found: Verification, *, language: Language = ENGLISH) -> Iterator[Line]:
     """How many objects can be played, the number of each state and examples of what is wrong."""
     if not found.objects:
-        yield "No registered object to check.", ""
+        yield language.say("No registered object to check."), ""
         return
-    yield from wrapped(
-        f"{counted(found.counts[Playback.PLAYABLE], 'object')} of {grouped(found.objects)} can be played.", style="bold"
-    )
+    playable = found.counts[Playback.PLAYABLE]
+    sentence = language.form(playable, "{n} object of {all} can be played.", "{n} objects of {all} can be played.")
+    yield from wrapped(sentence.format(n=grouped(playable), all=grouped(found.objects)), style="bold")
     yield "", ""
     for state in Playback:
         if number := found.counts[state]:
             label, meaning = PLAYBACK[state]
-            yield f"  {label:<{LABEL}}{grouped(number):>{NUMBER}}  {meaning}", _STYLE.get(state, "")
+            line = f"  {padded(language.say(label), LABEL)}{grouped(number):>{NUMBER}}  {language.say(meaning)}"
+            yield line, _STYLE.get(state, "")
             for one in found.samples.get(state, []):
                 detail = f": {visible(one.detail)}" if one.detail else ""
-                yield f"    e.g. {cut(visible(one.key), COLUMNS - 9)}", "dim"
+                yield sample_line(one.key, language)
                 yield from wrapped(f"{one.media_id}{detail}", first="         ", style="dim")

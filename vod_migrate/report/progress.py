@@ -21,7 +21,8 @@ from rich.progress import (
 )
 
 from vod_migrate.errors import VodMigrateError
-from vod_migrate.report.text_format import visible
+from vod_migrate.report.language import ENGLISH, Language
+from vod_migrate.report.text_format import grouped, visible
 from vod_migrate.results.store import Store
 from vod_migrate.results.summary import RunCounts
 
@@ -34,14 +35,14 @@ _RECENT_GLANCES = 60
 
 
 @contextmanager
-def shown_progress(store: Store, run_id: str, *, quiet: bool = False) -> Iterator[None]:
+def shown_progress(store: Store, run_id: str, *, quiet: bool = False, language: Language = ENGLISH) -> Iterator[None]:
     """Shows how far a run is while the block runs."""
     if quiet:
         yield
         return
     ended = threading.Event()
     show = _bar if sys.stderr.isatty() else _lines
-    shower = threading.Thread(target=show, args=(store, run_id, ended), daemon=True)
+    shower = threading.Thread(target=show, args=(store, run_id, ended, language), daemon=True)
     shower.start()
     try:
         yield
@@ -62,41 +63,46 @@ def shown_wait(text: str) -> Iterator[None]:
         yield
 
 
-def _bar(store: Store, run_id: str, ended: threading.Event) -> None:
+def _bar(store: Store, run_id: str, ended: threading.Event, language: Language) -> None:
     columns = (
         SpinnerColumn(),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]:>7.0f} objects/s"),
+        TextColumn("{task.fields[rate]}", markup=False),
         TimeElapsedColumn(),
-        TextColumn("left"),
+        TextColumn(language.say("left"), markup=False),
         TimeRemainingColumn(),
         TextColumn("{task.fields[failed]}", markup=False),
     )
     recent = deque([(time.monotonic(), 0)], maxlen=_RECENT_GLANCES)
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("run", total=None, rate=0.0, failed="")
+        task = progress.add_task("run", total=None, rate="", failed="")
         for counts, codes in _glances(store, run_id, ended, GLANCE_SECONDS):
             recent.append((time.monotonic(), counts.settled))
             rate = (recent[-1][1] - recent[0][1]) / max(0.001, recent[-1][0] - recent[0][0])
-            failed = f"{counts.failed:,} failed{codes}" if counts.failed else ""
+            failed = f"{language.say('{n} failed', n=grouped(counts.failed))}{codes}" if counts.failed else ""
             total = counts.settled + counts.pending + counts.unknown
-            progress.update(task, completed=counts.settled, total=total or None, rate=rate, failed=failed)
+            speed = language.say("{rate} objects/s", rate=f"{rate:>7.0f}")
+            progress.update(task, completed=counts.settled, total=total or None, rate=speed, failed=failed)
 
 
-def _lines(store: Store, run_id: str, ended: threading.Event) -> None:
+def _lines(store: Store, run_id: str, ended: threading.Event, language: Language) -> None:
     began = time.monotonic()
     for counts, codes in _glances(store, run_id, ended, LINE_SECONDS):
         seconds = time.monotonic() - began
         left = counts.pending + counts.unknown
         rate = counts.settled / max(0.001, seconds)
-        eta = f", {left / rate:,.0f} s to go" if rate and left else ""
-        print(  # noqa: T201 - this is the command's output for people
-            f"{seconds:6.0f} s  listed {counts.discovered:,}  registered {counts.registered + counts.already_registered:,}  "
-            f"failed {counts.failed:,}{codes}  pending {left:,}  {rate:,.0f} objects/s{eta}",
-            file=sys.stderr,
-            flush=True,
-        )
+        told = [
+            f"{language.say('Listed')} {counts.discovered:,}",
+            f"{language.say('Registered')} {counts.registered + counts.already_registered:,}",
+            f"{language.say('Failed')} {counts.failed:,}{codes}",
+            f"{language.say('Pending')} {left:,}",
+            language.say("{rate} objects/s", rate=f"{rate:,.0f}"),
+        ]
+        if rate and left:
+            told.append(language.say("{time} to go", time=language.duration(round(left / rate))))
+        line = f"{seconds:6.0f} {language.say('s')}  {'  '.join(told)}"
+        print(line, file=sys.stderr, flush=True)  # noqa: T201 - this is the command's output for people
 
 
 def _glances(store: Store, run_id: str, ended: threading.Event, seconds: float) -> Iterator[tuple[RunCounts, str]]:

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rich.cells import cell_len
+
 from vod_migrate.errors import BadOption
+from vod_migrate.report.language import ENGLISH, Language
+from vod_migrate.report.terminal import padded
 from vod_migrate.results.run import Run
 from vod_migrate.results.store import Store
 
-_COLUMNS = ("run_id", "migration", "mode", "state", "registered", "failed", "pending", "calls", "started")
+COLUMNS = ("run_id", "migration", "mode", "state", "registered", "failed", "pending", "calls", "started")
 
 
 def status_rows(store: Store, *, of: str | None = None, most: int = 10) -> list[dict[str, Any]]:
@@ -22,14 +26,15 @@ def status_rows(store: Store, *, of: str | None = None, most: int = 10) -> list[
     return [_row(store, run) for run in runs]
 
 
-def render_status(rows: Sequence[Mapping[str, Any]]) -> str:
+def render_status(rows: Sequence[Mapping[str, Any]], *, language: Language = ENGLISH) -> str:
     """An aligned table."""
     if not rows:
-        return "no runs yet: start one with `vod-migrate run FILE`"
-    table = [list(_COLUMNS)] + [[_shown(row[name]) for name in _COLUMNS] for row in rows]
-    widths = [max(len(line[column]) for line in table) for column in range(len(_COLUMNS))]
+        return language.say("no runs yet: start one with `vod-migrate run FILE`")
+    table = [[language.say(name) for name in COLUMNS]]
+    table += [[_shown({**row, "state": language.say(row["state"])}[name]) for name in COLUMNS] for row in rows]
+    widths = [max(cell_len(line[column]) for line in table) for column in range(len(COLUMNS))]
     return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in table
+        "  ".join(padded(cell, width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in table
     )
 
 

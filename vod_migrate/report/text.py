@@ -5,14 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from vod_migrate.report.count_lines import count_lines
-from vod_migrate.report.group_lines import LABEL, NUMBER, failure_group_lines, hint_lines, left_out_lines
+from vod_migrate.report.group_lines import (
+    LABEL,
+    NOT_AS_PLANNED,
+    NUMBER,
+    OF_EARLIER_RUNS,
+    failure_group_lines,
+    hint_lines,
+    left_out_lines,
+)
+from vod_migrate.report.headline import headline_of
+from vod_migrate.report.language import ENGLISH, Language
 from vod_migrate.report.model import RelatedRun, Report
 from vod_migrate.report.playback_lines import record_lines
-from vod_migrate.report.terminal import COMMAND, Line, padded, rendered, wrapped
-from vod_migrate.report.text_format import counted, duration, grouped, moment, rate, share, signed, visible
+from vod_migrate.report.terminal import COMMAND, Line, padded, rendered, right, wrapped
+from vod_migrate.report.text_format import grouped, moment, rate, share, signed, visible
 
 _MOST_PREFIXES = 12
-_SCAN_NAMES = {"leftovers": "(what earlier runs left)", "approval": "(the comparison with the plan)"}
+SCAN_NAMES = {"leftovers": "what earlier runs left", "approval": "the comparison with the plan"}
+"""What is read apart from prefixes."""
 _COLOURS = {
     "succeeded": "green",
     "failed": "red",
@@ -25,143 +36,161 @@ _COLOURS = {
 }
 
 
-def render_text(report: Report, *, colour: bool = False, warning: str = "") -> str:
+def render_text(report: Report, *, colour: bool = False, warning: str = "", language: Language = ENGLISH) -> str:
     """The report as text that ends with a newline.
 
     warning: what went wrong beside the run; it follows the sentence. colour: with the terminal's colour codes. Foreign text never brings any: control characters are shown, not sent.
     """
-    return rendered(_lines(report, warning), colour=colour)
+    return rendered(_lines(report, warning, language), colour=colour)
 
 
-def _lines(report: Report, warning: str) -> Iterator[Line]:
+def _lines(report: Report, warning: str, language: Language) -> Iterator[Line]:
     run = report.run
-    yield f"{run.migration}: {run.state}", f"bold {_COLOURS.get(run.state, '')}".strip()
-    yield from wrapped(report.sentence, style="bold")
+    yield language.pair(run.migration, language.say(run.state)), f"bold {_COLOURS.get(run.state, '')}".strip()
+    yield from wrapped(headline_of(report, language), style="bold")
     if warning:
-        yield from wrapped(visible(f"Warning: {warning}"), style="yellow")
+        yield from wrapped(visible(language.pair(language.say("Warning"), warning)), style="yellow")
     if run.stop_message:
-        yield from wrapped(visible(f"{run.stop_code or 'stopped'}: {run.stop_message}"), style="yellow")
+        yield from wrapped(visible(language.pair(run.stop_code or "stopped", run.stop_message)), style="yellow")
     yield "", ""
-    yield from _facts(report)
-    yield from _number_lines(report)
-    yield from _call_lines(report)
-    yield from _failure_lines(report)
+    yield from _facts(report, language)
+    yield from _number_lines(report, language)
+    yield from _call_lines(report, language)
+    yield from _failure_lines(report, language)
     for record in report.verifications:
-        yield from record_lines(record, report.run.zone)
-    yield from left_out_lines(report.plan_differences, report.run.zone, "not as in the approved plan")
-    yield from left_out_lines(report.left_out, report.run.zone)
-    yield from hint_lines(report.hints, report.run.zone)
-    yield from left_out_lines(report.leftovers_left_out, report.run.zone, "of earlier runs left out")
-    yield from _prefix_lines(report)
-    yield from _action_lines(report)
+        yield from record_lines(record, run.zone, language=language)
+    yield from left_out_lines(report.plan_differences, run.zone, NOT_AS_PLANNED, language=language)
+    yield from left_out_lines(report.left_out, run.zone, language=language)
+    yield from hint_lines(report.hints, run.zone, language=language)
+    yield from left_out_lines(report.leftovers_left_out, run.zone, OF_EARLIER_RUNS, language=language)
+    yield from _prefix_lines(report, language)
+    yield from _action_lines(report, language)
 
 
-def _facts(report: Report) -> Iterator[Line]:
+def _facts(report: Report, language: Language) -> Iterator[Line]:
     run = report.run
-    ended = moment(run.finished, run.zone) if run.finished else "still running"
+    ended = moment(run.finished, run.zone) if run.finished else language.say("still running")
+    comma = language.say(", ")
+    when = language.say("{begin} to {end}", begin=moment(run.started, run.zone), end=ended)
     facts = [
         ("run", visible(run.run_id)),
-        ("bucket", f"{run.bucket} (account {visible(run.account)})"),
-        ("mode", run.mode + (f", date {run.local_date}" if run.local_date else "")),
-        ("time", f"{moment(run.started, run.zone)} to {ended} ({run.timezone}), {duration(run.seconds)}"),
+        ("bucket", language.say("{bucket} (account {account})", bucket=run.bucket, account=visible(run.account))),
+        ("mode", run.mode + (comma + language.say("date {date}", date=run.local_date) if run.local_date else "")),
+        ("time", f"{when} ({run.timezone}){comma}{language.duration(run.seconds)}"),
     ]
     given = ", ".join(f"{option.name}={visible(option.value)}" for option in run.options if option.name != "mode")
     if given:
         facts.append(("options", given))
     if report.settled:
-        facts.append(("speed", f"{rate(report.objects_per_second)} objects/s"))
+        facts.append(("speed", language.say("{rate} objects/s", rate=rate(report.objects_per_second))))
     for name, fact in facts:
-        yield f"  {name:<{LABEL}}{fact}", ""
+        yield f"  {padded(language.say(name), LABEL)}{fact}", ""
     for one in report.parents:
-        again = f"{visible(one.run_id)}: {counted(one.objects, 'failure')} of it sent again"
-        yield from wrapped(again, first=f"  {'parent run':<{LABEL}}")
+        again = language.count(one.objects, "{n} failure of it sent again", "{n} failures of it sent again")
+        first = f"  {padded(language.say('parent run'), LABEL)}"
+        yield from wrapped(language.pair(visible(one.run_id), again), first=first)
     for one in report.reruns:
-        yield from wrapped(_rerun(one), first=f"  {'rerun':<{LABEL}}")
+        yield from wrapped(_rerun(one, language), first=f"  {padded(language.say('rerun'), LABEL)}")
     if run.export is not None:
+        rows = language.count(run.export.rows, "{n} row", "{n} rows")
         # Whole, since it is there to be copied.
-        yield f"  {'exported':<{LABEL}}{counted(run.export.rows, 'row')} to {visible(run.export.location)}", COMMAND
+        yield f"  {padded(language.say('exported'), LABEL)}{language.pair(rows, visible(run.export.location))}", COMMAND
 
 
-def _rerun(one: RelatedRun) -> str:
-    changed = f" with {', '.join(map(visible, one.settings))}" if one.settings else ""
-    return f"{visible(one.run_id)} ({one.state}) sent {counted(one.objects, 'failure')} again{changed}"
+def _rerun(one: RelatedRun, language: Language) -> str:
+    sent = language.count(one.objects, "{n} failure sent again", "{n} failures sent again")
+    changed = language.say(" with {settings}", settings=", ".join(map(visible, one.settings))) if one.settings else ""
+    return f"{language.pair(f'{visible(one.run_id)} ({language.say(one.state)})', sent)}{changed}"
 
 
-def _action_lines(report: Report) -> Iterator[Line]:
+def _action_lines(report: Report, language: Language) -> Iterator[Line]:
     if not report.actions:
         return
     yield "", ""
-    yield "Who did what", "bold"
+    yield language.say("Who did what"), "bold"
     for deed in report.actions:
         detail = f" ({visible(deed.detail)})" if deed.detail else ""
-        said = f"{visible(deed.who)} {deed.text}{detail}"
+        said = f"{visible(deed.who)} {language.say(deed.text)}{detail}"
         yield from wrapped(said, first=f"  {moment(deed.at, report.run.zone)}  ")
 
 
-def _number_lines(report: Report) -> Iterator[Line]:
+def _number_lines(report: Report, language: Language) -> Iterator[Line]:
     previous = report.previous
-    heading = f"  {'objects':<{LABEL}}{'this run':>{NUMBER}}"
+    heading = f"  {padded(language.say('objects'), LABEL)}{right(language.say('this run'), NUMBER)}"
     if previous is not None:
-        heading += f"{'change':>{NUMBER}}   since {moment(previous.started, report.run.zone)}"
+        since = language.say("since {time}", time=moment(previous.started, report.run.zone))
+        heading += f"{right(language.say('change'), NUMBER)}   {since}"
     yield "", ""
     yield heading, "dim"
     for number in count_lines(report):
-        line = f"  {number.label:<{LABEL}}{grouped(number.now):>{NUMBER}}"
+        line = f"  {padded(language.say(number.label), LABEL)}{grouped(number.now):>{NUMBER}}"
         if number.change is not None:
             line += f"{signed(number.change):>{NUMBER}}"
         yield line, "red" if number.label == "Failed" and number.now else ""
 
 
-def _call_lines(report: Report) -> Iterator[Line]:
+ANSWERS = {
+    "ok": "{n} ok",
+    "throttled": "{n} throttled",
+    "refused": "{n} refused",
+    "transient": "{n} unanswered",
+    "stopped": "{n} denied",
+}
+"""What VOD answered, by the name of its count."""
+
+
+def _call_lines(report: Report, language: Language) -> Iterator[Line]:
     calls, rates = report.calls, report.rates
     if not calls.total:
         return
     yield "", ""
-    kinds = (
-        (calls.ok, "ok"),
-        (calls.throttled, "throttled"),
-        (calls.refused, "refused"),
-        (calls.transient, "unanswered"),
-        (calls.stopped, "denied"),
-    )
-    answers = ", ".join(f"{grouped(count)} {kind}" for count, kind in kinds if count)
-    yield f"{counted(calls.total, 'call')}: {answers}", "bold"
-    limits = [f"the vendor's limit is {rate(rates.documented)}"]
-    if rates.account_rate is not None:
-        limits.insert(0, f"the account's rate is {rate(rates.account_rate)}")
+    answers = [
+        language.say(text, n=grouped(getattr(calls, kind))) for kind, text in ANSWERS.items() if getattr(calls, kind)
+    ]
+    yield language.pair(language.count(calls.total, "{n} call", "{n} calls"), language.say(", ").join(answers)), "bold"
+    limits = []
     if rates.cap is not None:
-        limits.insert(0, f"this run's cap is {rate(rates.cap)}")
-    yield from wrapped(
-        f"{rate(rates.average)} accepted calls/s on average, {rate(rates.peak)} at most; {', '.join(limits)}",
-        first="  ",
+        limits.append(language.say("this run's cap is {rate}", rate=rate(rates.cap)))
+    if rates.account_rate is not None:
+        limits.append(language.say("the account's rate is {rate}", rate=rate(rates.account_rate)))
+    limits.append(language.say("the vendor's limit is {rate}", rate=rate(rates.documented)))
+    reached = language.say(
+        "{average} accepted calls/s on average, {peak} at most", average=rate(rates.average), peak=rate(rates.peak)
     )
+    yield from wrapped(f"{reached}{language.say('; ')}{language.say(', ').join(limits)}", first="  ")
 
 
-def _failure_lines(report: Report) -> Iterator[Line]:
+def _failure_lines(report: Report, language: Language) -> Iterator[Line]:
     if not report.failures:
         return
     yield "", ""
-    yield f"{counted(report.counts.failed, 'object')} failed", "bold red"
+    yield language.count(report.counts.failed, "{n} object failed", "{n} objects failed"), "bold red"
     for group in report.failures:
-        yield from failure_group_lines(group, note=f" ({share(report.share_of(group), 1)} of the failures)")
+        part = language.say("{share} of the failures", share=share(report.share_of(group), 1))
+        yield from failure_group_lines(group, note=f" ({part})", language=language)
     if report.failed_otherwise > 0:
-        yield f"  and {grouped(report.failed_otherwise)} with rarer codes: see the failures table", ""
-    yield "  To send them again after the fix: vod-migrate run FILE --mode failed", ""
+        rest = grouped(report.failed_otherwise)
+        yield f"  {language.say('and {n} with rarer codes: see the failures table', n=rest)}", ""
+    again = language.pair(language.say("To send them again after the fix"), "vod-migrate run FILE --mode failed")
+    yield f"  {again}", ""
 
 
-def _prefix_lines(report: Report) -> Iterator[Line]:
+def _prefix_lines(report: Report, language: Language) -> Iterator[Line]:
     if not report.prefixes:
         return
     yield "", ""
-    listed = f"{counted(report.prefixes, 'prefix', 'prefixes')} listed"
-    yield listed if report.run.listed else "The source", "bold"
-    unit = "objects" if report.run.listed else "rows"
+    listed = report.run.listed
+    heading = language.count(report.prefixes, "{n} prefix listed", "{n} prefixes listed")
+    yield heading if listed else language.say("The source"), "bold"
+    unit = language.say("objects") if listed else language.say("rows")
     # What could not be listed is never cut off by the rest.
     scans = sorted(report.scans, key=lambda scan: scan.state != "failed")
     for scan in scans[:_MOST_PREFIXES]:
-        name = padded(_SCAN_NAMES.get(scan.kind) or visible(scan.prefix) or "(the whole bucket)", 52)
-        yield f"  {name} {scan.state:<9}{grouped(scan.listed):>{NUMBER}} {unit}", "red" if scan.error else ""
+        other = SCAN_NAMES.get(scan.kind) or ("" if scan.prefix else "the whole bucket")
+        name = padded(f"({language.say(other)})" if other else visible(scan.prefix), 52)
+        state = padded(language.say(scan.state), 9)
+        yield f"  {name} {state}{grouped(scan.listed):>{NUMBER}} {unit}", "red" if scan.error else ""
         if scan.error:
             yield from wrapped(visible(scan.error), first="    ", style="red")
     if report.prefixes > _MOST_PREFIXES:
-        yield f"  and {grouped(report.prefixes - _MOST_PREFIXES)} more", ""
+        yield f"  {language.say('and {n} more', n=grouped(report.prefixes - _MOST_PREFIXES))}", ""

@@ -12,6 +12,7 @@ from typing import Any
 from vod_migrate.audit.diagnosis import examine_after_run
 from vod_migrate.report.export import Connect, Exported, Exporter
 from vod_migrate.report.files import ReportFiles, report_after_run
+from vod_migrate.report.language import ENGLISH, Language
 from vod_migrate.results.store import Store
 from vod_migrate.run.notification import Messenger, tell_end
 from vod_migrate.run.settle import Summary, finish
@@ -40,12 +41,19 @@ class Conclusion:
 
 
 def conclude(
-    *, store: Store, run_id: str, directory: Path | None, connect: Connect, messenger: Messenger, page: str = ""
+    *,
+    store: Store,
+    run_id: str,
+    directory: Path | None,
+    connect: Connect,
+    messenger: Messenger,
+    page: str = "",
+    language: Language = ENGLISH,
 ) -> Conclusion:
     """Ends a run. A run that only planned has no failures and exports nothing, and nobody is told of it.
 
     directory: of the report's files, None for none. connect: gives the connection, to look at what failed and to export to OSS.
-    messenger: its `stop` ends both, too. page: the address of the report; by default the path of its file.
+    messenger: its `stop` ends both, too. page: the address of the report; by default the path of its file. language: of the report.
     """
     summary = finish(store=store, run_id=run_id)
     export, warning = None, ""
@@ -54,7 +62,7 @@ def conclude(
         unexamined = examine_after_run(store, run, connect=connect, stop=messenger.stop)
         export, unwritten = Exporter(store, connect=connect, stop=messenger.stop).after_run(run)
         warning = " ".join(filter(None, (unexamined, unwritten)))
-    text, files, warning = report_after_run(store, run_id, directory, warning=warning)
+    text, files, warning = report_after_run(store, run_id, directory, warning=warning, language=language)
     link = page or (str(files.html.absolute()) if files is not None else "")
     unsent = tell_end(store, summary, messenger, link=link)
     return Conclusion(summary=summary, text=text, files=files, export=export, warning=warning, unsent=unsent)
