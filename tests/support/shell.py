@@ -24,7 +24,7 @@ QUIETED = ("psycopg.pool", "oss2")
 """The loggers that a command silences in its process; tests that look for secrets in logs need them."""
 
 
-class _Kept(io.RawIOBase):
+class Kept(io.RawIOBase):
     """What was written."""
 
     def __init__(self) -> None:
@@ -69,13 +69,19 @@ class Shell:
         path.write_text(content if isinstance(content, str) else yaml.safe_dump(content or MIGRATION), encoding="utf-8")
         return path
 
-    def run(self, *arguments: str, encoding: str = "utf-8", output: io.RawIOBase | None = None) -> Done:
+    def run(
+        self,
+        *arguments: str,
+        encoding: str = "utf-8",
+        output: io.RawIOBase | None = None,
+        told: io.RawIOBase | None = None,
+    ) -> Done:
         """A command to its end in this process: one of its own would begin with a second of imports.
 
-        encoding: of stdout and stderr; output: what stands behind stdout.
+        encoding: of stdout and stderr; output, told: what stands behind stdout and stderr.
         """
-        written, messages = output or _Kept(), _Kept()
-        out, told = (io.TextIOWrapper(io.BufferedWriter(raw), encoding) for raw in (written, messages))
+        written, messages = output or Kept(), told or Kept()
+        out, errors = (io.TextIOWrapper(io.BufferedWriter(raw), encoding) for raw in (written, messages))
         code: Any = 0
         loud = {name: logging.getLogger(name).level for name in QUIETED}
         with (
@@ -83,7 +89,7 @@ class Shell:
             mock.patch.object(sys, "argv", ["vod-migrate", *arguments]),
             mock.patch.object(app, "_exit", sys.exit),
             redirect_stdout(out),
-            redirect_stderr(told),
+            redirect_stderr(errors),
         ):
             try:
                 app.main()

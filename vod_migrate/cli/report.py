@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -41,7 +42,11 @@ def report(
 
         def look() -> Glance:
             loaded = load_report(store, found.run_id)
-            text = json_text(loaded.as_json()) if as_json else render_text(loaded, language=language)
+            text = (
+                json_text(loaded.as_json())
+                if as_json
+                else render_text(loaded, colour=sys.stdout.isatty(), language=language)
+            )
             facts = (loaded.run.state, loaded.counts, loaded.calls, loaded.failures, loaded.actions)
             return Glance(text=text, facts=facts, running=loaded.run.running)
 

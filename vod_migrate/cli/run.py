@@ -65,6 +65,7 @@ def run_to_end(
             connect=lambda: connection,
             messenger=Messenger(stop=stop),
             language=language,
+            colour=sys.stdout.isatty(),
         )
         if end.files is not None:
             name_files(end.files, language)

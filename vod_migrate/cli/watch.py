@@ -25,7 +25,7 @@ EVERY = 2.0
 
 @dataclass(frozen=True, kw_only=True)
 class Glance:
-    """What is shown once. text: without a last newline; facts: what it says, but for the time that passes; running: whether it may change."""
+    """What is shown once. text: without a last newline, perhaps with colours; facts: what it says, but for the time that passes; running: whether it may change."""
 
     text: str
     facts: Any
@@ -49,7 +49,7 @@ def show(look: Callable[[], Glance], *, watching: bool, seconds: float) -> None:
     last = None
     with suppress(KeyboardInterrupt), Live(console=Console(), transient=True, auto_refresh=False) as live:
         for last in _glances(look, seconds):
-            live.update(Text(last.text, no_wrap=True, overflow="ellipsis"), refresh=True)
+            live.update(Text.from_ansi(last.text, no_wrap=True, overflow="ellipsis"), refresh=True)
     if last is not None:
         typer.echo(last.text)
 

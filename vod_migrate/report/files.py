@@ -42,10 +42,11 @@ def write_report(
     mapping: MappingScope = "run",
     warning: str = "",
     language: Language = ENGLISH,
+    colour: bool = False,
 ) -> ReportFiles:
     """Writes `<stem>.html`, `<stem>.failures.csv` and `<stem>.mapping.csv`; a report of the same run is replaced.
 
-    mapping: what the mapping table holds, see `mapping_table`; warning: what went wrong beside the run, for the text.
+    mapping: what the mapping table holds, see `mapping_table`; warning: what went wrong beside the run, for the text; colour: of the text.
 
     Raises:
         BadOption: there is no such run.
@@ -64,12 +65,18 @@ def write_report(
         # The page comes last: whoever finds it finds its tables too.
         html = render_html(report, tables=(failures.name, mapped.name), language=language)
         _write(page, [html.encode()])
-    text = render_text(report, warning=warning, language=language)
+    text = render_text(report, colour=colour, warning=warning, language=language)
     return ReportFiles(text=text, html=page, failures_csv=failures, mapping_csv=mapped)
 
 
 def report_after_run(
-    store: Store, run_id: str, directory: Path | None, *, warning: str = "", language: Language = ENGLISH
+    store: Store,
+    run_id: str,
+    directory: Path | None,
+    *,
+    warning: str = "",
+    language: Language = ENGLISH,
+    colour: bool = False,
 ) -> tuple[str, ReportFiles | None, str]:
     """The report's text, its files, and a warning where they could not be written, which is no fault of the run.
 
@@ -80,12 +87,13 @@ def report_after_run(
     """
     if directory is not None:
         try:
-            files = write_report(store, run_id, directory, warning=warning, language=language)
+            files = write_report(store, run_id, directory, warning=warning, language=language, colour=colour)
         except BadSetting as error:
             warning = f"{warning}. {error}" if warning else str(error)
         else:
             return files.text, files, warning
-    return render_text(load_report(store, run_id), warning=warning, language=language), None, warning
+    text = render_text(load_report(store, run_id), colour=colour, warning=warning, language=language)
+    return text, None, warning
 
 
 def write_texts(directory: Path, run_id: str, texts: Mapping[str, str]) -> None:

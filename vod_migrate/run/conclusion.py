@@ -49,11 +49,12 @@ def conclude(
     messenger: Messenger,
     page: str = "",
     language: Language = ENGLISH,
+    colour: bool = False,
 ) -> Conclusion:
     """Ends a run. A run that only planned has no failures and exports nothing, and nobody is told of it.
 
     directory: of the report's files, None for none. connect: gives the connection, to look at what failed and to export to OSS.
-    messenger: its `stop` ends both, too. page: the address of the report; by default the path of its file. language: of the report.
+    messenger: its `stop` ends both, too. page: the address of the report; by default the path of its file. language, colour: of the report.
     """
     summary = finish(store=store, run_id=run_id)
     export, warning = None, ""
@@ -62,7 +63,7 @@ def conclude(
         unexamined = examine_after_run(store, run, connect=connect, stop=messenger.stop)
         export, unwritten = Exporter(store, connect=connect, stop=messenger.stop).after_run(run)
         warning = " ".join(filter(None, (unexamined, unwritten)))
-    text, files, warning = report_after_run(store, run_id, directory, warning=warning, language=language)
+    text, files, warning = report_after_run(store, run_id, directory, warning=warning, language=language, colour=colour)
     link = page or (str(files.html.absolute()) if files is not None else "")
     unsent = tell_end(store, summary, messenger, link=link)
     return Conclusion(summary=summary, text=text, files=files, export=export, warning=warning, unsent=unsent)
