@@ -64,9 +64,10 @@ precommit: $(STAMP)  ## Let git run the linters before each commit
 bench: $(STAMP)  ## Measure: every benchmark in benchmarks/
 	@for script in $$(grep -l '__main__' benchmarks/*.py); do echo "== $$script"; $(BIN)/python "$$script"; done
 
-docs: $(STAMP)  ## Write the generated pages: settings, command line, the picture of the rooms
+docs: $(STAMP)  ## Write what is generated: pages of the reference, pictures of the rooms and of the terminal
 	@$(BIN)/python docs/generate.py
 	@$(BIN)/python docs/rooms.py
+	@$(BIN)/python docs/terminal_pictures.py
 
 pictures: $(STAMP)  ## Take the pictures in docs/pictures again (needs chromium and a Chinese font)
 	@$(BIN)/python docs/pictures.py
