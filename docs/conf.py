@@ -9,28 +9,29 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+_HOW_TO = [
+    "how-to/sources",
+    "how-to/doctor",
+    "how-to/plan",
+    "how-to/first-run",
+    "how-to/limit-a-run",
+    "how-to/pause-and-resume",
+    "how-to/quota",
+    "how-to/diagnose",
+    "how-to/rerun-failed",
+    "how-to/update",
+    "how-to/verify",
+    "how-to/reconcile",
+    "how-to/export",
+    "how-to/notify",
+    "how-to/downstream",
+    "how-to/airflow",
+    "how-to/deploy",
+    "how-to/database",
+]
 NAVIGATION = {
     "Tutorial": ["tutorial"],
-    "How to": [
-        "how-to/sources",
-        "how-to/doctor",
-        "how-to/plan",
-        "how-to/first-run",
-        "how-to/limit-a-run",
-        "how-to/pause-and-resume",
-        "how-to/quota",
-        "how-to/diagnose",
-        "how-to/rerun-failed",
-        "how-to/update",
-        "how-to/verify",
-        "how-to/reconcile",
-        "how-to/export",
-        "how-to/notify",
-        "how-to/downstream",
-        "how-to/airflow",
-        "how-to/deploy",
-        "how-to/database",
-    ],
+    "How to": _HOW_TO,
     "Reference": [
         "reference/settings",
         "reference/cli",
@@ -52,7 +53,7 @@ NAVIGATION = {
         "discussion/unknowns",
         "decisions/index",
     ],
-    "中文": ["/README.zh-CN", "zh/index", "zh/tutorial"],
+    "中文": ["/README.zh-CN", "zh/index", "zh/tutorial", *(f"zh/{page}" for page in _HOW_TO)],
     "Project": ["/README", "/CONTRIBUTING", "/SECURITY", "/CHANGELOG"],
 }
 """The side bar: pages under docs/, or from the top folder. The records of decisions are listed by their index."""
