@@ -26,9 +26,10 @@ def local_postgres(folder: Path, databases: tuple[str, ...]) -> Iterator[LocalPo
     """Starts a server whose files are in `folder`, makes the databases that are not there, and stops it at the end."""
     import psycopg  # noqa: PLC0415 - database driver
 
-    from vod_migrate.results.embedded import postgres_library  # noqa: PLC0415 - database driver
+    from vod_migrate.results.embedded import plain_locale, postgres_library  # noqa: PLC0415 - database driver
 
-    server = postgres_library().get_server(folder, cleanup_mode="stop")
+    with plain_locale():
+        server = postgres_library().get_server(folder, cleanup_mode="stop")
     try:
         parts = urlsplit(server.get_uri())
         local = LocalPostgres(socket=parse_qs(parts.query)["host"][0], user=parts.username or "postgres")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -172,6 +173,7 @@ def _conclude(
     state: str,
 ) -> bool:
     from vod_migrate.report.files import file_stem  # noqa: PLC0415 - database driver
+    from vod_migrate.report.language import language_of_locale  # noqa: PLC0415 - with the others
     from vod_migrate.report.loader import load_report  # noqa: PLC0415 - database driver
     from vod_migrate.report.text import render_text  # noqa: PLC0415 - database driver
     from vod_migrate.results.store import Store  # noqa: PLC0415 - database driver
@@ -181,7 +183,8 @@ def _conclude(
     if not isinstance(summary, dict):
         raise ApiFailed(f"the report task left no summary. {_task_logs(airflow, migration.dag_id)}")
     with Store.open(postgres.url("vod_migrate")) as store:
-        console.print(f"\n{render_text(load_report(store, summary['run_id']))}\n")
+        report = load_report(store, summary["run_id"])
+        console.print(f"\n{render_text(report, language=language_of_locale(os.environ))}\n")
         with store.connection() as connection:
             rows = connection.execute(
                 "select key, case when registered then 'registered' else 'failed' end as state, media_id from vod_migrate.objects "

@@ -26,8 +26,9 @@ FOREIGN = {
     "PGOPTIONS": "-c datestyle=German -c search_path=nowhere",
     "PGDATESTYLE": "German",
     "PGSERVICE": "none",
+    "LC_ALL": "zh_CN.UTF-8",
 }
-"""Variables of libpq that speak of another server."""
+"""Variables of libpq that speak of another server, and a locale that the machine may lack."""
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +58,7 @@ def shell(home: Path) -> Shell:
     return made
 
 
-def test_it_starts_in_any_home_whatever_libpqs_variables_say_and_stops_with_its_last_user(
+def test_it_starts_in_any_home_whatever_libpqs_variables_and_the_locale_say_and_stops_with_its_last_user(
     shell: Shell, home: Path
 ) -> None:
     assert shell.folder == home

@@ -13,6 +13,8 @@ import subprocess
 import tempfile
 import time
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -72,7 +74,8 @@ def embedded_url(home: Path | None = None) -> str:
         directory.mkdir(parents=True, exist_ok=True)
         with postgres_server.PostgresServer._lock:  # noqa: SLF001 - what it holds while it looks at the same files
             _forget_the_dead(directory)
-        server = _started(postgres_server, directory)
+        with plain_locale():
+            server = _started(postgres_server, directory)
         socket = server.get_postmaster_info().socket_dir
     except Exception as error:
         raise StoreUnreachable(
@@ -106,6 +109,19 @@ def postgres_library() -> Any:
     if library.PostgresServer._lock.path != lock:  # noqa: SLF001 - there is no other way to it
         library.PostgresServer._lock = type(library.PostgresServer._lock)(lock)  # noqa: SLF001 - as above
     return library
+
+
+@contextmanager
+def plain_locale() -> Iterator[None]:
+    """For initdb, which refuses a locale that the system lacks, such as one that ssh brought along from another machine."""
+    before = os.environ.get("LC_ALL")
+    os.environ["LC_ALL"] = "C"
+    try:
+        yield
+    finally:
+        del os.environ["LC_ALL"]
+        if before is not None:
+            os.environ["LC_ALL"] = before
 
 
 def _started(postgres_server: Any, directory: Path) -> Any:
