@@ -41,7 +41,7 @@ def failure_group_lines(group: FailureGroup, *, note: str = "", language: Langua
         yield from wrapped(language.say(EXAMINED, examined=grouped(group.examined)), first="    ")
         if group.ruled_out:
             ruled_out = language.say(", ").join(map(language.say, group.not_due_to))
-            yield from wrapped(language.pair(language.say("Ruled out for them"), ruled_out), first="    ")
+            yield from wrapped(language.say("Ruled out for them: {causes}.", causes=ruled_out), first="    ")
     yield from wrapped(_to_do(group.diagnosis, language), first="    ")
     for check in group.diagnosis.checks:
         yield from wrapped(language.say(check), first="      - ")

@@ -98,9 +98,14 @@ def _facts(report: Report, language: Language) -> Iterator[Line]:
 
 
 def _rerun(one: RelatedRun, language: Language) -> str:
-    sent = language.count(one.objects, "{n} failure sent again", "{n} failures sent again")
-    changed = language.say(" with {settings}", settings=", ".join(map(visible, one.settings))) if one.settings else ""
-    return f"{language.pair(f'{visible(one.run_id)} ({language.say(one.state)})', sent)}{changed}"
+    failures = language.count(one.objects, "{n} failure", "{n} failures")
+    state = language.say(one.state)
+    sent = language.say(
+        "{run} ({state}) sent {failures} again", run=visible(one.run_id), state=state, failures=failures
+    )
+    return sent + (
+        language.say(" with {settings}", settings=", ".join(map(visible, one.settings))) if one.settings else ""
+    )
 
 
 def _action_lines(report: Report, language: Language) -> Iterator[Line]:
