@@ -69,6 +69,8 @@ extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 
 html_copy_source = False
 html_show_sphinx = False
+html_static_path = ["static"]
+html_css_files = ["tables.css"]
 html_extra_path = ["redirect/index.html"]
 html_favicon = "../vod_migrate/airflow/icon.svg"
 html_search_language = "en-zh"
