@@ -112,7 +112,9 @@ def test_a_run_in_a_terminal_shows_its_rate_and_its_failures_by_code(
     file = shell.file({**MIGRATION, "describe": {"title": "{{ stem }}{{ stem }}", "policies": {"title": "fail"}}})
 
     process = shell.start("run", str(file), "--calls-per-second", "1", stderr=screen.near)
-    process.communicate(timeout=60)
+    # A terminal that nobody reads holds some kilobytes, and then holds up the process.
+    wait_for(lambda: (screen.read(), process.poll())[1] is not None, "the run ends")
+    process.communicate()
     assert "2 failed (title_too_long 2)" in screen.read()
     assert "objects/s" in screen.drawn
     assert "left" in screen.drawn
