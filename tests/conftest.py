@@ -138,9 +138,9 @@ def airflow_stage(databases: Databases, tmp_path_factory: pytest.TempPathFactory
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """Chromium, through Playwright."""
+    """Chromium, through Playwright, whose event loop would stop other modules' from running in the same thread."""
     from chromium import chromium  # noqa: PLC0415 - slow to import
 
     with chromium() as started:
