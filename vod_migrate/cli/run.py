@@ -28,8 +28,8 @@ from vod_migrate.migration.options import RunOptions
 from vod_migrate.migration.units import ALL_PARTS
 from vod_migrate.report.language import Language
 from vod_migrate.report.progress import shown_progress
-from vod_migrate.results.claims import ROLES
 from vod_migrate.report.text_format import grouped
+from vod_migrate.results.claims import ROLES
 from vod_migrate.results.run import Run
 from vod_migrate.results.store import Store
 from vod_migrate.run import lifecycle
