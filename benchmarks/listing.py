@@ -231,8 +231,10 @@ class Nights:
         with psycopg.connect(self.url) as connection:
             self.postgres = psutil.Process(psutil.Process(connection.info.backend_pid).ppid())
 
-    def list(self, what: str, *, at_once: int, delay: float = 0, changed: int = 0) -> dict[str, Any]:
-        """One listing of everything; its row of the table."""
+    def list(
+        self, what: str, *, at_once: int, delay: float = 0, changed: int = 0, bucket: str = BUCKET
+    ) -> dict[str, Any]:
+        """One listing of everything; its row of the table. bucket: one that was never listed begins a first night."""
         from vod_migrate.migration.loader import parse_migration  # noqa: PLC0415 - after the stage is set
         from vod_migrate.migration.options import RunOptions  # noqa: PLC0415 - after the stage is set
         from vod_migrate.run import lifecycle  # noqa: PLC0415 - after the stage is set
@@ -241,7 +243,7 @@ class Nights:
 
         self.server.tell("delay", delay)
         self.server.tell("changed", changed)
-        source = {"bucket": BUCKET, "requests_at_once": at_once}
+        source = {"bucket": bucket, "requests_at_once": at_once}
         content = {"name": "listing", "source": source, "register": {"template_group_id": "VOD_NO_TRANSCODE"}}
         run = prepare(
             store=self.store,
@@ -357,6 +359,12 @@ def nights(play: Stage, keys: int) -> list[dict[str, Any]]:
             for at_once in (1, AT_ONCE)
         ]
         rows.append(small.list("everything changed", at_once=AT_ONCE, changed=few // PAGE))
+        with psycopg.connect(small.url) as connection:
+            row = connection.execute(
+                "select pg_total_relation_size('vod_migrate.ranges') / count(*) from vod_migrate.ranges"
+            ).fetchone()
+        print(f"  a range takes {row[0] if row else 0:,} bytes of the database")
+        rows.append(small.list("first night", at_once=AT_ONCE, delay=80, bucket="media-archive-2"))
     if keys > few:
         with served(keys) as server:
             large = Nights(play, server, keys)

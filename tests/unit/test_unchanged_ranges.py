@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bisect
+import datetime as dt
 import itertools
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
@@ -16,6 +17,9 @@ from vod_migrate.cloud.oss import BucketClient
 from vod_migrate.discover.packing import packed
 from vod_migrate.discover.page import ListedPage, digest_of
 from vod_migrate.discover.rescan import Rescan, Unchanged
+from vod_migrate.discover.selection import Selection
+from vod_migrate.media import MediaObject, RestoredCopy
+from vod_migrate.migration.source import Select
 from vod_migrate.results.scan import ListedRange
 
 NAMES = [f"{folder}{number:02}.mp4" for folder in ("", "a b+/", "a/", "节目/", "😀/") for number in range(12)]
@@ -196,3 +200,20 @@ def test_the_digest_is_of_the_objects_and_not_of_the_request() -> None:
     other = one.replace(b"<IsTruncated>false", b"<StartAfter>0</StartAfter><IsTruncated>true")
     assert objects_in(one) == objects_in(other) != b""
     assert objects_in(bucket.list_unread("c", most=2).body) == b""
+
+
+def test_a_range_is_due_when_the_first_of_its_copies_no_longer_lasts_long_enough() -> None:
+    now = dt.datetime(2026, 11, 29, tzinfo=dt.UTC)
+    day = dt.timedelta(days=1)
+
+    def archived(expires: dt.datetime | None) -> MediaObject:
+        copy = RestoredCopy(ready=expires is not None, expires=expires)
+        return MediaObject(
+            bucket="b", key="a.mp4", size=1, etag="x", last_modified=now, storage_class="Archive", restored=copy
+        )
+
+    objects = [archived(None), archived(now + 9 * day), archived(now + 5 * day), archived(now + day)]
+    restored = Selection(Select(archived="restored", restored_min_days=2), now=now)
+    assert restored.due(objects) == now + 3 * day
+    assert restored.due(objects[:1]) is None
+    assert Selection(Select(), now=now).due(objects) is None

@@ -15,6 +15,7 @@ from vod_migrate.errors import ListingBroken, SourceUnavailable
 from vod_migrate.media import RestoredCopy
 
 _COLUMNS = ("Key", "LastModified", "ETag", "Size", "StorageClass")
+_TEXTS: tuple[Any, ...] = tuple(etree.XPath(f"Contents/{name}/text()", smart_strings=False) for name in _COLUMNS)
 _END = b"</Contents>"
 _MOST_AT_ONCE = 1 << 20
 
@@ -45,7 +46,7 @@ def apart(objects: bytes) -> list[bytes]:
 
 def read_page(result: Any) -> Any:
     """A list page, read by column with lxml: a quarter of the CPU of the SDK's own parsing."""
-    root = etree.fromstring(result.body, etree.XMLParser(resolve_entities=False, huge_tree=True))
+    root = etree.fromstring(result.body, etree.XMLParser(resolve_entities=False, huge_tree=True, collect_ids=False))
     if root.tag != "ListBucketResult":
         # A log-in page of a proxy is well-formed, too, and would read as an empty bucket.
         raise SourceUnavailable(
@@ -67,7 +68,7 @@ def read_page(result: Any) -> Any:
 
 
 def _rows(root: Any, *, encoded: bool) -> list[tuple[str, str, str, int, str]]:
-    columns = [root.xpath(f"Contents/{name}/text()", smart_strings=False) for name in _COLUMNS]
+    columns = [texts(root) for texts in _TEXTS]
     if len({len(column) for column in columns}) > 1:
         # An object without one of the elements would shift the columns: read such a page row by row.
         contents = root.findall("Contents")

@@ -26,11 +26,24 @@ values (:migration_id, :source_id, :prefix, :until, :after, :queue_no, :waiting,
 
 -- name: doubt_ranges!
 -- Objects between two keys were queued otherwise: the ranges that they may belong to are merged again. prefix: whose ranges are none of these.
+-- Prefix by prefix, each from the index: a first night asks this for every page.
+with recursive prefixes as (
+  (select prefix from vod_migrate.ranges where migration_id = :migration_id and source_id = :source_id order by prefix limit 1)
+  union all
+  select (select r.prefix from vod_migrate.ranges r
+          where r.migration_id = :migration_id and r.source_id = :source_id and r.prefix > p.prefix order by r.prefix limit 1)
+  from prefixes p where p.prefix is not null
+), touched as materialized (
+  select p.prefix, coalesce((
+    select b.until from vod_migrate.ranges b
+    where b.migration_id = :migration_id and b.source_id = :source_id and b.prefix = p.prefix and b.until >= :last
+    order by b.until limit 1), :last) as last
+  from prefixes p where p.prefix is not null and p.prefix is distinct from :prefix
+)
 update vod_migrate.ranges r set waiting = null
-where migration_id = :migration_id and source_id = :source_id and waiting is not null and prefix is distinct from :prefix
-  and until >= :first and until <= coalesce((
-    select min(b.until) from vod_migrate.ranges b
-    where b.migration_id = :migration_id and b.source_id = :source_id and b.prefix = r.prefix and b.until >= :last), :last);
+from touched t
+where r.migration_id = :migration_id and r.source_id = :source_id and r.prefix = t.prefix and r.until >= :first and r.until <= t.last
+  and r.waiting is not null;
 
 -- name: doubt_source!
 -- Facts of a bucket changed otherwise than by being settled: every range of it is merged again.
