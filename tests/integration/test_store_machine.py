@@ -115,7 +115,7 @@ class StoreMachine(RuleBasedStateMachine):
         with store.connection() as connection:
             connection.execute(
                 "truncate vod_migrate.migrations, vod_migrate.sources, vod_migrate.queues, vod_migrate.runs, vod_migrate.workers, "
-                "vod_migrate.scans, vod_migrate.missing, vod_migrate.blocks, vod_migrate.work, vod_migrate.objects, vod_migrate.calls, "
+                "vod_migrate.scans, vod_migrate.ranges, vod_migrate.missing, vod_migrate.blocks, vod_migrate.work, vod_migrate.objects, vod_migrate.calls, "
                 "vod_migrate.events, vod_migrate.counts, vod_migrate.rates, vod_migrate.totals, vod_migrate.plans restart identity"
             )
         self.bucket: dict[str, str] = {}
@@ -262,8 +262,46 @@ class StoreMachine(RuleBasedStateMachine):
             approved = self.store.approve_page(run, place, scan, most=PAGE)
             if approved is None:
                 self.store.close_scan(run, place, self.store.scan(scan.scan_id), state="complete")
-        else:
+        elif not self.passes_what_is_known(run, place, scan):
             self.merge(Fetched(run=run, place=place, scan=scan, page=self.page_of(scan), facts=self.snapshot()))
+
+    def passes_what_is_known(self, run: Run, place: Place, scan: Scan) -> bool:
+        """A range that is as it was is passed, and tells what merging it would."""
+        position = scan.last_key or ""
+        for known in self.store.known_ranges(run, scan.prefix, after=position, most=1):
+            keys = sorted(key for key in self.bucket if key > position)[: known.listed]
+            if not known.settled or self.digest(keys) != known.digest:
+                return False
+            counts: Counter[str] = Counter()
+            with self.store.connection() as connection:
+                facts = connection.execute(
+                    "select * from vod_migrate.objects where source_id = %s and key > %s and key <= %s",
+                    [run.source_id, position, known.until],
+                ).fetchall()
+            for fact in facts:
+                if fact["migration_id"] == run.migration_id and fact["registered"] and not fact["gone"]:
+                    assert fact["key"] in keys, "it is gone"
+            for key in keys:
+                fact = next(fact for fact in facts if fact["key"] == key)
+                if fact["migration_id"] != run.migration_id:
+                    counts["owned_elsewhere"] += 1
+                    continue
+                assert not fact["gone"]
+                assert fact["registered"] or fact["retries"] >= run.spec.register_.retry_failed, (
+                    "it is to be tried again"
+                )
+                same = fact["etag"] == self.bucket[key]
+                assert fact["registered"] or same
+                counts[("unchanged" if same else "changed") if fact["registered"] else "failed_before"] += 1
+            assert {name: count for name, count in known.told["counts"].items() if count} == dict(counts)
+            after = self.store.pass_ranges(run, place, scan, [known], cursor="more")
+            assert after.listed == scan.listed + len(keys)
+            SEEN["passed as unchanged"] += 1
+            return True
+        return False
+
+    def digest(self, keys: list[str]) -> bytes:
+        return repr([(key, self.bucket[key]) for key in keys]).encode()
 
     def page_of(self, scan: Scan) -> SelectedPage:
         rest = sorted(key for key in self.bucket if key > (scan.last_key or ""))
@@ -278,6 +316,7 @@ class StoreMachine(RuleBasedStateMachine):
             left_out={},
             cursor="more" if len(rest) > PAGE else None,
             fetched=time.monotonic(),
+            digest=self.digest(rest[:PAGE]),
         )
 
     def fetch_a_page(self) -> None:
