@@ -40,7 +40,7 @@ SEEN: Counter[str] = Counter()
 MUST_BE_SEEN = (
     "claimed", "taken from the dead", "registered", "unknown", "retry", "late and registered", "late and without effect",
     "registered -> gone", "gone -> registered", "failed -> registered", "a stale lister was stopped", "leftovers taken over", "approved",
-    "spared: settled after its page was fetched", "transferred", "imported", "forgotten",
+    "spared: settled after its page was fetched", "transferred", "imported", "forgotten", "passed as unchanged",
 )  # fmt: skip
 MOMENT = dt.datetime(2026, 11, 22, tzinfo=dt.UTC)
 BECOMES = {

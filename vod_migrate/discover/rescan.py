@@ -186,14 +186,12 @@ class Rescan:
         told = patiently(read, sleep=self._sleep, tries=TRIES)
         page = replace(read_page(told, self._bucket.name, self._prefix, elements=True), fetched=asked)
         last = check_order(page, self._prefix, one.start or None)
-        pages = iter([page])
-        if page.cursor is not None:
-            more = list_pages(
-                self._bucket, self._prefix, cursor=page.cursor, after=last, sleep=self._sleep, elements=True
-            )
-            pages = chain(pages, more)
+        if page.cursor is None and page.objects and last != until:
+            # As at the end of any listing, OSS is asked once more: what it leaves out by mistake would be gone.
+            page = replace(page, cursor=cursor_after(last))
+        more = list_pages(self._bucket, self._prefix, cursor=page.cursor, after=last, sleep=self._sleep, elements=True)
         end = sortable(until)
-        for found in pages:
+        for found in chain([page], more):
             fits = sum(1 for listed in found.objects if sortable(listed.key) <= end)
             ended = found.cursor is None or fits < len(found.objects) or (fits and found.objects[-1].key == until)
             yield replace(

@@ -62,7 +62,7 @@ class Runs(Session):
                 again = _run_of_origin(connection, run) if run.dag_id is not None else None
                 return run.run_id if again is None else str(again["run_id"])
             self._open_scans(connection, run, run_no, prefixes, whole=whole, leftovers=leftovers, fixed=fixed)
-            if run.spec.source.listed and prefixes and run.options.prefixes is None:
+            if run.spec.source.listed and prefixes and run.options.prefixes is None and not run.planning:
                 QUERIES.drop_other_ranges(
                     connection, migration_id=migration_id, source_id=source_id, prefixes=list(prefixes)
                 )
