@@ -22,9 +22,10 @@ from vod_migrate.migration.model import Migration
 RUN_ID = "cluster"
 _WORKERS = 2
 _REGISTER_TASKS = 3
-_CALLS_PER_SECOND = 25
-"""So slow that there is something left to do for a worker that is still to start."""
-_BEFORE_THE_KILL = 1_000
+_CALLS_PER_SECOND = 8
+"""So slow at first that there is something left to do for a worker that is still to start."""
+_BEFORE_THE_KILL = 300
+"""Files."""
 _STEP_SECONDS = 300.0
 _RUN_SECONDS = 1_800.0
 _SENT = """
@@ -144,6 +145,15 @@ class Events:
         task = self._wait(f"{added.name} gets a task", lambda: self._task_on(added.name))
         self._wait(f"{task} sends", lambda: self._sent(task) or None)
         self._console.step(f"{added.name} registers: task {task}")
+        self._speed_up()
+
+    def _speed_up(self) -> None:
+        from vod_migrate.results.store import Store  # noqa: PLC0415 - database driver
+        from vod_migrate.run.control import set_run_rate  # noqa: PLC0415 - database driver
+
+        with Store.open(self._deployment.results_url) as store:
+            set_run_rate(store, self._run_id, None, by="the cluster demo")
+        self._console.step("The run's own rate is removed, so both workers go as fast as the account allows")
 
     def _stop(self, name: str) -> None:
         machine = self._deployment.machines[name]
@@ -209,6 +219,11 @@ class Events:
             time.sleep(0.5)
         return found
 
+    @property
+    def _run_id(self) -> str:
+        (row,) = self._rows("select run_id from vod_migrate.runs")
+        return str(row["run_id"])
+
     def _rows(self, query: str, *values: str) -> list[Mapping[str, Any]]:
         from vod_migrate.results.store import Store  # noqa: PLC0415 - database driver
 
@@ -226,9 +241,8 @@ class Events:
         from vod_migrate.report.text import render_text  # noqa: PLC0415 - database driver
         from vod_migrate.results.store import Store  # noqa: PLC0415 - database driver
 
-        (row,) = self._rows("select run_id from vod_migrate.runs")
         with Store.open(self._deployment.results_url) as store:
-            return render_text(load_report(store, str(row["run_id"])))
+            return render_text(load_report(store, self._run_id))
 
 
 def play(

@@ -51,7 +51,9 @@ def invoke(sandbox: Sandbox, *arguments: str) -> Any:
 
 @pytest.mark.alone
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
-def test_the_process_says_when_it_is_ready_and_stops_though_a_client_hangs(tmp_path: Path, stop: signal.Signals) -> None:
+def test_the_process_says_when_it_is_ready_and_stops_though_a_client_hangs(
+    tmp_path: Path, stop: signal.Signals
+) -> None:
     ready_file = tmp_path / "ready.json"
     with serving("--objects", "50", "--seed", "3", "--json", "--ready-file", str(ready_file)) as process:
         ready = first_line(process)
