@@ -51,6 +51,14 @@ def test_a_second_run_over_an_unchanged_bucket_sends_no_call(rig: Any, sandbox: 
     assert second.counts.failed_before == first.counts.failed > 0
 
 
+def test_a_listing_tells_the_planner_how_much_work_there_is(rig: Any) -> None:
+    for number in range(20):
+        rig.sandbox.put(BUCKET, f"{number}.mp4")
+    assert rig.rows("select reltuples from pg_class where relname = 'work'") == [(-1,)]
+    rig.discover(rig.prepare())
+    assert rig.rows("select reltuples from pg_class where relname = 'work'") == [(20,)]
+
+
 def test_a_rerun_of_the_failed_sends_only_the_failed(rig: Any, sandbox: Sandbox) -> None:
     for number in range(25):
         sandbox.put(BUCKET, f"film {number:02}.mp4")

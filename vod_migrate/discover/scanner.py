@@ -37,6 +37,8 @@ log = logging.getLogger(__name__)
 
 MOVED, DUPLICATE = ("moved", "looks_moved"), ("duplicate_content", "looks_duplicate")
 """Of an object that looks moved, and of one that looks like a copy: why it is held, and the hint about one that is taken all the same."""
+_STATISTICS_AT = (1, 10, 100, 1000)
+"""Pages of a listing after which the planner is told how much work there is: an autovacuum comes a minute late on a first night."""
 MOST_MOVED = 100
 """How many such objects a run takes where the file does not say."""
 
@@ -160,6 +162,8 @@ class Scanner:
                 scan = self._store.pass_ranges(self._run, place, before, step.ranges, cursor=cursor)
             else:
                 scan = self._store.merge_page(self._run, place, before, self._selected(step, scan, stop))
+                if scan.page_no in _STATISTICS_AT:
+                    self._store.refresh_statistics()
             self._metrics.count("listed", scan.listed - before.listed)
             if scan.limited:
                 return scan, "limited"

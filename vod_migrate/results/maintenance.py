@@ -44,6 +44,10 @@ class Maintenance(Session):
             deleted += int(part)
         return deleted
 
+    def refresh_statistics(self) -> None:
+        """Lets the planner know how much work there is. Whoever may not analyze the tables, or finds them locked, changes nothing."""
+        self._do(lambda c: c.execute("analyze (skip_locked) vod_migrate.work, vod_migrate.blocks"))
+
     def transfer(self, account: str, old: str, new: str) -> int:
         """Hands everything that a migration has registered, or that failed, over to another one. Returns how many objects.
 
