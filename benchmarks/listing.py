@@ -2,7 +2,7 @@
 
 A server of its own process sends prepared pages (`page_server.py`), so that it is not what is measured.
 
-    python benchmarks/listing.py [--keys 5000000] [--pages 200] [--json FILE]
+    python benchmarks/listing.py [--keys 5000000] [--pages 200]
 
 CPU is that of this process alone, and beside it that of Postgres with all of its processes. alibabacloud-oss-v2 and rclone are measured
 where they are there: `pip install alibabacloud-oss-v2` into the environment of this script, and `apt install rclone`.
@@ -32,6 +32,7 @@ from urllib.parse import quote, unquote
 import oss2
 import psutil
 import psycopg
+from figures import Figures
 from lxml import etree
 from page_server import PAGE, key
 from stage import Stage, stage
@@ -169,7 +170,7 @@ def by_hand(endpoint: str) -> Iterator[int]:
             return
 
 
-def readers(server: Pages, pages: int) -> list[dict[str, Any]]:
+def readers(server: Pages, pages: int) -> None:
     """CPU for each page of 1,000 keys, in turns, so that all of them meet the same machine."""
     kinds: dict[str, Callable[[str], Iterator[int]]] = {"vod-migrate": by_us, "oss2": by_oss2, "socket + lxml": by_hand}
     try:
@@ -188,38 +189,36 @@ def readers(server: Pages, pages: int) -> list[dict[str, Any]]:
             if number:  # the first round makes connections and fills caches
                 spent[name].append(1000 * clock.spent()[1] / (pages // ROUNDS))
     ours = statistics.median(spent["vod-migrate"])
-    rows = []
+    figures = Figures("listing_readers", "reader", "CPU a page", "of ours")
     for name, each in spent.items():
         median = statistics.median(each)
-        rows.append({"reader": name, "cpu_ms_a_page": median, "times_ours": median / ours})
-        print(f"  {name:20} {median:6.1f} ms CPU a page, {median / ours:4.1f} times ours", flush=True)
-    return rows + by_rclone(server)
+        figures.row(name, f"{median:.2f} ms", f"{median / ours:.2f} x")
+    by_rclone(server, figures, ours)
 
 
-def by_rclone(server: Pages) -> list[dict[str, Any]]:
+def by_rclone(server: Pages, figures: Figures, ours: float) -> None:
     """What `rclone lsf --fast-list` takes for the whole bucket; it speaks version 1 of the call."""
     program = shutil.which("rclone")
     if program is None:
-        print("  rclone is not installed here: apt install rclone")
-        return []
+        print("rclone is not installed here: apt install rclone")
+        return
     remote = f":s3,provider=Alibaba,access_key_id=id,secret_access_key=secret,endpoint='{server.endpoint}':{BUCKET}"
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     told = subprocess.run([program, "lsf", "--fast-list", "-R", remote], capture_output=True, text=True, check=False)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     lines = told.stdout.count("\n")
     if told.returncode or not lines:
-        print(f"  rclone could not list: {told.stderr.strip()[:200]}")
-        return []
+        print(f"rclone could not list: {told.stderr.strip()[:200]}")
+        return
     cpu = 1000 * (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime) / (lines / PAGE)
-    print(f"  {'rclone lsf':20} {cpu:6.1f} ms CPU a page ({lines:,} lines)")
-    return [{"reader": "rclone", "cpu_ms_a_page": cpu}]
+    figures.row("rclone lsf --fast-list", f"{cpu:.2f} ms", f"{cpu / ours:.2f} x")
 
 
 class Nights:
     """One migration, and what its listings cost."""
 
-    def __init__(self, play: Stage, server: Pages, keys: int) -> None:
-        self.server, self.keys = server, keys
+    def __init__(self, play: Stage, server: Pages, keys: int, figures: Figures) -> None:
+        self.server, self.keys, self.figures = server, keys, figures
         os.environ.update(play.environment)
         self.file = play.folder / "listing.yaml"
         self.url = play.database()
@@ -231,10 +230,8 @@ class Nights:
         with psycopg.connect(self.url) as connection:
             self.postgres = psutil.Process(psutil.Process(connection.info.backend_pid).ppid())
 
-    def list(
-        self, what: str, *, at_once: int, delay: float = 0, changed: int = 0, bucket: str = BUCKET
-    ) -> dict[str, Any]:
-        """One listing of everything; its row of the table. bucket: one that was never listed begins a first night."""
+    def list(self, what: str, *, at_once: int, delay: float = 0, changed: int = 0, bucket: str = BUCKET) -> None:
+        """One listing of everything, a row of the table. bucket: one that was never listed begins a first night."""
         from vod_migrate.migration.loader import parse_migration  # noqa: PLC0415 - after the stage is set
         from vod_migrate.migration.options import RunOptions  # noqa: PLC0415 - after the stage is set
         from vod_migrate.run import lifecycle  # noqa: PLC0415 - after the stage is set
@@ -259,24 +256,17 @@ class Nights:
         counts = self.store.counts(run.run_id)
         if counts.discovered != self.keys:
             raise SystemExit(f"{counts.discovered:,} of {self.keys:,} keys were listed")
-        row = {
-            "night": what,
-            "at_once": at_once,
-            "delay_ms": delay,
-            "keys": self.keys,
-            "seconds": wall,
-            "keys_a_second": self.keys / wall,
-            "keys_a_cpu_second": self.keys / own,
-            "store_share": store / own,
-            "queued": counts.pending,
-            "mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-        }
-        print(
-            f"  {what:18} {delay:3.0f} ms, {at_once:2} at once: {self.keys:>9,} keys in {wall:7.1f} s, {self.keys / wall:9,.0f}/s, "
-            f"{self.keys / own:9,.0f}/s of CPU, Postgres {100 * store / own:5.1f} % of that, {row['mib']:.0f} MiB",
-            flush=True,
+        self.figures.row(
+            what,
+            f"{delay:g} ms",
+            at_once,
+            self.keys,
+            f"{wall:.1f} s",
+            f"{self.keys / wall:,.0f}",
+            f"{self.keys / own:,.0f}",
+            f"{store / own:.1%}",
+            f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MiB",
         )
-        return row
 
     def settle(self) -> None:
         """Everything that is queued becomes a registered fact, as calls would have it; ranges learn of it as at the end of a run."""
@@ -346,54 +336,59 @@ def served(keys: int) -> Iterator[Pages]:
         server.stop()
 
 
-def nights(play: Stage, keys: int) -> list[dict[str, Any]]:
+def nights(play: Stage, keys: int) -> None:
     """First night, nothing changed, 1 % changed, all changed; and the same with what OSS takes for a page."""
+    figures = Figures(
+        "listing_nights",
+        "night",
+        "a page takes",
+        "at once",
+        "keys",
+        "time",
+        "keys/s",
+        "keys/s of CPU",
+        "Postgres' CPU",
+        "peak memory",
+    )
     few = min(keys, 100_000)
     with served(few) as server:
-        small = Nights(play, server, few)
-        rows = [small.list("first night", at_once=AT_ONCE)]
+        small = Nights(play, server, few, figures)
+        small.list("first night", at_once=AT_ONCE)
         small.settle()
-        rows += [
-            small.list("nothing changed", at_once=at_once, delay=delay)
-            for delay in (0, 20, 80)
-            for at_once in (1, AT_ONCE)
-        ]
-        rows.append(small.list("everything changed", at_once=AT_ONCE, changed=few // PAGE))
+        for delay in (0, 20, 80):
+            for at_once in (1, AT_ONCE):
+                small.list("nothing changed", at_once=at_once, delay=delay)
+        small.list("everything changed", at_once=AT_ONCE, changed=few // PAGE)
         with psycopg.connect(small.url) as connection:
             row = connection.execute(
                 "select pg_total_relation_size('vod_migrate.ranges') / count(*) from vod_migrate.ranges"
             ).fetchone()
-        print(f"  a range takes {row[0] if row else 0:,} bytes of the database")
-        rows.append(small.list("first night", at_once=AT_ONCE, delay=80, bucket="media-archive-2"))
+        print(f"a range takes {row[0] if row else 0:,} bytes of the database")
+        small.list("first night", at_once=AT_ONCE, delay=80, bucket="media-archive-2")
     if keys > few:
         with served(keys) as server:
-            large = Nights(play, server, keys)
+            large = Nights(play, server, keys, figures)
             large.run = small.run
             large.fill(few)
-            # The first is of the small bucket's changes, and of the end, where it stood.
+            # Of the small bucket's changes, and of the end, where it stood.
             large.list("grown", at_once=AT_ONCE)
-            rows += [large.list("nothing changed", at_once=AT_ONCE, delay=delay) for delay in (0, 20, 80)]
-            rows.append(large.list("1 % changed", at_once=AT_ONCE, changed=keys // PAGE // 100))
-    return rows
+            for delay in (0, 20, 80):
+                large.list("nothing changed", at_once=AT_ONCE, delay=delay)
+            large.list("1 % changed", at_once=AT_ONCE, changed=keys // PAGE // 100)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--keys", type=int, default=5_000_000)
     parser.add_argument("--pages", type=int, default=200)
-    parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     with stage() as play:
         for name in tuple(os.environ):
             if name.lower() in ("http_proxy", "https_proxy"):
                 del os.environ[name]
-        print("reading pages of 1,000 keys")
         with served(2 * options.pages * PAGE) as server:
-            found = {"readers": readers(server, options.pages)}
-        print("nights")
-        found["nights"] = nights(play, options.keys)
-    if options.json is not None:
-        options.json.write_text(json.dumps(found, indent=1), encoding="utf-8")
+            readers(server, options.pages)
+        nights(play, options.keys)
 
 
 if __name__ == "__main__":

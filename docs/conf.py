@@ -41,6 +41,7 @@ NAVIGATION = {
         "reference/export",
         "reference/pages",
         "reference/metrics",
+        "reference/benchmarks",
         "reference/states",
         "reference/sandbox",
         "reference/glossary",
