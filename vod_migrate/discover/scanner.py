@@ -207,8 +207,9 @@ class Scanner:
         alike = self._store.alike_among(run.source_id, selected.kept)
         if not alike:
             return selected
-        # The results learn only at the end of a listing what has left the bucket.
-        absent = self._absent({one.key for one in alike.values() if not one.gone}, scan.prefix, stop)
+        # The results learn only at the end of a listing what has left the bucket. Who says `register` need not know.
+        living = set() if policy == "register" else {one.key for one in alike.values() if not one.gone}
+        absent = self._absent(living, scan.prefix, stop) if living else frozenset()
         kind = {key: MOVED if one.gone or one.key in absent else DUPLICATE for key, one in alike.items()}
         free = len(alike) if policy == "register" else 0
         if policy is None:
