@@ -11,11 +11,13 @@ from collections.abc import Iterator
 from html import escape, unescape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
+from vod_migrate.report import progress
 from vod_migrate.sandbox.pytest_plugin import Sandbox
 
 if TYPE_CHECKING:
@@ -36,7 +38,7 @@ register:
 """
 _EPISODES = 600
 _CALLS_BEFORE_THE_GLANCE = 24
-_STALL_SECONDS = 2.5
+_STALL_SECONDS = 1.5
 
 VOLATILE = {
     r"\d{8}T\d{6}-[0-9a-f]{8}": "20261128T010003-5d2c7e90",
@@ -45,7 +47,7 @@ VOLATILE = {
     r"\b[0-9a-f]{32}\b": "3f0a7c1e" * 4,
     r"--approve [0-9a-f]{16}": "--approve " + "6f1d0c5b" * 2,
     r"\b[0-9A-F]{8}(-[0-9A-F]{4}){3}-[0-9A-F]{12}\b": "7487C6E3-B8CA-4424-8E22-B2011052AFD8",
-    r"(\d+ min )?\d+(\.\d+)? (s|秒)(?=\W)": r"2.4 \3",
+    r"(?:\d+ (?:min|分) )?\d+(?:\.\d+)? (s|秒)(?=\W)": r"2.4 \1",
     r"[\d.,]+(?= objects/s| 个对象/秒)": "241",
     r"\d+(\.\d+)?(?= accepted calls/s)": "26",
     r"(?<=平均每秒成功 )\d+(\.\d+)?": "26",
@@ -147,7 +149,10 @@ class _Terminal(io.RawIOBase):
 def _screen(shell: Shell, arguments: tuple[str, ...]) -> str:
     """What stays on the screen, and above the report the progress that was shown while calls waited."""
     terminal = _Terminal()
-    shell.run(*arguments, output=terminal, told=terminal)
+    # Looked at more often than for a person, and however long a look takes, so that a busy machine looks while the calls wait, too.
+    still = mock.Mock(monotonic=lambda: 0.0)
+    with mock.patch.multiple(progress, GLANCE_SECONDS=0.1, time=still):
+        shell.run(*arguments, output=terminal, told=terminal)
     kept, bars = "", []
     for piece in re.split(r"\r|\x1b\[\d*[AK]|\x1b\[\?25[lh]", terminal.written.decode()):
         if "\n" in piece.strip() or not re.search(r"\d:\d\d:\d\d", piece):
