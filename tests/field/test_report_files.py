@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+from pathlib import Path
 
 import pytest
 from shell import BUCKET, Shell
 
+from vod_migrate.report.complete_file import complete_file
 from vod_migrate.sandbox.pytest_plugin import Sandbox
 
 FOLDERS = [
@@ -46,3 +49,14 @@ def test_json_has_the_warning_and_a_run_that_failed_keeps_its_own_exit_code(shel
     sandbox.fault("error", api="RegisterMedia", code="Forbidden.RAM", status=403)
     refused = shell.run("run", str(shell.file()), "--report-dir", "/proc/reports")
     assert (refused.returncode, "Warning: cannot write" in refused.stdout) == (3, True), refused
+
+
+def test_a_pipe_or_a_device_is_written_into_and_never_replaced(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reading = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    with complete_file(pipe) as file:
+        file.write(b"rows")
+    assert os.read(reading, 10) == b"rows"
+    os.close(reading)
+    assert pipe.is_fifo()

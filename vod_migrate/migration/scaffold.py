@@ -82,15 +82,17 @@ timezone: {_quoted(answers.timezone)}
 
 def write_file(answers: Scaffold, path: Path) -> None:
     """Writes a new file; BadOption if there is one, it would not load, or the folder cannot be written to."""
-    text = render_scaffold(answers)
+    text, created = render_scaffold(answers), False
     try:
         with path.open("x", encoding="utf-8") as file:
+            created = True
             file.write(text)
     except FileExistsError:
         raise BadOption(f"{path} exists and is not overwritten: choose another --output, or remove it") from None
     except OSError as error:
-        with suppress(OSError):
-            path.unlink()
+        if created:
+            with suppress(OSError):
+                path.unlink()
         raise BadOption(f"{path} cannot be written: {error.strerror or error}") from None
 
 
