@@ -100,7 +100,8 @@ class Stage:
     def question(self, name: str, dag_run_id: str) -> dict[str, Any]:
         """Waits until a person is asked; returns what they are shown."""
         wait_for(
-            lambda: self.tasks(name, dag_run_id)["approve"] == "awaiting_input",
+            # Airflow 3.2 calls it deferred.
+            lambda: self.tasks(name, dag_run_id)["approve"] in ("awaiting_input", "deferred"),
             "a person is asked",
             seconds=RUN_SECONDS,
         )
