@@ -301,7 +301,10 @@ class Nights:
                         "last": min(first + 250_000, self.keys) - 1,
                     },
                 )
-            model = connection.execute("select rules, told from vod_migrate.ranges order by until limit 1").fetchone()
+            model = connection.execute(
+                "select rules, told from vod_migrate.ranges where source_id = %s order by until limit 1",
+                [self.run.source_id],
+            ).fetchone()
             rules, told = model or (b"", {})
             bucket = our_bucket(self.server.endpoint)
             after = key(already - 1)
@@ -364,11 +367,12 @@ def nights(play: Stage, keys: int) -> None:
                 "select pg_total_relation_size('vod_migrate.ranges') / count(*) from vod_migrate.ranges"
             ).fetchone()
         print(f"a range takes {row[0] if row else 0:,} bytes of the database")
+        last = small.run
         small.list("first night", at_once=AT_ONCE, delay=80, bucket="media-archive-2")
     if keys > few:
         with served(keys) as server:
             large = Nights(play, server, keys, figures)
-            large.run = small.run
+            large.run = last
             large.fill(few)
             # Of the small bucket's changes, and of the end, where it stood.
             large.list("grown", at_once=AT_ONCE)
