@@ -65,11 +65,14 @@ def test_it_starts_in_any_home_whatever_libpqs_variables_and_the_locale_say_and_
     assert servers(home) == []
 
 
-def test_a_lock_of_another_user_of_the_machine_stops_nobody(shell: Shell, home: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["short", "longer" * 15])
+def test_a_lock_of_another_user_or_a_deep_temporary_folder_stops_nobody(
+    shell: Shell, home: Path, tmp_path: Path, name: str
+) -> None:
     # What the library opens where there is no XDG_RUNTIME_DIR; not even root can open a folder for writing.
-    (tmp_path / ".lockfile").mkdir()
+    (tmp_path / name / ".lockfile").mkdir(parents=True)
     environment = {name: value for name, value in shell.environment.items() if name != "XDG_RUNTIME_DIR"}
-    checked(Shell(home, {**environment, "TMPDIR": str(tmp_path)}))
+    checked(Shell(home, {**environment, "TMPDIR": str(tmp_path / name)}))
 
 
 @pytest.mark.parametrize("left", ["another program's number", "half a file"])

@@ -94,7 +94,8 @@ def _facts(report: Report, language: Language) -> Iterator[Line]:
     if run.export is not None:
         rows = language.count(run.export.rows, "{n} row", "{n} rows")
         # Whole, since it is there to be copied.
-        yield f"  {padded(language.say('exported'), LABEL)}{language.pair(rows, visible(run.export.location))}", COMMAND
+        told = language.say("{rows} to {place}", rows=rows, place=visible(run.export.location))
+        yield f"  {padded(language.say('exported'), LABEL)}{told}", COMMAND
 
 
 def _rerun(one: RelatedRun, language: Language) -> str:

@@ -31,6 +31,7 @@ _IN_QUOTES = '$`"\\'
 _STARTING_SECONDS = 300.0
 """For how long a server that is there may be starting."""
 _LONGEST_SOCKET = 80
+_NAME = 16
 """Bytes of a socket's folder; the system's limit of 107 is for the whole path."""
 
 
@@ -143,7 +144,7 @@ def _socket_folder(directory: Path, _runtime: Path) -> Path:
     """Where the server's socket lives: in its own folder, or in one whose name is plain and short."""
     if _PLAIN.fullmatch(str(directory)) and len(os.fsencode(directory)) <= _LONGEST_SOCKET:
         return directory
-    chosen = _user_folder() / hashlib.sha256(os.fsencode(directory)).hexdigest()[:16]
+    chosen = _user_folder() / hashlib.sha256(os.fsencode(directory)).hexdigest()[:_NAME]
     chosen.mkdir(mode=0o700, exist_ok=True)
     return chosen
 
@@ -152,7 +153,7 @@ def _user_folder() -> Path:
     """A folder of this user's own, with a plain and short path."""
     name = f"vod-migrate-{os.geteuid()}"
     chosen = Path(tempfile.gettempdir()) / name
-    if not _PLAIN.fullmatch(str(chosen)):
+    if not _PLAIN.fullmatch(str(chosen)) or len(os.fsencode(chosen)) + 1 + _NAME > _LONGEST_SOCKET:
         chosen = Path("/tmp") / name  # noqa: S108 - a folder of the user's own in it
     chosen.mkdir(mode=0o700, exist_ok=True)
     if chosen.lstat().st_uid != os.geteuid():
