@@ -59,8 +59,7 @@ def night(rig: Rig, name: str, dag_run_id: str = "one", *, by_hand: bool = False
         options=parse_options(options),
         origin=origin,
     )
-    if run.mode.value != "failed":
-        rig.discover(run)
+    rig.discover(run)
     rig.register(run)
     finish(store=rig.store, run_id=run.run_id)
     return run

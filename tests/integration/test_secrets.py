@@ -175,7 +175,7 @@ def test_a_database_that_goes_away_later_is_told_without_its_password(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     url = f"{database_url}&password={PASSWORD}"
-    with Store.open(url, patience=0.2) as store:
+    with Store.open(url, patience=0.2, wait=0.5) as store:
         with (
             databases.away(database_url),
             pytest.raises(StoreUnreachable) as caught,
