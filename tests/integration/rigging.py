@@ -36,7 +36,6 @@ FAST = Timings(
     canary_lock=0.02,
     media_again=0.05,
     first_again=0.1,
-    take_over=2.0,
 )
 """Looks far more often than a machine in production would."""
 

@@ -207,6 +207,7 @@ def test_nothing_is_sent_before_the_whole_source_is_listed_also_by_a_worker_that
 
 
 def test_a_source_that_cannot_be_listed_to_its_end_sends_nothing(rig: Rig, tmp_path: Path) -> None:
+    rig.waits(take_over=0.5)
     put(rig, "1.mp4")
     path = tmp_path / "list.csv"
     path.write_text("key\n1.mp4\n", encoding="utf-8")
