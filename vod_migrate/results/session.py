@@ -127,25 +127,13 @@ class Session:
             with suppress(psycopg.Error, PoolTimeout):
                 pool.check()
 
-        failed: list[StoreUnreachable] = []
-        try:
-            # Nearly always the only attempt, and an eighth cheaper without what waits for the next one.
-            return attempt()
-        except StoreUnreachable as error:
-            failed.append(error)
-
-        def next_attempt() -> T:
-            if failed:
-                raise failed.pop()
-            return attempt()
-
         return Retrying(
             retry=retry_if_exception_type(StoreUnreachable),
             wait=wait_random_exponential(multiplier=0.2, max=5),
             stop=stop_after_delay(self._patience if patience is None else patience),
             before_sleep=renew_connections,
             reraise=True,
-        )(next_attempt)
+        )(attempt)
 
     def now(self) -> dt.datetime:
         """The database's clock."""
