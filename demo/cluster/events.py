@@ -119,10 +119,12 @@ class Events:
         )
 
     def _two_at_work(self) -> tuple[str, str] | None:
-        """The machines of two register tasks, once enough is registered: the younger task's first."""
+        """The machines of two register tasks, once both have sent and enough is registered: the younger task's first."""
         working = [one for one in self._running() if one.task.startswith("register_")]
         if self._control.files() < _BEFORE_THE_KILL or len({one.machine for one in working}) < _WORKERS:
             return None
+        if not all(self._sent(one.task) for one in working):
+            return None  # one of them may have begun a moment ago
         first, second = sorted(working, key=lambda one: one.began)[:2]
         return second.machine, first.machine
 
