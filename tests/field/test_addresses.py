@@ -19,6 +19,8 @@ READ = [
     ("https://s3.oss-cn-shanghai.aliyuncs.com/media-archive/v/a.mp4", "v/a.mp4"),
     ("https://oss-cn-shanghai.aliyuncs.com/media-archive/v/a.mp4", "v/a.mp4"),
     ("https://cn-shanghai.oss.aliyuncs.com/media-archive/v/a.mp4", "v/a.mp4"),
+    ("https://media-archive.cn-shanghai.oss-dls.aliyuncs.com/v/a.mp4", "v/a.mp4"),
+    ("https://media-archive.oss-cn-shanghai-internal.oss-data-acc.aliyuncs.com/v/a.mp4", "v/a.mp4"),
     ("https://media-archive.oss-cn-shanghai.aliyuncs.com:443/v/a.mp4", "v/a.mp4"),
     ("HTTPS://Media-Archive.OSS-cn-shanghai.aliyuncs.com/V/a.mp4", "V/a.mp4"),
     ("https://media-archive.oss-cn-shanghai.aliyuncs.com/%E8%8A%82%20a%2Bb.mp4?Expires=1&Signature=a%2Bb%3D", "节 a+b.mp4"),
@@ -44,6 +46,20 @@ REFUSED = [
     ("https://media-archive.oss-cn-shanghai.aliyuncs.com/take#1.mp4", "row_key", "write %23"),
     ("https://media-archive.oss-cn-shanghai.aliyuncs.com/what?.mp4", "row_key", "write %3F"),
     ("https://media-archive.oss-cn-shanghai.aliyuncs.com/", "row_key", "a bucket without a key"),
+    ("media-archive.oss-cn-shanghai.aliyuncs.com/a.mp4", "row_key", "write https:// before it"),
+    ("//media-archive.oss-cn-shanghai.aliyuncs.com/a.mp4", "row_key", "write https:// before it"),
+    ("s3://media-archive/a.mp4", "row_key", "not of OSS: write the object's key"),
+    ("file:///archive/a.mp4", "row_key", "not of OSS: write the object's key"),
+    (
+        "https://media-archive.oss-cn-shanghai.aliyuncs.com/a.mp4?versionId=CAEQ",
+        "row_key",
+        "remove it to register that",
+    ),
+    (
+        "https://media-archive.oss-cn-shanghai.aliyuncs.com/a.mp4?x-oss-process=video/snapshot,t_1",
+        "row_key",
+        "x-oss-process",
+    ),
     ("oss://LTAI5t:secret@media-archive/a.mp4", "row_key", "leave them out"),
 ]
 

@@ -74,7 +74,7 @@ ROWS = [
     ("a.jsonl", '{"key": "z.mp4"}\n{"key": "a.mp4"\n', {}, "row_unreadable", "line 2 is not JSON", ""),
     ("a.jsonl", '{"key": "z.mp4"}\n["a.mp4"]\n', {}, "row_unreadable", "is a JSON list, not an object", ""),
     ("a.jsonl", '{"key": "z.mp4"}\n' + "[" * 100_000 + "\n", {}, "row_unreadable", "is not JSON", ""),
-    ("a.jsonl", '{"key": "z.mp4"}\n{"key": "a.mp4", "x": NaN}\n', {}, "row_unreadable", "NaN is not a JSON number", ""),
+    ("a.jsonl", '{"key": "z.mp4"}\n{"key": "a.mp4", "key": "b.mp4"}\n', {}, "row_unreadable", "names 'key' twice", ""),
     ("a.jsonl", '{"key": "b.mp4"}\n{"kee": "a.mp4"}\n', {}, "row_no_key", "line 2 has nothing in the column 'key'", ""),
     ("a.jsonl", '{"key": 7}\n', {}, "row_key", "has the key 7, which is not text", "7"),
     ("a.jsonl", '{"key": "a\\ud800.mp4"}\n', {}, "row_encoding", "not UTF-8", ""),
@@ -118,6 +118,17 @@ FILES = [
     ("a.csv", "key\na.mp4\n", {"columns": {"title": "Titel"}}, "no column 'Titel'"),
     ("a.csv", '"key\na.mp4\n', {}, "the header, cannot be read"),
     ("a.csv", "key\n".encode("utf-16"), {}, "is UTF-16: save it as UTF-8"),
+    *(
+        ("a.csv", magic + bytes(8), {}, says)
+        for magic, says in [
+            (b"BZh9", "compressed with bzip2"),
+            (b"\x28\xb5\x2f\xfd", "compressed with zstd"),
+            (b"7z\xbc\xaf", "is a 7z archive"),
+            (b"%PDF-1.7", "is a PDF document"),
+            (b"ORC", "is an ORC file"),
+            (b"Obj\x01", "is an Avro file"),
+        ]
+    ),
     ("a.csv", "key\n" + "x" * 2_000_000, {}, "line 2 is longer than"),
     ("a.csv.gz", gzip.compress(b"key\n" + bytes(range(97, 123)) * 9_000)[:-6], {}, r"after line \d"),
     ("a.csv.gz", gzip.compress(b"key\na.mp4\n" * 9_000)[:-4], {}, r"breaks off after line [\d,]+"),

@@ -8,12 +8,15 @@ from urllib.parse import SplitResult, urlsplit
 
 _REGION = r"[a-z]{2}-[a-z0-9-]+"
 _SERVICES = re.compile(
-    # As the pages on regions and endpoints, dual-stack, S3 compatibility, acceleration and OSS-HDFS write them.
+    # As the pages on regions and endpoints, dual-stack, S3 compatibility, acceleration, accelerators and OSS-HDFS write them.
     rf"(?:(?P<bucket>[a-z0-9][a-z0-9-]{{1,61}}[a-z0-9])\.)?"
-    rf"(?:(?:s3\.|vpc100-)?oss-{_REGION}|oss-accelerate(?:-overseas)?|{_REGION}\.oss(?:-dls)?|oss(?:-internal)?)"
+    rf"(?:(?:s3\.|vpc100-)?oss-{_REGION}(?:\.oss-data-acc)?|(?:s3\.)?oss-accelerate(?:-overseas)?|{_REGION}\.oss(?:-dls)?|oss(?:-internal)?)"
     r"\.aliyuncs\.com"
 )
 _DUAL_STACK = re.compile(rf"{_REGION}\.oss(?:-dls)?\.aliyuncs\.com")
+_SCHEME = re.compile(r"([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
+_OTHER_CONTENT = frozenset({"versionid", "x-oss-process"})
+"""Parameters of a URL that ask for something else than the object: an earlier version of it, or what OSS makes of it."""
 _PARAMETERS = re.compile(r"[\w.~-]+(?:=[^&]*)?(?:&[\w.~-]+(?:=[^&]*)?)*", re.ASCII)
 
 
@@ -56,14 +59,20 @@ def located(text: str, *, domains: frozenset[str] = frozenset(), bucket: str = "
     Raises:
         NotAnAddress
     """
-    scheme = text.partition("://")[0].lower() if "://" in text else ""
+    begin = _SCHEME.match(text)
+    if begin is None:
+        host = text.removeprefix("//").partition("/")[0]
+        if service_host(host) is not None:
+            raise NotAnAddress(f"begins with the host {host!r}: write https:// before it, or the key alone")
+        return None
+    scheme = begin[1].lower()
     if scheme == "oss":
         host, _, key = text.partition("://")[2].partition("/")
         if "@" in host:
             raise NotAnAddress("has credentials in its address: leave them out, the connection has them")
         return _in_service(service_host(host), key) or Location(bucket=host, path=key)
     if scheme not in ("http", "https"):
-        return None
+        raise NotAnAddress(f"is an address of {scheme}://, not of OSS: write the object's key, or oss://BUCKET/KEY")
     try:
         parts = urlsplit(text)
         host = (parts.hostname or "").rstrip(".")
@@ -120,5 +129,10 @@ def _path(parts: SplitResult) -> str:
         sign = "#" if parts.fragment and not parts.query else "?"
         raise NotAnAddress(
             f"has a {sign!r} that is not encoded: write {'%23' if sign == '#' else '%3F'} where it is part of the key"
+        )
+    names = {one.partition("=")[0].lower() for one in parts.query.split("&")}
+    if other := sorted(names & _OTHER_CONTENT):
+        raise NotAnAddress(
+            f"has the parameter {other[0]}, which asks for something else than the object as it is now: remove it to register that"
         )
     return parts.path.removeprefix("/")

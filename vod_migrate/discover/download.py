@@ -6,12 +6,13 @@ cannot change while it is read. The copy takes disk (TMPDIR), not memory.
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import hashlib
 import time
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -24,6 +25,8 @@ from vod_migrate.errors import ManifestBroken
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _NO_TABLE = {
+    b"\xff\xfe\x00\x00": "is UTF-32: save it as UTF-8",
+    b"\x00\x00\xfe\xff": "is UTF-32: save it as UTF-8",
     b"\xff\xfe": "is UTF-16: save it as UTF-8",
     b"\xfe\xff": "is UTF-16: save it as UTF-8",
     b"PK\x03\x04": "is a workbook or a zip archive: save the sheet as CSV UTF-8, or unpack it",
@@ -34,8 +37,14 @@ _NO_TABLE = {
     b"\x28\xb5\x2f\xfd": "is compressed with zstd: unpack it, or compress it with gzip",
     b"7z\xbc\xaf": "is a 7z archive: unpack it",
     b"%PDF": "is a PDF document: write a CSV",
+    b"{\\rtf": "is a text document (RTF): save it as plain text",
+    b"ORC": "is an ORC file: write Parquet, CSV or JSON Lines",
+    b"Obj\x01": "is an Avro file: write Parquet, CSV or JSON Lines",
+    b"SQLite f": "is an SQLite database: export the table as CSV",
+    b"<": "is HTML or XML, such as the page that asks to sign in: fetch the file itself",
 }
 """What a file that should be text may be instead, by its first bytes."""
+_TAR_MAGIC = slice(257, 262), b"ustar"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -93,18 +102,28 @@ def opened(source: SourceFile) -> Iterator[IO[bytes]]:
         ManifestBroken: it is not text or gzip, by its first bytes.
     """
     with source.path.open("rb") as raw:
-        begin = raw.read(8)
+        begin = raw.read(_TAR_MAGIC[0].stop)
         raw.seek(0)
-        for magic, problem in _NO_TABLE.items():
-            if begin.startswith(magic):
-                raise ManifestBroken(f"{source.name} {problem}")
+        _refuse_other_formats(source, begin)
         if not begin.startswith(_GZIP_MAGIC):
             if source.name.lower().endswith(".gz") and begin:
                 raise ManifestBroken(f"{source.name} is called .gz, but is not a gzip file: compress it, or rename it")
             yield raw
             return
         with gzip.GzipFile(fileobj=raw) as unpacked:
+            with suppress(*BROKEN_GZIP):  # told by who reads on, with the line
+                _refuse_other_formats(source, unpacked.peek(_TAR_MAGIC[0].stop))
             yield cast("IO[bytes]", unpacked)
+
+
+def _refuse_other_formats(source: SourceFile, begin: bytes) -> None:
+    place, tar = _TAR_MAGIC
+    if begin[place] == tar:
+        raise ManifestBroken(f"{source.name} is a tar archive: unpack it")
+    text = begin.removeprefix(codecs.BOM_UTF8)
+    for magic, problem in _NO_TABLE.items():
+        if text.startswith(magic):
+            raise ManifestBroken(f"{source.name} {problem}")
 
 
 BROKEN_GZIP = (EOFError, gzip.BadGzipFile, zlib.error)

@@ -98,7 +98,8 @@ class RowReader:
         if not isinstance(told, str):
             raise Rejected("row_key", f"has the key {told!r}, which is not text: write it as text")
         if not _is_text(told):
-            raise Rejected("row_encoding", f"has the key '{_shown(told)}', which is not UTF-8: save the file as UTF-8")
+            why = "holds a NUL, which no key can" if "\x00" in told else "is not UTF-8: save the file as UTF-8"
+            raise Rejected("row_encoding", f"has the key '{_shown(told)}', which {why}")
         bucket, key = self._recorded(row, told) or self._located(told)
         if bucket != self._bucket:
             raise Rejected(
@@ -166,10 +167,10 @@ def _check_described(name: str, value: Any) -> None:
 
 def _broken(told: Any, rejected: Rejected) -> BrokenRow | Rejected:
     """A failed result under the key as far as it is told; a row without one can only be counted."""
-    name = _shown(told)
-    if rejected.code == "row_encoding" and isinstance(told, str) and not _is_text(told):
+    if isinstance(told, str) and not _is_text(told):
         # Nothing is recorded under a key that nobody wrote.
         return rejected
+    name = _shown(told)
     return BrokenRow(key=name, code=rejected.code, message=rejected.message) if name else rejected
 
 
@@ -248,6 +249,6 @@ def _shown(told: Any) -> str:
     # An address may carry credentials, which no message repeats.
     text = "" if told is None else re.sub(r"://[^/?#]*@", "://…@", str(told))
     cut = text if len(text) <= LONGEST_KEY else text[: LONGEST_KEY - 1] + "…"
-    # A byte that is not text, as the reader keeps it, is shown as that byte.
+    # A byte that is not text, as the reader keeps it, is shown as that byte; half of a UTF-16 pair in JSON as JSON writes it.
     bytewise = "".join(f"\\x{ord(sign) - 0xDC00:02x}" if "\udc80" <= sign <= "\udcff" else sign for sign in cut)
-    return bytewise.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
+    return bytewise.replace("\x00", "\\x00").encode("utf-8", "backslashreplace").decode()

@@ -12,7 +12,7 @@ import difflib
 import io
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import IO, Any, NoReturn
 
@@ -146,6 +146,8 @@ def _header(source: SourceFile, reader: Iterator[list[str]], columns: Sequence[s
         raise ManifestBroken(f"{source.name}: line 1, the header, cannot be read: {_csv(error)}") from None
     while names and not names[-1]:
         names.pop()  # Excel's empty columns
+    if len(names) < 2 and (not names or names[0].lower().startswith("sep=")):  # noqa: PLR2004 - as `sep=,` is read
+        raise ManifestBroken(f"{source.name}: line 1 names no columns: remove the lines above the header")
     twice = next((name for name in (*columns, *OBJECT_COLUMNS) if names.count(name) > 1), None)
     if twice is not None:
         raise ManifestBroken(f"{source.name}: line 1 names the column {twice!r} twice: give each a name of its own")
@@ -166,7 +168,7 @@ def _check_columns(source: SourceFile, names: Sequence[str], columns: Sequence[s
             near = difflib.get_close_matches(column, names, 1)
             shown = ", ".join(repr(_shown(name)) for name in names[:20]) or "none"
             hint = f"did you mean {_shown(near[0])!r}?" if near else f"there are {shown}."
-            if len(names) == 1 and (sign := next((sign for sign in ";\t|" if sign in names[0]), None)):
+            if len(names) == 1 and (sign := next((sign for sign in ";\t|\uff0c\uff1b" if sign in names[0]), None)):
                 hint = f"its cells are separated by {sign!r}: save the file with commas."
             elif where == "line 1" and "." in column + "".join(names) and not near:
                 hint += " If line 1 is already an object, write a header line above it."
@@ -193,13 +195,17 @@ def _csv(error: csv.Error) -> str:
 def _jsonl(source: SourceFile, columns: Sequence[str]) -> Iterator[Row]:
     with opened(source) as file:
         lines = _Lines(source, file)
+        decoder = json.JSONDecoder(parse_constant=_no_number, object_pairs_hook=_once(*columns, *OBJECT_COLUMNS))
         unchecked = True
         for line in lines:
             where = f"line {lines.number:,}"
             if not line.strip():
                 continue
             try:
-                values = json.loads(line, parse_constant=_no_constant)
+                values = decoder.decode(line)
+            except Rejected as rejected:
+                yield _unread(where, rejected.code, rejected.message)
+                continue
             except (ValueError, RecursionError) as error:
                 if unchecked:
                     raise ManifestBroken(f"{source.name}: {where} is not JSON ({error}): {_ONE_A_LINE}") from None
@@ -219,8 +225,22 @@ def _jsonl(source: SourceFile, columns: Sequence[str]) -> Iterator[Row]:
             yield Row(where=where, values=values)
 
 
-def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is not a JSON number")
+def _no_number(_: str) -> None:
+    """NaN and Infinity, as Python's own writer leaves them in: no value, as in Parquet."""
+
+
+def _once(*columns: str) -> Callable[[list[tuple[str, Any]]], dict[str, Any]]:
+    """Makes an object of its pairs; a column that is used stands there once, as in a header."""
+
+    def made(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        values = dict(pairs)
+        if len(values) < len(pairs):
+            names = [name for name, _ in pairs]
+            if (twice := next((name for name in columns if names.count(name) > 1), None)) is not None:
+                raise Rejected("row_unreadable", f"names {twice!r} twice: give each a name of its own")
+        return values
+
+    return made
 
 
 def _parquet(source: SourceFile, columns: Sequence[str]) -> Iterator[Row]:
