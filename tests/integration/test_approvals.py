@@ -65,6 +65,19 @@ def test_another_file_and_other_options_are_refused_at_once_by_name(
     assert rig.rows("select count(*) from vod_migrate.runs") == [(1,)]
 
 
+def test_what_happens_around_a_run_may_change_between_its_plan_and_its_approval(rig: Rig) -> None:
+    put(rig, "a/1.mp4")
+    made = plan(rig)
+    around = {
+        "notify": [{"to": "http://127.0.0.1:9"}],
+        "prices": {"currency": "CNY"},
+        "schedule": "@daily",
+        "verify": {"after": "30m"},
+    }
+    assert plan(rig, rig.migration(**around)).digest == made.digest
+    assert rig.prepare(rig.migration(**around), approve=made.digest).options.approve == made.digest
+
+
 def test_a_digest_that_no_plan_has_or_several_begin_with_is_refused(rig: Rig) -> None:
     put(rig, "1.mp4")
     made = plan(rig)

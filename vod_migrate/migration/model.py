@@ -56,6 +56,12 @@ class PauseAfter(SettingsModel):
         return tuple(f"{most:,.12g} {what}{'' if most == 1 else 's'}" for most, what in named if most is not None)
 
 
+_AROUND = frozenset({
+    "approval_hours", "export", "notify", "prices", "reconcile", "require_approval", "schedule", "start_date", "verify",
+})  # fmt: skip
+"""Settings about when a run begins, and what happens around it and after it; they change nothing that it sends."""
+
+
 class Migration(SettingsModel):
     """One migration file."""
 
@@ -198,6 +204,10 @@ class Migration(SettingsModel):
     def resolved(self) -> dict[str, Any]:
         """The file with every default filled in, as JSON types; what `prepare` stores with the run."""
         return self.model_dump(mode="json", by_alias=True)
+
+    def promised(self) -> dict[str, Any]:
+        """What of the resolved file decides what a run sends, and how."""
+        return {name: value for name, value in self.resolved().items() if name not in _AROUND}
 
     def digest(self) -> str:
         """SHA-256 of the resolved file, 64 hex digits; equal digests mean equal behaviour."""

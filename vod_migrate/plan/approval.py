@@ -87,8 +87,11 @@ def _of_options(plan: Plan, compared: Mapping[str, object]) -> Iterator[str]:
 
 
 def _of_settings(plan: Plan, run: Run) -> Iterator[str]:
-    planned, now = dict(_flat(plan.settings)), dict(_flat(run.spec.resolved()))
+    promised = run.spec.promised()
+    planned, now = dict(_flat(plan.settings)), dict(_flat(promised))
     for name in sorted({*planned, *now}):
+        if name.partition(".")[0] not in promised:
+            continue
         if planned.get(name) != now.get(name):
             yield f"the file's {name}: {_shown(planned.get(name))} in the plan, {_shown(now.get(name))} now"
 

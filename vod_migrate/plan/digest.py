@@ -14,11 +14,11 @@ from vod_migrate.results.summary import RunCounts
 
 
 def digest_of(run: Run, compared: Mapping[str, object], *, selected: int, fingerprint: str) -> str:
-    """SHA-256, 64 hex digits, of all that a plan promises: the resolved file, the options, and which objects were selected."""
+    """SHA-256, 64 hex digits, of all that a plan promises: what the file says about sending, the options, and which objects were selected."""
     promised = {
         "account": run.account,
         "region": run.region,
-        "settings": run.spec.resolved(),
+        "settings": run.spec.promised(),
         "compared": dict(compared),
         "selected": selected,
         "fingerprint": fingerprint,
