@@ -69,7 +69,7 @@ def test_what_happens_around_a_run_may_change_between_its_plan_and_its_approval(
     put(rig, "a/1.mp4")
     made = plan(rig)
     around = {
-        "notify": [{"to": "http://127.0.0.1:9"}],
+        "notify": [{"to": "webhook", "channel": "team"}],
         "prices": {"currency": "CNY"},
         "schedule": "@daily",
         "verify": {"after": "30m"},
