@@ -59,6 +59,7 @@ def test_json_has_every_character_in_any_encoding(shell: Shell, sandbox: Sandbox
     assert "🎬.yaml" in json.loads(refused.stderr)["error"]["message"]
 
 
+# Right before, too: what no cure may break.
 def test_an_error_about_a_name_that_cannot_be_shown_is_shown(shell: Shell) -> None:
     done = shell.run("plan", "🎬.yaml", encoding="gbk")
     assert (done.returncode, "\\U0001f3ac.yaml" in done.stderr) == (2, True), done
@@ -108,10 +109,11 @@ FILES = [
     (["init", "--name", "n", "--bucket", BUCKET, "--output", "new.yaml"], "new.yaml cannot be written: No space left"),
     (["report", "nightly", "--output", "reports"], "cannot write the report to reports (No space left on device)"),
     (["report", "nightly", "--output", "/dev/full"], "cannot write the report to /dev/full"),
-    (["init", "--name", "n", "--bucket", BUCKET, "--output", "/dev/full"], "/dev/full exists and is not overwritten"),
     (["sandbox", "--ready-file", "/dev/full"], "/dev/full is not a regular file"),
     (["sandbox", "--state", "/dev/full"], "/dev/full is not a regular file"),
     (["sandbox", "--ready-file", "/nowhere/ready.json"], "/nowhere/ready.json cannot be written: No such file"),
+    # Right before, too: what no cure may break.
+    (["init", "--name", "n", "--bucket", BUCKET, "--output", "/dev/full"], "/dev/full exists and is not overwritten"),
 ]
 
 

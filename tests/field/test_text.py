@@ -13,14 +13,15 @@ EMOJI = [
     ("★特集★", "★特集★"),
     ("1. #1 * © ® ™ ☎ ♪", "1. #1 * © ® ™ ☎ ♪"),
     ("❤", "❤"),
-    ("love ❤\ufe0f", "love"),
     ("1\ufe0f\u20e3 first", "first"),
+    ("क्\u200dष", "क्\u200dष"),
+    # Right before, too: what no cure may break.
+    ("love ❤\ufe0f", "love"),
     ("🎬 film", "film"),
     ("⌚", None),
     ("a 👨\u200d👩\u200d👧 b", "a  b"),
     ("🇨🇳 cup", "cup"),
     ("👍🏽 ok", "ok"),
-    ("क्\u200dष", "क्\u200dष"),
 ]
 
 
@@ -32,10 +33,11 @@ def test_only_what_is_drawn_as_an_emoji_is_taken_out(shell: Shell, title: str, s
 CUT = [
     ("aaक" + "की" * 22, "aaक" + "की" * 20),
     ("e\u0301" * 64, "é" * 64),
-    ("x" + "각" * 42, "x" + "각" * 42),
     ("x" + unicodedata.normalize("NFD", "각") * 43, "x" + "각" * 42),
-    ("न" + "क्षि" * 12, "न" + "क्षि" * 10),
     ("a\u0301" * 70, "á" * 64),
+    # Right before, too: what no cure may break.
+    ("x" + "각" * 42, "x" + "각" * 42),
+    ("न" + "क्षि" * 12, "न" + "क्षि" * 10),
 ]
 
 
