@@ -24,7 +24,8 @@ ODD_KEYS = [
 
 @pytest.mark.parametrize("key", ODD_KEYS)
 def test_an_object_comes_back_as_it_was_put(bucket: oss2.Bucket, key: str) -> None:
-    put = bucket.put_object(key, BODY, headers={"x-oss-meta-Camera": "A7", "Content-Type": "video/mp4"})
+    told = {"x-oss-meta-Camera": "A7", "Content-Type": "video/mp4", "Cache-Control": "no-cache"}
+    put = bucket.put_object(key, BODY, headers=told)
     got = bucket.get_object(key)
     assert got.read() == BODY
     assert got.server_crc == got.client_crc == put.crc
@@ -32,6 +33,7 @@ def test_an_object_comes_back_as_it_was_put(bucket: oss2.Bucket, key: str) -> No
     assert head.etag == hashlib.md5(BODY, usedforsecurity=False).hexdigest().upper()
     assert (head.content_length, head.content_type, head.object_type) == (1024, "video/mp4", "Normal")
     assert head.headers["x-oss-meta-camera"] == "A7"
+    assert head.headers["Cache-Control"] == "no-cache"
     assert head.headers["x-oss-storage-class"] == "Standard"
     assert [found.key for found in bucket.list_objects_v2().object_list] == [key]
 

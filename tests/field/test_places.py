@@ -122,11 +122,12 @@ EMPTY = [
     ("films\\2024\\", "folders are separated by '/'"),
     ("%E7%94%B5%E5%BD%B1/", "keys are not percent-encoded"),
     ("./films/", "keys are compared as they are"),
+    ("cafe\u0301/", "in the other of NFC and NFD"),
     ("Films/", "nothing in the bucket begins with 'Films/'"),
 ]
 
 
-@pytest.mark.parametrize("empty", [EMPTY[:3], EMPTY[3:]])
+@pytest.mark.parametrize("empty", [EMPTY[:3], EMPTY[3:5], EMPTY[5:]])
 def test_a_plan_names_each_prefix_that_matches_nothing(
     shell: Shell, sandbox: Sandbox, empty: list[tuple[str, str]]
 ) -> None:

@@ -107,7 +107,10 @@ def _found(look: Look, ruled_out: list[str]) -> Iterator[tuple[str, bool, str]]:
 
 
 def _missing(look: Look) -> tuple[bool, str] | Other:
-    return Other.RULED_OUT if look.now is not None else (True, "OSS has no object under this key now")
+    if look.now is not None:
+        return Other.RULED_OUT
+    form = look.client.other_form(look.failed.key)
+    return True, "OSS has no object under this key now" + (f"; the bucket has it in {form}" if form else "")
 
 
 def _archived(look: Look) -> tuple[bool, str] | Other:

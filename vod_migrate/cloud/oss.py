@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import re
+import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -133,6 +134,11 @@ class BucketClient:
             storage_class=told.headers.get("x-oss-storage-class") or "Standard",
             restored=restored_copy(told.headers.get("x-oss-restore") or ""),
         )
+
+    def other_form(self, key: str) -> str:
+        """The Unicode normalization, "NFC" or "NFD", in which the bucket has a key that it has not as written; '' for neither."""
+        forms = {form: unicodedata.normalize(form, key) for form in ("NFC", "NFD")}
+        return next((form for form, other in forms.items() if other != key and self.head(other) is not None), "")
 
     def restore(self, key: str, *, days: int, tier: str | None) -> RestoreAnswer:
         """Asks OSS to make a readable copy of an archived object, or to keep one for longer. tier: None where the class has none."""

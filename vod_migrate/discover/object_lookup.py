@@ -31,7 +31,10 @@ def looked_up(
     def ask(found: MediaObject) -> MediaObject | BrokenRow:
         if not wanted(found):
             return found
-        return as_told(found, client, sleep) or _missing(found)
+        told = as_told(found, client, sleep)
+        if told is not None:
+            return told
+        return _missing(found, patiently(lambda: client.other_form(found.key), sleep=sleep, tries=_HEAD_TRIES))
 
     with ThreadPoolExecutor(_HEADS_AT_ONCE, thread_name_prefix="head") as threads:
         for page in pages:
@@ -61,7 +64,10 @@ def as_told(found: MediaObject, client: BucketClient, sleep: Callable[[float], N
     )
 
 
-def _missing(found: MediaObject) -> BrokenRow:
+def _missing(found: MediaObject, other_form: str) -> BrokenRow:
     place = Location(bucket=found.bucket, path=found.key)
-    message = f"{found.where} names {place}, which does not exist: correct the manifest, or upload the object"
+    fix = "correct the manifest, or upload the object"
+    if other_form:
+        fix = f"the bucket has it in {other_form}, whose letters look the same; write the key as OSS lists it"
+    message = f"{found.where} names {place}, which does not exist: {fix}"
     return BrokenRow(key=found.key, code="row_no_object", message=message)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from typing import Any
 
 BUCKET = r"^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$"
@@ -85,17 +86,16 @@ def check_bucket(value: Any) -> Any:
 
 def empty_prefix_hint(prefix: str, bucket: str) -> str:
     """Why nothing may begin with a prefix that could be one; '' where nothing is odd about it."""
-    if prefix.startswith(f"{bucket}/"):
-        return f"the bucket's name is no part of a key: try {prefix.removeprefix(bucket + '/')!r}"
-    if prefix != prefix.strip():
-        return "it begins or ends with a space"
-    if "\\" in prefix:
-        return "folders are separated by '/'"
-    if re.search(r"%[0-9A-Fa-f]{2}", prefix):
-        return "keys are not percent-encoded"
-    if prefix.startswith("./") or "//" in prefix:
-        return "keys are compared as they are: './' and '//' stand for themselves"
-    return ""
+    same = all(unicodedata.is_normalized(form, prefix) for form in ("NFC", "NFD"))
+    oddities = (
+        (prefix.startswith(f"{bucket}/"), f"the bucket's name is no part of a key: try {prefix.removeprefix(bucket + '/')!r}"),
+        (prefix != prefix.strip(), "it begins or ends with a space"),
+        ("\\" in prefix, "folders are separated by '/'"),
+        (re.search(r"%[0-9A-Fa-f]{2}", prefix), "keys are not percent-encoded"),
+        (prefix.startswith("./") or "//" in prefix, "keys are compared as they are: './' and '//' stand for themselves"),
+        (not same, "the bucket may have it in the other of NFC and NFD, which look the same: copy it from a listing"),
+    )  # fmt: skip
+    return next((hint for found, hint in oddities if found), "")
 
 
 def _key_of(address: re.Match[str]) -> str:

@@ -51,7 +51,7 @@ class SandboxServer:
         """Listen. Returns the port; 0 picks a free one. Raises `OSError` if it is taken."""
         server = web.Server(
             self._handle, access_log=None, max_line_size=_MAX_LINE_BYTES, max_field_size=_MAX_LINE_BYTES,
-            keepalive_timeout=75,
+            keepalive_timeout=75, auto_decompress=False,
         )  # fmt: skip
         runner = web.ServerRunner(server, shutdown_timeout=_SHUTDOWN_S)
         await runner.setup()

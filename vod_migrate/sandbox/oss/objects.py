@@ -23,6 +23,7 @@ CURRENT_VERSIONS: Final = frozenset({"", "null"})
 STORAGE_CLASSES: Final = frozenset({"Standard", "IA", *ARCHIVED_CLASSES})
 _RANGE: Final = re.compile(r"bytes=(\d*)-(\d*)")
 _META: Final = "x-oss-meta-"
+_KEPT: Final = frozenset({"cache-control", "content-disposition", "content-encoding", "content-language", "expires"})
 OCTETS: Final = "application/octet-stream"
 
 
@@ -81,8 +82,9 @@ def check_storage_class(storage_class: str) -> None:
 
 
 def metadata_of(request: Request) -> dict[str, str]:
-    """The x-oss-meta-* headers of a new object."""
-    return {name.lower(): value for name, value in request.headers.items() if name.lower().startswith(_META)}
+    """The headers of a new object that come back with it: x-oss-meta-*, and those of HTTP that OSS keeps."""
+    sent = {name.lower(): value for name, value in request.headers.items()}
+    return {name: value for name, value in sent.items() if name.startswith(_META) or name in _KEPT}
 
 
 def check_overwrite(bucket: Bucket, key: str, request: Request) -> None:
