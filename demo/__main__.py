@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-import signal
-import sys
-import warnings
 from pathlib import Path
-from types import FrameType
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
-from demo.airflow_api import ApiFailed
+from demo.command import run_demo, stays_up
 from demo.console import DemoConsole
 from demo.processes import ChildFailed
 from demo.scenario import Scenario, play
-from vod_migrate.errors import VodMigrateError
-
-_INTERRUPTED = 130
-_ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def main(
@@ -29,29 +21,13 @@ def main(
     folder: Annotated[Path, typer.Option(help="Where to write; emptied first.")] = Path(".demo"),
 ) -> None:
     """Runs a whole migration in a real Airflow against the sandbox, and checks it object by object."""
-    # The embedded Postgres keeps its socket elsewhere where there is no such folder; nobody needs to know.
-    warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR is not set")
     console = DemoConsole()
-    for number in _ENDINGS:
-        signal.signal(number, _end)
-    stay = console.is_terminal and sys.stdin.isatty() if keep is None else keep
-    try:
-        agreed = play(Scenario(objects=objects, folder=folder.resolve(), stay=stay, dags=_dags()), console)
-    except KeyboardInterrupt:
-        console.step("Interrupted; everything is stopped.")
-        raise typer.Exit(_INTERRUPTED) from None
-    except (ChildFailed, ApiFailed, VodMigrateError) as error:
-        console.step("The demo failed; everything is stopped.")
-        console.print(str(error))
-        raise typer.Exit(1) from None
-    raise typer.Exit(0 if agreed else 1)
+    stay = stays_up(console, keep)
 
+    def demo() -> bool:
+        return play(Scenario(objects=objects, folder=folder.resolve(), stay=stay, dags=_dags()), console)
 
-def _end(_number: int, _frame: FrameType | None) -> NoReturn:
-    # One way out for all of them, which a second signal must not cut short: it stops everything.
-    for number in _ENDINGS:
-        signal.signal(number, signal.SIG_IGN)
-    raise KeyboardInterrupt
+    run_demo(demo, console)
 
 
 def _dags() -> Path:

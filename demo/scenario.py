@@ -72,7 +72,6 @@ def play(wanted: Scenario, console: DemoConsole) -> bool:
             if wanted.stay:
                 _stay(airflow, migration.dag_id, console)
         console.step("Stopping everything")
-    console.step("Done; nothing is left running." if agreed else "Finished with errors; see above.")
     return agreed
 
 

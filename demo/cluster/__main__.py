@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import signal
-import sys
 import time
-import warnings
 from pathlib import Path
-from types import FrameType
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
-from demo.airflow_api import ApiFailed
 from demo.cluster.events import Outcome, play
+from demo.command import run_demo, stays_up
 from demo.console import DemoConsole
-from demo.processes import ChildFailed
-from vod_migrate.errors import VodMigrateError
 
-_INTERRUPTED = 130
-_ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -31,28 +23,18 @@ def main(
     folder: Annotated[Path, typer.Option(help="Where to write; emptied first.")] = Path(".demo-cluster"),
 ) -> None:
     """Runs docker-compose.yml without Docker, lets workers fail in the middle of a run, and checks the results."""
-    warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR is not set")
     console = DemoConsole()
-    for number in _ENDINGS:
-        signal.signal(number, _end)
-    stays = console.is_terminal and sys.stdin.isatty() if keep is None else keep
+    stays = stays_up(console, keep)
 
     def told(outcome: Outcome, sign_in: str) -> None:
         _tell(outcome, console)
         if stays:
             _stay(outcome, sign_in, console)
 
-    try:
-        outcome = play(_ROOT, folder.resolve(), console, objects=objects, told=told)
-    except KeyboardInterrupt:
-        console.step("Interrupted; everything is stopped.")
-        raise typer.Exit(_INTERRUPTED) from None
-    except (ChildFailed, ApiFailed, VodMigrateError) as error:
-        console.step("The demo failed; everything is stopped.")
-        console.print(str(error))
-        raise typer.Exit(1) from None
-    console.step("Done; nothing is left running." if outcome.right else "Finished with errors; see above.")
-    raise typer.Exit(0 if outcome.right else 1)
+    def demo() -> bool:
+        return play(_ROOT, folder.resolve(), console, objects=objects, told=told).right
+
+    run_demo(demo, console)
 
 
 def _tell(outcome: Outcome, console: DemoConsole) -> None:
@@ -79,12 +61,6 @@ def _stay(outcome: Outcome, sign_in: str, console: DemoConsole) -> None:
             time.sleep(1)
     except KeyboardInterrupt:
         return
-
-
-def _end(_number: int, _frame: FrameType | None) -> NoReturn:
-    for number in _ENDINGS:
-        signal.signal(number, signal.SIG_IGN)
-    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":
