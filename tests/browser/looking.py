@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from airflow_stage import Stage
 
@@ -96,3 +96,8 @@ def sign_in(found: Looking, user: str, then: str) -> None:
     page.fill("input[name=username]", user)
     page.fill("input[name=password]", found.stage.passwords[user])
     page.locator("button[type=submit]").click()
+
+
+def an_object(stage: Stage, bucket: str) -> str:
+    """The query of an object's page: always the same object of a bucket."""
+    return urlencode({"account": "default", "bucket": bucket, "key": stage.key(bucket)})
