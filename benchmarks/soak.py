@@ -1,13 +1,16 @@
-"""A million objects through four workers with 5 % faults: are the results the truth, and is memory flat?
+"""A million objects through four workers with 5 % faults: are the results the truth, and are memory and the cost of an object flat?
 
 One migration, `vod-migrate run` and three `vod-migrate work` beside it, a dirty bucket, the sandbox without a quota and a pace that
 lets the machine run as fast as it can. One call in 25 is hit by a fault (an answer of 503 or 502, a connection reset, before the effect and
 after it), and one file in 100 is refused, always, or now and then not mentioned.
 
-    python benchmarks/soak.py [--objects 1000000]
+    python benchmarks/soak.py [--objects 1000000]        # 17 minutes
 
-Prints each worker's resident memory at 10, 50 and 100 % of the work, and compares the results with the truth in SQL. Exits with 1
-when they differ, or when a worker's memory at the end is more than 20 % above that at 10 %.
+The table has a row for each tenth of what was settled; the last row is what was refused and is tried once more, alone. Then the results are
+compared with the truth in SQL. CPU is that of the four workers and of Postgres, so that other programs on the machine do not change it.
+
+Target: a worker's memory of at most 250 MiB, and flat: at the end at most a fifth above that at the first tenth; the CPU of an object in
+the last tenth within 10 % of that in the second (in the first, the bucket is still listed). Exits with 1 when one is missed.
 """
 
 from __future__ import annotations
@@ -17,11 +20,16 @@ import json
 import subprocess
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 from urllib.request import urlopen
 
+import psutil
 import psycopg
-from stage import Stage, stage, wait_for_runs
+from figures import Figures
+from listing import cpu_of
+from stage import Stage, postgres_of, stage, wait_for_runs
 
 BUCKET = "media-archive"
 FASTEST = 1000
@@ -34,9 +42,21 @@ FAULTS = [
     {"kind": "fail_files", "rate": 0.005},
     {"kind": "omit_files", "rate": 0.005, "sticky": False, "when": "after"},
 ]
-GLANCE_SECONDS = 5.0
-MARKS = (10, 50, 100)
+GLANCE_SECONDS = 2.0
+MARKS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.99, 1.0)
+MOST_MEMORY = 250
 MOST_GROWTH = 1.2
+MOST_SLOPE = 1.1
+
+
+class Glance(NamedTuple):
+    """At one moment: seconds since the start, objects settled, seconds of CPU so far, each worker's MiB."""
+
+    at: float
+    settled: int
+    workers_cpu: float
+    postgres_cpu: float
+    memory: tuple[float, ...]
 
 
 def main() -> None:
@@ -44,13 +64,13 @@ def main() -> None:
     parser.add_argument("--objects", type=int, default=1_000_000)
     options = parser.parse_args()
     with stage() as play:
-        flat = soak(play, objects=options.objects)
-    if not flat:
-        raise SystemExit("a worker's memory grew by more than a fifth")
+        missed = soak(play, objects=options.objects)
+    if missed:
+        raise SystemExit(missed)
 
 
-def soak(play: Stage, *, objects: int) -> bool:
-    """Whether the memory of every worker stayed flat; exits when the results are not the truth."""
+def soak(play: Stage, *, objects: int) -> str:
+    """The target that was missed, or nothing; exits when the results are not the truth."""
     play.sandbox(
         {
             "buckets": [{"name": BUCKET, "generate": {"count": objects}}],
@@ -69,17 +89,15 @@ def soak(play: Stage, *, objects: int) -> bool:
     (run_id,) = wait_for_runs(url, 1)
     for slot in ("two", "three", "four"):
         workers[slot] = play.start("work", run_id, "--slot", slot)
-    sizes = watch(url, workers, objects=objects, began=began)
+    glances = watch(url, list(workers.values()), began=began)
     seconds = time.monotonic() - began
-    print(f"{'worker':8}" + "".join(f"{mark:>6} %" for mark in MARKS) + "    resident memory in MiB")
-    for name, by_mark in sizes.items():
-        print(f"{name:8}" + "".join(f"{by_mark.get(mark, 0):8.0f}" for mark in MARKS))
     for name, process in workers.items():
         if process.wait(60) != 0:
             raise SystemExit(f"{name} ended with exit code {process.returncode}")
     out.seek(0)
     counts = json.loads(out.read())["counts"]
     out.close()
+    missed = table(glances)
     print(
         f"{counts['discovered']:,} objects listed, {sum(counts['left_out'].values()):,} left out, {counts['registered']:,} registered, "
         f"{counts['already_registered']:,} already registered (the answer was lost), {counts['failed']:,} failed in {seconds:,.0f} s: "
@@ -89,33 +107,58 @@ def soak(play: Stage, *, objects: int) -> bool:
     compare(play, url, listed=counts["discovered"], left_out=sum(counts["left_out"].values()))
     if counts["discovered"] != objects:
         raise SystemExit(f"{counts['discovered']:,} objects were listed, the bucket has {objects:,}")
-    return all(by_mark[100] <= MOST_GROWTH * by_mark[10] for by_mark in sizes.values())
+    return missed
 
 
-def watch(
-    url: str, workers: dict[str, subprocess.Popen[str]], *, objects: int, began: float
-) -> dict[str, dict[int, float]]:
-    """Each worker's MiB by mark; the last one is the last size seen before it ended."""
-    sizes: dict[str, dict[int, float]] = {name: {} for name in workers}
+def watch(url: str, workers: list[subprocess.Popen[str]], *, began: float) -> list[Glance]:
+    """What was seen every two seconds until the first worker ended, which is when nothing is left to send."""
+    postgres = postgres_of(url)
+    processes = [psutil.Process(worker.pid) for worker in workers]
+    glances: list[Glance] = []
     told = time.monotonic()
-    while any(process.poll() is None for process in workers.values()):
-        time.sleep(GLANCE_SECONDS)
-        with psycopg.connect(url) as connection:
-            row = connection.execute("select sum(objects) from vod_migrate.counts").fetchone()
-        done = 100 * int((row and row[0]) or 0) / objects
-        for name, process in workers.items():
-            size = resident(process.pid)
-            if size is None:
-                continue
-            for mark in MARKS[:-1]:
-                if done >= mark:
-                    sizes[name].setdefault(mark, size)
-            sizes[name][MARKS[-1]] = size
-        if time.monotonic() - told >= 60:
-            told = time.monotonic()
-            now = ", ".join(f"{by_mark.get(100, 0):.0f}" for by_mark in sizes.values())
-            print(f"{done:5.1f} % after {told - began:,.0f} s; MiB: {now}", file=sys.stderr, flush=True)
-    return sizes
+    with psycopg.connect(url, autocommit=True) as connection:
+        while all(worker.poll() is None for worker in workers):
+            row = connection.execute("select coalesce(sum(objects), 0)::bigint from vod_migrate.counts").fetchone()
+            memory = [resident(process.pid) for process in processes]
+            if row and None not in memory:
+                sizes = tuple(size or 0.0 for size in memory)
+                cpu = sum(cpu_of(process) for process in processes)
+                glances.append(Glance(time.monotonic() - began, row[0], cpu, cpu_of(postgres), sizes))
+            if time.monotonic() - told >= 60 and glances:
+                told = time.monotonic()
+                now = ", ".join(f"{size:.0f}" for size in glances[-1].memory)
+                print(f"{glances[-1].settled:,} after {told - began:,.0f} s; MiB: {now}", file=sys.stderr, flush=True)
+            time.sleep(GLANCE_SECONDS)
+    return glances
+
+
+def table(glances: list[Glance]) -> str:
+    """Prints a row for each tenth. Returns the target that was missed, or nothing."""
+    figures = Figures(
+        "soak",
+        "settled",
+        "time",
+        "an object since then",
+        "workers' CPU",
+        "Postgres' CPU",
+        "memory of a worker, at most",
+    )
+    total = glances[-1].settled
+    points = [next(glance for glance in glances if glance.settled >= mark * total) for mark in MARKS]
+    costs = []
+    for before, after in pairwise([glances[0], *points]):
+        count = max(1, after.settled - before.settled)
+        workers, postgres = after.workers_cpu - before.workers_cpu, after.postgres_cpu - before.postgres_cpu
+        costs.append((workers + postgres) / count)
+        each = [f"{1e6 * spent / count:.0f} µs" for spent in (after.at - before.at, workers, postgres)]
+        figures.row(after.settled, f"{after.at:.0f} s", *each, f"{max(after.memory):.0f} MiB")
+    if max(max(glance.memory) for glance in glances) > MOST_MEMORY:
+        return f"a worker took more than {MOST_MEMORY} MiB"
+    if any(last > MOST_GROWTH * first for first, last in zip(points[0].memory, points[-1].memory, strict=True)):
+        return "a worker's memory grew by more than a fifth"
+    if costs[-2] > MOST_SLOPE * costs[1]:
+        return f"an object took {1e6 * costs[-2]:.0f} µs of CPU at the end, {1e6 * costs[1]:.0f} at the start"
+    return ""
 
 
 def resident(pid: int) -> float | None:

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 
+import psutil
+import psycopg
 import yaml
 
 CLEAN = ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "PYTHONDONTWRITEBYTECODE")
@@ -115,6 +117,12 @@ def wait_for_runs(url: str, count: int) -> list[str]:
                 return [run.run_id for run in runs]
             time.sleep(0.1)
     raise SystemExit("the runs did not begin")
+
+
+def postgres_of(url: str) -> psutil.Process:
+    """The server of a database on this machine."""
+    with psycopg.connect(url) as connection:
+        return psutil.Process(psutil.Process(connection.info.backend_pid).ppid())
 
 
 @contextmanager
