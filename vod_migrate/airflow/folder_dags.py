@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from airflow.sdk import DAG
+from airflow.sdk import DAG, get_parsing_context
 
 from vod_migrate.airflow.dag import migration_dag
 from vod_migrate.airflow.migration_folder import FOLDER_NAME, read_folder
@@ -15,11 +15,15 @@ from vod_migrate.errors import BadMigrationFile
 def migration_dags(dag_file: str) -> dict[str, DAG]:
     """The DAGs by ID. A file with `reconcile` has a second one; a file that cannot be used has none and hides no other.
 
+    Where Airflow reads the file to start a task, only the DAGs of that task's migration: those of 100 files take 0.7 s of CPU.
     dag_file: `__file__` of the DAG file; the folder `migrations` is beside it.
     """
     dags: dict[str, DAG] = {}
     folder = Path(dag_file).parent / FOLDER_NAME
+    wanted = get_parsing_context().dag_id
     for file in read_folder(folder).usable:
+        if wanted is not None and wanted.partition("__")[2] != file.migration.name:
+            continue
         origin = f"{folder.parent.name}/{FOLDER_NAME}/{file.path.name}"
         dags[file.migration.dag_id] = migration_dag(file.migration, origin)
         if (comparing := reconcile_dag(file.migration, origin)) is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from airflow.sdk import Param
@@ -15,8 +16,14 @@ _COPIED = (
 
 def trigger_form() -> dict[str, Param]:
     """The run options as Airflow Params, by name; untouched fields mean the migration file's own values."""
-    schema = RunOptions.model_json_schema()
+    schema = _schema()
     return {name: _field(field, schema["$defs"]) for name, field in schema["properties"].items()}
+
+
+@cache
+def _schema() -> dict[str, Any]:
+    # The same for every DAG of a folder.
+    return RunOptions.model_json_schema()
 
 
 def _field(schema: dict[str, Any], definitions: dict[str, Any]) -> Param:
