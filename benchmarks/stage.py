@@ -19,6 +19,7 @@ import psutil
 import psycopg
 import yaml
 
+MOST_LINES = 20
 CLEAN = ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "PYTHONDONTWRITEBYTECODE")
 
 
@@ -27,6 +28,7 @@ class Stage:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.errors = folder / "errors.txt"
         self.environment = {name: value for name, value in os.environ.items() if name not in CLEAN}
         self.environment |= {"ALIBABA_CLOUD_ECS_METADATA_DISABLED": "true", "VOD_MIGRATE_HOME": str(folder)}
         self.processes: list[subprocess.Popen[str]] = []
@@ -36,20 +38,20 @@ class Stage:
         """Starts a sandbox and points the environment at it."""
         file, ready = self.folder / "sandbox.yaml", self.folder / "ready.json"
         file.write_text(yaml.safe_dump(config), encoding="utf-8")
-        self.start("sandbox", "serve", "--config", str(file), "--ready-file", str(ready))
-        for _ in range(200):
-            if ready.exists():
-                break
+        process = self.start("sandbox", "serve", "--config", str(file), "--ready-file", str(ready))
+        while not ready.exists():
+            if process.poll() is not None:
+                raise SystemExit("the sandbox did not start")
             time.sleep(0.05)
         told = json.loads(ready.read_text(encoding="utf-8"))
         self.environment |= told["environment"]
         self.sandbox_url = told["environment"]["VOD_MIGRATE_SANDBOX_URL"]
 
-    def database(self) -> str:
-        """Starts the embedded Postgres, kept by this process."""
+    def database(self, folder: Path | None = None) -> str:
+        """Starts the embedded Postgres, kept by this process. folder: where its files stay, by default in the stage's own."""
         from vod_migrate.results.embedded import embedded_url  # noqa: PLC0415 - after the environment is clean
 
-        url = embedded_url(self.folder / "postgres")
+        url = embedded_url((folder or self.folder / "postgres").resolve())
         self.environment["VOD_MIGRATE_DATABASE_URL"] = url
         return url
 
@@ -68,14 +70,15 @@ class Stage:
         return self._start(str(Path(__file__).with_name(name)), *arguments, **options)
 
     def _start(self, *arguments: str, **options: Any) -> subprocess.Popen[str]:
-        process = subprocess.Popen(
-            [sys.executable, *arguments],
-            env=self.environment,
-            stdout=options.get("stdout", subprocess.DEVNULL),
-            stderr=options.get("stderr", subprocess.DEVNULL),
-            text=True,
-            start_new_session=True,
-        )
+        with self.errors.open("a", encoding="utf-8") as errors:
+            process = subprocess.Popen(
+                [sys.executable, *arguments],
+                env=self.environment,
+                stdout=options.get("stdout", subprocess.DEVNULL),
+                stderr=options.get("stderr", errors),
+                text=True,
+                start_new_session=True,
+            )
         self.processes.append(process)
         return process
 
@@ -127,11 +130,16 @@ def postgres_of(url: str) -> psutil.Process:
 
 @contextmanager
 def stage() -> Iterator[Stage]:
-    """A stage in a temporary folder; nothing stays behind."""
+    """A stage in a temporary folder; nothing stays behind. Where the benchmark fails, it prints what the processes said last."""
     with tempfile.TemporaryDirectory(prefix="vod-bench-", ignore_cleanup_errors=True) as folder:
         Path(folder).chmod(0o755)
         play = Stage(Path(folder))
         try:
             yield play
+        except BaseException:
+            # Why is rather in what a process said than in what missed it.
+            if play.errors.exists():
+                print(*play.errors.read_text(encoding="utf-8").splitlines()[-MOST_LINES:], sep="\n", file=sys.stderr)
+            raise
         finally:
             play.stop()
