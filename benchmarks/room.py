@@ -18,6 +18,7 @@ import sys
 import time
 
 import psycopg
+from figures import Figures
 from stage import Stage, stage, wait_for_runs
 
 BUCKET = "media-archive"
@@ -76,11 +77,15 @@ def room(play: Stage, url: str, *, objects: int) -> float:
     facts = after.pop("objects")
     audit = sum(after.values())
     each = (facts + audit) / count
-    print(
-        f"{count:,} registered, keys of {key_bytes:.0f} bytes: {each:.0f} bytes an object ({facts / count:.0f} of it the objects, "
-        f"{audit / count:.0f} the audit); "
-        f"work queue: {peak / 1e6:.1f} MB at its peak, {work / 1e6:.1f} MB after db prune",
-        flush=True,
+    figures = Figures(
+        "room", "registered", "bytes a key", "bytes an object", "without audit", "queue at its peak", "after db prune"
+    )
+    figures.row(
+        count,
+        f"{key_bytes:.0f}",
+        f"{each:.0f}",
+        f"{facts / count:.0f}",
+        *(f"{size / 1e6:.1f} MB" for size in (peak, work)),
     )
     if key_bytes < KEY_BYTES:
         raise SystemExit(f"the keys are shorter than the {KEY_BYTES} bytes that the target is about")
@@ -152,10 +157,9 @@ def idle(play: Stage, url: str, *, pending: int) -> float:
                 query()
                 seconds.append(time.perf_counter() - began)
             medians[name] = sorted(seconds)[LOOKS // 2]
-    told = ", ".join(f"{name} {1000 * seconds:.1f}" for name, seconds in medians.items())
-    print(
-        f"an idle worker beside {pending:,} pending rows of another migration, median ms a question: {told}", flush=True
-    )
+    figures = Figures("room_idle", "question of an idle worker", "pending beside it", "median")
+    for name, median in medians.items():
+        figures.row(name, pending, f"{1000 * median:.1f} ms")
     return max(medians.values())
 
 
