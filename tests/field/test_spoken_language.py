@@ -38,4 +38,7 @@ def test_an_output_that_cannot_show_chinese_gets_english(shell: Shell) -> None:
     assert "尚无运行" in shell.run("status", encoding="gb18030").stdout
     assert "no runs yet" in shell.run("status", encoding="ascii").stdout
     assert "no runs yet" in shell.run("--language", "zh-CN", "status", encoding="latin-1").stdout
-    assert shell.run("--language", "de", "status").returncode == 2
+    refused = shell.run("--language", "de", "status"), shell.run("plan", "a.yaml", "--mode", "some")
+    assert [one.returncode for one in refused] == [2, 2]
+    assert "Invalid value for '--language': 'de' is not one of 'en', 'zh-CN'." in refused[0].stderr
+    assert "Invalid value for '--mode': 'some' is not one of" in refused[1].stderr

@@ -11,6 +11,8 @@ import importlib
 import logging
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
@@ -65,6 +67,14 @@ class _Commands(TyperGroup):
         self._stand_in = True
         return super().shell_complete(ctx, incomplete)
 
+    def make_context(self, *given: Any, **more: Any) -> Any:
+        with _own_words():
+            return super().make_context(*given, **more)
+
+    def invoke(self, ctx: Any) -> Any:
+        with _own_words():
+            return super().invoke(ctx)
+
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         self._stand_in = completing() and names_a_run(args)
         return super().resolve_command(ctx, args)
@@ -82,6 +92,16 @@ class _Commands(TyperGroup):
                 raise
             raise BadOption("the sandbox is not installed: run pip install 'vod-migrate[sandbox]'") from None
         return _command(cmd_name, found)
+
+
+@contextmanager
+def _own_words() -> Iterator[None]:
+    """Typer shows what pydantic says about an option; this leaves out pydantic's own name for it."""
+    try:
+        yield
+    except typer.BadParameter as error:
+        error.message = error.message.removeprefix("Value error, ")
+        raise
 
 
 def _command(name: str, made_of: Any) -> Any:
