@@ -52,7 +52,7 @@ EXIT_CODES = {
     1: "a bug: please report it",
     2: "bad input: a migration file, an option, a setting, a bucket that does not exist",
     3: "denied: credentials, RAM policy, or the account itself",
-    4: "unreachable: OSS, VOD or the database did not answer; try again",
+    4: "unreachable: OSS, VOD or the database did not respond; try again",
     5: "the failure threshold was exceeded; the rest stays pending",
     6: "ended with objects left: refused, or listed from a source that contradicted itself",
     130: "interrupted or cancelled; the next run continues where this one stopped",
@@ -100,13 +100,13 @@ OUTPUT = (
 )
 
 LANGUAGES = (
-    "Reports, plans, status, diagnoses and progress are in Chinese if the locale is (`LC_ALL`, else `LC_MESSAGES`, else `LANG`",
-    "begins with `zh`), or with `vod-migrate --language zh-CN COMMAND`. So are the HTML reports that the command line writes. An",
-    "output whose encoding has no Chinese characters gets English.",
+    "What the commands show about runs, objects and checks is in Chinese if the locale is (`LC_ALL`, else `LC_MESSAGES`, else",
+    "`LANG` begins with `zh`), or with `vod-migrate --language zh-CN COMMAND`. This covers reports, plans, progress, `status`,",
+    "`doctor`, `describe`, `explain`, `diagnose`, `verify`, `reconcile`, `update` and `restore`, and the HTML reports that the",
+    "command line writes. If the encoding of the output has no Chinese characters, the output is in English.",
     "",
-    "Help, error messages, the other commands, logs and JSON are in English everywhere: they name settings, permissions and codes",
-    "as the files and the APIs have them, programs read them, and people search for them. The how-tos explain the commands",
-    "[in Chinese](../zh/index.md).",
+    "Help, logs, JSON, the confirmations of other commands, and messages about invalid options and migration files are always",
+    "in English: programs read them, and people search for them. The how-tos explain the commands [in Chinese](../zh/index.md).",
 )
 
 COMPLETION = (

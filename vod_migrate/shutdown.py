@@ -46,7 +46,7 @@ class StopClock:
     def sleep(self, seconds: float) -> None:
         """Waits, or raises Interrupted."""
         if self._stop.wait(max(0.0, seconds)):
-            raise Interrupted("the worker was told to stop", code="interrupted")
+            raise Interrupted("the worker was stopped", code="interrupted")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

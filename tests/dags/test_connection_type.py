@@ -155,7 +155,7 @@ def test_the_airflow_connection_goes_before_the_variable(monkeypatch: pytest.Mon
 def test_an_unnamed_database_is_an_error_and_never_an_embedded_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("VOD_MIGRATE_DATABASE_URL", raising=False)
 
-    with pytest.raises(BadSetting, match="no results database is named"):
+    with pytest.raises(BadSetting, match="no results database is configured"):
         results_url()
 
 

@@ -94,7 +94,7 @@ REFUSED: list[tuple[str, dict[str, str], dict[str, Any], str]] = [
     ("an unknown option", {}, {"conf": {"modee": "all"}}, "did you mean 'mode'"),
     ("a time that is none", {}, {"conf": {"modified_since": "last week"}}, "modified_since"),
     ("no account", {"AIRFLOW_CONN_VOD_TEST": ""}, {}, "the Airflow connection 'vod_test' does not exist"),
-    ("no results database named", {"VOD_MIGRATE_DATABASE_URL": ""}, {}, "no results database is named"),
+    ("no results database named", {"VOD_MIGRATE_DATABASE_URL": ""}, {}, "no results database is configured"),
     ("a database of another kind", {"VOD_MIGRATE_DATABASE_URL": "mysql://u@h/d"}, {}, "must look like postgresql://"),
     (
         "a database address that cannot be read",

@@ -99,7 +99,7 @@ def test_restore_shows_first_then_begins_within_its_limit_and_goes_on(shell: She
 
     shown = shell.run("restore", file, "--days", "30")
     assert (shown.returncode, copies(sandbox)) == (0, {})
-    assert "6 objects (60 B) would have to be restored." in shown.stdout
+    assert "Not readable without a restore: 6 objects (60 B)." in shown.stdout
     assert "7 days, the most that OSS allows" in shown.stdout
     assert shown.stdout.rstrip().endswith("--days 30 --begin")
 
@@ -132,9 +132,9 @@ ORDERS: list[tuple[str, str, list[str], int, str]] = [
     ("too many days", "ColdArchive", ["--days", "400"], 2, "less than or equal to 365"),
     ("a class without that tier", "DeepColdArchive", ["--tier", "bulk", "--begin"], 6, "DeepColdArchive has no tier Bulk"),
     ("copies that no run takes", "ColdArchive", [], 0, "select.archived is skip"),
-    ("a TiB and a half", "ColdArchive", ["--max-bytes", "1.5 TiB"], 0, "To begin:"),
-    ("larger than all that is allowed", "ColdArchive", ["--max-bytes", "9", "--begin"], 6, "it alone is larger than --max-bytes"),
-    ("capitals do not matter", "ColdArchive", ["--tier", "EXPEDITED", "--begin"], 0, "1 object (10 B) began"),
+    ("a TiB and a half", "ColdArchive", ["--max-bytes", "1.5 TiB"], 0, "To start them:"),
+    ("larger than all that is allowed", "ColdArchive", ["--max-bytes", "9", "--begin"], 6, "this object alone is larger than --max-bytes"),
+    ("capitals do not matter", "ColdArchive", ["--tier", "EXPEDITED", "--begin"], 0, "Restores started: 1 object (10 B)"),
 ]  # fmt: skip
 
 
@@ -160,7 +160,7 @@ def test_what_was_begun_is_told_even_where_the_listing_breaks_off(shell: Shell, 
     file = str(shell.file({**MIGRATION, "source": source, "select": RESTORED}))
     done = shell.run("restore", file, "--begin")
     assert done.returncode == 3, done.stderr
-    assert "1 object (10 B) began to be restored." in done.stdout
+    assert "Restores started: 1 object (10 B)." in done.stdout
     assert "allow oss:ListObjects" in done.stderr
 
 

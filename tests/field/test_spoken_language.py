@@ -26,7 +26,17 @@ def test_reports_plans_and_progress_follow_the_locale_and_json_does_not(shell: S
     assert "迁移任务 'nightly'" in ran.stderr
     (page,) = (shell.folder / "reports").glob("*.html")
     assert '<html lang="zh-CN"' in page.read_text()
-    for command in (["status"], ["report", "nightly"], ["diagnose", "nightly", "--all"], ["verify", "nightly"]):
+    for command in (
+        ["status"],
+        ["report", "nightly"],
+        ["diagnose", "nightly", "--all"],
+        ["verify", "nightly"],
+        ["doctor", file],
+        ["explain", f"{BUCKET}/b.mp4"],
+        ["reconcile", file],
+        ["update", file],
+        ["restore", file],
+    ):
         spoken, english = shell.run(*command), shell.run("--language", "en", *command)
         assert CHINESE.search(spoken.stdout), command
         assert not CHINESE.search(english.stdout + english.stderr), command

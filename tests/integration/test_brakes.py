@@ -67,7 +67,7 @@ def test_an_object_counts_once_however_often_it_is_sent(rig: Any, sandbox: Sandb
     sandbox.fault("fail_files", key="f0000*.mp4", count=4)
     summary = rig.run(max_objects=40)
     assert isinstance(summary.error, BrakeReached)
-    assert "the run has sent the 40 objects" in str(summary.error)
+    assert "limit of 40 objects" in str(summary.error)
     assert len(sandbox.truth(BUCKET)) == 36, "four of the 40 were refused each time"
     assert summary.counts.settled + 4 == 40, "four were refused once and wait for their second try"
     assert rig.run().counts.pending == 0
@@ -108,9 +108,9 @@ def test_minutes_that_are_over_end_listing_too(rig: Any, sandbox: Sandbox) -> No
     sandbox.generate(BUCKET, count=3_000, dirt=0)
     sandbox.fault("throttle", api="ListObjects", skip=1)
     run = rig.prepare(max_minutes=0.04)
-    with pytest.raises(BrakeReached, match="minutes that `pause_after`"):
+    with pytest.raises(BrakeReached, match="minutes in `pause_after`"):
         rig.discover(run)
-    with pytest.raises(BrakeReached, match="minutes that `pause_after`"):
+    with pytest.raises(BrakeReached, match="minutes in `pause_after`"):
         rig.register(run)
     assert finish(store=rig.store, run_id=run.run_id).state == "paused"
 
@@ -131,7 +131,7 @@ def test_outside_its_window_a_run_lists_and_sends_nothing_and_ends_as_paused(rig
     summary = rig.run(closed)
     assert isinstance(summary.error, WindowClosed)
     assert (summary.state, summary.counts.discovered, summary.counts.pending, rig.calls()) == ("paused", 20, 20, 0)
-    assert "paused, 20 objects are left: the window" in str(summary.error)
+    assert "paused, 20 objects left: the window" in str(summary.error)
     assert "is closed until" in str(summary.error)
     assert rig.run(closed, ignore_window=True).counts.registered == 20
 

@@ -129,7 +129,7 @@ def test_when_every_first_file_fails_the_run_stops_says_what_they_share_and_noth
         "the extension .mp4",
         "template group VOD_NO_TRANSCODE",
         "added to VOD",
-        "pending as before",
+        "stay pending",
     ):
         assert words in told
     assert rig.calls() == 2

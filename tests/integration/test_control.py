@@ -41,7 +41,7 @@ def test_a_run_that_sends_ends_within_five_seconds_and_its_rest_stays_pending(
     summary = finish(store=rig.store, run_id=run.run_id)
     assert (summary.state, type(summary.error)) == (state, error)
     assert "by Maria" in str(summary.error)
-    assert f"{summary.counts.pending:,} objects are left" in str(summary.error)
+    assert f"{summary.counts.pending:,} objects left" in str(summary.error)
     assert summary.counts.settled + summary.counts.pending == 400
     assert rig.rows(
         "select stopped_by, (select count(*) from vod_migrate.workers where expires_at > now()) from vod_migrate.runs"

@@ -32,7 +32,7 @@ def test_a_run_is_slowed_down_paused_resumed_and_cancelled_from_another_shell(
     out, told = running.communicate(timeout=30)
     assert time.monotonic() - began < 10
     assert (running.returncode, json.loads(out)["state"]) == (0, "paused"), told
-    assert "objects are left" in told
+    assert "objects left" in told
     resumed = shell.start("resume", paused["run_id"], "--json")
     before = len(sandbox.truth(BUCKET))
     wait_for(lambda: len(sandbox.truth(BUCKET)) >= before + 50)
@@ -46,7 +46,7 @@ def test_a_run_is_slowed_down_paused_resumed_and_cancelled_from_another_shell(
 
 REFUSED = [
     (("pause", "nightly"), "has ended already (succeeded)"),
-    (("resume", "nightly"), "nothing is left of run"),
+    (("resume", "nightly"), "has nothing left"),
     (("resume", "nowhere"), "no run and no migration 'nowhere'"),
     (("rate", "nightly", "fast"), "'fast' is not a number"),
     (("rate", "nightly", "0"), "above 0 and up to 1000"),
@@ -61,7 +61,7 @@ def test_a_command_that_ends_as_paused_says_what_is_left_and_how_to_go_on_and_wh
         sandbox.put(BUCKET, f"{number}.mp4")
     done = shell.run("run", str(shell.file()), "--max-objects", "10", "--json")
     assert (done.returncode, json.loads(done.stdout)["state"]) == (0, "paused")
-    assert "vod-migrate: paused, 20 objects are left: the run has sent the" in done.stderr
+    assert "vod-migrate: paused, 20 objects left: the run has reached the limit of" in done.stderr
     assert '"error"' not in done.stderr
     assert "Paused after" in said(shell, "report", "nightly").stdout
     assert (

@@ -236,6 +236,6 @@ def test_the_command_examines_all_and_shows_them_by_cause(sandbox: Sandbox, shel
         70,
         False,
     )
-    assert group["samples"][0]["message"] == "it begins like HTML document"
+    assert group["samples"][0]["message"] == "its content looks like HTML document"
     refused = shell.run("diagnose", "nightly", "--code", "Nothing")
     assert (refused.returncode, "there are: file_refused" in refused.stderr) == (2, True), refused.stderr

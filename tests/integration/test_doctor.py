@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import socket
 import threading
 import time
@@ -19,11 +20,13 @@ from vod_migrate.doctor.checklist import Checklist, CheckStatus
 from vod_migrate.doctor.doctor import ORDER, examine
 from vod_migrate.migration.loader import parse_migration
 from vod_migrate.rate.limiter import API
+from vod_migrate.report.language import CHINESE
 from vod_migrate.results.store import Store
 from vod_migrate.sandbox.pytest_plugin import Sandbox
 from vod_migrate.sandbox.vod.templates import DEFAULT_GROUP
 
 BUCKET = "media-archive"
+CHINESE_CHARACTER = re.compile("[\u4e00-\u9fff]")
 
 
 class Patient:
@@ -69,6 +72,15 @@ def patient(sandbox: Sandbox, database_url: str, tmp_path: Path) -> Patient:
     return Patient(sandbox, database_url, tmp_path)
 
 
+def assert_chinese(checklist: Checklist) -> None:
+    """Each sentence that a Chinese reader sees is Chinese; what is wrong with a migration file is said in English."""
+    for check in checklist.checks:
+        wrong = check.verdict in (CheckStatus.WARNING, CheckStatus.FAILED)
+        shown = (check.answer, check.fix, check.tried if wrong else "")
+        english = [text for text in shown if " " in text and not CHINESE_CHARACTER.search(CHINESE.translate(text))]
+        assert english == [] or check.name in ("file", "source")
+
+
 def verdicts(checklist: Checklist, verdict: CheckStatus) -> set[str]:
     return {check.name for check in checklist.checks if check.verdict is verdict}
 
@@ -78,6 +90,7 @@ def test_a_sound_configuration_is_well_in_every_check_and_nothing_is_changed(pat
     checklist = patient.examine()
     assert {check.name: check.verdict for check in checklist.checks} == dict.fromkeys(ORDER, CheckStatus.OK)
     assert checklist.exit_code == 0
+    assert_chinese(checklist)
     assert time.monotonic() - began < 10
     assert patient.sandbox.truth(BUCKET) == {}
     assert patient.sandbox.counters()["RegisterMedia"]["ok"] == 0
@@ -176,6 +189,7 @@ def test_a_misconfiguration_is_named_and_nothing_else_fails(
     assert words in f"{named.answer} {named.fix}"
     assert named.tried
     assert named.fix
+    assert_chinese(checklist)
     assert patient.sandbox.truth(BUCKET) == {}
 
 
@@ -237,6 +251,29 @@ def test_a_prefix_with_nothing_under_it_and_a_pace_above_the_documented_one_are_
     assert checklist.exit_code == 0
 
 
+def test_connections_that_share_a_quota_because_neither_names_its_account_are_a_warning(patient: Patient) -> None:
+    with Store.open(patient.database_url, connections=1) as store:
+        store.keep_quota("default", API, 47.0)
+    for number, (origin, connection) in enumerate(
+        [("cli", "vod_default"), ("airflow", "vod_default"), ("airflow", "vod_default"), ("airflow", "vod_beijing")]
+    ):
+        assert verdicts(patient.examine(), CheckStatus.WARNING) == set(), "one connection shares with nobody"
+        with psycopg.connect(patient.database_url, autocommit=True) as database:
+            database.execute(
+                "insert into vod_migrate.migrations (account, name) values ('default', %s)", (f"m{number}",)
+            )
+            database.execute(
+                "insert into vod_migrate.runs (run_id, migration_id, source_id, queue_no, region, mode, options, spec, spec_digest, origin) "
+                "select %s, migration_id, 1, 1, 'cn-shanghai', 'new', '{}', %s, '', %s from vod_migrate.migrations where name = %s",
+                (f"r{number}", json.dumps({"connection": connection}), origin, f"m{number}"),
+            )
+    checklist = patient.examine()
+    assert verdicts(checklist, CheckStatus.WARNING) == {"quota"}
+    assert "vod_beijing, vod_default" in checklist.as_text()
+    patient.environment["VOD_MIGRATE_ACCOUNT"] = "production"
+    assert verdicts(patient.examine(), CheckStatus.WARNING) == set()
+
+
 def test_a_dated_prefix_is_checked_for_today(patient: Patient) -> None:
     patient.source(prefixes=["interviews/{{ date }}/"])
     assert patient.examine().exit_code == 0
@@ -292,13 +329,13 @@ def test_the_json_has_every_check(patient: Patient) -> None:
 OUTPUTS: list[tuple[str, dict[str, Any], dict[str, str], CheckStatus, str]] = [
     # the check, the file's part, the environment, what it says
     ("export", {"to": "{file}/inside/"}, {}, CheckStatus.WARNING, "is not a folder"),
-    ("export", {"to": "{folder}/{{{{ date }}}}/tables/"}, {}, CheckStatus.OK, "made in"),
-    ("export", {"to": "oss://media-archive/tables/"}, {}, CheckStatus.OK, "oss://media-archive/tables/ can be written to"),
+    ("export", {"to": "{folder}/{{{{ date }}}}/tables/"}, {}, CheckStatus.OK, "creates it in"),
+    ("export", {"to": "oss://media-archive/tables/"}, {}, CheckStatus.OK, "oss://media-archive/tables/ is writable"),
     ("export", {"to": "oss://no-such-bucket/"}, {}, CheckStatus.WARNING, "no-such-bucket"),
     ("notify", {"to": "dingtalk"}, {}, CheckStatus.WARNING, "set VOD_MIGRATE_WEBHOOK_OPS"),
     ("notify", {"to": "feishu"}, {"OPS": "open.feishu.cn/x"}, CheckStatus.WARNING, "VOD_MIGRATE_WEBHOOK_OPS is not the URL"),
     ("notify", {"to": "wecom"}, {"OPS": "https://oapi.dingtalk.com/robot/send?access_token=c0ffee-secret"}, CheckStatus.WARNING, "a robot of dingtalk"),
-    ("notify", {"to": "webhook"}, {"OPS": "https://ops.example.com/hook"}, CheckStatus.OK, "the form of every address"),
+    ("notify", {"to": "webhook"}, {"OPS": "https://ops.example.com/hook"}, CheckStatus.OK, "valid form"),
 ]  # fmt: skip
 
 
@@ -324,6 +361,7 @@ def test_where_tables_go_and_messages_are_sent_is_checked_and_nothing_is_made_or
     checklist = patient.examine()
     check = next(check for check in checklist.checks if check.name == name)
     assert (check.verdict, words in check.answer) == (verdict, True), check
+    assert_chinese(checklist)
     assert checklist.exit_code == 0, "a run would work"
     assert "c0ffee" not in checklist.as_text()
     assert set(patient.sandbox.expected(BUCKET)) == before

@@ -210,7 +210,7 @@ STOPS: list[tuple[str, type[VodMigrateError], str]] = [
     ("Forbidden", Denied, "allow vod:RegisterMedia in the RAM policy, then run again"),
     ("Forbidden.RAM", Denied, "allow vod:RegisterMedia in the RAM policy, then run again"),
     ("OperationDenied", Suspended, "activate VOD, then run again"),
-    ("OperationDenied.Suspended", Suspended, "settle what is overdue on the console's billing page"),
+    ("OperationDenied.Suspended", Suspended, "pay what is overdue on the console's billing page"),
     ("InvalidAccessKeyId.NotFound", InvalidCredentials, "check the connection's AccessKey, secret and token"),
     ("SignatureDoesNotMatch", InvalidCredentials, "check the connection's AccessKey, secret and token"),
     ("InvalidSecurityToken.Expired", InvalidCredentials, "give the connection a new one, or name a provider"),

@@ -228,7 +228,7 @@ def test_a_server_that_is_gone_is_unavailable_after_eight_tries(sandbox: Sandbox
     connection = connection_from_environment(sandbox.environment)
     sandbox.stop()
     pauses: list[float] = []
-    with pytest.raises(SourceUnavailable, match="does not answer"):
+    with pytest.raises(SourceUnavailable, match="does not respond"):
         list(list_pages(open_bucket(connection, BUCKET), "", sleep=pauses.append))
     assert len(pauses) == 7
 

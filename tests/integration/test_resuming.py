@@ -154,7 +154,7 @@ def test_a_retried_prepare_of_a_resumed_run_finds_the_same_run(rig: Any, sandbox
     run = again()
     rig.register(run)
     assert again().run_id == run.run_id
-    with pytest.raises(BadOption, match="nothing is left of run"):
+    with pytest.raises(BadOption, match="has nothing left"):
         resumed(rig, first.run_id)
 
 

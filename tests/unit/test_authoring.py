@@ -85,7 +85,7 @@ def test_describe_tells_a_person_the_same(file: str) -> None:
     told = run("describe", file, f"x/{'y' * 140}.mp4", "trailers/a.mp4", "a.txt")
     for part in (
         "rule         none",
-        "CateId       of the category Shows/x",
+        "CateId       that of the category Shows/x",
         "is sent only if the object",
         "! title: cut",
     ):

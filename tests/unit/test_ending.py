@@ -83,7 +83,7 @@ def test_the_end_that_comes_first_counts() -> None:
     assert early is not None
     assert late is not None
     assert (early.at, late.at) == (BEGAN + dt.timedelta(minutes=30), BEGAN + dt.timedelta(minutes=60))
-    assert "the 30 minutes" in str(early.why())
+    assert "limit of 30 minutes" in str(early.why())
     assert "the window 08:00\u201310:00 (Asia/Shanghai) is closed until 2026-11-23 08:00" in str(late.why())
 
 

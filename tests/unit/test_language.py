@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import string
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,9 @@ from pathlib import Path
 import jinja2
 import pytest
 
+from vod_migrate.audit.drift import KINDS
+from vod_migrate.audit.explanation_text import ANSWERS, OUTCOMES
+from vod_migrate.doctor.checklist import MARKS
 from vod_migrate.plan import text as plan_text
 from vod_migrate.register.canary_keys import TRAITS
 from vod_migrate.report import count_lines, diagnosis, group_lines, notice, page, playback_lines, status, text
@@ -18,7 +22,9 @@ from vod_migrate.report.language import CHINESE, ENGLISH, language, language_of_
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = ROOT / "vod_migrate" / "airflow" / "pages"
-REPORT, PLAN, CLI = (ROOT / "vod_migrate" / room for room in ("report", "plan", "cli"))
+REPORT, PLAN, AUDIT, DESCRIBE, CLI = (
+    ROOT / "vod_migrate" / room for room in ("report", "plan", "audit", "describe", "cli")
+)
 RUN_STATES = ("running", "succeeded", "failed", "stopped", "interrupted", "paused", "cancelled", "planned")
 SCAN_STATES = ("open", "complete", "limited", "failed")
 
@@ -82,10 +88,12 @@ def by_name() -> Iterator[str]:
     yield from ("{time}, if it began then", "{time} after {runs} runs, if it began then")
     yield from (group_lines.LIKELY, group_lines.EXAMINED)
     yield from (asked for texts in playback_lines.ASKED.values() for asked in texts)
+    yield from (text for kind in KINDS.values() for text in (kind.meaning, kind.fix) if text)
+    yield from (*OUTCOMES.values(), *ANSWERS.values(), *MARKS.values(), *MARKS, "tried:", "fix:  ")
     yield from ("h", "min", "s", "accepted", "throttled", "refused or unanswered")
 
 
-IN_TERMINALS = sorted({*in_code(REPORT, PLAN), *in_code(CLI), *by_name()})
+IN_TERMINALS = sorted({*in_code(REPORT, PLAN, AUDIT, DESCRIBE), *in_code(CLI), *by_name()})
 TEXTS = sorted({*in_templates(), *in_code(PAGES), *IN_TERMINALS})
 KNOWN = {**CHINESE.texts, **texts_in(PAGES / "zh-CN.json")}
 
@@ -116,6 +124,46 @@ def test_a_translation_has_the_same_places_for_values(text: str) -> None:
         assert KNOWN[text].count("{{") == text.count("{{")
         return
     assert places(KNOWN[text]) == places(text)
+
+
+def written() -> set[str]:
+    """Every text in the package's code, with `{}` for each value that is filled in."""
+    found = set()
+    for file in (ROOT / "vod_migrate").rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.JoinedStr):
+                parts = (part.value if isinstance(part, ast.Constant) else "{}" for part in node.values)
+                found.add("".join(map(str, parts)))
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                found.add(node.value)
+    return found
+
+
+def test_every_form_of_a_message_is_still_written_somewhere() -> None:
+    texts = "\n".join(written())
+    lost = [
+        (form, part)
+        for form in CHINESE.messages
+        for part in re.split(r"\{[^}]*\}|[;:,()] ", form)
+        if part.strip() and part.strip(" .,;:()") not in texts
+    ]
+    assert lost == []
+
+
+def test_a_message_is_recognised_by_its_own_form() -> None:
+    for form, translation in CHINESE.messages.items():
+        parts = {name: f"<{name}>" for name in places(form)}
+        assert CHINESE.translate(form.format(**parts)) == translation.replace(":t}", "}").format(**parts)
+
+
+def test_a_part_of_a_message_that_is_a_message_itself_is_translated_and_everything_else_is_kept() -> None:
+    told = "OSS refuses to list bucket 'a b' (AccessDenied: no): allow oss:ListObjects on the bucket"
+    translated = CHINESE.translate(f"prefix 'list': {told}")
+    assert "拒绝列举 Bucket 'a b'" in translated
+    assert "'list'" in translated
+    assert "AccessDenied: no" in translated
+    assert CHINESE.translate("something new") == ENGLISH.translate("something new") == "something new"
+    assert ENGLISH.translate(told) == told
 
 
 def test_numbers_and_forms_follow_the_language() -> None:

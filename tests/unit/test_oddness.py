@@ -57,10 +57,10 @@ def test_where_few_are_odd_plain_ones_fill_up_and_of_few_all_are_taken() -> None
 @pytest.mark.parametrize(
     ("failures", "shared"),
     [
-        ([failure("x/a 1.MOV"), failure("x/b 2.mov")], ["the answer file_refused", "the extension .mov", "the folder 'x/'", "a space in the key"]),
+        ([failure("x/a 1.MOV"), failure("x/b 2.mov")], ["the reply file_refused", "the extension .mov", "the folder 'x/'", "a space in the key"]),
         ([failure("a.mp4", "A"), failure("b.mp3", "B")], []),
-        ([failure("a/b/1", storage_class="IA"), failure("a/c/2", storage_class="IA")], ["the answer file_refused", "that they have no extension", "the folder 'a/'", "the storage class IA"]),
-        ([failure("shows-1/a.mp4"), failure("shows-2/a.mp4")], ["the answer file_refused", "the extension .mp4"]),
+        ([failure("a/b/1", storage_class="IA"), failure("a/c/2", storage_class="IA")], ["the reply file_refused", "that they have no extension", "the folder 'a/'", "the storage class IA"]),
+        ([failure("shows-1/a.mp4"), failure("shows-2/a.mp4")], ["the reply file_refused", "the extension .mp4"]),
     ],
 )  # fmt: skip
 def test_what_failed_files_share_is_said_and_what_only_some_have_is_not(

@@ -47,9 +47,9 @@ def test_the_json_arrives_and_parameters_join_those_of_the_address(receiver: Htt
 
 
 ANSWERED: dict[str, tuple[list[tuple[int, bytes]], int, str]] = {
-    "a server error": ([(503, b"down")], 3, "answered 503 (down)"),
-    "a refusal": ([(404, f"no robot {TOKEN}, SEC-canary".encode())], 1, "answered 404 (no robot ***, ***)"),
-    "a redirect": ([(302, b"")], 1, "answered 302 (nothing more)"),
+    "a server error": ([(503, b"down")], 3, "responded with 503 (down)"),
+    "a refusal": ([(404, f"no robot {TOKEN}, SEC-canary".encode())], 1, "responded with 404 (no robot ***, ***)"),
+    "a redirect": ([(302, b"")], 1, "responded with 302 (nothing more)"),
     "an error that goes away": ([(500, b""), (429, b""), (200, b"{}")], 3, ""),
     "no JSON": ([(200, b"<html>")], 1, ""),
     "JSON of another type": ([(200, b"[1]")], 1, ""),
@@ -72,7 +72,7 @@ def test_what_may_go_away_is_tried_three_times_and_a_refusal_once(receiver: Http
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1/canary", "http://receiver.invalid/canary"])
 def test_a_receiver_that_is_not_there_is_named_by_its_host_alone(url: str, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    with pytest.raises(ReceiverUnavailable, match="does not answer") as failed:
+    with pytest.raises(ReceiverUnavailable, match="does not respond") as failed:
         post(Webhook(name="ops", url=url))
     assert "canary" not in str(failed.value) + caplog.text
 
@@ -81,7 +81,7 @@ def test_a_receiver_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("vod_migrate.cloud.webhook.TIMEOUT_SECONDS", 0.1)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         begun = time.monotonic()
-        with pytest.raises(ReceiverUnavailable, match="does not answer"):
+        with pytest.raises(ReceiverUnavailable, match="does not respond"):
             post(Webhook(name="ops", url=f"http://127.0.0.1:{silent.getsockname()[1]}/"))
     assert time.monotonic() - begun < 5
 
@@ -98,7 +98,7 @@ def test_a_receiver_that_sends_a_byte_now_and_then_is_given_up_too(monkeypatch: 
 
         threading.Thread(target=drip, daemon=True).start()
         begun = time.monotonic()
-        with pytest.raises(ReceiverUnavailable, match="does not answer"):
+        with pytest.raises(ReceiverUnavailable, match="does not respond"):
             post(Webhook(name="ops", url=f"http://127.0.0.1:{slow.getsockname()[1]}/"))
     assert time.monotonic() - begun < 5
 

@@ -55,7 +55,7 @@ class VodHook(BaseHook):
         stored = _stored(self.conn_id)
         if stored is None:
             raise BadSetting(
-                f"the Airflow connection {self.conn_id!r} does not exist: make it under Admin → Connections "
+                f"the Airflow connection {self.conn_id!r} does not exist: create it under Admin → Connections "
                 f"(type ApsaraVideo VOD), or set AIRFLOW_CONN_{self.conn_id.upper()}"
             )
         origin = f"the Airflow connection {self.conn_id}"

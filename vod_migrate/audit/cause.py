@@ -135,7 +135,7 @@ def _no_media(look: Look) -> tuple[bool, str] | Other:
     content = look.content
     if content is None or content.name is None:
         return Other.OPEN
-    return Other.RULED_OUT if content.media else (False, f"it begins like {content.name}")
+    return Other.RULED_OUT if content.media else (False, f"its content looks like {content.name}")
 
 
 def _other_format(look: Look) -> tuple[bool, str] | Other:
@@ -144,7 +144,7 @@ def _other_format(look: Look) -> tuple[bool, str] | Other:
         return Other.OPEN
     if look.extension in content.extensions:
         return Other.RULED_OUT
-    return False, f"it begins like {content.name}, and is named .{look.extension}"
+    return False, f"its content looks like {content.name}, but the extension is .{look.extension}"
 
 
 def _encoding(look: Look) -> tuple[bool, str] | Other:
@@ -153,11 +153,11 @@ def _encoding(look: Look) -> tuple[bool, str] | Other:
         return Other.RULED_OUT
     if not around.plain:
         return Other.OPEN
-    return False, f"sent {around.rules.url_encoding}; only keys that are the same in both encodings were taken"
+    return False, f"sent {around.rules.url_encoding}; VOD accepted only keys that are the same in both encodings"
 
 
 def _not_added(look: Look) -> tuple[bool, str] | Other:
-    return Other.RULED_OUT if look.around.proven else (False, f"VOD has never taken a file of {look.around.bucket}")
+    return Other.RULED_OUT if look.around.proven else (False, f"VOD has never accepted a file of {look.around.bucket}")
 
 
 _CHECKS: dict[str, _Check] = {

@@ -93,7 +93,7 @@ class DriftKind:
 
 KINDS: dict[Drift, DriftKind] = {
     Drift.SAME: DriftKind(mark=Mark.AGREES, meaning="OSS, the results and VOD agree."),
-    Drift.KNOWN_GONE: DriftKind(mark=Mark.AGREES, meaning="The object is gone from OSS, and the results say so."),
+    Drift.KNOWN_GONE: DriftKind(mark=Mark.AGREES, meaning="The object is no longer in OSS, as the results record."),
     Drift.NEW: DriftKind(
         mark=Mark.NEW,
         meaning="OSS lists an object that the migration selects, and it has no result.",
@@ -114,18 +114,18 @@ KINDS: dict[Drift, DriftKind] = {
     ),
     Drift.MEDIA_WITHOUT_FILE: DriftKind(
         mark=Mark.GONE,
-        meaning="VOD has a media that the results do not know, of a file that is no longer in OSS.",
+        meaning="VOD has a media of a file that is no longer in OSS, and the results have no record of it.",
         fix="Delete the media in VOD, or put the file back.",
     ),
     Drift.MEDIA_DELETED: DriftKind(
         mark=Mark.DIFFERS,
-        meaning="VOD does not know the MediaId: somebody has deleted the media.",
+        meaning="The MediaId does not exist in VOD: somebody deleted the media.",
         fix="Forget the MediaId and register the object again.",
         repair=Repair.FORGET_AND_REGISTER,
     ),
     Drift.OTHER_FILE: DriftKind(
         mark=Mark.DIFFERS,
-        meaning="VOD has the media under another file's address.",
+        meaning="In VOD, the media has the address of another file.",
         fix="Find out who changed it (`vod-migrate explain MEDIA_ID`); delete the media in VOD to have both registered again.",
         deletes=True,
     ),
@@ -143,30 +143,30 @@ KINDS: dict[Drift, DriftKind] = {
     ),
     Drift.SOURCE_DELETED: DriftKind(
         mark=Mark.DIFFERS,
-        meaning="VOD says that the source file is deleted, and OSS lists the object.",
+        meaning="VOD reports the source file as deleted, but OSS lists the object.",
         fix="Check that VOD may read the bucket, then verify again.",
     ),
     Drift.RETURNED: DriftKind(
         mark=Mark.DIFFERS,
-        meaning="The results say that the object is gone, and OSS lists it.",
-        fix="Take it back.",
+        meaning="The results record the object as gone, but OSS lists it.",
+        fix="Record that it is back.",
         repair=Repair.TAKE_BACK,
     ),
     Drift.SIZE_CHANGED: DriftKind(
         mark=Mark.DIFFERS,
-        meaning="The object has another size than when it was registered.",
-        fix="Delete its media in VOD if VOD is to process the new content, then reconcile again.",
+        meaning="The size of the object has changed since it was registered.",
+        fix="To have VOD process the new content, delete the media in VOD, then reconcile again.",
         deletes=True,
     ),
     Drift.CONTENT_CHANGED: DriftKind(
         mark=Mark.DIFFERS,
-        meaning="The object has another ETag than when it was registered: its content was replaced.",
-        fix="Delete its media in VOD if VOD is to process the new content, then reconcile again.",
+        meaning="The ETag of the object has changed since it was registered: its content was replaced.",
+        fix="To have VOD process the new content, delete the media in VOD, then reconcile again.",
         deletes=True,
     ),
     Drift.SIZE_IN_VOD: DriftKind(
         mark=Mark.DIFFERS,
-        meaning="VOD says another size than OSS, although the object has not changed since it was registered.",
+        meaning="The size in VOD differs from that in OSS, although the object has not changed since it was registered.",
         fix="Compare both with `vod-migrate explain`; delete the media in VOD to have it registered again.",
         deletes=True,
     ),
@@ -177,19 +177,19 @@ KINDS: dict[Drift, DriftKind] = {
     ),
     Drift.NOT_RECORDED: DriftKind(
         mark=Mark.DIFFERS,
-        meaning="VOD has a media of the object, registered by somebody else, and the results do not know it.",
+        meaning="VOD has a media of the object, registered by somebody else, and the results have no record of it.",
         fix="Import it: it becomes a result without a call.",
         repair=Repair.IMPORT,
     ),
     Drift.SECOND_MEDIA: DriftKind(
         mark=Mark.DIFFERS,
-        meaning="VOD has one more media of the same file; the oldest, or the one in the results, counts.",
-        fix="Delete the media that nobody uses in VOD.",
+        meaning="VOD has another media of the same file; the one in the results is used, otherwise the oldest.",
+        fix="Delete the unused media in VOD.",
         deletes=True,
     ),
     Drift.MEDIA_ID_TAKEN: DriftKind(
         mark=Mark.DIFFERS,
-        meaning="VOD has a media of the object under a MediaId that the results gave to another object.",
+        meaning="VOD has a media of the object under a MediaId that belongs to another object in the results.",
         fix="Look at both with `vod-migrate explain`; delete the media in VOD to have both registered again.",
         deletes=True,
     ),
@@ -200,26 +200,29 @@ KINDS: dict[Drift, DriftKind] = {
     ),
     Drift.LEFT_OUT: DriftKind(
         mark=Mark.DIFFERS,
-        meaning="A registered object is in OSS, and the migration's selection leaves it out now.",
+        meaning="A registered object is in OSS, but the migration no longer selects it.",
         fix="Widen `select`, or delete its media in VOD.",
         deletes=True,
     ),
     Drift.ARCHIVED: DriftKind(
-        mark=Mark.UNCHECKED, meaning="Registered, and archived since: VOD cannot read the file, so it was not asked."
+        mark=Mark.UNCHECKED,
+        meaning="The object was archived after its registration, so VOD cannot read it and it was not looked up.",
     ),
-    Drift.QUEUED: DriftKind(mark=Mark.UNCHECKED, meaning="A run under way has the object in its queue."),
+    Drift.QUEUED: DriftKind(mark=Mark.UNCHECKED, meaning="An active run has the object in its queue."),
     Drift.PROCESSING: DriftKind(
         mark=Mark.UNCHECKED,
-        meaning="VOD has not finished with the media, or does not show it yet: compare again later.",
+        meaning="VOD is still processing the media, or does not show it yet: compare again later.",
     ),
     Drift.HIDDEN: DriftKind(
         mark=Mark.UNCHECKED,
-        meaning="VOD neither shows the media nor says that it does not exist: the credentials may lack its application.",
+        meaning="VOD returns neither the media nor a report that it does not exist: the credentials may lack access to its application.",
     ),
     Drift.NOT_SAMPLED: DriftKind(
-        mark=Mark.UNCHECKED, meaning="OSS and the results agree; VOD was not asked, since only a part was drawn."
+        mark=Mark.UNCHECKED, meaning="OSS and the results agree; the object was not in the sample for VOD."
     ),
-    Drift.NOT_ASKED: DriftKind(mark=Mark.UNCHECKED, meaning="OSS and the results agree; VOD could not be asked."),
+    Drift.NOT_ASKED: DriftKind(
+        mark=Mark.UNCHECKED, meaning="OSS and the results agree; the lookup in VOD was not possible."
+    ),
 }
 
 REPAIRABLE = tuple(drift for drift, kind in KINDS.items() if kind.repair is not None)

@@ -133,5 +133,5 @@ class LibraryWalk:
 def _media_of(body: Mapping[str, Any]) -> _Page:
     listed = body.get("MediaList") or []
     if not all(isinstance(row, Mapping) and row.get("MediaId") and row.get("CreationTime") for row in listed):
-        raise BrokenReply(f"VOD's answer to {SEARCH_MEDIA} has media without a MediaId or a CreationTime")
+        raise BrokenReply(f"VOD's response to {SEARCH_MEDIA} has media without a MediaId or a CreationTime")
     return listed

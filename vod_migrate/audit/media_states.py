@@ -98,7 +98,7 @@ class MediaStates:
         try:
             return list(map(_state, body.get("MediaInfos") or ())), body
         except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise BrokenReply(f"VOD's answer to {BATCH_GET_MEDIA_INFOS} cannot be read ({error!r})") from None
+            raise BrokenReply(f"VOD's response to {BATCH_GET_MEDIA_INFOS} cannot be read ({error!r})") from None
 
     def transcoding_error(self, media_id: str) -> str:
         """Why the newest transcoding of a media failed, in VOD's words; '' where VOD does not say; which permission is missing to ask."""

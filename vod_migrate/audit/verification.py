@@ -64,7 +64,7 @@ def verify(
             for looks in pool.map(look, parts):
                 done.add(looks)
             if stop.is_set():
-                raise Interrupted("VOD was not asked about every object: verify again", code="interrupted")
+                raise Interrupted("not every object was checked in VOD: run verify again", code="interrupted")
     done.samples = {
         state: [_explained(states, one) if state is Playback.FAILED else one for one in found]
         for state, found in done.samples.items()

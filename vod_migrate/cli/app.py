@@ -20,7 +20,7 @@ from typer.core import TyperGroup
 
 from vod_migrate import __version__
 from vod_migrate.cli.completion import completing, names_a_run, of_a_run
-from vod_migrate.cli.spoken import LanguageOption, ask_for
+from vod_migrate.cli.spoken import LanguageOption, ask_for, spoken
 from vod_migrate.cli.streams import print_json, settle_streams
 from vod_migrate.errors import BadOption, VodMigrateError
 
@@ -155,7 +155,7 @@ def main() -> None:
             body = {"error": {"type": type(error).__name__, "message": str(error)}, "exit_code": error.exit_code}
             print_json(body, err=True)
         else:
-            typer.echo(f"vod-migrate: {error}", err=True)
+            typer.echo(f"vod-migrate: {spoken().translate(str(error))}", err=True)
         _exit(error.exit_code)
 
 

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from vod_migrate.cli.options import FileArgument, JsonOption
+from vod_migrate.cli.spoken import spoken
 from vod_migrate.cli.streams import print_json
 from vod_migrate.cloud.connection import connection_from_environment
 from vod_migrate.doctor.doctor import examine
@@ -54,7 +55,7 @@ def doctor(
     if as_json:
         print_json(checklist.as_json())
     else:
-        typer.echo(checklist.as_text())
+        typer.echo(checklist.as_text(spoken()))
     raise typer.Exit(checklist.exit_code)
 
 

@@ -13,6 +13,7 @@ from vod_migrate.audit.explanation_text import story_json, story_lines
 from vod_migrate.audit.media_states import MediaStates
 from vod_migrate.cli.console import open_store, stop_on_signals
 from vod_migrate.cli.options import JsonOption
+from vod_migrate.cli.spoken import spoken
 from vod_migrate.cli.streams import print_json
 from vod_migrate.cloud.clients import open_bucket
 from vod_migrate.cloud.connection import connection_from_environment
@@ -23,12 +24,12 @@ def explain(
     name: Annotated[
         str, typer.Argument(metavar="OBJECT", help="BUCKET/KEY, the object's address (https or oss), or a MediaId.")
     ],
-    offline: Annotated[bool, typer.Option("--offline", help="Ask neither OSS nor VOD.")] = False,
+    offline: Annotated[bool, typer.Option("--offline", help="Do not query OSS and VOD.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Tell the whole story of one object: which listing saw it, which rule described it, every call, and its state now.
+    """Show the history of one object: the listing that found it, the rule that described it, every call, and its state now.
 
-    For an object that was never registered: why not.
+    For an object that was never registered, show why.
     """
     wanted = read_name(name)
     connection = connection_from_environment()
@@ -44,4 +45,4 @@ def explain(
     if as_json:
         print_json(story_json(story))
     else:
-        typer.echo(rendered(story_lines(story), colour=sys.stdout.isatty()), nl=False)
+        typer.echo(rendered(story_lines(story, spoken()), colour=sys.stdout.isatty()), nl=False)

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from vod_migrate.cli.options import FileArgument
+from vod_migrate.cli.spoken import spoken
 from vod_migrate.cli.streams import print_json
 from vod_migrate.describe.preview import preview
 from vod_migrate.errors import BadOption
@@ -93,7 +94,7 @@ def describe(
         if as_json:
             print_json(explained.as_json())
         else:
-            typer.echo(explained.as_text())
+            typer.echo(explained.as_text(spoken()))
 
 
 def schema() -> None:

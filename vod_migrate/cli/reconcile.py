@@ -1,4 +1,4 @@
-"""The command `reconcile`: what OSS lists, what the results say and what VOD has, held against each other and put right."""
+"""The command `reconcile`: what OSS lists, what the results say and what VOD has, compared and repaired."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from vod_migrate.audit.reconciliation import Extent
 from vod_migrate.cli.console import find_run, open_store, say, stop_on_signals, user
 from vod_migrate.cli.options import JsonOption, takes_run_options
 from vod_migrate.cli.run import run_migration
+from vod_migrate.cli.spoken import spoken
 from vod_migrate.cli.streams import print_json
 from vod_migrate.cloud.connection import connection_from_environment
 from vod_migrate.errors import BadOption, Unfinished
@@ -28,6 +29,7 @@ from vod_migrate.migration.model import Migration
 from vod_migrate.migration.options import RunOptions
 from vod_migrate.migration.units import ALL_PARTS
 from vod_migrate.report.group_lines import NUMBER
+from vod_migrate.report.language import Language
 from vod_migrate.report.progress import shown_wait
 from vod_migrate.report.terminal import COMMAND, Line, rendered, wrapped
 from vod_migrate.report.text_format import counted, grouped
@@ -49,7 +51,7 @@ def reconcile_books(
     sample: Annotated[
         float | None,
         typer.Option(
-            min=0.0001, max=100, metavar="PERCENT", help="Ask VOD about a random part of the registered objects only."
+            min=0.0001, max=100, metavar="PERCENT", help="Look up only a random part of the registered objects in VOD."
         ),
     ] = None,
     seed: Annotated[
@@ -57,9 +59,9 @@ def reconcile_books(
     ] = None,
     repair: Annotated[
         list[str] | None,
-        typer.Option(metavar="KIND", help=f"Show what would be put right: {_KINDS}, or all. May be repeated."),
+        typer.Option(metavar="KIND", help=f"Show what would be repaired: {_KINDS}, or all. May be repeated."),
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Put it right.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Carry out the repairs.")] = False,
     output: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write everything that differs here: .csv or .jsonl.")
     ] = None,
@@ -74,13 +76,18 @@ def reconcile_books(
     names = repair or []
     wanted = _wanted(names, sampled=sample is not None)
     if yes and not wanted:
-        raise BadOption(f"--yes puts right what --repair names: give --repair with {_KINDS} or all, too")
+        raise BadOption(f"--yes carries out what --repair names: give --repair with {_KINDS} or all, too")
     drawn = seed if seed is not None else random.randrange(2**31)  # noqa: S311 - a draw, not secrecy
+    language = spoken()
     connection = connection_from_environment()
     with open_store() as store, stop_on_signals() as stop:
         migration = _migration(store, of)
         shown = shown_wait(
-            f"comparing {migration.name!r} on bucket {migration.source.bucket!r}, about 1,900 registered objects a second"
+            language.say(
+                "comparing {name!r} with bucket {bucket!r} and VOD, about 1,900 registered objects a second",
+                name=migration.name,
+                bucket=migration.source.bucket,
+            )
         )
         writes = nullcontext(lambda _: None) if output is None else drift_file(output, migration.source.bucket)
         with shown, writes as write:
@@ -100,14 +107,14 @@ def reconcile_books(
         print_json({"seed": None if sample is None else drawn, **_as_json(found)})
     else:
         lines = [
-            *balance_lines(found.balance, name=migration.name),
-            *_repair_lines(found, _command(of, options, names)),
+            *balance_lines(found.balance, name=migration.name, language=language),
+            *_repair_lines(found, _command(of, options, names), language),
         ]
         typer.echo(rendered(lines, colour=sys.stdout.isatty()), nl=False)
     if sample is not None:
-        say(f"a random part, drawn by --seed {drawn}")
+        say(language.say("a random part, drawn by --seed {seed}", seed=drawn))
     if output is not None:
-        say(f"wrote {output}")
+        say(language.say("wrote {path}", path=output))
     for error in found.balance.trouble:
         raise error
     if found.repaired is not None and found.repaired.registers:
@@ -153,27 +160,31 @@ def _command(of: str, options: RunOptions, names: list[str]) -> str:
     return shlex.join([*words, "--yes"])
 
 
-def _repair_lines(found: Reconciled, command: str) -> Iterator[Line]:
+def _repair_lines(found: Reconciled, command: str, language: Language) -> Iterator[Line]:
     planned = Counter({drift: count for drift, count in found.planned.items() if count})
     if not planned:
         return
     yield "", ""
     if found.repaired is None:
-        yield "What would be put right", "bold"
+        yield language.say("What would be repaired"), "bold"
         for drift, count in planned.items():
-            yield from wrapped(KINDS[drift].fix, first=f"  {drift.value:<20}{grouped(count):>{NUMBER}}  ")
-        yield "Nothing was changed. To do it:", "bold"
+            first = f"  {drift.value:<20}{grouped(count):>{NUMBER}}  "
+            yield from wrapped(language.say(KINDS[drift].fix), first=first)
+        yield language.say("Nothing was changed. To carry it out:"), "bold"
         yield f"  {command}", COMMAND
         return
-    yield "What was put right", "bold"
+    yield language.say("What was repaired"), "bold"
     for drift, count in found.repaired.done.items():
         missed = planned[drift] - count
-        note = f"; {counted(missed, 'object')} had changed meanwhile" if missed else ""
-        yield from wrapped(
-            f"of {grouped(planned[drift])}{note}", first=f"  {drift.value:<20}{grouped(count):>{NUMBER}}  "
-        )
+        told = language.say("of {n}", n=grouped(planned[drift]))
+        if missed:
+            told += language.count(missed, "; {n} object had changed meanwhile", "; {n} objects had changed meanwhile")
+        yield from wrapped(told, first=f"  {drift.value:<20}{grouped(count):>{NUMBER}}  ")
     if found.repaired.registers:
-        yield from wrapped(f"A run registers {counted(found.repaired.registers, 'object')} now.")
+        now = language.count(
+            found.repaired.registers, "A run now registers {n} object.", "A run now registers {n} objects."
+        )
+        yield from wrapped(now)
 
 
 def _as_json(found: Reconciled) -> dict[str, object]:

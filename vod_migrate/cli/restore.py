@@ -14,6 +14,7 @@ import typer
 
 from vod_migrate.cli.console import open_store, say, stop_on_signals
 from vod_migrate.cli.options import FileArgument, JsonOption, takes_run_options
+from vod_migrate.cli.spoken import spoken
 from vod_migrate.cli.streams import print_json
 from vod_migrate.cloud.connection import connection_from_environment
 from vod_migrate.errors import BadOption, Unfinished
@@ -21,7 +22,8 @@ from vod_migrate.migration.loader import load_migration
 from vod_migrate.migration.model import Migration
 from vod_migrate.migration.options import RunOptions
 from vod_migrate.report.group_lines import LABEL, NUMBER, sample_line
-from vod_migrate.report.terminal import COMMAND, Line, rendered, wrapped
+from vod_migrate.report.language import Language
+from vod_migrate.report.terminal import COMMAND, Line, padded, rendered, wrapped
 from vod_migrate.report.text_format import counted, grouped, moment, visible, volume
 from vod_migrate.run.request import Origin, build_request
 from vod_migrate.run.restoration import MOST_DAYS, TIERS, Amount, Restoration, RestoreOrder, RestoreResult
@@ -40,18 +42,19 @@ def restore(
         str,
         typer.Option(
             metavar="TIER",
-            help="Expedited, Standard or Bulk: how fast, and so how expensive. DeepColdArchive has no Bulk, Archive has one tier only.",
+            help="Expedited, Standard or Bulk: the faster, the more expensive. DeepColdArchive has no Bulk, and Archive has only one tier.",
         ),
     ] = "Standard",
     days: Annotated[
-        int, typer.Option(min=1, max=365, help="For how many days each copy can be read; of class Archive at most 7.")
+        int,
+        typer.Option(min=1, max=365, help="For how many days each copy can be read; at most 7 for the class Archive."),
     ] = 7,
-    max_objects: Annotated[int | None, typer.Option(min=1, help="Begin with at most this many objects.")] = None,
+    max_objects: Annotated[int | None, typer.Option(min=1, help="Restore at most this many objects.")] = None,
     max_bytes: Annotated[
-        str | None, typer.Option(metavar="SIZE", help="Begin with at most this much, e.g. 500GB or 2TB.")
+        str | None, typer.Option(metavar="SIZE", help="Restore at most this many bytes, e.g. 500GB or 2TB.")
     ] = None,
     begin: Annotated[
-        bool, typer.Option("--begin", help="Restore; without it, only show what would be restored.")
+        bool, typer.Option("--begin", help="Start the restores; without it, only show what would be restored.")
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -66,18 +69,19 @@ def restore(
         most_bytes=None if max_bytes is None else _bytes(max_bytes),
         begin=begin,
     )
+    language = spoken()
     migration = load_migration(file)
     connection = connection_from_environment()
     asked = build_request(connection=connection, migration=migration, options=options, origin=Origin())
     for warning in _warnings(migration, days):
-        say(f"vod-migrate: {warning}")
+        say(f"vod-migrate: {language.translate(warning)}")
     with open_store() as store, stop_on_signals() as stop:
         work = Restoration(store=store, connection=connection, asked=asked, order=order, stop=stop)
         result = work.run()
     if as_json:
         print_json(_as_json(result, order))
     else:
-        lines = _lines(migration, result, order, _command(file, options, order, max_bytes))
+        lines = _lines(migration, result, order, _command(file, options, order, max_bytes), language)
         typer.echo(rendered(lines, colour=sys.stdout.isatty()), nl=False)
     if result.stopped is not None:
         raise result.stopped
@@ -103,7 +107,7 @@ def _warnings(migration: Migration, days: int) -> Iterator[str]:
         )
     if select.archived == "restored" and days < select.restored_min_days:
         yield (
-            f"--days {days} is below select.restored_min_days ({select.restored_min_days}), so no run would take these copies: ask for more "
+            f"--days {days} is below select.restored_min_days ({select.restored_min_days}), so no run would register these copies: ask for more "
             "days, or lower restored_min_days"
         )
 
@@ -123,52 +127,72 @@ def _command(file: Path, options: RunOptions, order: RestoreOrder, size: str | N
     return shlex.join([*words, "--begin"])
 
 
-def _lines(migration: Migration, result: RestoreResult, order: RestoreOrder, command: str) -> Iterator[Line]:
+def _lines(
+    migration: Migration, result: RestoreResult, order: RestoreOrder, command: str, language: Language
+) -> Iterator[Line]:
     chosen = _total(result.chosen)
-    yield f"{migration.name}: {'restoring' if order.begin else 'what would be restored'}", "bold cyan"
-    if order.begin:
-        yield from wrapped(f"{_amount(result.begun)} began to be restored.", style="bold")
-    else:
-        yield from wrapped(f"{_amount(_total(result.wanted))} would have to be restored.", style="bold")
+    title = language.say("restoring") if order.begin else language.say("what would be restored")
+    yield language.pair(migration.name, title), "bold cyan"
+    summary = (
+        language.say("Restores started: {amount}.", amount=_amount(result.begun, language))
+        if order.begin
+        else language.say("Not readable without a restore: {amount}.", amount=_amount(_total(result.wanted), language))
+    )
+    yield from wrapped(summary, style="bold")
     yield "", ""
     for name, amount in sorted(result.wanted.items()):
-        yield f"  {name:<{LABEL}}{grouped(amount.objects):>{NUMBER}}  {volume(amount.bytes)}, {_terms(name, order)}", ""
-    yield from _others(result, migration.zone)
+        terms = language.say(", ").join((volume(amount.bytes), *_terms(name, order, language)))
+        yield f"  {name:<{LABEL}}{grouped(amount.objects):>{NUMBER}}  {terms}", ""
+    yield from _others(result, migration.zone, language)
     for why, refusals in result.refused.items():
         yield "", ""
-        yield from wrapped(f"{counted(refusals.objects, 'object')} cannot be restored: {visible(why)}", style="red")
+        refused = language.count(refusals.objects, "{n} object cannot be restored", "{n} objects cannot be restored")
+        yield from wrapped(language.pair(refused, visible(language.translate(why))), style="red")
         for sample in refusals.samples:
-            yield sample_line(sample)
+            yield sample_line(sample, language)
     if result.limited:
         yield "", ""
-        ends = "run the command again to go on" if order.begin else f"one call begins with {_amount(chosen)}"
-        yield from wrapped(f"The limit given ends it before everything is restored: {ends}.")
+        limit = (
+            language.say("The limit was reached before everything was restored. Run the command again to continue.")
+            if order.begin
+            else language.say(
+                "The limit does not cover everything: one call restores {amount}.", amount=_amount(chosen, language)
+            )
+        )
+        yield from wrapped(limit)
     if not order.begin and chosen.objects:
         yield "", ""
-        yield "Nothing was begun. OSS charges for what it restores, by class, tier and size. To begin:", "bold"
+        charged = language.say("Nothing was restored. OSS charges for restores by class, tier and size. To start them:")
+        yield charged, "bold"
         yield f"  {command}", COMMAND
 
 
-def _others(result: RestoreResult, zone: ZoneInfo) -> Iterator[Line]:
-    until = "" if result.expires is None else f"the first copy expires at {moment(result.expires, zone)}"
+def _others(result: RestoreResult, zone: ZoneInfo, language: Language) -> Iterator[Line]:
+    until = (
+        ""
+        if result.expires is None
+        else language.say("the first copy expires at {time}", time=moment(result.expires, zone))
+    )
     rows = [
-        ("Being restored", result.ongoing, "not readable yet"),
-        ("Readable copies", result.readable, until),
-        ("Registered before", result.registered, "archived since: not restored"),
+        (language.say("Being restored"), result.ongoing, language.say("not readable yet")),
+        (language.say("Readable copies"), result.readable, until),
+        (language.say("Registered before"), result.registered, language.say("archived since: not restored")),
     ]
     for label, number, note in rows:
         if number:
-            yield f"  {label:<{LABEL}}{grouped(number):>{NUMBER}}  {note}", ""
+            yield f"  {padded(label, LABEL)}{grouped(number):>{NUMBER}}  {note}", ""
 
 
-def _terms(name: str, order: RestoreOrder) -> str:
-    days = counted(min(order.days, MOST_DAYS.get(name, order.days)), "day")
-    most = ", the most that OSS allows" if order.days > MOST_DAYS.get(name, order.days) else ""
-    return f"tier {order.tier}, {days}{most}" if TIERS.get(name) else f"{days}{most}"
+def _terms(name: str, order: RestoreOrder, language: Language) -> Iterator[str]:
+    if TIERS.get(name):
+        yield language.say("tier {tier}", tier=order.tier)
+    yield language.count(min(order.days, MOST_DAYS.get(name, order.days)), "{n} day", "{n} days")
+    if order.days > MOST_DAYS.get(name, order.days):
+        yield language.say("the most that OSS allows")
 
 
-def _amount(amount: Amount) -> str:
-    return f"{counted(amount.objects, 'object')} ({volume(amount.bytes)})"
+def _amount(amount: Amount, language: Language) -> str:
+    return language.say("{objects} ({size})", objects=language.objects(amount.objects), size=volume(amount.bytes))
 
 
 def _total(amounts: dict[str, Amount]) -> Amount:

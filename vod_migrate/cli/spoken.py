@@ -15,7 +15,7 @@ LanguageOption: TypeAlias = Annotated[
     Literal["en", "zh-CN"] | None,
     typer.Option(
         "--language",
-        help="Of reports, plans, status and progress; by default that of the locale (LC_ALL, LC_MESSAGES, LANG).",
+        help="Language of reports, checks and progress; by default that of the locale (LC_ALL, LC_MESSAGES, LANG).",
     ),
 ]
 

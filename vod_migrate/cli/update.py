@@ -1,4 +1,4 @@
-"""The command `update`: correct descriptions in VOD that the migration file would write otherwise now."""
+"""The command `update`: correct descriptions in VOD that differ from the migration file."""
 
 from __future__ import annotations
 
@@ -15,14 +15,16 @@ from vod_migrate.audit.correction import Change, CorrectionCounts
 from vod_migrate.audit.table_file import table_file
 from vod_migrate.cli.console import open_store, say, stop_on_signals, user
 from vod_migrate.cli.options import FileArgument, JsonOption, takes_run_options
+from vod_migrate.cli.spoken import spoken
 from vod_migrate.cli.streams import print_json
 from vod_migrate.cloud.connection import connection_from_environment
 from vod_migrate.doctor.preflight import preflight
 from vod_migrate.errors import Unfinished
 from vod_migrate.migration.loader import load_migration
 from vod_migrate.migration.options import RunOptions
-from vod_migrate.report.group_lines import LABEL, NUMBER
-from vod_migrate.report.terminal import COLUMNS, COMMAND, Line, cut, rendered, wrapped
+from vod_migrate.report.group_lines import LABEL, NUMBER, sample_line
+from vod_migrate.report.language import Language
+from vod_migrate.report.terminal import COMMAND, Line, rendered, wrapped
 from vod_migrate.report.text_format import counted, grouped, visible
 from vod_migrate.run.correction import correct
 
@@ -33,16 +35,17 @@ _COLUMNS = ("key", "media_id", "field", "old", "new")
 def update(
     file: FileArgument,
     options: RunOptions,
-    yes: Annotated[bool, typer.Option("--yes", help="Change it in VOD.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Apply the changes in VOD.")] = False,
     output: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write every change here: .csv or .jsonl.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show where registered objects would be described otherwise now, and correct them in VOD.
+    """Show where the descriptions of registered objects differ from the migration file, and correct them in VOD.
 
     Without --yes nothing is changed. The exit code is 6 if something could not be corrected.
     """
+    language = spoken()
     migration = load_migration(file)
     connection = connection_from_environment()
     preflight(connection, migration)
@@ -61,10 +64,10 @@ def update(
     if as_json:
         print_json({"applied": yes, **done.as_json()})
     else:
-        lines = _lines(migration.name, done, applied=yes, command=_command(file, options))
+        lines = _lines(migration.name, done, applied=yes, command=_command(file, options), language=language)
         typer.echo(rendered(lines, colour=sys.stdout.isatty()), nl=False)
     if output is not None:
-        say(f"wrote {output}")
+        say(language.say("wrote {path}", path=output))
     if yes and done.updated < done.differ:
         raise Unfinished(f"{counted(done.differ - done.updated, 'object')} could not be corrected; see above")
 
@@ -82,47 +85,72 @@ def _command(file: Path, options: RunOptions) -> str:
     return shlex.join([*words, "--yes"])
 
 
-def _lines(name: str, done: CorrectionCounts, *, applied: bool, command: str) -> Iterator[Line]:
-    yield f"{visible(name)}: descriptions compared with what was sent", "bold cyan"
-    yield from wrapped(
-        f"{counted(done.compared, 'registered object')} compared; {grouped(done.differ)} would be described otherwise now.",
-        style="bold",
+def _lines(name: str, done: CorrectionCounts, *, applied: bool, command: str, language: Language) -> Iterator[Line]:
+    yield language.pair(visible(name), language.say("descriptions compared with what was sent")), "bold cyan"
+    compared = language.count(
+        done.compared,
+        "{n} registered object compared; {differ} would get another description now.",
+        "{n} registered objects compared; {differ} would get another description now.",
+        differ=grouped(done.differ),
     )
+    yield from wrapped(compared, style="bold")
     for field, count in done.fields.most_common():
         yield f"  {field:<{LABEL}}{grouped(count):>{NUMBER}}", "yellow"
         for one in done.samples.get(field, ()):
-            yield f"    e.g. {cut(visible(one.key), COLUMNS - 9)}", "dim"
-            old = "nothing" if one.old is None else visible(str(one.old))
+            yield sample_line(one.key, language)
+            old = language.say("empty") if one.old is None else visible(str(one.old))
             yield from wrapped(f"{old} → {visible(str(one.new))}", first="         ", style="dim")
     for field, count in done.kept.most_common():
-        why = "a ReferenceId cannot be changed" if field == "ReferenceId" else "VOD cannot clear it"
-        yield from wrapped(f"stays as it is: {why}", first=f"  {field:<{LABEL}}{grouped(count):>{NUMBER}}  ")
-    if done.rejected:
-        yield from wrapped(f"{counted(done.rejected, 'object')} cannot be described now, and were left as they are.")
-    if done.changed:
-        yield from wrapped(
-            f"The content of {counted(done.changed, 'object')} has changed since they were registered. VOD keeps their MediaIds; process "
-            "them again in the console if they should be transcoded anew."
+        why = (
+            language.say("not changed: a ReferenceId cannot be changed")
+            if field == "ReferenceId"
+            else language.say("not changed: VOD cannot clear this field")
         )
+        yield from wrapped(why, first=f"  {field:<{LABEL}}{grouped(count):>{NUMBER}}  ")
+    if done.rejected:
+        rejected = language.count(
+            done.rejected,
+            "{n} object cannot be described with this file, and was left unchanged.",
+            "{n} objects cannot be described with this file, and were left unchanged.",
+        )
+        yield from wrapped(rejected)
+    if done.changed:
+        changed = language.count(
+            done.changed,
+            "The content of {n} object has changed since its registration. VOD keeps its MediaId; to transcode it again, "
+            "process it in the console.",
+            "The content of {n} objects has changed since their registration. VOD keeps their MediaIds; to transcode them again, "
+            "process them in the console.",
+        )
+        yield from wrapped(changed)
         for key in done.changed_keys:
-            yield f"    e.g. {cut(visible(key), COLUMNS - 9)}", "dim"
+            yield sample_line(key, language)
     if applied:
-        yield from _outcome(done)
+        yield from _outcome(done, language)
     elif done.differ:
-        yield "Nothing was changed. To do it:", "bold"
+        yield language.say("Nothing was changed. To carry it out:"), "bold"
         yield f"  {command}", COMMAND
 
 
-def _outcome(done: CorrectionCounts) -> Iterator[Line]:
+def _outcome(done: CorrectionCounts, language: Language) -> Iterator[Line]:
     yield "", ""
-    yield from wrapped(
-        f"{counted(done.updated, 'object')} corrected in VOD with {counted(done.calls, 'call')}.", style="bold"
+    calls = language.count(done.calls, "{n} call", "{n} calls")
+    corrected = language.count(
+        done.updated,
+        "{n} object corrected in VOD with {calls}.",
+        "{n} objects corrected in VOD with {calls}.",
+        calls=calls,
     )
+    yield from wrapped(corrected, style="bold")
     if done.lost:
-        yield from wrapped(
-            f"{counted(done.lost, 'media', 'media')} not in VOD: `vod-migrate reconcile` names them.", style="red"
+        lost = language.count(
+            done.lost,
+            "{n} media is no longer in VOD; `vod-migrate reconcile` names it.",
+            "{n} media are no longer in VOD; `vod-migrate reconcile` names them.",
         )
+        yield from wrapped(lost, style="red")
     if done.refused:
-        yield from wrapped(f"{counted(done.refused, 'correction')} refused by VOD:", style="red")
+        refused = language.count(done.refused, "VOD refused {n} correction", "VOD refused {n} corrections")
+        yield from wrapped(language.pair(refused, ""), style="red")
         for refusal in done.refusals:
-            yield from wrapped(visible(refusal), first="    ", style="dim")
+            yield from wrapped(visible(language.translate(refusal)), first="    ", style="dim")

@@ -170,7 +170,7 @@ def _credentials(given: Mapping[str, str], *, origin: str, name_of: Any) -> Cred
         )
     if bool(identifier) != bool(secret):
         missing = "access_key_secret" if identifier else "access_key_id"
-        raise BadSetting(f"{name_of(missing)} is missing in {origin}: an AccessKey needs both halves")
+        raise BadSetting(f"{name_of(missing)} is missing in {origin}: an AccessKey consists of an ID and a secret")
     keys = None
     if identifier and secret:
         keys = Keys(access_key_id=identifier, access_key_secret=secret, security_token=given.get("security_token", ""))

@@ -50,13 +50,13 @@ def read_page(result: Any) -> Any:
     if root.tag != "ListBucketResult":
         # A log-in page of a proxy is well-formed, too, and would read as an empty bucket.
         raise SourceUnavailable(
-            f"the answer to a listing is <{root.tag}>, not <ListBucketResult>: check the OSS endpoint, and whether a "
-            "proxy stands between",
+            f"the response to a listing is <{root.tag}>, not <ListBucketResult>: check the OSS endpoint, "
+            "and whether there is a proxy in between",
             reason=OssReason.UNREACHABLE,
         )
     truncated = root.findtext("IsTruncated")
     if truncated not in ("true", "false"):
-        raise ListingBroken(f"OSS does not say whether a listing goes on: IsTruncated is {truncated!r}")
+        raise ListingBroken(f"OSS does not say whether a listing continues: IsTruncated is {truncated!r}")
     encoded = root.findtext("EncodingType") == "url"
     result.is_truncated = truncated == "true"
     result.prefix = _decoded(root.findtext("Prefix"), encoded=encoded)

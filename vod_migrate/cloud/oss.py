@@ -285,14 +285,14 @@ class BucketClient:
             raise source_error(error, verb, about, permission=permission) from error
         except SyntaxError as error:
             raise SourceUnavailable(
-                f"OSS's answer to a request to {verb} {about} is not XML ({one_line(error)})",
+                f"OSS's response to a request to {verb} {about} is not XML ({one_line(error)})",
                 reason=OssReason.UNREACHABLE,
             ) from error
         except (OSError, HTTPError) as error:
             # oss2 wraps what goes wrong until the headers are there, not a connection that breaks within the body.
             self._check_here(error)
             raise SourceUnavailable(
-                f"OSS's answer to a request to {verb} {about} broke off ({one_line(error)})",
+                f"OSS's response to a request to {verb} {about} was cut off ({one_line(error)})",
                 reason=OssReason.UNREACHABLE,
             ) from error
 
@@ -315,16 +315,16 @@ def source_error(error: oss2.exceptions.OssError, verb: str, about: str | Locati
     reason = _reason(error, code, region, details, of_object=isinstance(about, Location) and verb != "write")
     refuses = f"OSS refuses to {verb} {about} ({told})"
     kind, message = {
-        OssReason.UNREACHABLE: (SourceUnavailable, f"OSS does not answer a request to {verb} {about} ({told})"),
+        OssReason.UNREACHABLE: (SourceUnavailable, f"OSS does not respond to a request to {verb} {about} ({told})"),
         OssReason.SKEWED: (
             SourceDenied,
             f"OSS rejects the time of a request to {verb} {about} ({told}): set this machine's clock, e.g. with NTP",
         ),
         OssReason.BAD_KEYS: (
             SourceDenied,
-            f"OSS rejects the credentials, asked to {verb} {about} ({told}): check AccessKey, secret and token, and allow {permission}",
+            f"OSS rejects the credentials of a request to {verb} {about} ({told}): check AccessKey, secret and token, and allow {permission}",
         ),
-        OssReason.SUSPENDED: (SourceDenied, f"{refuses}: settle what is overdue in the Alibaba Cloud console"),
+        OssReason.SUSPENDED: (SourceDenied, f"{refuses}: pay what is overdue in the Alibaba Cloud console"),
         OssReason.NO_BUCKET: (
             BucketMissing,
             f"OSS cannot {verb} {about}: the bucket does not exist at this endpoint; check its name and the connection",

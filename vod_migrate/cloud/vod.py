@@ -101,7 +101,7 @@ class VodClient:
                 raise classified from error
             except (AttributeError, KeyError, TypeError, ValueError) as error:
                 # The SDK's own parsing stumbles over bodies of other types.
-                raise BrokenReply(f"VOD's answer to {api} cannot be read ({one_line(error)})") from error
+                raise BrokenReply(f"VOD's response to {api} cannot be read ({one_line(error)})") from error
         self._credentials.proven()
         ANSWERED.add(self._endpoint)
         self.skew = skew_of(response.headers)
@@ -152,9 +152,9 @@ def classify(error: Exception, *, api: str = "RegisterMedia") -> RegisterError:
     stumbled = isinstance(inner, AttributeError | KeyError | TypeError | ValueError) and not isinstance(inner, OSError)
     if _JSON_TROUBLE in text or stumbled:
         return BrokenReply(
-            f"VOD's answer is not JSON; it may come from a proxy or gateway in between ({text})", code="not_json"
+            f"VOD's response is not JSON; it may come from a proxy or gateway in between ({text})", code="not_json"
         )
-    return NetworkTrouble(f"VOD does not answer ({text})", code="no_connection")
+    return NetworkTrouble(f"VOD does not respond ({text})", code="no_connection")
 
 
 def _from_answer(error: Exception, code: str, status: int, api: str) -> RegisterError:
@@ -173,7 +173,7 @@ def _from_answer(error: Exception, code: str, status: int, api: str) -> Register
         )
     if code in _NO_CODE and status < _SERVER_ERROR:
         return BrokenReply(
-            f"an answer with HTTP {status} and no error code is not VOD's; it may come from a proxy or gateway in between "
+            f"a response with HTTP {status} and no error code is not from VOD; it may come from a proxy or gateway in between "
             f"({message})",
             code="no_code",
             http_status=status,
@@ -200,7 +200,7 @@ def _kind(code: str, status: int) -> tuple[type[RegisterError], str]:  # noqa: P
         return ServiceTrouble, "the network repeated a request to VOD ({told})"
     if code.startswith("OperationDenied"):
         return Suspended, (
-            "VOD is suspended or not activated for this account ({told}): settle what is overdue on the console's billing "
+            "VOD is suspended or not activated for this account ({told}): pay what is overdue on the console's billing "
             "page, or activate VOD, then run again"
         )
     if code.startswith(("Forbidden", "NoPermission", "AccessDenied")):

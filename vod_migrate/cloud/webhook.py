@@ -111,11 +111,11 @@ def _post(webhook: Webhook, content: bytes, parameters: Mapping[str, str]) -> di
         # The text of some of these quotes the URL.
         reason = error.reason if isinstance(error, urllib.error.URLError) else error
         said = getattr(reason, "strerror", None) or type(reason).__name__
-        raise ReceiverUnavailable(f"{where} does not answer ({said})") from None
+        raise ReceiverUnavailable(f"{where} does not respond ({said})") from None
     if status >= _REDIRECT:
         said = hidden(told.decode(errors="replace"), webhook) or "nothing more"
         kind = ReceiverUnavailable if status >= _SERVER_ERROR or status == _TOO_MANY else MessageUnsent
-        raise kind(f"{where} answered {status} ({said})")
+        raise kind(f"{where} responded with {status} ({said})")
     try:
         found = json.loads(told)
     except ValueError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,8 @@ from vod_migrate.discover.selection import Selection
 from vod_migrate.media import Entry, MediaObject, Rejected
 from vod_migrate.migration.model import Migration
 from vod_migrate.report.diagnosis import diagnose_left_out
+from vod_migrate.report.language import ENGLISH, Language
+from vod_migrate.report.terminal import padded
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,23 +43,32 @@ class Preview:
             }
         return said
 
-    def as_text(self) -> str:
+    def as_text(self, language: Language = ENGLISH) -> str:
         """The same for a person, a few lines."""
+        return "\n".join([_shown(self.key), *(f"  {line}" for line in self.lines(language))])
+
+    def lines(self, language: Language = ENGLISH) -> Iterator[str]:
+        """What becomes of the key, without the key itself."""
         if self.left_out is not None:
-            return f"{_shown(self.key)}\n  left out ({self.left_out}): {diagnose_left_out(self.left_out).meaning}"
-        if isinstance(self.outcome, Rejected):
-            return f"{_shown(self.key)}\n  refused ({self.outcome.code}): {self.outcome.message}"
-        if self.outcome is None:
-            return _shown(self.key)
-        sketch = self.outcome
-        lines = [_shown(self.key), f"  rule         {sketch.rule or 'none; the fields of describe itself'}"]
-        lines += [f"  {name:<12} {_shown(value)}" for name, value in _metadata(self.key, sketch).items()]
-        if sketch.category:
-            lines.append(f"  {'CateId':<12} of the category {'/'.join(sketch.category)}")
-        if sketch.cover_key is not None:
-            lines.append(f"  {'':<12} the CoverURL is sent only if the object {_shown(sketch.cover_key)} exists")
-        lines += [f"  ! {note.field}: {note.text}" for note in sketch.notes]
-        return "\n".join(lines)
+            meaning = language.say(diagnose_left_out(self.left_out).meaning)
+            yield language.pair(language.say("left out ({reason})", reason=self.left_out), meaning)
+        elif isinstance(self.outcome, Rejected):
+            refused = language.say("refused ({code})", code=self.outcome.code)
+            yield language.pair(refused, language.translate(self.outcome.message))
+        elif self.outcome is not None:
+            sketch = self.outcome
+            rule = sketch.rule or language.say("none; the fields of describe itself")
+            yield f"{padded(language.say('rule'), 12)} {rule}"
+            yield from (f"{name:<12} {_shown(value)}" for name, value in _metadata(self.key, sketch).items())
+            if sketch.category:
+                category = language.say("that of the category {path}", path="/".join(sketch.category))
+                yield f"{'CateId':<12} {category}"
+            if sketch.cover_key is not None:
+                cover = language.say(
+                    "the CoverURL is sent only if the object {key} exists", key=_shown(sketch.cover_key)
+                )
+                yield f"{'':<12} {cover}"
+            yield from (f"! {language.pair(note.field, language.translate(note.text))}" for note in sketch.notes)
 
 
 def preview(

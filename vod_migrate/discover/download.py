@@ -80,7 +80,7 @@ def fetched(
         yield SourceFile(name=str(place), path=path, version=f"{told.st_size}-{told.st_mtime_ns}")
         return
     if connection is None:
-        raise AssertionError("what lies in OSS needs a connection")
+        raise AssertionError("a source in OSS needs a connection")
     with ExitStack() as kept:
         try:
             path = Path(kept.enter_context(TemporaryDirectory(prefix="vod-migrate-")), "source")

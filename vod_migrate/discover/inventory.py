@@ -209,7 +209,7 @@ def _data_file(place: Location, number: int, told: Any) -> _DataFile:
         raise ManifestBroken(f"{place}: files[{number}] has no key: the inventory is not complete")
     md5 = str(fields.get("md5checksum") or fields.get("md5") or "").lower()
     if len(md5) != _MD5_DIGITS:
-        raise ManifestBroken(f"{place}: files[{number}], {name}, has the MD5 {md5!r}, which is not one")
+        raise ManifestBroken(f"{place}: files[{number}], {name}, has the MD5 {md5!r}, which is not an MD5")
     size = fields.get("size")
     return _DataFile(name=name, size=size if isinstance(size, int) else None, md5=md5)
 

@@ -59,12 +59,14 @@ def list_pages(
         # One by folders has no objects where there are only folders.
         empty = 0 if page.objects or delimiter else empty + 1
         if empty > MOST_EMPTY_PAGES:
-            raise ListingBroken(f"OSS sends endless pages of {prefix!r} without an object")
+            raise ListingBroken(f"OSS keeps sending pages of {prefix!r} without an object")
         if page.cursor is not None and page.cursor == cursor:
             raise ListingBroken(f"OSS repeated a page of {prefix!r}: its next token is the one just used")
         last = check_order(page, prefix, last)
         if page.cursor is None and page.objects and not delimiter and _goes_on(bucket, prefix, last, sleep):
-            log.warning("OSS ended the listing of %r after %r, but has more; going on there", prefix, last)
+            log.warning(
+                "OSS ended the listing of %r after %r, but has more objects; the listing continues there", prefix, last
+            )
             page = replace(page, cursor=cursor_after(last))
         yield page
         if page.cursor is None:
@@ -104,11 +106,13 @@ def read_page(result: Any, bucket: str, prefix: str, *, elements: bool = False) 
         ListingBroken: it contradicts itself.
     """
     if result.is_truncated and not result.next_continuation_token:
-        raise ListingBroken(f"OSS says that the listing of {prefix!r} goes on, but names no next page")
+        raise ListingBroken(
+            f"OSS says that the listing of {prefix!r} continues, but returns no token for the next page"
+        )
     if result.next_continuation_token and not result.is_truncated:
-        raise ListingBroken(f"OSS says that the listing of {prefix!r} is complete, and names a next page")
+        raise ListingBroken(f"OSS says that the listing of {prefix!r} is complete, but returns a token for a next page")
     if result.prefix is not None and result.prefix != prefix:
-        raise ListingBroken(f"OSS was asked for the prefix {prefix!r} and answered for {result.prefix!r}")
+        raise ListingBroken(f"OSS was asked to list the prefix {prefix!r}, but listed {result.prefix!r}")
     told, copy = objects_in(result.body), result.restored.get
     return ListedPage(
         objects=tuple(

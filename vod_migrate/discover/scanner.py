@@ -116,7 +116,7 @@ class Scanner:
             for scan in self._store.open_scans(self._run):
                 try:
                     self._scan(place, scan, stop)
-                    log.info("%s was listed by a register worker, since no discover task was there", _name(scan))
+                    log.info("%s was listed by a register worker, because there was no discover task", _name(scan))
                 except ScanMoved:
                     return
                 except (Interrupted, StoreError):
@@ -138,7 +138,7 @@ class Scanner:
 
     def _still_listing(self, place: Place) -> None:
         if not self._store.renew(place):
-            raise Interrupted("another process lists for this run now", code="replaced")
+            raise Interrupted("another process is listing for this run", code="replaced")
 
     def _scan(self, place: Place, scan: Scan, stop: threading.Event) -> None:
         """Brings one scan to its end.
@@ -299,7 +299,7 @@ class Scanner:
             yield place
         except Interrupted as error:
             if displaced.is_set():
-                raise Interrupted("another process lists for this run now", code="replaced") from error
+                raise Interrupted("another process is listing for this run", code="replaced") from error
             raise
         finally:
             over.set()
@@ -310,7 +310,7 @@ class Scanner:
         try:
             self._store.leave(self._run, place, patience=1.0)
         except StoreError as error:
-            log.warning("the lease of the lister could not be given back, so it ends by itself: %s", error)
+            log.warning("the lease of the lister could not be released, so it expires by itself: %s", error)
 
 
 def leftover_selection(run: Run, *, now: dt.datetime, fixed: bool) -> Selection:
@@ -333,4 +333,4 @@ def _name(scan: Scan) -> str:
 
 def _check(stop: threading.Event) -> None:
     if stop.is_set():
-        raise Interrupted("discovery was told to stop; it goes on at its cursor next time", code="interrupted")
+        raise Interrupted("discovery was stopped; it continues at its cursor next time", code="interrupted")

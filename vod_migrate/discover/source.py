@@ -138,7 +138,7 @@ def parts_of(connection: Connection, run: Run) -> Callable[[Sequence[MediaObject
 
 
 def object_of(connection: Connection, run: Run) -> Callable[[MediaObject, threading.Event], MediaObject]:
-    """An object of the run's bucket as OSS describes it now; as it was where it does not exist any more."""
+    """An object of the run's bucket as OSS describes it now; as it was where it no longer exists."""
 
     def look(found: MediaObject, stop: threading.Event) -> MediaObject:
         return as_told(found, open_bucket(connection, run.bucket), StopClock(stop).sleep) or found
@@ -166,5 +166,5 @@ def _until(stop: threading.Event, pages: Iterator[ListedPage]) -> Iterator[Liste
     # Pages may be held back for long; told to stop, nobody waits for them.
     for page in pages:
         if stop.is_set():
-            raise Interrupted("discovery was told to stop; it goes on at its cursor next time", code="interrupted")
+            raise Interrupted("discovery was stopped; it continues at its cursor next time", code="interrupted")
         yield page

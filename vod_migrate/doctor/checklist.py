@@ -10,6 +10,8 @@ from enum import StrEnum
 from typing import Any
 
 from vod_migrate.errors import VodMigrateError
+from vod_migrate.report.language import ENGLISH, Language
+from vod_migrate.report.terminal import padded
 
 
 class CheckStatus(StrEnum):
@@ -21,12 +23,13 @@ class CheckStatus(StrEnum):
     NOT_CHECKED = "not checked"
 
 
-_MARKS = {
+MARKS = {
     CheckStatus.OK: "ok",
     CheckStatus.WARNING: "warning",
     CheckStatus.FAILED: "FAILED",
     CheckStatus.NOT_CHECKED: "-",
 }
+"""What each verdict is called at the beginning of a line."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -104,23 +107,25 @@ class Checklist:
             "checks": [check.as_json() for check in self.checks],
         }
 
-    def as_text(self) -> str:
+    def as_text(self, language: Language = ENGLISH) -> str:
         """The same for a person: one line for what is well, three for what is not."""
         lines: list[str] = []
         for check in self.checks:
-            lines.append(f"{_MARKS[check.verdict]:<8} {check.name:<15} {_line(check.answer)}")
+            mark = padded(language.say(MARKS[check.verdict]), 8)
+            lines.append(f"{mark} {check.name:<15} {_line(check.answer, language)}")
             if check.verdict in (CheckStatus.WARNING, CheckStatus.FAILED):
-                lines.append(f"{'':<24} tried: {_line(check.tried)}")
+                lines.append(f"{'':<24} {language.say('tried:')} {_line(check.tried, language)}")
             if check.fix:
-                lines.append(f"{'':<24} fix:   {_line(check.fix)}")
-        counts = ", ".join(
-            f"{self.count(verdict)} {verdict.value}"
+                lines.append(f"{'':<24} {language.say('fix:  ')} {_line(check.fix, language)}")
+        counts = language.say(", ").join(
+            f"{self.count(verdict)} {language.say(verdict.value)}"
             for verdict in CheckStatus
             if self.count(verdict) or verdict is CheckStatus.OK
         )
         return "\n".join([*lines, "", counts])
 
 
-def _line(text: str) -> str:
+def _line(text: str, language: Language) -> str:
+    text = language.translate(" ".join(text.split()))
     # What a service or a file name says may hold control characters, and must not move a terminal's cursor.
-    return "".join(character if character.isprintable() else "\ufffd" for character in " ".join(text.split()))
+    return "".join(character if character.isprintable() else "\ufffd" for character in text)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from vod_migrate.cloud.connection import Connection
+from vod_migrate.cloud.connection import DEFAULT_ACCOUNT, Connection
 from vod_migrate.doctor.checklist import Check, failed, not_checked, ok, warning
 from vod_migrate.errors import StoreError, StoreNotMigrated, VodMigrateError
 from vod_migrate.rate.limiter import API, rate_conflict
@@ -34,16 +34,16 @@ def database_checks(named: Callable[[], str], connection: Connection | None) -> 
     except VodMigrateError as error:
         yield database_away(error)
         for name in ("schema", "grants", "connections", "quota"):
-            yield not_checked(name, "the database cannot be used")
+            yield not_checked(name, "the database is not usable")
         return
-    yield ok("database", _TRIED, f"{state.database!r} answers, is UTF-8 and can be written to")
+    yield ok("database", _TRIED, f"{state.database!r} responds, uses UTF-8 and is writable")
     yield (schema := _schema_check(state))
     yield (grants := _grants_check(state))
     yield _connections_check(url)
     if schema.error is not None or grants.error is not None:
         yield not_checked("quota", "the database's schema cannot be read")
     elif connection is None:
-        yield not_checked("quota", "there is no connection, so no account is named")
+        yield not_checked("quota", "no usable connection, so the account is unknown")
     else:
         try:
             yield _quota_check(url, connection)
@@ -54,7 +54,7 @@ def database_checks(named: Callable[[], str], connection: Connection | None) -> 
 def _schema_check(state: DatabaseState) -> Check:
     tried = "reading its schema's version"
     if state.version is None and not state.may_use:
-        return not_checked("schema", "this role may not read it", tried=tried)
+        return not_checked("schema", "this role has no permission to read it", tried=tried)
     try:
         refuse_misfit(state)
     except StoreError as error:
@@ -65,12 +65,12 @@ def _schema_check(state: DatabaseState) -> Check:
 
 
 def _grants_check(state: DatabaseState) -> Check:
-    tried = f"asking what the role {state.role!r} may do"
+    tried = f"querying the privileges of the role {state.role!r}"
     try:
         refuse_ungranted(state)
     except StoreError as error:
-        return failed("grants", tried, error, "run the SQL that the answer names")
-    return ok("grants", tried, "it may read and write every table" if state.has_schema else "it may create the schema")
+        return failed("grants", tried, error, "run the SQL that the result names")
+    return ok("grants", tried, "it can read and write all tables" if state.has_schema else "it can create the schema")
 
 
 def _connections_check(url: str) -> Check:
@@ -79,8 +79,8 @@ def _connections_check(url: str) -> Check:
     try:
         refuse_too_few(url, wanted)
     except StoreError as error:
-        return failed("connections", tried, error, "change the setting that the answer names")
-    return ok("connections", tried, "each answers")
+        return failed("connections", tried, error, "change the setting that the result names")
+    return ok("connections", tried, "all of them respond")
 
 
 def database_away(error: VodMigrateError) -> Check:
@@ -94,8 +94,14 @@ def _quota_check(url: str, connection: Connection) -> Check:
     tried = f"comparing the rate of account {account} with the connection's"
     with Store.open(url, connections=1, patience=0.0) as store:
         found = {(row[0], row[1], row[2]): (row[3], row[4]) for row in store.quotas()}.get((account, API, ""))
+        unnamed = store.connections_of_account(account) if account == DEFAULT_ACCOUNT else []
+    if len(unnamed) > 1:
+        return warning(
+            "quota", tried, f"connections without an account name share one quota and one set of results: {', '.join(unnamed)}",
+            "if they belong to different cloud accounts, give each its own Account name (VOD_MIGRATE_ACCOUNT in the environment)",
+        )  # fmt: skip
     if found is None:
-        return ok("quota", tried, "the account has no rate yet; the first run sets it")
+        return ok("quota", tried, "the account has no rate yet; its first run sets one")
     rate, share = found
     conflict = rate_conflict(account, rate, configured)
     if conflict is not None:
@@ -109,7 +115,7 @@ def _quota_check(url: str, connection: Connection) -> Check:
         )  # fmt: skip
     if share < _HALF:
         return warning(
-            "quota", tried, f"{rate:g} calls/s, now slowed to {rate * share:.1f} because VOD throttles",
+            "quota", tried, f"{rate:g} calls/s, currently reduced to {rate * share:.1f} because VOD throttled calls",
             "find out which other programs use the account; the rate recovers by itself",
         )  # fmt: skip
     return ok("quota", tried, f"{rate:g} calls/s for all workers of the account")

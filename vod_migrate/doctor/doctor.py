@@ -50,8 +50,8 @@ def examine(
     Nothing is changed: no object, media, category or row is made. Takes DEADLINE_SECONDS at most.
     """
     until = time.monotonic() + DEADLINE_SECONDS
-    file, read = _given("file", "reading the migration file", migration, "correct each field that the answer names")
-    fix = "set the field or variable that the answer names"
+    file, read = _given("file", "reading the migration file", migration, "correct each field that the result names")
+    fix = "set the field or variable that the result names"
     line, connected = _given("connection", "reading the connection's settings", connection, fix)
     if read is not None and read.schedule is not None:
         starts = next_start(read.schedule, read.zone, dt.datetime.now(dt.UTC))
@@ -66,15 +66,15 @@ def examine(
     if unknown is None:
         lines.start(services.oss_checks(), services.vod_checks())
     made = lines.made(until - time.monotonic())
-    silent = f"no answer within {DEADLINE_SECONDS:g} s"
+    silent = f"no response within {DEADLINE_SECONDS:g} s"
     checks = {check.name: check for check in (file, line, workflow_check(resolved))} | made
     if unknown is not None:
-        checks |= {name: not_checked(name, "there are no credentials") for name in services.names}
+        checks |= {name: not_checked(name, "no usable credentials") for name in services.names}
         checks["credentials"] = unknown
     else:
         checks |= {check.name: check for check in services.joint_checks()}
     if "database" not in checks:
-        checks["database"] = database_away(StoreUnreachable(f"the results database gives {silent}"))
+        checks["database"] = database_away(StoreUnreachable(f"the results database is unreachable: {silent}"))
     return Checklist(checks=tuple(checks.get(name) or not_checked(name, silent) for name in ORDER))
 
 
@@ -83,7 +83,7 @@ def _given(name: str, tried: str, give: Callable[[], T], fix: str) -> tuple[Chec
         given = give()
     except VodMigrateError as error:
         return failed(name, tried, error, fix), None
-    return ok(name, tried, "every setting can be used"), given
+    return ok(name, tried, "all settings are valid"), given
 
 
 def _today(migration: Migration) -> Migration:

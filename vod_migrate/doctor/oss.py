@@ -87,25 +87,25 @@ def bucket_checks(
         assert first.error is not None  # noqa: S101 - it has a reason
         fix = f"check the connection's oss_endpoint ({connection.oss_endpoint}), the network and its proxy, then try again"
         yield failed("oss", tried, first.error, fix)
-        yield from _unknown("OSS does not answer", "bucket", "region")
+        yield from _unknown("OSS does not respond", "bucket", "region")
         return
-    yield ok("oss", tried, f"{connection.oss_endpoint} answers")
+    yield ok("oss", tried, f"{connection.oss_endpoint} responds")
     if first.reason in _ACCOUNT_WIDE:
-        why = f"OSS answers nothing else until {_ACCOUNT_WIDE[OssReason(first.reason)]} is mended"
+        why = f"OSS rejects all other requests until the problem with {_ACCOUNT_WIDE[OssReason(first.reason)]} is fixed"
         yield from _unknown(why, "bucket", "region")
         return
     if first.error is not None and first.reason == OssReason.PRIVATE:
-        yield failed("bucket", tried, first.error, "set the connection's oss_endpoint as the answer says")
-        yield not_checked("region", "the bucket cannot be asked")
+        yield failed("bucket", tried, first.error, "set the connection's oss_endpoint as the result says")
+        yield not_checked("region", "the bucket cannot be queried")
         return
     if first.error is not None and first.reason == OssReason.NO_BUCKET:
         fix = "correct source.bucket in the migration file; bucket names are the same for all regions"
         yield failed("bucket", tried, first.error, fix)
-        yield from _unknown("there is no bucket", "region")
+        yield from _unknown("the bucket does not exist", "region")
         return
     placed = first if first.located else location
     if placed is None or not placed.located:
-        why = "neither a listing nor GetBucketLocation is allowed"
+        why = "the credentials allow neither ListObjects nor GetBucketLocation"
         fix = "allow oss:ListObjects (or oss:GetBucketLocation, for this check alone) on the bucket"
         yield from (not_checked(name, why, fix, tried=tried) for name in ("bucket", "region"))
         return
@@ -117,8 +117,8 @@ def _region_check(connection: Connection, bucket: str, region: str, tried: str) 
     if region == connection.region:
         return ok("region", tried, f"the bucket is in {connection.region}, as VOD is")
     wrong = BadSetting(
-        f"bucket {bucket} is in {region}, but the connection's region is {connection.region}: VOD of one region accepts no "
-        "file from a bucket of another"
+        f"bucket {bucket} is in {region}, but the connection's region is {connection.region}: VOD does not accept "
+        "files from a bucket in another region"
     )
     return failed(
         "region",
@@ -137,7 +137,7 @@ def list_check(bucket: str, answers: Mapping[str, OssAnswer], tried: str, *, lis
     other = {prefix: answer.error for prefix, answer in answers.items() if answer.error and prefix not in denied}
     if not listed:
         why = "objects come from a manifest or an inventory, so nothing is listed"
-        return not_checked("list", why) if denied or other else ok("list", tried, "may be listed, though nothing is")
+        return not_checked("list", why) if denied or other else ok("list", tried, "listing is allowed, but not needed")
     if denied:
         error = SourceDenied(
             f"the credentials may not list {_named(denied)} of bucket {bucket} ({answers[denied[0]].error})"
@@ -151,12 +151,15 @@ def list_check(bucket: str, answers: Mapping[str, OssAnswer], tried: str, *, lis
         return not_checked("list", f"prefix {prefix!r}: {refused}", tried=tried)
     empty = [prefix for prefix, answer in answers.items() if answer.empty]
     if empty and not dated:
-        hint = next(filter(None, (empty_prefix_hint(prefix, bucket) for prefix in empty)), "case and spaces count")
+        hint = next(
+            filter(None, (empty_prefix_hint(prefix, bucket) for prefix in empty)),
+            "prefixes are compared exactly, with case and spaces",
+        )
         return warning(
             "list", tried, f"nothing in the bucket begins with {_named(empty)}",
             f"correct source.prefixes, if objects should be there already: {hint}",
         )  # fmt: skip
-    return ok("list", tried, f"{_named(list(answers))} may be listed")
+    return ok("list", tried, f"{_named(list(answers))} can be listed")
 
 
 def cover_check(bucket: BucketClient, describe: Describe) -> Check:
@@ -164,14 +167,14 @@ def cover_check(bucket: BucketClient, describe: Describe) -> Check:
     template = next((part.cover_url for part in (describe, *describe.rules) if part.cover_url), None) or ""
     folder = template.partition("{")[0].rpartition("/")[0]
     key = f"{folder}/vod-migrate-doctor.jpg" if folder and "://" not in folder else "vod-migrate-doctor.jpg"
-    tried = f"HeadObject of {key}, which need not exist"
+    tried = f"HeadObject of {key}, which does not have to exist"
     try:
         bucket.head(key)
     except SourceDenied as error:
         return failed("covers", tried, error, "allow oss:GetObject on the covers, or turn describe.cover_if_exists off")
     except (SourceError, BadSetting) as error:
         return not_checked("covers", str(error), tried=tried)
-    return ok("covers", tried, "covers may be looked up")
+    return ok("covers", tried, "covers can be looked up")
 
 
 def _named(prefixes: Sequence[str]) -> str:

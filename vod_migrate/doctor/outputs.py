@@ -46,7 +46,7 @@ def output_checks(
 ) -> Iterator[Check]:
     """The checks export and notify. webhook: finds one by its name; notifier: an Airflow notifier by its path, None without Airflow."""
     if migration is None:
-        yield from (not_checked(name, "there is no usable migration file") for name in ("export", "notify"))
+        yield from (not_checked(name, "no usable migration file") for name in ("export", "notify"))
         return
     yield _export_check(connection, migration)
     yield _notify_check(migration, webhook, notifier)
@@ -62,13 +62,13 @@ def _export_check(connection: Connection | None, migration: Migration) -> Check:
     if not place.bucket:
         return _folder_check(Path(place.path))
     if connection is None:
-        return not_checked("export", "there is no connection")
+        return not_checked("export", "no usable connection")
     return _bucket_check(open_bucket(connection, place.bucket, timeouts=TIMEOUTS), place.path, migration.export)
 
 
 def _bucket_check(bucket: BucketClient, folder: str, export: Export) -> Check:
     key = f"{folder}{_PROBE}"
-    tried = f"beginning an upload to oss://{bucket.name}/{key}, and giving it up: no object is made"
+    tried = f"starting and aborting an upload to oss://{bucket.name}/{key}; no object is created"
     try:
         upload = bucket.begin_upload(key)
     except (SourceError, BadSetting) as error:
@@ -79,29 +79,31 @@ def _bucket_check(bucket: BucketClient, folder: str, export: Export) -> Check:
     try:
         bucket.abort_upload(key, upload)
     except (SourceError, BadSetting) as error:
-        fix = "allow oss:AbortMultipartUpload there, so that an export that fails leaves no parts behind"
-        return warning("export", tried, f"the table can be written, but an upload not given up: {error}", fix)
-    return ok("export", tried, f"oss://{bucket.name}/{folder} can be written to")
+        fix = "allow oss:AbortMultipartUpload there, so that a failed export leaves no parts behind"
+        return warning(
+            "export", tried, f"the table can be written, but an unfinished upload cannot be aborted: {error}", fix
+        )
+    return ok("export", tried, f"oss://{bucket.name}/{folder} is writable")
 
 
 def _folder_check(folder: Path) -> Check:
-    tried = f"the permissions of {folder} on this machine; nothing is made"
+    tried = f"checking the permissions of {folder} on this machine; nothing is created"
     there = next(one for one in (folder, *folder.parents) if one.exists())
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
-        what = "is not a folder" if not there.is_dir() else "cannot be written to"
+        what = "is not a folder" if not there.is_dir() else "is not writable"
         return warning(
             "export",
             tried,
             f"the table of a run cannot be written: {there} {what}",
             "correct export.to, or its permissions",
         )
-    made = "" if there == folder else f"; it is made in {there} by the first run"
-    return ok("export", tried, f"{folder} can be written to{made}")
+    made = "" if there == folder else f"; the first run creates it in {there}"
+    return ok("export", tried, f"{folder} is writable{made}")
 
 
 def _notify_check(migration: Migration, webhook: FindWebhook, notifier: FindNotifier | None) -> Check:
     if not migration.notify:
-        return ok("notify", "nothing", "nobody is told of runs")
+        return ok("notify", "nothing", "no receiver is configured")
     tried = "reading the addresses of the receivers; nothing is sent"
     wrong = [
         f"notify[{place}]: {told}"
@@ -109,11 +111,11 @@ def _notify_check(migration: Migration, webhook: FindWebhook, notifier: FindNoti
         if (told := _mistake(receiver, webhook, notifier))
     ]
     if wrong:
-        fix = "correct the variables or Airflow connections that the answer names: a run would end with a warning, and tell nobody"
+        fix = "correct the variables or Airflow connections that the result names; otherwise the messages are not sent, and runs end with a warning"
         return warning("notify", tried, "; ".join(wrong), fix)
     if notifier is None and all(receiver.to is Receiver.AIRFLOW for receiver in migration.notify):
         return not_checked("notify", "Airflow's notifiers are checked with --airflow")
-    return ok("notify", tried, f"the form of every address is right ({len(migration.notify)} receivers)")
+    return ok("notify", tried, f"all addresses have a valid form ({len(migration.notify)} receivers)")
 
 
 def _mistake(receiver: Notify, webhook: FindWebhook, notifier: FindNotifier | None) -> str:
@@ -129,5 +131,5 @@ def _mistake(receiver: Notify, webhook: FindWebhook, notifier: FindNotifier | No
     host = urlsplit(found.url).hostname or ""
     other = next((robot for robot, hosts in _ROBOTS.items() if host.endswith(hosts) and robot is not receiver.to), None)
     if other is not None and receiver.to is not Receiver.WEBHOOK:
-        return f"the webhook {found.name!r} is the address of a robot of {other}, and `to` says {receiver.to}"
+        return f"the webhook {found.name!r} is the address of a robot of {other}, but `to` is {receiver.to}"
     return ""

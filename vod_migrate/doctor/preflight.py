@@ -57,6 +57,6 @@ def _checks(connection: Connection, migration: Migration) -> list[Check]:
         ask = asking(open_vod(connection, timeouts=TIMEOUTS))
         asked = {name: in_thread(partial(question, ask)) for name, question in questions.items()}
         wait(asked.values(), timeout=PREFLIGHT_SECONDS)
-        late = f"no answer within {PREFLIGHT_SECONDS:g} s"
+        late = f"no response within {PREFLIGHT_SECONDS:g} s"
         checks += [future.result() if future.done() else not_checked(name, late) for name, future in asked.items()]
     return checks

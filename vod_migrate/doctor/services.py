@@ -56,17 +56,17 @@ MOST_SKEW_SECONDS = 900.0
 _OF_OSS = ("oss", "bucket", "region", "list", "covers")
 _OF_VOD = ("vod", "register", "template_group", "categories", "lookup", "playback")
 _OF_BOTH = ("clock", "credentials", "account")
-_UNUSABLE = "there is no usable migration file"
+_UNUSABLE = "no usable migration file"
 
 
 def credentials_failure(connection: Connection, seconds: float) -> Check | None:
     """The failed check of a provider that returns no credentials; None where it does."""
-    tried = f"asking for the credentials ({connection.credentials.provider or 'AccessKey of the connection'})"
+    tried = f"requesting the credentials ({connection.credentials.provider or 'AccessKey of the connection'})"
     fix = "check the provider's settings, and that its service can be reached from here"
     try:
         in_thread(connection.credentials.current).result(timeout=seconds)
     except TimeoutError:
-        return failed("credentials", tried, BadSetting(f"the provider did not answer within {seconds:.0f} s"), fix)
+        return failed("credentials", tried, BadSetting(f"the provider did not respond within {seconds:.0f} s"), fix)
     except BadSetting as error:
         return failed("credentials", tried, error, fix)
     return None
@@ -86,7 +86,11 @@ def connection_checks(connection: Connection) -> list[Check]:
         except (Denied, SourceDenied) as error:
             if isinstance(error, SourceDenied) and error.reason != OssReason.DENIED:
                 return failed(name, what, error, "correct the connection")
-            return ok(name, what, f"the AccessKey is known, but may not call {action}; registering does not need it")
+            return ok(
+                name,
+                what,
+                f"the AccessKey is valid but has no permission for {action}, which registering does not need",
+            )
         except VodMigrateError as error:
             return failed(name, what, error, "correct the connection")
         return ok(name, what, "works")
@@ -114,7 +118,7 @@ class ServiceLines:
         """oss, bucket, region, list and covers; without a migration there is no bucket to ask about."""
         connection, migration = self._connection, self._migration
         if connection is None or migration is None:
-            yield from _none(_OF_OSS, "there is no connection" if connection is None else _UNUSABLE)
+            yield from _none(_OF_OSS, "no usable connection" if connection is None else _UNUSABLE)
             return
         bucket = open_bucket(connection, migration.source.bucket, timeouts=TIMEOUTS)
         prefix, *more = _prefixes(migration)
@@ -128,7 +132,7 @@ class ServiceLines:
             yield check
         served = denied or first.error is None
         if misplaced or first.reason in (OssReason.BAD_KEYS, OssReason.SKEWED, OssReason.SUSPENDED):
-            yield not_checked("list", "the bucket cannot be asked")
+            yield not_checked("list", "the bucket cannot be queried")
         else:
             answers = {prefix: first}
             if served:
@@ -140,13 +144,13 @@ class ServiceLines:
         elif served:
             yield cover_check(bucket, migration.describe)
         else:
-            yield not_checked("covers", "the bucket cannot be asked")
+            yield not_checked("covers", "the bucket cannot be queried")
 
     def vod_checks(self) -> Iterator[Check]:
         """vod, register, template_group, categories and lookup."""
         connection, migration = self._connection, self._migration
         if connection is None:
-            yield from _none(_OF_VOD, "there is no connection")
+            yield from _none(_OF_VOD, "no usable connection")
             return
         vod = open_vod(connection, timeouts=TIMEOUTS)
         self._vod = answer = ask_first(vod)
@@ -164,7 +168,7 @@ class ServiceLines:
     def joint_checks(self) -> list[Check]:
         """clock, credentials and account, from what both services have answered by now."""
         if self._connection is None:
-            return _none(_OF_BOTH, "there is no connection")
+            return _none(_OF_BOTH, "no usable connection")
         oss, vod = self._oss, self._vod
         return [_clock(oss, vod), _credentials(oss, vod), _account(self._connection, oss, vod)]
 
@@ -187,7 +191,7 @@ def _prefixes(migration: Migration) -> list[str]:
 
 def _silent(answer: VodAnswer) -> Ask:
     reached = isinstance(answer.error, AccountStopped) and not isinstance(answer.error, Misconfigured)
-    why = "VOD answers nothing else until that is mended" if reached else "VOD does not answer"
+    why = "VOD rejects all other requests until that is fixed" if reached else "VOD does not respond"
 
     def ask(_api: str, **_fields: Any) -> Mapping[str, Any]:
         raise ServiceTrouble(why)
@@ -203,18 +207,18 @@ def _settled(name: str, check: Callable[[], Check]) -> Check:
 
 
 def _clock(oss: OssAnswer | None, vod: VodAnswer | None) -> Check:
-    tried = "comparing this machine's clock with the Date of an answer"
+    tried = "comparing this machine's clock with the Date of a response"
     skew = next((answer.skew for answer in (oss, vod) if answer is not None and answer.skew is not None), None)
     refused = (oss is not None and oss.reason == OssReason.SKEWED) or (vod is not None and _fault(vod) == "clock")
     fix = "set this machine's clock, e.g. with NTP"
     if refused or (skew is not None and abs(skew) > MOST_SKEW_SECONDS):
-        off = "" if skew is None else f" by {_minutes(skew)}"
-        wrong = f"this machine's clock is off{off}; OSS and VOD refuse requests whose time is off by 15 minutes"
+        off = "this machine's clock is off" if skew is None else f"this machine's clock is off by {_minutes(skew)}"
+        wrong = f"{off}; OSS and VOD reject requests whose time is off by 15 minutes"
         return failed("clock", tried, AccountStopped(wrong), fix)
     if skew is None:
-        return not_checked("clock", "no answer had a Date", tried=tried)
+        return not_checked("clock", "no response had a Date", tried=tried)
     if abs(skew) > WARN_SKEW_SECONDS:
-        return warning("clock", tried, f"it is off by {_minutes(skew)}; from 15 minutes on requests are refused", fix)
+        return warning("clock", tried, f"it is off by {_minutes(skew)}; from 15 minutes on, requests are rejected", fix)
     return ok("clock", tried, f"it is off by {abs(skew):.0f} s")
 
 
@@ -240,20 +244,24 @@ def _credentials(oss: OssAnswer | None, vod: VodAnswer | None) -> Check:
             "credentials", tried, wrong, "correct the AccessKey, its secret or its token; a token may have expired"
         )
     if not accepted:
-        return not_checked("credentials", "neither service answered whether it knows them", tried=tried)
-    return ok("credentials", tried, f"{' and '.join(accepted)} accept{'s' if len(accepted) == 1 else ''} them")
+        return not_checked("credentials", "neither service confirmed them", tried=tried)
+    return ok("credentials", tried, f"accepted by {', '.join(accepted)}")
 
 
 def _account(connection: Connection, oss: OssAnswer | None, vod: VodAnswer | None) -> Check:
     tried = "GetCategories"
     if vod is not None and isinstance(vod.error, Suspended):
-        return failed("account", tried, vod.error, "activate VOD in its console, or settle what is overdue")
+        return failed("account", tried, vod.error, "activate VOD in its console, or pay what is overdue")
     if oss is not None and oss.reason == OssReason.SUSPENDED:
         wrong = Suspended(f"OSS is suspended for this account ({oss.error})")
-        return failed("account", "a listing", wrong, "settle what is overdue in the console")
+        return failed("account", "a listing", wrong, "pay what is overdue in the console")
     if vod is not None and vod.served:
-        return ok("account", tried, f"VOD serves it; workers share its quota as {connection.account!r}")
-    return not_checked("account", "VOD did not say whether it serves the account", tried=tried)
+        return ok(
+            "account",
+            tried,
+            f"VOD is active for the account; workers share its quota under the name {connection.account!r}",
+        )
+    return not_checked("account", "VOD's response does not show whether it is active for the account", tried=tried)
 
 
 def _fault(vod: VodAnswer) -> str:

@@ -29,7 +29,7 @@ ROWS = 1000
 def source_checks(connection: Connection | None, migration: Migration | None) -> Iterator[Check]:
     """Whether the source's file can be read. connection: None where there is none; a file of this machine needs none."""
     if migration is None:
-        yield not_checked("source", "there is no usable migration file")
+        yield not_checked("source", "no usable migration file")
     else:
         yield _source_check(connection, migration.source)
 
@@ -39,14 +39,14 @@ def _source_check(connection: Connection | None, source: Source) -> Check:
         return ok("source", "nothing", "objects come from listing the bucket")
     place = location_of(source.location)
     if place.bucket and connection is None:
-        return not_checked("source", f"{place} is in OSS, and there is no connection")
+        return not_checked("source", f"{place} is in OSS, and there is no usable connection")
     tried = f"reading {place}"
-    fix = "correct source in the migration file, or write the file again; the answer names its line or field"
+    fix = "correct source in the migration file, or write the file again; the result names its line or field"
     try:
         if source.inventory is not None:
             contents = read_contents(connection, place, source.bucket, _no_sleep)
             return ok(
-                "source", tried, f"an inventory of {len(contents.files):,} files, which are checked as they are read"
+                "source", tried, f"an inventory of {len(contents.files):,} files, which are checked when they are read"
             )
         assert source.manifest is not None  # noqa: S101 - not listed
         return _manifest_check(connection, place, source.manifest, tried)
@@ -60,7 +60,7 @@ def _manifest_check(connection: Connection | None, place: Location, manifest: Ma
     if place.bucket and connection is not None:
         found = open_bucket(connection, place.bucket, timeouts=TIMEOUTS).head(place.path)
         if found is not None and found.size > MOST_BYTES:
-            there = f"it is there, with {found.size:,} bytes; its rows are checked as they are read"
+            there = f"it exists, with {found.size:,} bytes; its rows are checked when they are read"
             return ok("source", f"HeadObject of {place}", there)
     with fetched(connection, place, sleep=_no_sleep) as file:
         wanted = [manifest.key_column, *manifest.columns.named().values()]
@@ -71,11 +71,11 @@ def _manifest_check(connection: Connection | None, place: Location, manifest: Ma
     if broken and broken[0].rejected is not None:
         return warning(
             "source", tried, f"{len(broken):,} of {told} cannot be read: {broken[0].rejected.message}",
-            "correct these rows; each fails by itself and stops nothing else",
+            "correct these rows; each one fails alone and does not stop the others",
         )  # fmt: skip
     if not rows:
         return warning("source", tried, f"{place} has no rows", "write one object a row")
-    return ok("source", tried, f"its columns are there, and {told} can be read")
+    return ok("source", tried, f"its columns exist, and {told} can be read")
 
 
 def _no_sleep(_seconds: float) -> None:

@@ -73,7 +73,7 @@ def vod_check(connection: Connection, answer: VodAnswer) -> Check:
     tried = f"GetCategories at {where}"
     away = isinstance(answer.error, Misconfigured)
     if answer.error is None or answer.served or (isinstance(answer.error, AccountStopped) and not away):
-        return ok("vod", tried, f"{where} answers")
+        return ok("vod", tried, f"{where} responds")
     fix = "check the connection's region and vod_endpoint, the network and its proxy, then try again"
     return failed("vod", tried, answer.error, fix)
 
@@ -87,10 +87,10 @@ def register_check(ask: Ask) -> Check:
         fix = "allow vod:RegisterMedia on * in the RAM policy; AliyunVODUploadAuth does not include it"
         return failed("register", tried, error, fix)
     except RequestRefused as error:
-        return ok("register", tried, f"refused for its list ({error.code}), not for want of permission")
+        return ok("register", tried, f"VOD rejected the empty list ({error.code}), so the permission exists")
     except RegisterError as error:
         return not_checked("register", str(error), tried=tried)
-    return ok("register", tried, "answered")
+    return ok("register", tried, "VOD responded")
 
 
 def media_check(ask: Ask) -> Check:
@@ -114,14 +114,14 @@ def playback_check(ask: Ask, migration: Migration) -> Check:
     """Whether VOD may be asked if it can play media, where the file says to ask."""
     first = migration.first is not None and migration.first.verify
     if migration.verify is None and not first:
-        return ok("playback", "nothing", "the file does not say to ask VOD what it can play")
+        return ok("playback", "nothing", "the file does not request it")
     tried = "BatchGetMediaInfos of a media that does not exist"
     try:
         ask("BatchGetMediaInfos", media_ids=_NO_SUCH_MEDIA)
     except Denied as error:
         return failed("playback", tried, error, "allow vod:BatchGetMediaInfos on * in the RAM policy")
     except RequestRefused:
-        return ok("playback", tried, "VOD can be asked what it can play")
+        return ok("playback", tried, "playback can be checked")
     except RegisterError as error:
         return not_checked("playback", str(error), tried=tried)
-    return ok("playback", tried, "VOD can be asked what it can play")
+    return ok("playback", tried, "playback can be checked")

@@ -23,18 +23,18 @@ Ask = Callable[..., Mapping[str, Any]]
 def workflow_check(migration: Migration | None) -> Check:
     """Whether a WorkflowId has the form of one: VOD has no call that looks one up."""
     if migration is None:
-        return not_checked("workflow", "there is no usable migration file")
+        return not_checked("workflow", "no usable migration file")
     workflow = migration.register_.workflow_id
     if workflow is None:
-        return ok("workflow", "nothing", "the file names none")
-    tried = "its form; VOD has no call that looks a workflow up"
+        return ok("workflow", "nothing", "the file does not name any")
+    tried = "checking its form; VOD has no call that looks up a workflow"
     if not _WORKFLOW.fullmatch(workflow):
         error = BadSetting(
-            f"register.workflow_id is {workflow!r}, which is not a WorkflowId: one has 32 digits and letters a to f, as in the "
+            f"register.workflow_id is {workflow!r}, which is not a WorkflowId: a WorkflowId has 32 hexadecimal digits, as on the "
             "RegisterMedia page"
         )
         return failed("workflow", tried, error, f"copy the ID from the {_CONSOLE} → Workflows")
-    return ok("workflow", tried, f"{workflow} looks like one; the first call shows whether it exists")
+    return ok("workflow", tried, f"{workflow} has the right form; the first call shows whether it exists")
 
 
 def template_check(ask: Ask, group: str | None) -> Check:
@@ -45,7 +45,9 @@ def template_check(ask: Ask, group: str | None) -> Check:
     """
     name = "template_group"
     if group in (None, NO_TRANSCODE):
-        return ok(name, "nothing", f"{NO_TRANSCODE} needs none" if group else "the file names a workflow instead")
+        return ok(
+            name, "nothing", f"{NO_TRANSCODE} needs no template group" if group else "the file names a workflow instead"
+        )
     tried = f"GetTranscodeTemplateGroup of {group}"
     try:
         body = ask("GetTranscodeTemplateGroup", transcode_template_group_id=group)
@@ -74,7 +76,7 @@ def category_check(ask: Ask, describe: Describe) -> Check:  # noqa: PLR0911 - on
     paths, numbers = _named_categories(describe)
     by_path = any(part.category for part in (describe, *describe.rules))
     if not by_path and not numbers:
-        return ok("categories", "nothing", "the file names none")
+        return ok("categories", "nothing", "the file does not name any")
     tried = f"GetCategories of {', '.join(['/'.join(path) for path in paths] + [str(number) for number in numbers]) or 'the top'}"
     try:
         missing = list(_missing(ask, paths, numbers))
@@ -88,15 +90,18 @@ def category_check(ask: Ask, describe: Describe) -> Check:  # noqa: PLR0911 - on
         return not_checked("categories", str(error), tried=tried)
     creates = describe.categories == "create"
     if not missing:
-        more = "; VOD was not asked whether more may be made" if creates and by_path else ""
-        return ok("categories", tried, "all that are named without a template exist" + more)
+        more = "; the permission to create more was not checked" if creates and by_path else ""
+        return ok("categories", tried, "all categories that are named without a template exist" + more)
     if creates and not any(name.isdecimal() for name in missing):
         return ok(
-            "categories", tried, f"will be made: {', '.join(missing)} (needs vod:AddCategory, which was not tried)"
+            "categories", tried, f"a run creates {', '.join(missing)} (needs vod:AddCategory, which was not checked)"
         )
-    unknown = BadSetting(f"there is no category {', '.join(repr(name) for name in missing)}, and describe names it")
+    unknown = BadSetting(f"describe names a category that does not exist: {', '.join(repr(name) for name in missing)}")
     return failed(
-        "categories", tried, unknown, "make it in the VOD console, correct describe, or set describe.categories: create"
+        "categories",
+        tried,
+        unknown,
+        "create it in the VOD console, correct describe, or set describe.categories: create",
     )
 
 

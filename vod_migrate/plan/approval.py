@@ -59,13 +59,15 @@ def check_gate(run: Run) -> None:
         BadOption: nobody has approved the run's plan, or it is to do nothing but plan.
     """
     if run.options.dry_run:
-        raise BadOption(f"run {run.run_id} only plans (dry_run): nothing is sent. Start another one without it")
+        raise BadOption(
+            f"run {run.run_id} only makes a plan (dry_run) and sends nothing. Start another run without dry_run"
+        )
     if run.gate is Gate.DISCARDED:
-        raise BadOption(f"what run {run.run_id} would send was discarded, or its plan rejected: start another one")
+        raise BadOption(f"the queue of run {run.run_id} was discarded, or its plan was rejected: start another run")
     if run.gate is Gate.PLANNING:
         raise BadOption(
-            f"require_approval is set, and nobody has approved what run {run.run_id} would do: nothing is sent. Clear the task "
-            "`approve` to be asked again"
+            f"require_approval is set, and the plan of run {run.run_id} is not approved, so nothing is sent. Clear the task "
+            "`approve` to request approval again"
         )
 
 

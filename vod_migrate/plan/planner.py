@@ -81,7 +81,7 @@ class Planner:
                     if time.monotonic() > renewed + self._store.lease / 3:
                         renewed = time.monotonic()
                         if not self._store.renew(place):
-                            raise Interrupted("another process makes this plan now", code="replaced")
+                            raise Interrupted("another process is making this plan", code="replaced")
                     if self._stop.is_set():
                         raise Interrupted("planning was stopped; nothing was changed", code="interrupted")
                     self._take(works, texts)

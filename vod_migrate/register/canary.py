@@ -219,8 +219,8 @@ class Canary:
         other = "raw" if encoding == "percent" else "percent"
         return CanaryFailed(
             f"VOD registered another file for {len(others)} of the first {len(self._sent)} files ({examples}), so nothing more was "
-            f"sent. VOD does not read a FileURL as register.url_encoding: {encoding} writes it: set it to {other}, and "
-            "delete these media in the VOD console if nobody needs them. Everything is pending as before",
+            f"sent. VOD does not decode FileURLs as register.url_encoding: {encoding} encodes them: set it to {other}, and "
+            "delete these media in the VOD console if nobody needs them. All objects stay pending",
             code="canary_other_file",
         )
 
@@ -234,14 +234,14 @@ class Canary:
         processing = (
             f"workflow {rules.workflow_id}" if rules.workflow_id else f"template group {rules.template_group_id}"
         )
-        shared = ", ".join(in_common(failures)) or "nothing that their keys show"
+        shared = ", ".join(in_common(failures)) or "nothing in their keys"
         codes = Counter(failure.code for failure in failures)
         answers = ", ".join(f"{code} for {count}" for code, count in codes.most_common())
         sample = ", ".join(repr(failure.found.key) for failure in failures[:_SHOWN])
         return CanaryFailed(
-            f"not one of the first {len(failures)} files was registered ({answers}), so nothing more was sent. They have in "
+            f"none of the first {len(failures)} files was registered ({answers}), so nothing more was sent. They have this in "
             f"common: {shared}, and the {processing}. For example {sample}: {failures[0].message}. Check that bucket "
             f"{self._run.bucket} is added to VOD in this region, correct what they share or leave such files out with select, "
-            "then run again; everything is pending as before",
+            "then run again; all objects stay pending",
             code="canary_failed",
         )

@@ -78,7 +78,7 @@ def in_common(failures: Sequence[Failure]) -> list[str]:
     keys = [failure.found.key for failure in failures]
     codes = {failure.code for failure in failures}
     if len(codes) == 1:
-        shared.append(f"the answer {codes.pop()}")
+        shared.append(f"the reply {codes.pop()}")
     extensions = {
         key.rpartition("/")[2].rpartition(".")[2].lower() if "." in key.rpartition("/")[2] else "" for key in keys
     }

@@ -49,7 +49,7 @@ def chain(
         if (over := context.deadline.passed()) is not None:
             raise over
         if context.halt.asked:
-            raise Interrupted("the worker was told to stop", code="interrupted")
+            raise Interrupted("the worker was stopped", code="interrupted")
         return breaker.admits_still() and context.lease.holds_since()
 
     call: Registrar = Tracked(context.client, context.hand)

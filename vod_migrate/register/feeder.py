@@ -122,7 +122,7 @@ class Feeder:
     def _describe(self, works: Sequence[Work]) -> list[Entry | Rejected]:
         def one(work: Work) -> Entry | Rejected:
             if self._halt.asked:
-                raise Interrupted("the worker was told to stop", code="interrupted")
+                raise Interrupted("the worker was stopped", code="interrupted")
             return self._describer.describe(
                 work.object, attempts=work.attempts, no_answers=work.no_answers, row=work.object.row
             )
@@ -141,7 +141,7 @@ class Feeder:
         in_hand = self._hand.busy or len(self._batcher)
         if limited:
             if not in_hand and not left.taken:
-                raise limit_reached(f"sent the {self._run.pause_after.objects:,} objects")
+                raise limit_reached(f"{self._run.pause_after.objects:,} objects")
             self._hand.put(self._batcher.flush())
         elif left.open_scans:
             self._wait_for_discovery()

@@ -225,7 +225,7 @@ class FirstObjects:
         return (
             f"of the first {settled:,} objects {self._words(failed)}: that is more than the {rate:.0%} that `stop_after.failure_rate` "
             f"allows, so nothing more was sent.{example} Correct the cause, then run again: another {most:,} objects are sent first. "
-            "Everything else is pending as before"
+            "All other objects stay pending"
         )
 
 

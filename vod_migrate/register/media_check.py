@@ -81,7 +81,8 @@ class MediaChecker:
         host, _, path = url.partition("://")[2].partition("/")
         if host.lower() != self._host or not path:
             return MediaCheck(
-                match=Match.NOT_CHECKED, explanation=f"its FileURL is {url[:200]!r}, which names no key of the bucket"
+                match=Match.NOT_CHECKED,
+                explanation=f"its FileURL is {url[:200]!r}, which is not the address of a key in the bucket",
             )
         # A signature may follow; a key may hold a question mark itself.
         bare = path.partition("?")[0]

@@ -72,7 +72,7 @@ class RunMonitor:
             if self._store.renew(self._place):
                 self._lease.renewed(asked)
             else:
-                self._halt.ask(Interrupted("another worker took this one's place", code="replaced"))
+                self._halt.ask(Interrupted("another worker has replaced this one", code="replaced"))
 
     def _look_on(self) -> None:
         while not self._halt.wait(self._timings.signal):
@@ -129,7 +129,7 @@ class RunMonitor:
 
 def _passed(counted: str, setting: str) -> ThresholdPassed:
     return ThresholdPassed(
-        f"{counted} `stop_after.{setting}` allows; the rest stays pending. See the report for the reasons, then run again (mode failed for "
+        f"{counted} `stop_after.{setting}` allows; the rest stays pending. See the report for the reasons, then run again (with mode failed for "
         "the failed ones)",
         code="threshold",
     )

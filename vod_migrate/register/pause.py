@@ -65,7 +65,7 @@ class CallsLimited:
             if self._used_up:
                 if self._under_way:
                     return False
-                raise limit_reached(f"made the {most:,} calls")
+                raise limit_reached(f"{most:,} calls")
         counted = self._store.take_call(self._run, most=most)
         with self._lock:
             self._used_up |= not counted
@@ -74,5 +74,5 @@ class CallsLimited:
 
 
 def limit_reached(what: str) -> BrakeReached:
-    """What ends a run that has done all that `pause_after` allows. what: it has done, in words."""
-    return BrakeReached(f"the run has {what} that `pause_after` allows", code="pause_after")
+    """What ends a run that has reached its limit. what: the limit, in words."""
+    return BrakeReached(f"the run has reached the limit of {what} in `pause_after`", code="pause_after")

@@ -49,8 +49,8 @@ class Split:
             if len(alone) == len(batch) and len(codes) == 1 and not self._settings_work(began[0]):
                 code = codes.pop()
                 raise AllRefused(
-                    f"VOD refuses every file with {code}, so the fault is in the settings and not in the files: {alone[0][1]}. "
-                    "None of them was marked as failed; correct the migration file and run it again",
+                    f"VOD refuses every file with {code}, so the settings are at fault, not the files: {alone[0][1]}. "
+                    "No file was marked as failed; correct the migration file and run it again",
                     code="all_refused",
                 )
             self._fail([settle_refused(entry, refusal) for entry, refusal in alone])

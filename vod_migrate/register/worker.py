@@ -38,7 +38,7 @@ class Worker:
         """Works until nothing is left.
 
         Raises:
-            Interrupted: `stop` was set, or another worker took this one's place.
+            Interrupted: `stop` was set, or another worker has replaced this one.
             AccountStopped, AllRefused, CanaryFailed, ThresholdPassed: the run must stop; the rest stays pending.
             Paused, Cancelled: somebody, its window or `pause_after` ended the run.
             StoreUnreachable: the results database stayed away longer than its patience.
@@ -88,9 +88,7 @@ class Worker:
         halt = self._context.halt
         while not halt.wait(self._context.timings.glance):
             if self._stop.is_set():
-                halt.ask(
-                    Interrupted("the worker was told to stop; what it had not sent stays pending", code="interrupted")
-                )
+                halt.ask(Interrupted("the worker was stopped; unsent objects stay pending", code="interrupted"))
             elif (over := self._context.deadline.passed()) is not None:
                 halt.ask(over)
         if halt.reason is not None:

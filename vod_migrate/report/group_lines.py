@@ -48,7 +48,7 @@ def failure_group_lines(group: FailureGroup, *, note: str = "", language: Langua
     for sample in group.samples[:MOST_SAMPLES]:
         if sample.key:
             yield sample_line(sample.key, language)
-        facts = (sample.message, sample.request_id and f"RequestId {sample.request_id}")
+        facts = (language.translate(sample.message), sample.request_id and f"RequestId {sample.request_id}")
         reply = "; ".join(visible(fact) for fact in facts if fact)
         if reply:
             yield from wrapped(reply, first="         ", style="dim")

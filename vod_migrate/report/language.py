@@ -7,32 +7,47 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from vod_migrate.report import text_format
+from vod_migrate.report.message_forms import MessageForms
 
 
 @dataclass(frozen=True, kw_only=True)
 class Language:
-    """tag: BCP 47, for the page's `lang`; texts: English → this language, empty for English itself."""
+    """tag: BCP 47, for the page's `lang`; texts, messages: English → this language, empty for English itself."""
 
     tag: str
     texts: Mapping[str, str] = field(default_factory=dict, repr=False)
+    messages: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def say(self, text: str, **values: Any) -> str:
         """The text with its values filled in; one without a translation stays English."""
         told = self.texts.get(text, text)
         return told.format(**values) if values else told
 
+    def translate(self, message: str) -> str:
+        """A message that was composed in English, see `MessageForms`; one that is not known stays English."""
+        return self._forms.translated(message) if self.messages else message
+
+    @cached_property
+    def _forms(self) -> MessageForms:
+        return MessageForms(self.messages)
+
     def form(self, number: int, one: str, many: str) -> str:
         """Which of two texts fits the number. Chinese has one form, the translation of `many`."""
         return one if number == 1 and not self.texts else self.say(many)
 
-    def count(self, number: int, one: str, many: str) -> str:
-        """The one that fits, with the grouped number for its `{n}`."""
-        return self.form(number, one, many).format(n=text_format.grouped(number))
+    def count(self, number: int, one: str, many: str, **values: Any) -> str:
+        """The one that fits, with the grouped number for its `{n}`, and other values."""
+        return self.form(number, one, many).format(n=text_format.grouped(number), **values)
+
+    def objects(self, number: int) -> str:
+        """'1,234 objects'."""
+        return self.count(number, "{n} object", "{n} objects")
 
     def pair(self, what: str, value: str) -> str:
         """'What: value', with this language's colon."""
@@ -44,7 +59,7 @@ class Language:
 
     def knowing(self, more: Mapping[str, str]) -> Language:
         """This language with more texts; English needs none."""
-        return Language(tag=self.tag, texts={**self.texts, **more}) if self.texts else self
+        return replace(self, texts={**self.texts, **more}) if self.texts else self
 
 
 def texts_in(file: Path) -> dict[str, str]:
@@ -54,7 +69,8 @@ def texts_in(file: Path) -> dict[str, str]:
 
 
 ENGLISH = Language(tag="en")
-CHINESE = Language(tag="zh-CN", texts=texts_in(Path(__file__).parent / "zh-CN.json"))
+_HERE = Path(__file__).parent
+CHINESE = Language(tag="zh-CN", texts=texts_in(_HERE / "zh-CN.json"), messages=texts_in(_HERE / "zh-CN.messages.json"))
 
 
 def language(tag: str) -> Language:

@@ -37,7 +37,7 @@ class Notice:
         run, language = self.report.run, self.language
         lines = [f"{run.migration} {language.say(EVENTS[self.event])}", self.sentence, self.link]
         if run.stop_message and self.event is not RunEvent.FINISHED:
-            lines.append(run.stop_message)
+            lines.append(language.translate(run.stop_message))
         lines += [
             f"{group.name}: {grouped(group.count)}. {language.say(group.diagnosis.meaning)}" for group in self._groups()
         ]
@@ -58,7 +58,7 @@ class Notice:
             "state": run.state,
             "sentence": self.sentence,
             "stop_code": run.stop_code,
-            "stop_message": run.stop_message,
+            "stop_message": run.stop_message and self.language.translate(run.stop_message),
             "counts": self.report.counts.as_json(),
             "failures": [
                 {

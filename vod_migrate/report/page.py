@@ -42,7 +42,7 @@ def templates(*folders: Path) -> jinja2.Environment:
 
 
 def translations(language: Language) -> dict[str, Callable[..., Any]]:
-    """The functions that a template translates with: `_(text, **values)`, `_n(number, one, many)`, `duration(seconds)`.
+    """The functions that a template translates with: `_(text, **values)`, `_n(number, one, many)`, `_m(message)`, `duration(seconds)`.
 
     Values are escaped; the texts are our own.
     """
@@ -53,7 +53,7 @@ def translations(language: Language) -> dict[str, Callable[..., Any]]:
     def count(number: int, one: str, many: str, **values: Any) -> Markup:
         return _filled(language.form(number, one, many), {"n": text_format.grouped(number), **values})
 
-    return {"_": say, "_n": count, "duration": language.duration}
+    return {"_": say, "_n": count, "_m": language.translate, "duration": language.duration}
 
 
 def report_facts(report: Report, *, language: Language, zone: ZoneInfo) -> dict[str, Any]:

@@ -62,6 +62,6 @@ def found_lines(found: Verification, *, language: Language = ENGLISH) -> Iterato
             line = f"  {padded(language.say(label), LABEL)}{grouped(number):>{NUMBER}}  {language.say(meaning)}"
             yield line, _STYLE.get(state, "")
             for one in found.samples.get(state, []):
-                detail = f": {visible(one.detail)}" if one.detail else ""
+                detail = f": {visible(language.translate(one.detail))}" if one.detail else ""
                 yield sample_line(one.key, language)
                 yield from wrapped(f"{one.media_id}{detail}", first="         ", style="dim")

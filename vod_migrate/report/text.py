@@ -49,9 +49,10 @@ def _lines(report: Report, warning: str, language: Language) -> Iterator[Line]:
     yield language.pair(run.migration, language.say(run.state)), f"bold {_COLOURS.get(run.state, '')}".strip()
     yield from wrapped(headline_of(report, language), style="bold")
     if warning:
-        yield from wrapped(visible(language.pair(language.say("Warning"), warning)), style="yellow")
+        yield from wrapped(visible(language.pair(language.say("Warning"), language.translate(warning))), style="yellow")
     if run.stop_message:
-        yield from wrapped(visible(language.pair(run.stop_code or "stopped", run.stop_message)), style="yellow")
+        why = language.translate(run.stop_message)
+        yield from wrapped(visible(language.pair(run.stop_code or "stopped", why)), style="yellow")
     yield "", ""
     yield from _facts(report, language)
     yield from _number_lines(report, language)
@@ -115,7 +116,7 @@ def _action_lines(report: Report, language: Language) -> Iterator[Line]:
     yield "", ""
     yield language.say("Who did what"), "bold"
     for deed in report.actions:
-        detail = f" ({visible(deed.detail)})" if deed.detail else ""
+        detail = f" ({visible(language.translate(deed.detail))})" if deed.detail else ""
         said = f"{visible(deed.who)} {language.say(deed.text)}{detail}"
         yield from wrapped(said, first=f"  {moment(deed.at, report.run.zone)}  ")
 
@@ -197,6 +198,6 @@ def _prefix_lines(report: Report, language: Language) -> Iterator[Line]:
         state = padded(language.say(scan.state), 9)
         yield f"  {name} {state}{grouped(scan.listed):>{NUMBER}} {unit}", "red" if scan.error else ""
         if scan.error:
-            yield from wrapped(visible(scan.error), first="    ", style="red")
+            yield from wrapped(visible(language.translate(scan.error)), first="    ", style="red")
     if report.prefixes > _MOST_PREFIXES:
         yield f"  {language.say('and {n} more', n=grouped(report.prefixes - _MOST_PREFIXES))}", ""

@@ -45,8 +45,8 @@ def database_url(*, embedded: bool) -> str:
         return read_address(named, origin=VARIABLE)
     if not embedded:
         raise BadSetting(
-            f"no results database is named: set {VARIABLE}, or make the Airflow connection vod_migrate_db. "
-            "Inside Airflow every worker must share one, so none is made on its own."
+            f"no results database is configured: set {VARIABLE}, or create the Airflow connection vod_migrate_db. "
+            "Inside Airflow all workers must share one database, so none is created automatically."
         )
     from vod_migrate.results.embedded import embedded_url  # noqa: PLC0415 - uses this module
 
@@ -104,7 +104,7 @@ def _check_url(rest: str, origin: str) -> None:
             f"{origin} holds an @, / or ? in user or password, or an @ after the host, that is not encoded: {_ENCODE}"
         )
     if re.search(r"%(?![0-9A-Fa-f]{2})|%00", rest):
-        raise BadSetting(f"{origin} holds a % that is no percent-encoded sign: {_ENCODE}")
+        raise BadSetting(f"{origin} holds a % that is not part of a percent-encoding: {_ENCODE}")
     hosts = authority.rpartition("@")[2]
     for one in hosts.split(","):
         host = re.fullmatch(r"(.*?)(?::(\d*))?", unquote(one))
@@ -121,16 +121,16 @@ def _check_url(rest: str, origin: str) -> None:
             like = difflib.get_close_matches(unquote(name), PARAMETERS, 1)
             meant = f" (did you mean {like[0]}?)" if like else ""
             raise BadSetting(
-                f"parameter {number} after the ? of {origin} is none of libpq's{meant}: write name=value, and percent-encode & as %26"
+                f"parameter {number} after the ? of {origin} is not a parameter of libpq{meant}: write name=value, and percent-encode & as %26"
             )
 
 
 def _check_hosts(hosts: str, ports: str, origin: str) -> None:
     for host in hosts.split(","):
         if host and not host.startswith(("/", "@")) and not _HOST.fullmatch(f"[{host}]" if ":" in host else host):
-            raise BadSetting(f"{origin} names a host that cannot be one: write {_FORMS}; {_ENCODE}")
+            raise BadSetting(f"{origin} names an invalid host: write {_FORMS}; {_ENCODE}")
     for port in ports.split(","):
         if port and not (port.isascii() and port.isdigit() and 0 < int(port) <= _MOST_PORT):
             raise BadSetting(
-                f"{origin} names a port that is no number from 1 to {_MOST_PORT}: write {_FORMS}; {_ENCODE}"
+                f"{origin} names a port that is not a number from 1 to {_MOST_PORT}: write {_FORMS}; {_ENCODE}"
             )

@@ -118,13 +118,13 @@ def refuse_unfit(state: DatabaseState) -> None:
     """
     if state.encoding != "UTF8":
         raise StoreUnusable(
-            f"the database {state.database!r} has the encoding {state.encoding}, which cannot hold every key: make one with "
+            f"the database {state.database!r} has the encoding {state.encoding}, which cannot store every key: create one with "
             "`create database vod_migrate encoding 'UTF8' template template0`, and name it"
         )
     if state.airflow is not None:
         raise StoreUnusable(
-            f"the database {state.database!r} is Airflow's own (it has {state.airflow}.dag_run): results need one that tasks can reach; "
-            "make one with `create database vod_migrate`, and name it"
+            f"the database {state.database!r} is Airflow's own (it has {state.airflow}.dag_run): results need a database that tasks can reach; "
+            "create one with `create database vod_migrate`, and name it"
         )
     if state.has_tables and not state.has_version:
         raise StoreUnusable(
@@ -195,7 +195,7 @@ def refuse_too_few(url: str, wanted: int, *, seconds: float = 5.0) -> None:
 
     for _ in range(wanted):
         threading.Thread(target=hold, name="connections", daemon=True).start()
-    until, served, refusal = time.monotonic() + seconds, 0, f"no answer within {seconds:g} s"
+    until, served, refusal = time.monotonic() + seconds, 0, f"no response within {seconds:g} s"
     with suppress(queue.Empty):
         for _ in range(wanted):
             error = answers.get(timeout=max(0.0, until - time.monotonic()))

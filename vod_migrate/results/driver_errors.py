@@ -27,9 +27,9 @@ def told() -> Iterator[None]:
 
 
 _BY_CODE: tuple[tuple[tuple[type[psycopg.Error], ...], type[StoreError], str], ...] = (
-    ((sql.DiskFull,), StoreFull, "the results database has no room ({}): free some; until then nothing is sent, and nothing is lost"),
+    ((sql.DiskFull,), StoreFull, "the disk of the results database is full ({}): free space; until then nothing is sent, and nothing is lost"),
     ((sql.ReadOnlySqlTransaction,), StoreUnreachable, READ_ONLY),
-    ((sql.InsufficientPrivilege,), StoreDenied, "the results database does not let this role do it ({}): `vod-migrate db check` names the grants that are missing"),
+    ((sql.InsufficientPrivilege,), StoreDenied, "the results database denies this role the operation ({}): `vod-migrate db check` names the grants that are missing"),
     ((sql.UndefinedTable, sql.UndefinedColumn, sql.UndefinedFunction, sql.InvalidSchemaName), StoreUnusable, "the schema vod_migrate is not as `vod-migrate db upgrade` made it ({}): restore it, or name another database"),
 )  # fmt: skip
 _BY_WORDS: tuple[tuple[str, type[StoreError], str], ...] = (

@@ -55,7 +55,7 @@ class Maintenance(Session):
             BadOption: there is no such migration, or one of them has a run under way.
         """
         if old == new:
-            raise BadOption(f"transfer: {old!r} is to be handed over to itself")
+            raise BadOption(f"transfer: {old!r} cannot be handed over to itself")
         numbers = [self._do(lambda c, name=name: _number(c, account, name)) for name in (old, new)]  # type: ignore[misc]
         if numbers[0] is None:
             raise BadOption(f"transfer: there is no migration {old!r} in account {account!r} of this results database")

@@ -54,6 +54,11 @@ class Rates(Session):
         """A run's own rate ends with it."""
         self._do(lambda c: QUERIES.drop_cap(c, account=account, api=api, scope=scope))
 
+    def connections_of_account(self, account: str) -> list[str]:
+        """The IDs of the Airflow connections whose runs used the account's rates, in order."""
+        rows = self._do(lambda c: list(QUERIES.connections_of_account(c, account=account)))
+        return [row["connection"] for row in rows]
+
     def quotas(self) -> list[tuple[str, str, str, float, float]]:
         """(account, api, scope, rate, share in force now) of every rate."""
         rows = self._do(lambda c: list(QUERIES.list_quotas(c)))

@@ -62,6 +62,6 @@ def _time_up(run: Run) -> StopTime | None:
         return None
 
     def why() -> BrakeReached:
-        return BrakeReached(f"the {minutes:g} minutes that `pause_after` allows the run are over", code="brake")
+        return BrakeReached(f"the run has reached the limit of {minutes:g} minutes in `pause_after`", code="brake")
 
     return StopTime(at=began + dt.timedelta(minutes=minutes), why=why)

@@ -103,11 +103,11 @@ def plan_to_approve(store: Store, run_id: str) -> Plan | None:
         return None
     if not record.kept:
         raise BadOption(
-            f"the list of what run {run_id} would send was deleted, since its plan was rejected or is old: clear the task `plan` to plan again"
+            f"the list of what run {run_id} would send was deleted, because its plan was rejected or is old: clear the task `plan` to plan again"
         )
     saved = Plan.from_json(record.body)
     if saved.work == 0:
-        decide(store, run_id, approved=True, by="nobody, since nothing would be sent")
+        decide(store, run_id, approved=True, by="nobody, because nothing would be sent")
         return None
     return saved
 

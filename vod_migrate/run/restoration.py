@@ -177,7 +177,7 @@ class Restoration:
                 result.refuse(found, f"{name} has no tier {order.tier}: choose {' or '.join(TIERS[name])}")
                 continue
             if order.most_bytes is not None and (found.size or 0) > order.most_bytes:
-                result.refuse(found, "it alone is larger than --max-bytes: raise that")
+                result.refuse(found, "this object alone is larger than --max-bytes: raise the limit")
                 continue
             result.limited = result.limited or self._beyond(found)
             if not result.limited:
@@ -217,8 +217,8 @@ class Restoration:
             elif answer is RestoreAnswer.READABLE:
                 self.result.readable += 1
             elif answer is RestoreAnswer.NOT_ARCHIVED:
-                self.result.refuse(found, "it is not archived any more: a run takes it")
+                self.result.refuse(found, "it is no longer archived, so a run registers it")
             elif answer is RestoreAnswer.MISSING:
-                self.result.refuse(found, "it does not exist any more")
+                self.result.refuse(found, "it no longer exists")
             elif type(answer) is SourceError:
                 self.result.refuse(found, str(answer).replace(found.key, "KEY"))

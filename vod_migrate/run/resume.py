@@ -31,7 +31,7 @@ def resume(
         )
     if before.gate in (Gate.PLANNING, Gate.APPROVING):
         raise BadOption(
-            f"resume: run {before.run_id} has sent nothing yet, since its plan was not approved, or its source was not listed again: run it "
+            f"resume: run {before.run_id} has sent nothing yet, because its plan was not approved, or its source was not listed again: run it "
             "again with the digest of the plan"
         )
     asked = Run(
@@ -105,6 +105,6 @@ def check_resumable(store: Store, before: Run) -> None:
         unlisted = 0
     if not left and not unlisted:
         raise BadOption(
-            f"nothing is left of run {run_id} ({before.state}): it was done, or a later run went on with the rest; see "
+            f"run {run_id} ({before.state}) has nothing left: it was completed, or a later run took over the rest; see "
             "`vod-migrate status`"
         )

@@ -13,6 +13,7 @@ from vod_migrate.errors import (
     Unfinished,
     VodMigrateError,
 )
+from vod_migrate.report.text_format import counted
 from vod_migrate.results.run import Run
 from vod_migrate.results.scan import ScanKind, summed
 from vod_migrate.results.stop_code import source_error, stop_error
@@ -25,14 +26,14 @@ def verdict(store: Store, run: Run, counts: RunCounts) -> VodMigrateError | None
     stopped = None if run.stop_code is None else stop_error(run.stop_code, run.stop_message)
     left = counts.pending + counts.unknown
     if isinstance(stopped, Cancelled):
-        return Cancelled(f"{stopped}; {_objects(left)} left unsent", code=stopped.code)
+        return Cancelled(f"{stopped}; {counted(left, 'object')} left unsent", code=stopped.code)
     if stopped is not None and not isinstance(stopped, Paused):
         return stopped
     broken = store.scan_errors(run)
     if broken:
         first = broken[0]
         more = f" ({len(broken)} prefixes could not be listed)" if len(broken) > 1 else ""
-        told = first.error or "it could not be listed"
+        told = first.error or "the listing failed"
         return source_error(
             first.error_code, f"prefix {first.prefix!r}: {told}{more}" if first.kind is ScanKind.PREFIX else told
         )
@@ -43,7 +44,7 @@ def verdict(store: Store, run: Run, counts: RunCounts) -> VodMigrateError | None
     if stopped is not None:
         return _paused(run, stopped, left, unlisted=unlisted)
     listing = "the listing did not end and " if unlisted else ""
-    return Unfinished(f"{listing}{_objects(left)} left to send; the next run continues with them")
+    return Unfinished(f"{listing}{counted(left, 'object')} left to send; the next run continues")
 
 
 def _unusable(store: Store, run: Run) -> ManifestBroken | None:
@@ -74,7 +75,7 @@ def _mostly_failed(store: Store, run: Run, counts: RunCounts) -> VodMigrateError
     if failed <= succeeded:
         return None
     return MostlyFailed(
-        f"{failed:,} of {failed + succeeded:,} files failed: see the report for the reasons, and run again (mode failed for the failed ones)",
+        f"{failed:,} of {failed + succeeded:,} files failed: see the report for the reasons, then run again (with mode failed for the failed ones)",
         code="mostly_failed",
     )
 
@@ -83,16 +84,12 @@ def _paused(run: Run, why: Paused, left: int, *, unlisted: bool) -> Paused:
     listing = ", and the listing did not end" if unlisted else ""
     if isinstance(why, FirstReached):
         # It says itself how the rest is sent.
-        return FirstReached(f"paused, {_objects(left)} left{listing}: {why}", code=why.code)
+        return FirstReached(f"paused, {counted(left, 'object')} left{listing}: {why}", code=why.code)
     return type(why)(
-        f"paused, {_objects(left)} left{listing}: {why}. The next run of {run.migration!r} continues with them; so does "
+        f"paused, {counted(left, 'object')} left{listing}: {why}. To continue, start the next run of {run.migration!r}, or use "
         f"`vod-migrate resume {run.run_id}`",
         code=why.code,
     )
-
-
-def _objects(count: int) -> str:
-    return f"{count:,} {'object is' if count == 1 else 'objects are'}"
 
 
 def state_of(error: VodMigrateError | None) -> str:

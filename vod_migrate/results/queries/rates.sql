@@ -79,3 +79,9 @@ set factor = greatest(:lowest, vod_migrate.share(factor, cut_at)
     cut_at = clock_timestamp(),
     next_at = greatest(next_at, clock_timestamp() + make_interval(secs => :pause))
 where account = :account and api = :api and scope = '';
+
+-- name: connections_of_account
+-- The Airflow connections whose runs share an account's rates.
+select distinct r.spec ->> 'connection' as connection
+from vod_migrate.runs r join vod_migrate.migrations m using (migration_id)
+where m.account = :account and r.origin = 'airflow' and r.spec ->> 'connection' is not null order by 1;
