@@ -6,7 +6,9 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .PHONY: help install demo cluster test quick chaos browser lint precommit bench docs pictures site full lock clean
 
-PYTHON ?= $(shell command -v python3.11 || command -v python3)
+# The newest one that can make environments; a version manager has commands for versions that are not there.
+PYTHON ?= $(shell for found in python3.13 python3.12 python3.11 python3; do \
+  $$found -c 'import ensurepip' 2>/dev/null && command -v $$found && exit; done; command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
@@ -101,6 +103,7 @@ $(BIN)/python:
 		|| { echo "vod-migrate needs Python 3.11 to 3.13, which was not found: name it with make PYTHON=..."; exit 1; }
 	@"$(PYTHON)" -c 'import ensurepip' 2>/dev/null \
 		|| { echo "this Python cannot create environments: apt-get install python3-venv"; exit 1; }
+	@echo "making $(VENV) with $$("$(PYTHON)" --version)"
 	@"$(PYTHON)" -m venv $(VENV)
 
 $(BIN)/uv: | $(BIN)/python

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import tomllib
@@ -76,3 +77,26 @@ def test_the_environment_is_made_anew_when_a_lock_changes(root: Path) -> None:
 def test_ci_runs_the_same_commands_as_people(root: Path) -> None:
     steps = re.findall(r"^make (\w+)", (root / ".ci" / "run").read_text(), re.MULTILINE)
     assert steps == ["lint", "test", "demo"]
+
+
+@pytest.mark.parametrize(
+    ("found", "taken"),
+    [(("3.11", "3.12", "3.13"), "3.13"), (("3.11", "3.12"), "3.12"), (("3.11",), "3.11")],
+)
+def test_make_takes_the_newest_python_that_can_make_environments(
+    root: Path, tmp_path: Path, found: tuple[str, ...], taken: str
+) -> None:
+    for version in ("3.11", "3.12", "3.13"):
+        # A version manager has a command for each version, also for those that are not there.
+        program = tmp_path / f"python{version}"
+        program.write_text(f"#!/bin/sh\nexit {0 if version in found else 127}\n")
+        program.chmod(0o755)
+    environment = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    environment.pop("PYTHON", None)
+
+    told = subprocess.run(
+        ["make", "-n", "new/bin/python", "VENV=new"],
+        cwd=root, env=environment, check=True, capture_output=True, text=True,
+    ).stdout  # fmt: skip
+
+    assert f'"{tmp_path / f"python{taken}"}" -m venv new' in told
