@@ -29,6 +29,8 @@ def test_a_key_in_another_normalization_is_named_as_such(
     )
     if key == KEYS[0]:
         assert shell.run("run", manifest(shell, named)).returncode != 0
+        told = shell.run("explain", f"{BUCKET}/{named}")
+        assert f"one that looks the same, in {stored}" in " ".join(told.stdout.split()), told
         diagnosed = shell.run("diagnose", "nightly")
         assert f"the bucket has it in {stored}" in " ".join(diagnosed.stdout.split()), diagnosed
 

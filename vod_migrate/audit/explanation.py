@@ -8,11 +8,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import unquote
 
 from vod_migrate.audit.media_states import MediaState
-from vod_migrate.cloud.location import NotAnAddress, located
+from vod_migrate.cloud.location import NotAnAddress, located, other_form
 from vod_migrate.describe.preview import Preview, preview
 from vod_migrate.errors import BadOption, RegisterError, SourceError
 from vod_migrate.media import MediaObject
@@ -69,8 +70,8 @@ class Story:
     """Everything that is known.
 
     histories: of each account that knows it; alike: a registered key with the same size and ETag, where nobody has settled this one, gone
-    if OSS no longer has it; oss,
-    vod: None where there is no such object or media.
+    if OSS no longer has it; oss, vod: None where there is no such object or media; form: the normalization in which the bucket has the key
+    instead, NFC or NFD, else ''.
     """
 
     name: ObjectName
@@ -78,6 +79,7 @@ class Story:
     taken: tuple[Taken, ...]
     alike: Alike | None
     oss: ObjectFacts | NotAsked | None
+    form: str
     vod: MediaState | NotAsked | None
 
 
@@ -132,12 +134,18 @@ def explain(store: Store, name: ObjectName, *, region: str, ask_oss: AskOss | No
     if media_id and not name.media_id and ask_vod is not None:
         media = _asked(ask_vod, media_id)
     now = NotAsked(why="not asked") if ask_oss is None else _asked(lambda key: ask_oss(name.bucket, key), name.key)
+    form = ""
+    if now is None and ask_oss is not None:
+        form = other_form(
+            name.key, lambda key: not isinstance(_asked(partial(ask_oss, name.bucket), key), NotAsked | None)
+        )
     return Story(
         name=ObjectName(bucket=name.bucket, key=name.key, media_id=media_id),
         histories=tuple(found),
         taken=tuple(_taken(store, run, name.key, found, region=region) for run in runs),
         alike=None if found else _alike(store, runs, name, now, ask_oss),
         oss=now,
+        form=form,
         vod=media if media_id else None,
     )
 

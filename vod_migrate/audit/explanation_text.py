@@ -169,7 +169,9 @@ def _in_oss(story: Story, zone: ZoneInfo, language: Language) -> str:
     if isinstance(now, NotAsked):
         return language.translate(now.why)
     if now is None:
-        return language.say("the object does not exist in the bucket")
+        missing = language.say("the object does not exist in the bucket")
+        other = language.say("the bucket has one that looks the same, in {form}", form=story.form)
+        return missing + language.say("; ") + other if story.form else missing
     told = [volume(now.size), now.storage_class]
     if now.restored is not None:
         told.append(language.say("with a readable copy") if now.restored.ready else language.say("being restored"))
@@ -209,6 +211,7 @@ def story_json(story: Story) -> dict[str, Any]:
         "bucket": story.name.bucket,
         "key": story.name.key,
         "media_id": story.name.media_id or None,
+        "exists_in_form": story.form or None,
         "alike": None if story.alike is None else {"key": story.alike.key, "gone": story.alike.gone},
         "results": [
             {

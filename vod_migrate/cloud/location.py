@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import unicodedata
+from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
@@ -87,6 +89,12 @@ def located(text: str, *, domains: frozenset[str] = frozenset(), bucket: str = "
             f"is at {host!r}, which is not an address of OSS: if it is a custom domain of the bucket, list it in source.domains"
         )
     return found
+
+
+def other_form(key: str, exists: Callable[[str], bool]) -> str:
+    """The Unicode normalization, "NFC" or "NFD", of a key that looks the same and exists; '' for neither. exists: asked only about others."""
+    forms = {form: unicodedata.normalize(form, key) for form in ("NFC", "NFD")}
+    return next((form for form, other in forms.items() if other != key and exists(other)), "")
 
 
 def service_host(host: str) -> str | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import re
-import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from vod_migrate.cloud.connection import Connection
 from vod_migrate.cloud.credentials import Credentials
 from vod_migrate.cloud.list_page import FastBucket, read_page
 from vod_migrate.cloud.local_fault import ANSWERED, local_fault
-from vod_migrate.cloud.location import Location, is_service_host
+from vod_migrate.cloud.location import Location, is_service_host, other_form
 from vod_migrate.cloud.oss_reason import OssReason
 from vod_migrate.cloud.redaction import one_line
 from vod_migrate.cloud.restored_copy import restored_copy
@@ -137,8 +136,7 @@ class BucketClient:
 
     def other_form(self, key: str) -> str:
         """The Unicode normalization, "NFC" or "NFD", in which the bucket has a key that it has not as written; '' for neither."""
-        forms = {form: unicodedata.normalize(form, key) for form in ("NFC", "NFD")}
-        return next((form for form, other in forms.items() if other != key and self.head(other) is not None), "")
+        return other_form(key, lambda other: self.head(other) is not None)
 
     def restore(self, key: str, *, days: int, tier: str | None) -> RestoreAnswer:
         """Asks OSS to make a readable copy of an archived object, or to keep one for longer. tier: None where the class has none."""
