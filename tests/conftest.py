@@ -5,9 +5,12 @@ See support/leaks.py for what is searched. A leak fails its test, or the session
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 from collections.abc import Generator, Iterator
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 
 import pytest
@@ -23,6 +26,9 @@ pytest_plugins = ["vod_migrate.sandbox.pytest_plugin"]
 for _name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
     os.environ.pop(_name, None)
 os.environ["ALIBABA_CLOUD_ECS_METADATA_DISABLED"] = "true"
+# Importing Airflow makes a home and reads its settings: neither must be those of whoever runs the tests.
+os.environ |= {"AIRFLOW_HOME": mkdtemp(prefix="vod-airflow-"), "AIRFLOW__CORE__LOAD_EXAMPLES": "False"}
+atexit.register(shutil.rmtree, os.environ["AIRFLOW_HOME"], ignore_errors=True)
 
 # How long one example takes says something about the machine, not about the code.
 settings.register_profile("suite", deadline=None)

@@ -170,7 +170,7 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("an extra that is a list", {"extra": "[]"}, "is no JSON object"),
     ("a password in the host", {"host": "canary-secret@db"}, "a Host that cannot be one"),
     ("a URL in the host", {"host": "postgresql://db"}, "a Host that cannot be one"),
-    ("a port that is none", {"host": "db:99999"}, "a port that is no number"),
+    ("a port that is none", {"host": "db:99999"}, "a port that is not a number"),
     ("a URI that was cut at a / of the password", {"host": "u", "port": 12, "schema": "canary-secret@h/d"}, "percent-encode"),
 ]  # fmt: skip
 

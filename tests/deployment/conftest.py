@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +9,6 @@ import pytest
 import yaml
 
 from demo.cluster.compose_file import example_values, interpolated
-
-# Importing Airflow writes a configuration file, which must not be the one of whoever runs the tests.
-os.environ.setdefault("AIRFLOW_HOME", tempfile.mkdtemp(prefix="vod-airflow-"))
 
 Services = dict[str, dict[str, Any]]
 

@@ -44,7 +44,7 @@ REFUSED: list[tuple[str, str, str]] = [
     ("a backslash in the password", f"postgresql://u:{PASSWORD}\\@h/d", ENCODE),
     ("no host after the password", f"postgresql://u:{PASSWORD}/d", ENCODE),
     ("a password where the port is", f"postgresql://h:{PASSWORD}/d", ENCODE),
-    ("a port that is none", f"postgresql://u:{PASSWORD}@h:99999/d", "a port that is no number"),
+    ("a port that is none", f"postgresql://u:{PASSWORD}@h:99999/d", "a port that is not a number"),
     ("an & in a value", f"postgresql://h/d?password=a&{PASSWORD}", "parameter 2 after the ?"),
     ("a parameter that is none", f"postgresql://h/d?pasword={PASSWORD}", "did you mean password?"),
     ("no scheme", f"u:{PASSWORD}@h/d", FORMS),
@@ -61,7 +61,7 @@ REFUSED: list[tuple[str, str, str]] = [
     ("commas between the pairs", f"host=h,user=u,password={PASSWORD}", "a host that cannot be one"),
     ("the form of ADO.NET", f"Server=h;Password={PASSWORD}", QUOTES),
     ("a password in the host", f"host={PASSWORD}@h dbname=d", "a host that cannot be one"),
-    ("a password in the port", f"host=h port={PASSWORD}", "a port that is no number"),
+    ("a password in the port", f"host=h port={PASSWORD}", "a port that is not a number"),
     ("a copied space without width", f"postgresql://u:{PASSWORD}\u200b@h/d", "U+200B as character "),
     ("a line end in the middle", f"host=h\npassword={PASSWORD}", "U+000A as character 7"),
 ]  # fmt: skip

@@ -9,7 +9,7 @@ import pytest
 from databases import Databases
 from pgbouncer import PgBouncer, pgbouncer
 from rigging import Rig, put
-from test_browse import test_an_object_tells_what_was_sent_and_every_call_that_carried_it  # noqa: F401
+from test_browse_objects import test_an_object_tells_what_was_sent_and_every_call_that_carried_it  # noqa: F401
 from test_processes import test_a_killed_run_loses_nothing_and_repeats_at_most_what_was_in_flight  # noqa: F401
 from test_rate_in_sql import test_slots_lie_an_interval_apart_and_end_two_seconds_ahead  # noqa: F401
 from test_runs import (  # noqa: F401
