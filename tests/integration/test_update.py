@@ -42,7 +42,7 @@ def titles(sandbox: Sandbox) -> set[str]:
 def test_a_plan_shows_old_and_new_and_changes_nothing(films: Shell, sandbox: Sandbox) -> None:
     done: Done = films.run("update", str(films.file(RIGHT)))
     assert done.returncode == 0, done
-    for text in ("45 registered objects compared; 45 would get another description now", "NULL → 00", "empty → films",
+    for text in ("45 registered objects compared; 45 would get another description now", "NULL → 00", "not set → films",
                  "Nothing was changed", "--yes", "a ReferenceId cannot be changed", "VOD cannot clear this field"):  # fmt: skip
         assert text in done.stdout, done.stdout
     assert titles(sandbox) == {"NULL"}

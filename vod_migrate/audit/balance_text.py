@@ -26,8 +26,10 @@ def balance_lines(balance: Balance, *, name: str, language: Language = ENGLISH) 
             yield from _kind(drift, balance.counts[drift], balance.samples.get(drift, ()), language)
     yield "", ""
     if any(KINDS[drift].deletes for drift, count in balance.counts.items() if count):
-        warning = "Before you delete media in VOD, try it with one: VOD may delete the file in the bucket, too."
-        yield from wrapped(language.say(warning), style="yellow")
+        told = language.say(
+            "Before you delete media in VOD, try it with one: VOD may delete the file in the bucket, too."
+        )
+        yield from wrapped(told, style="yellow")
     yield from wrapped(_looked_up(balance, language))
     calls = (
         language.count(number, "{n} {api} call", "{n} {api} calls", api=api)

@@ -98,7 +98,7 @@ def _lines(name: str, done: CorrectionCounts, *, applied: bool, command: str, la
         yield f"  {field:<{LABEL}}{grouped(count):>{NUMBER}}", "yellow"
         for one in done.samples.get(field, ()):
             yield sample_line(one.key, language)
-            old = language.say("empty") if one.old is None else visible(str(one.old))
+            old = language.say("not set") if one.old is None else visible(str(one.old))
             yield from wrapped(f"{old} → {visible(str(one.new))}", first="         ", style="dim")
     for field, count in done.kept.most_common():
         why = (
