@@ -2,9 +2,9 @@
 
 How long `explain` takes for an object in every state, and whether `export` holds more memory for more rows.
 
-    python benchmarks/pages.py                     # 5,000,000 results, about 10 minutes to make, 6 GB of disk
-    python benchmarks/pages.py --results 200000    # a first look
-    python benchmarks/pages.py --airflow           # the pages too, from the API server of a real Airflow
+    python benchmarks/store.py                     # 5,000,000 results, about 10 minutes to make, 6 GB of disk
+    python benchmarks/store.py --results 200000    # a first look
+    python benchmarks/store.py --airflow           # the pages too, from the API server of a real Airflow
 
 The rows are made by SQL, as a night with 4 of 5 objects in one run would leave them. Every figure is a median of `--times` reads
 after one that is not counted; the slowest is beside it.
