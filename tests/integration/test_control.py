@@ -165,9 +165,9 @@ def test_calls_under_way_at_a_signal_are_awaited_as_far_as_the_platform_grants_t
 ) -> None:
     put(sandbox, 100)
     monkeypatch.setenv("VOD_MIGRATE_GRACE_SECONDS", grace)
-    sandbox.settings(latency_ms=4_000)
     run = rig.prepare()
     rig.discover(run)
+    sandbox.settings(latency_ms=4_000)
     stop = threading.Event()
     worker = InBackground(rig.register, run, stop)
     wait_for(lambda: rig.calls() >= 1)

@@ -18,6 +18,7 @@ from vod_migrate.cloud.connection import Connection
 from vod_migrate.errors import AllRefused
 from vod_migrate.rate.limiter import RateLimiter
 from vod_migrate.results.store import Store
+from vod_migrate.run import control
 from vod_migrate.run.settle import finish
 from vod_migrate.sandbox.pytest_plugin import Sandbox
 from vod_migrate.shutdown import PRODUCTION
@@ -132,11 +133,14 @@ def test_settings_that_were_right_and_are_wrong_now_stop_the_run_with_everything
 def test_settings_that_break_in_the_middle_of_a_run_fail_no_file(rig: Rig, sandbox: Sandbox) -> None:
     for number in range(400):
         sandbox.put(BUCKET, f"{number:03}.mp4")
+    rig.unlimited()
     run = rig.prepare(calls_per_second=30)
     rig.discover(run)
     worker = InBackground(rig.register, run)
     wait_for(lambda: len(sandbox.truth(BUCKET)) >= 100, "a hundred files")
     sandbox.fault("error", api="RegisterMedia", code="InvalidTemplateGroupId", status=400)
+    # Thirty calls are split into single files, which is nineteen calls each.
+    control.set_run_rate(rig.store, run.run_id, None, by="ann")
     assert worker.ended_within(60)
     assert isinstance(worker.raised, AllRefused)
     summary = finish(store=rig.store, run_id=run.run_id)

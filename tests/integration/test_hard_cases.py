@@ -22,7 +22,7 @@ from vod_migrate.media import MediaObject
 from vod_migrate.migration.options import parse_options
 from vod_migrate.results.scan import Scan
 from vod_migrate.results.scans import Scans
-from vod_migrate.run import lifecycle
+from vod_migrate.run import control, lifecycle
 from vod_migrate.run.prepare import prepare
 from vod_migrate.run.request import Origin
 from vod_migrate.run.settle import finish
@@ -173,9 +173,10 @@ def airflow_run(rig: Any, migration: Any, dag_run_id: str, **options: Any) -> An
 
 
 def test_a_dag_run_cleared_after_its_threshold_starts_counting_anew(rig: Any, sandbox: Sandbox) -> None:
+    rig.waits(take_over=0.5)
     migration = rig.migration(stop_after={"min_outcomes": 20})
     prove(rig, sandbox, migration)
-    put(sandbox, 800)
+    put(sandbox, 500)
     sandbox.fault("fail_files")
     run = airflow_run(rig, migration, "r1", calls_per_second=10)
     rig.discover(run)
@@ -188,7 +189,7 @@ def test_a_dag_run_cleared_after_its_threshold_starts_counting_anew(rig: Any, sa
     again = airflow_run(rig, migration, "r1", mode="failed")
     rig.register(again)
     assert finish(store=rig.store, run_id=again.run_id).counts.failed == 0
-    assert len(sandbox.truth(BUCKET)) == 801
+    assert len(sandbox.truth(BUCKET)) == 501
 
 
 def test_a_worker_that_lost_its_place_claims_nothing_more(rig: Any, sandbox: Sandbox) -> None:
@@ -228,6 +229,7 @@ def test_a_run_whose_connections_were_all_cut_is_not_taken_for_dead(rig: Any, sa
     time.sleep(6)
     other = rig.run()
     assert (other.counts.registered, other.counts.queued_elsewhere > 0) == (0, True)
+    control.set_run_rate(rig.store, run.run_id, None, by="ann")
     assert worker.ended_within(60)
     assert worker.raised is None
     assert len(sandbox.truth(BUCKET)) == 300
@@ -339,8 +341,8 @@ def test_an_object_refused_once_and_then_adopted_still_gets_its_try_alone(rig: A
 def test_a_prefix_that_was_denied_half_way_marks_nothing_as_gone(
     rig: Any, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    rig.unlimited()
     put(sandbox, 1_200)
-    sandbox.settings(quotas={"RegisterMedia": None})
     rig.run()
     sandbox.delete(BUCKET, "f00005.mp4")
     real, pages = BucketClient.list_unread, list[int]()

@@ -46,6 +46,7 @@ def assert_equal(made: Plan, told: Summary) -> None:
 
 @pytest.mark.smoke
 def test_a_plan_sends_nothing_changes_nothing_and_counts_what_the_run_counts(rig: Rig) -> None:
+    rig.unlimited()
     rig.sandbox.generate(BUCKET, count=2_800, dirt=1, seed=3)
     for number in range(40):
         rig.sandbox.put(BUCKET, f"series/s{number % 4}/part {number // 4}.mp4")

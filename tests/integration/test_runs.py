@@ -24,6 +24,7 @@ BUCKET = "media-archive"
 
 @pytest.mark.smoke
 def test_a_dirty_bucket_ends_with_results_equal_to_the_truth(rig: Any, sandbox: Sandbox) -> None:
+    rig.unlimited()
     sandbox.generate(BUCKET, count=1_500, missing=0.01, seed=7)
     summary = rig.run()
     rig.assert_results_equal_truth()
@@ -216,10 +217,10 @@ def test_a_listing_that_breaks_off_marks_nothing_as_gone_and_registers_what_it_f
     rig: Any, sandbox: Sandbox
 ) -> None:
     rig.waits(take_over=0.5)
+    rig.unlimited()
     sandbox.generate(BUCKET, count=1_200, dirt=0)
     rig.run(limit=5)
     sandbox.fault("throttle", api="ListObjects", skip=1)
-    sandbox.settings(quotas={"RegisterMedia": None})
     run = rig.prepare()
     stop = threading.Event()
     threading.Timer(1.5, stop.set).start()
@@ -234,6 +235,7 @@ def test_a_listing_that_breaks_off_marks_nothing_as_gone_and_registers_what_it_f
 
 
 def test_too_many_failures_stop_the_run_and_the_rest_stays_pending(rig: Any, sandbox: Sandbox) -> None:
+    rig.unlimited()
     sandbox.generate(BUCKET, count=1_000, dirt=0)
     sandbox.fault("fail_files", rate=0.5)
     summary = rig.run(rig.migration(stop_after={"min_outcomes": 100}), calls_per_second=10)

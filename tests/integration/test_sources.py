@@ -20,6 +20,7 @@ from vod_migrate.run.settle import finish
 
 
 def test_prefixes_a_manifest_and_an_inventory_give_the_same_results(rig: Rig, tmp_path: Path) -> None:
+    rig.unlimited()
     rig.sandbox.generate(BUCKET, count=2_500, dirt=1, seed=5)
     rig.sandbox.add_bucket(EXPORTS)
     objects = objects_of(rig)
