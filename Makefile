@@ -41,7 +41,7 @@ test: $(STAMP)  ## Run all tests, 8 minutes (ARGS="tests/unit -k title" picks so
 ifdef ARGS
 	@$(BIN)/python -m pytest $(ARGS)
 else
-	@$(BIN)/python -m pytest --numprocesses 3 -m "not alone"
+	@$(BIN)/python -m pytest --numprocesses 4 -m "not alone"
 	@$(BIN)/python -m pytest -m alone
 endif
 

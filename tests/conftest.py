@@ -38,9 +38,10 @@ _TOLD = pytest.StashKey[list[str]]()
 _IN_AIRFLOW = ("tests/dags/test_in_airflow.py", "tests/browser/")
 """They share one Airflow, which one worker starts."""
 _LONGEST = (
-    "test_cluster.py", "test_in_airflow.py", "test_page_access.py", "test_pages.py", "test_faults.py", "test_chaos.py", "test_runs.py", "test_pages_run.py",
-    "test_processes.py", "test_hard_cases.py", "test_sources.py", "test_descriptions.py", "test_approvals.py",
-    "test_inventories.py", "test_plans.py", "test_canary.py", "test_store_machine.py",
+    "test_in_airflow.py", "test_page_access.py", "test_pages.py", "test_cluster.py", "test_faults.py", "test_store_machine.py",
+    "test_wheel.py", "test_runs.py", "test_processes.py", "test_hard_cases.py", "test_control.py", "test_chaos.py", "test_pages_run.py",
+    "test_airflow_connections.py", "test_plugin.py", "test_plans.py", "test_approvals.py", "test_database_far_away.py", "test_sources.py",
+    "test_canary.py", "test_brakes.py", "test_databases.py", "test_descriptions.py", "test_inventories.py",
 )  # fmt: skip
 """Begun first, so that the workers of pytest-xdist end together."""
 
