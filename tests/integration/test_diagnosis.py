@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -112,10 +113,18 @@ def test_what_a_look_cannot_tell_is_not_ruled_out_and_stays_to_be_checked(
     run = rig.store.run(rig.run().run_id)
     examined(rig, run)
     found = {key: set(ruled_out) for key, ruled_out in rig.rows("select key, ruled_out from vod_migrate.diagnoses")}
-    told = {"object_missing", "object_archived", "reference_id_taken", "object_empty", "bucket_not_added"}
+    told = {
+        "bucket_missing",
+        "bucket_other_region",
+        "object_missing",
+        "object_archived",
+        "reference_id_taken",
+        "object_empty",
+        "bucket_not_added",
+    }
     assert found["films/other.mp4"] == told | {"url_encoding"}
     shown = " ".join(shell.run("explain", f"{BUCKET}/films/other.mp4").stdout.split())
-    assert "ruled out gone from the bucket, archived," in shown
+    assert "ruled out bucket does not exist, bucket in another region, gone from the bucket, archived," in shown
     assert "matches the extension" in shown
     assert "try register.url_encoding" not in shown, "its URL is the same in both encodings"
 
@@ -169,6 +178,26 @@ def test_a_bucket_of_which_vod_never_took_a_file_may_not_have_been_added(rig: Ri
     run = rig.store.run(rig.run(rig.migration(source={"bucket": "elsewhere"})).run_id)
     examined(rig, run)
     assert causes(rig, run) == {"a.mp4": ("bucket_not_added", False)}
+
+
+@pytest.mark.parametrize(
+    ("bucket", "cause", "evidence"),
+    [
+        ("far", "bucket_other_region", "the bucket is in cn-beijing, the connection in cn-shanghai"),
+        ("nowhere", "bucket_missing", "OSS has no bucket nowhere"),
+    ],
+)
+def test_a_bucket_that_is_not_where_the_connection_is_is_named(
+    rig: Rig, sandbox: Sandbox, tmp_path: Path, bucket: str, cause: str, evidence: str
+) -> None:
+    sandbox.settings(foreign_bucket="failed")
+    sandbox.add_bucket("far", region="cn-beijing")
+    sandbox.put("far", "a.mp4")
+    (tmp_path / "a.csv").write_text("key\na.mp4\n")
+    source = {"bucket": bucket, "manifest": {"location": str(tmp_path / "a.csv")}}
+    run = rig.store.run(rig.run(rig.migration(source=source)).run_id)
+    assert examined(rig, run) == ""
+    assert rig.rows("select cause, certain, evidence from vod_migrate.diagnoses") == [(cause, True, evidence)]
 
 
 def test_what_may_not_be_looked_at_is_not_named(rig: Rig, sandbox: Sandbox) -> None:

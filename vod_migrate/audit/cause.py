@@ -30,13 +30,15 @@ if TYPE_CHECKING:
 class Surroundings:
     """What all failures of a run have in common.
 
-    proven: VOD has taken a file of this bucket;
+    proven: VOD has taken a file of this bucket; region: where the bucket lies, '' where it does not exist, None where OSS does not say;
     plain, odd: with the same settings keys were registered that look alike in both encodings, and keys that do not.
     """
 
     bucket: str
     storage_address: str
     rules: Register
+    wanted_region: str
+    region: str | None
     proven: bool
     plain: bool
     odd: bool
@@ -106,6 +108,20 @@ def _found(look: Look, ruled_out: list[str]) -> Iterator[tuple[str, bool, str]]:
             yield cause, *found
 
 
+def _no_bucket(look: Look) -> tuple[bool, str] | Other:
+    region = look.around.region
+    if region is None:
+        return Other.OPEN
+    return Other.RULED_OUT if region else (True, f"OSS has no bucket {look.around.bucket}")
+
+
+def _other_region(look: Look) -> tuple[bool, str] | Other:
+    region, wanted = look.around.region, look.around.wanted_region
+    if region is None:
+        return Other.OPEN
+    return Other.RULED_OUT if region == wanted else (True, f"the bucket is in {region}, the connection in {wanted}")
+
+
 def _missing(look: Look) -> tuple[bool, str] | Other:
     if look.now is not None:
         return Other.RULED_OUT
@@ -161,6 +177,8 @@ def _not_added(look: Look) -> tuple[bool, str] | Other:
 
 
 _CHECKS: dict[str, _Check] = {
+    "bucket_missing": _no_bucket,
+    "bucket_other_region": _other_region,
     "object_missing": _missing,
     "object_archived": _archived,
     "reference_id_taken": _reference_taken,

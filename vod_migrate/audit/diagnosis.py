@@ -8,13 +8,16 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
+from typing import TYPE_CHECKING
 
 from vod_migrate.audit.cause import Look, Surroundings, cause_of, differs
 from vod_migrate.audit.experiment import Experiments
 from vod_migrate.audit.media_states import MOST_IDS, MediaStates
 from vod_migrate.cloud.clients import open_bucket
 from vod_migrate.cloud.connection import Connection
+from vod_migrate.cloud.oss_reason import OssReason
 from vod_migrate.cloud.retry import patiently
 from vod_migrate.errors import BadSetting, Interrupted, RegisterError, SourceError
 from vod_migrate.report.diagnosis import gives_no_reason
@@ -22,6 +25,9 @@ from vod_migrate.results.diagnoses import FailedObject, FoundCause
 from vod_migrate.results.run import Run
 from vod_migrate.results.store import Store
 from vod_migrate.shutdown import StopClock
+
+if TYPE_CHECKING:
+    from vod_migrate.cloud.oss import BucketClient
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +64,8 @@ class Examiner:
         self._states = MediaStates(connection, store, stop=stop)
         self._sleep = StopClock(stop).sleep
         self._stop = stop
-        self._around = _surroundings(store, connection, run)
+        region = patiently(partial(_region_of, self._client), sleep=self._sleep, tries=_TRIES)
+        self._around = _surroundings(store, connection, run, region)
 
     def sample(self, codes: Sequence[str], *, most: int = SAMPLE, seconds: float = AFTER_RUN_SECONDS) -> Examined:
         """Up to so many of each code that have no diagnosis yet, from everywhere in the bucket."""
@@ -138,7 +145,17 @@ def _parts(failed: Iterable[FailedObject]) -> Iterator[list[FailedObject]]:
         yield part
 
 
-def _surroundings(store: Store, connection: Connection, run: Run) -> Surroundings:
+def _region_of(client: BucketClient) -> str | None:
+    """Where the bucket lies, as in `Surroundings`."""
+    try:
+        return client.region() or None
+    except SourceError as error:
+        if error.reason == OssReason.UNREACHABLE:
+            raise
+        return "" if error.reason == OssReason.NO_BUCKET else error.region or None
+
+
+def _surroundings(store: Store, connection: Connection, run: Run, region: str | None) -> Surroundings:
     address = connection.storage_address(run.bucket)
     keys = store.registered_keys(run, _REGISTERED_KEYS)
     odd = [key for key in keys if differs(address, key)]
@@ -146,6 +163,8 @@ def _surroundings(store: Store, connection: Connection, run: Run) -> Surrounding
         bucket=run.bucket,
         storage_address=address,
         rules=run.spec.register_,
+        wanted_region=connection.region,
+        region=region,
         proven=store.any_registered(run),
         plain=len(odd) < len(keys),
         odd=bool(odd),
