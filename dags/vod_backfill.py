@@ -2,7 +2,7 @@
 
 A file with `reconcile` has a second one, vod_reconcile__<name>.
 
-A file that cannot be used has no DAG and hides no other; vod_backfill_problems.py shows what is wrong with it.
+An invalid file gets no DAG and does not affect the others; vod_backfill_problems.py shows what is wrong with it.
 """
 
 from vod_migrate.airflow.folder_dags import migration_dags

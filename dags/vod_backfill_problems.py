@@ -1,6 +1,6 @@
-"""Shows migration files that cannot be used as an import error in Airflow. There is no DAG in here.
+"""Shows invalid migration files as an import error in Airflow. It defines no DAG.
 
-It is a file of its own because an import error takes every DAG of its file with it.
+It is a separate file because an import error removes every DAG of its file.
 """
 
 from vod_migrate.airflow.folder_dags import check_migrations

@@ -103,7 +103,7 @@ def test_a_migration_that_requires_approval_asks_between_its_plan_and_its_work(f
     assert (approve.response_timeout.total_seconds(), approve.defaults) == (12 * 3600, ["Reject"])
     stored = json.loads(json.dumps(DagSerialization.to_dict(dag)))
     assert isinstance(DagSerialization.from_dict(stored), SerializedDAG)
-    assert "in 12 hours it ends" in dag.doc_md
+    assert "within 12 hours, it ends" in dag.doc_md
 
 
 def test_a_verification_stands_beside_the_report_and_makes_room_for_the_runs_that_wait_for_it(folder: Path) -> None:
@@ -117,7 +117,7 @@ def test_a_verification_stands_beside_the_report_and_makes_room_for_the_runs_tha
     assert {task.task_id for task in dag.leaves} == {"report", "verify"}
     assert dag.get_task("verify").trigger_rule == "all_done"
     assert dag.max_active_runs == 3 + 2
-    assert "2h after each run VOD is asked whether it can play 1 % of" in dag.doc_md
+    assert "2h after each run, 1 % of its registered media" in dag.doc_md
     stored = json.loads(json.dumps(DagSerialization.to_dict(dag)))
     assert isinstance(DagSerialization.from_dict(stored), SerializedDAG)
 

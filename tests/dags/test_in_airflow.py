@@ -167,7 +167,7 @@ def test_a_migration_that_requires_approval_waits_for_a_person_and_sends_what_wa
     assert "| would be sent | 2 |" in question["body"]
     assert question["body"].count("````") == 2
     [told] = messages(begun, "asked")
-    assert text_of(told).startswith("asked waits for your approval\n2 objects would be sent in 1 call: ")
+    assert text_of(told).startswith("asked needs your approval\n2 objects would be sent in 1 call: ")
     assert text_of(told).splitlines()[2] == begun.tab("asked", "rejected")
     run_state = "select state from vod_migrate.runs join vod_migrate.migrations using (migration_id) where name = 'asked' and dag_run_id = %s"
     assert begun.rows(run_state, "rejected") == [("planned",)]

@@ -50,7 +50,7 @@ def test_the_doctor_takes_the_connections_of_airflow(in_airflow: Shell) -> None:
     ("change", "told"),
     [
         ({"extra": {"sslmoed": "require"}}, "sslmoed"),
-        ({"host": "db server"}, "Host that cannot be one"),
+        ({"host": "db server"}, "invalid Host"),
     ],
 )
 def test_a_connection_of_the_results_that_cannot_be_used_is_found_before_a_run(

@@ -18,7 +18,7 @@ PREFIXES = [
     ("/interviews/", "no key begins with '/': write 'interviews/'"),
     ("//interviews/", "write 'interviews/'"),
     ("\\interviews\\", "no key begins with '\\\\': write 'interviews\\\\'"),
-    ("oss://media-archive/interviews/", "is an address, and keys have none: write 'interviews/'"),
+    ("oss://media-archive/interviews/", "is an address, but keys are not addresses: write 'interviews/'"),
     ("https://media-archive.oss-cn-shanghai.aliyuncs.com/interviews/", "write 'interviews/'"),
     ("https://oss-cn-shanghai.aliyuncs.com/media-archive/interviews/", "write 'interviews/'"),
     ("s3://media-archive/interviews/", "write 'interviews/'"),
@@ -77,7 +77,7 @@ BUCKETS = [
     ("media-archive/", "write media-archive"),
     ("Media-Archive", "write media-archive"),
     ("media_archive", "3 to 63 lower-case letters, digits and hyphens"),
-    ("https://LTAI5t:canary@media-archive.oss-cn-shanghai.aliyuncs.com", "is not a bucket's name"),
+    ("https://LTAI5t:canary@media-archive.oss-cn-shanghai.aliyuncs.com", "is not a bucket name"),
 ]
 
 
@@ -117,7 +117,7 @@ def test_a_template_without_quotes_is_shown_with_them(tmp_path: Path, lines: str
 
 
 EMPTY = [
-    ("media-archive/films/", "the bucket's name is no part of a key: try 'films/'"),
+    ("media-archive/films/", "the bucket name is not part of a key: try 'films/'"),
     ("films/ ", "begins or ends with a space"),
     ("films\\2024\\", "folders are separated by '/'"),
     ("%E7%94%B5%E5%BD%B1/", "keys are not percent-encoded"),

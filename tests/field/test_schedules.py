@@ -21,9 +21,9 @@ REFUSED = [
     ("@once", "has no data interval: use a cron expression or one of @hourly"),
     ("@continuous", "has no data interval"),
     ("@Daily", "has no data interval"),
-    ("0 0 31 2 *", "is not a cron expression that ever comes (failed to find next date)"),
-    ("0 0 30 2 *", "ever comes"),
-    ("0 0 31 4,6,9,11 *", "ever comes"),
+    ("0 0 31 2 *", "is not a cron expression that ever matches (failed to find next date)"),
+    ("0 0 30 2 *", "ever matches"),
+    ("0 0 31 4,6,9,11 *", "ever matches"),
     ("0 0 * * 8", "out of range"),
     ("99 0 * * *", "out of range"),
     ("0 24 * * *", "out of range"),
@@ -49,7 +49,7 @@ def test_a_schedule_that_never_comes_is_refused_when_its_file_is_read(schedule: 
 def test_every_command_has_the_same_answer(shell: Shell, command: str) -> None:
     file = str(shell.file({**MIGRATION, "schedule": "0 0 31 2 *"}))
     done = shell.run(command, file, *(["a.mp4"] if command == "describe" else []))
-    assert (done.returncode, "that ever comes" in done.stdout + done.stderr) == (2, True), done
+    assert (done.returncode, "that ever matches" in done.stdout + done.stderr) == (2, True), done
 
 
 NEXT = [

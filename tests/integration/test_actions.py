@@ -56,4 +56,4 @@ def test_the_command_line_notes_its_user(sandbox: Sandbox, shell: Shell) -> None
     text = shell.run("report", done["run_id"]).stdout
     assert "grace started the run (mode new)" in text
     shell.run("discard", done["run_id"])
-    assert "grace discarded what was left" in shell.run("report", done["run_id"]).stdout
+    assert "grace discarded the remaining objects" in shell.run("report", done["run_id"]).stdout

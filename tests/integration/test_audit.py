@@ -119,7 +119,7 @@ def test_the_report_of_a_run_shows_what_vod_said_last_about_it_and_about_the_mig
     file = shell.file({**PROCESSED, "verify": {"after": "30m", "sample": "50 %"}})
     ran = shell.run("run", str(file), "--json")
     run_id = json.loads(ran.stdout)["run_id"]
-    assert f"in 30m, ask VOD whether it can play them: vod-migrate verify {run_id} --sample 50" in ran.stderr
+    assert f"in 30m, check in VOD that they can be played: vod-migrate verify {run_id} --sample 50" in ran.stderr
     report = json.loads(shell.run("report", run_id, "--json").stdout)
     assert report["verifications"] == []
     sandbox.settings(analysis_s=100)
@@ -128,9 +128,9 @@ def test_the_report_of_a_run_shows_what_vod_said_last_about_it_and_about_the_mig
     assert shell.run("verify", run_id).returncode == 6
     assert shell.run("verify", "nightly", "--sample", "50", "--seed", "7").returncode in (0, 6)
     done = shell.run("report", run_id, "--output", str(shell.folder))
-    assert "VOD was asked about this run at " in done.stdout
+    assert "This run, checked in VOD at " in done.stdout
     assert "1 object of 2 can be played." in done.stdout
-    assert "VOD was asked about a random 50 % of all that the migration has" in done.stdout
+    assert "A random 50 % of all media of the migration" in done.stdout
     found = json.loads(shell.run("report", run_id, "--json").stdout)["verifications"]
     by_scope = {one["scope"]: one for one in found}
     assert (by_scope["run"]["counts"], by_scope["run"]["sample"]) == ({"playable": 1, "failed": 1}, 1.0)

@@ -83,7 +83,7 @@ def broken_inventory(case: str) -> dict[str, bytes]:
     [
         ("checksum", r"1\.csv\.gz is not the file .* MD5 should be [0-9a-f]{32} and is [0-9a-f]{32}"),
         ("cut", r"0\.csv\.gz is not the file .* bytes instead of"),
-        ("cut and signed", r"0\.csv\.gz breaks off after line \d"),
+        ("cut and signed", r"0\.csv\.gz is cut off after line \d"),
         ("missing", r"1\.csv\.gz"),
         ("bucket", "inventory of bucket 'other', but source.bucket is 'media-archive'"),
         ("orc", "fileFormat is 'ORC'"),

@@ -50,7 +50,7 @@ def test_a_row_that_is_broken_fails_by_itself_and_the_others_are_registered(rig:
     assert {group.code: group.samples[0].message for group in report.failures}["row_value"].startswith(
         "line 3 has the size"
     )
-    assert "line 5 has nothing in the column 'key'" in render_text(report)
+    assert "line 5 has no value in the column 'key'" in render_text(report)
 
     assert rig.run(rig.migration(source={"manifest": {"location": str(path)}}), mode="failed").calls == 0
     path.write_text("key,size,Title\n0.mp4,5,Zero\n1.mp4,5,One\n2.mp4,5,Two\n", encoding="utf-8")
@@ -146,7 +146,7 @@ def test_a_manifest_scan_goes_on_at_its_row_and_notices_a_changed_file(rig: Rig,
             return merged(*args)
 
         rig.store.merge_page = merge_once  # type: ignore[method-assign]
-        with pytest.raises(Exception, match="told to stop"):
+        with pytest.raises(Exception, match="was stopped"):
             rig.discover(run, stop)
         rig.store.merge_page = merged  # type: ignore[method-assign]
         if change:
@@ -218,7 +218,7 @@ def test_a_look_for_playlists_in_a_long_table_ends_when_it_is_told_to(connection
     def sleep(seconds: float) -> None:
         told.append(seconds)
         if len(told) == 3:
-            raise Interrupted("told to stop")
+            raise Interrupted("was stopped")
 
     path = tmp_path / "media.csv"
     path.write_text("key\n" + "".join(f"{number}.ts\n" for number in range(10_000)), encoding="utf-8")

@@ -164,7 +164,7 @@ def test_a_plan_that_waits_for_approval_is_told_once_and_a_plan_that_does_not_is
     (one,) = receiver.received
     assert one.body["event"] == "approval"
     assert one.body["sentence"].startswith("1 object would be sent in 1 call")
-    assert one.body["text"].startswith("nightly waits for your approval\n")
+    assert one.body["text"].startswith("nightly needs your approval\n")
 
 
 # The events of a run that Airflow tries, clears and reopens, without Airflow

@@ -127,7 +127,7 @@ def test_what_a_repair_does_is_in_the_history_of_the_object(rig: Rig, shell: She
     for key, told in (
         (KEY, ("imported",)),
         ("gone.mp4", ("no longer in the bucket",)),
-        ("deleted.mp4", ("registered, call answered", "forgotten", f"MediaId {media_id}")),
+        ("deleted.mp4", ("registered, call successful", "forgotten", f"MediaId {media_id}")),
     ):
         story = shell.run("explain", f"{BUCKET}/{key}").stdout
         assert all(text in story for text in told), story
@@ -432,7 +432,7 @@ def test_the_command_shows_repairs_and_registers_what_is_new_or_deleted_in_vod(
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["--seed", "1"], "give --sample"),
+        (["--seed", "1"], "needs --sample"),
         (["--yes"], "give --repair"),
         (["--repair", "other_file"], "cannot be repaired by this command"),
         (["--repair", "drift"], "is not a kind of difference"),

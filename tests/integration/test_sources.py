@@ -112,7 +112,7 @@ def test_a_scan_that_is_stopped_among_held_pages_goes_on_without_a_wrong_verdict
         return merged(*args)
 
     rig.store.merge_page = merge_once  # type: ignore[method-assign]
-    with pytest.raises(Exception, match="told to stop"):
+    with pytest.raises(Exception, match="was stopped"):
         rig.discover(run, stop)
     rig.store.merge_page = merged  # type: ignore[method-assign]
     (scan,) = rig.store.open_scans(run)

@@ -39,7 +39,7 @@ DESCRIBE = [
     ({"description": "{% include '/etc/passwd' %}"}, "describe.description", "not allowed in templates"),
     ({"description": "{{ 9 ** 9 ** 9 }}"}, "describe.description", "'pow'"),
     ({"description": "{{ key | shout }}"}, "describe.description", "No filter named 'shout'"),
-    ({"description": "x" * 5000}, "describe.description", "4,096 at most"),
+    ({"description": "x" * 5000}, "describe.description", "at most 4,096"),
     ({"tags": "a, b"}, "describe.tags", "must be a list"),
     ({"tags": [f"tag{n}" for n in range(17)]}, "describe.tags", "at most 16"),
     ({"tags": ["x" * 33]}, "describe.tags", "33 bytes; VOD allows 32"),

@@ -110,7 +110,7 @@ def test_a_verdict_has_a_state(error: Any, state: str) -> None:
     ("options", "says"),
     [
         ({"codes": ["no_answer"]}, "codes apply only to mode failed, and this is mode new"),
-        ({"mode": "failed", "codes": ["row_no_key"]}, "is the code of broken rows in a manifest"),
+        ({"mode": "failed", "codes": ["row_no_key"]}, "is the code of broken manifest rows"),
         ({"mode": "failed", "codes": "no_answer"}, "must be a list"),
         ({"max_objects": 0}, "max_objects"),
         ({"max_minutes": -1}, "max_minutes"),

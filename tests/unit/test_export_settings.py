@@ -52,7 +52,7 @@ def test_a_table_goes_into_a_folder_that_may_have_the_date(to: str, folder: str)
         ({"to": "s3://tables/x/"}, "cannot be written to"),
         ({"to": "oss://Tables/x/"}, "write oss://BUCKET/FOLDER/"),
         ({"to": "oss://tables//x/"}, "write oss://tables/x/"),
-        ({"to": "oss://tables/{{ run }}/"}, "uses 'run', which no export has"),
+        ({"to": "oss://tables/{{ run }}/"}, "uses 'run', which is not defined here"),
         ({"to": "oss://tables/", "format": "xlsx"}, "export.format"),
         ({"to": "oss://tables/", "rows": "changes"}, "export.rows"),
         ({"to": "oss://tables/", "only_changes": "often"}, "export.only_changes"),

@@ -41,7 +41,7 @@ def written(folder: Path, name: str, content: str | bytes) -> Path:
 
 ROWS = [
     # name of the file, its content, settings, code, what the message says, the key under which it fails ('' where it has none)
-    ("a.csv", "key,x\n,1\n", {}, "row_no_key", "line 2 has nothing in the column 'key'", ""),
+    ("a.csv", "key,x\n,1\n", {}, "row_no_key", "line 2 has no value in the column 'key'", ""),
     ("a.csv", "key,x\na.mp4\n", {}, "row_columns", "line 2 has 1 cells, the header has 2", "a.mp4"),
     ("a.csv", "key,x\na.mp4,1,2\n", {}, "row_columns", "3 cells, the header has 2: quote cells", "a.mp4"),
     (
@@ -64,7 +64,7 @@ ROWS = [
     ("a.csv", f"key\n{PUBLIC}/%ff.mp4\n", {}, "row_encoding", "does not decode to UTF-8", None),
     ("a.csv", "key\n50%.mp4\n", {"key_encoding": "url"}, "row_encoding", "or set key_encoding: plain", "50%.mp4"),
     ("a.csv", "key\na%00.mp4\n", {"key_encoding": "url"}, "row_encoding", "decodes to a NUL", "a%00.mp4"),
-    ("a.csv", "key\n/a.mp4\n", {}, "row_key", "no key begins with '/': leave it out", "/a.mp4"),
+    ("a.csv", "key\n/a.mp4\n", {}, "row_key", "no key begins with '/': remove it", "/a.mp4"),
     ("a.csv", f"key\n{LONG}\n", {}, "row_key", "1,024 bytes: OSS keys have at most 1,023", None),
     ("a.csv", "key,size\na.mp4,-1\n", {}, "row_value", "has the size '-1'", "a.mp4"),
     ("a.csv", "key,size\na.mp4,1 GB\n", {}, "row_value", "write whole bytes, or nothing", "a.mp4"),
@@ -75,7 +75,7 @@ ROWS = [
     ("a.jsonl", '{"key": "z.mp4"}\n["a.mp4"]\n', {}, "row_unreadable", "is a JSON list, not an object", ""),
     ("a.jsonl", '{"key": "z.mp4"}\n' + "[" * 100_000 + "\n", {}, "row_unreadable", "is not JSON", ""),
     ("a.jsonl", '{"key": "z.mp4"}\n{"key": "a.mp4", "key": "b.mp4"}\n', {}, "row_unreadable", "names 'key' twice", ""),
-    ("a.jsonl", '{"key": "b.mp4"}\n{"kee": "a.mp4"}\n', {}, "row_no_key", "line 2 has nothing in the column 'key'", ""),
+    ("a.jsonl", '{"key": "b.mp4"}\n{"kee": "a.mp4"}\n', {}, "row_no_key", "line 2 has no value in the column 'key'", ""),
     ("a.jsonl", '{"key": 7}\n', {}, "row_key", "has the key 7, which is not text", "7"),
     ("a.jsonl", '{"key": "a\\ud800.mp4"}\n', {}, "row_encoding", "not UTF-8", ""),
     ("a.jsonl", '{"key": "a.mp4", "x": {"y": "\\u0000"}}\n', {}, "row_encoding", "column 'x'", "a.mp4"),
@@ -131,11 +131,11 @@ FILES = [
     ),
     ("a.csv", "key\n" + "x" * 2_000_000, {}, "line 2 is longer than"),
     ("a.csv.gz", gzip.compress(b"key\n" + bytes(range(97, 123)) * 9_000)[:-6], {}, r"after line \d"),
-    ("a.csv.gz", gzip.compress(b"key\na.mp4\n" * 9_000)[:-4], {}, r"breaks off after line [\d,]+"),
-    ("a.csv.gz", gzip.compress(b"key\na.mp4\n", mtime=0)[:-8] + b"\x00" * 8, {}, "breaks off after line 2"),
-    ("a.csv.gz", b"key\na.mp4\n", {}, "is called .gz, but is not a gzip file"),
+    ("a.csv.gz", gzip.compress(b"key\na.mp4\n" * 9_000)[:-4], {}, r"is cut off after line [\d,]+"),
+    ("a.csv.gz", gzip.compress(b"key\na.mp4\n", mtime=0)[:-8] + b"\x00" * 8, {}, "is cut off after line 2"),
+    ("a.csv.gz", b"key\na.mp4\n", {}, "has the extension .gz, but is not a gzip file"),
     ("a.jsonl", '{"kee": "a.mp4"}\n', {}, "line 1 has no column 'key'; did you mean 'kee'?"),
-    ("a.jsonl.gz", gzip.compress(b'{"key": "a.mp4"}\n' * 9_000)[:-4], {}, "breaks off after line"),
+    ("a.jsonl.gz", gzip.compress(b'{"key": "a.mp4"}\n' * 9_000)[:-4], {}, "is cut off after line"),
 ]
 
 

@@ -68,7 +68,7 @@ def test_a_prefix_is_made_in_the_migrations_own_time_zone(template: str, expecte
 def test_a_prefix_that_cannot_be_made_is_a_bad_option_with_the_right_fix(
     template: str, given: dict[str, Any], says: str
 ) -> None:
-    with pytest.raises(BadOption, match="cannot be made") as caught:
+    with pytest.raises(BadOption, match="cannot be rendered") as caught:
         made(template, **given)
     assert says in str(caught.value)
     assert repr(template) in str(caught.value)

@@ -52,7 +52,7 @@ REFUSED = [
     ("{{ namespace() }}", "did you mean 'name'"),
     ("{{ self }}", "self"),
     ("{{ " + "(" * 500 + "1" + ")" * 500 + " }}", "nested too deeply"),
-    ("x" * 5_000, "4,096 at most"),
+    ("x" * 5_000, "at most 4,096"),
 ]
 
 
@@ -136,7 +136,7 @@ PREFIXES = [
     ("{{ range(99999) | list }}", "range"),
     ("{{ date.__class__.__mro__ }}", "unsafe"),
     ("{{ date | string | list | join('x' | list | join('y')) | replace('', date | string | replace('', 'x')) }}", None),
-    ("{{ key }}", "which no run has"),
+    ("{{ key }}", "which is not defined here"),
 ]
 
 

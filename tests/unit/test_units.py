@@ -59,7 +59,7 @@ def test_verify_is_off_unless_it_is_written_and_survives_being_stored() -> None:
         ({"after": 30}, "verify.after", "30m"),
         ({"after": "soon"}, "verify.after", "'soon'"),
         ({"after": "1.5h"}, "verify.after", "whole number"),
-        ({"after": "-5m"}, "verify.after", "not a length of time"),
+        ({"after": "-5m"}, "verify.after", "not a duration"),
         ({"after": "8d"}, "verify.after", "at most 7d"),
         ({"after": None}, "verify.after", "text"),
         ({"sample": 1}, "verify.sample", "write 1 % or 100 %"),

@@ -28,7 +28,7 @@ class ApproveOperator(ApprovalOperator):
 
     def __init__(self, *, prepare_task_id: str, migration: str, hours: float | None = None, **kwargs: Any) -> None:
         super().__init__(
-            subject=f"May {migration} send what it has planned?",
+            subject=f"Approve the plan of {migration}?",
             body="The task before makes the plan.",
             # No answer is no approval.
             defaults=self.REJECT if hours is not None else None,
@@ -48,7 +48,7 @@ class ApproveOperator(ApprovalOperator):
             run_id = prepared_run(context, self.prepare_task_id)
             plan = plan_to_approve(store, run_id)
             if plan is None:
-                self.log.info("nobody is asked: there is nothing to approve, or it is approved already")
+                self.log.info("no approval is needed: there is nothing to approve, or the plan is already approved")
                 return None
             told = messenger(context, threading.Event())
             unsent = tell_approval(

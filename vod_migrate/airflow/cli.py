@@ -10,7 +10,7 @@ import typer
 from vod_migrate.airflow.dag_files import write_dag_files
 from vod_migrate.airflow.migration_folder import FOLDER_NAME
 
-airflow_app = typer.Typer(help="Put vod-migrate into an Airflow.", no_args_is_help=True)
+airflow_app = typer.Typer(help="Set up vod-migrate in an Airflow installation.", no_args_is_help=True)
 
 
 @airflow_app.callback()

@@ -39,19 +39,19 @@ def migration_page(migration: Migration, origin: str) -> str:
     if migration.export is not None:
         rows.append(("Export", _export(migration.export)))
     if migration.notify:
-        rows.append(("Told", "; ".join(_told(receiver) for receiver in migration.notify)))
+        rows.append(("Notified", "; ".join(_told(receiver) for receiver in migration.notify)))
     table = "\n".join(f"| **{name}** | {value} |" for name, value in rows)
     return f"""### Migration {migration.name}
 
-Registers the media files of an OSS bucket in ApsaraVideo VOD. Made from `{origin}`.
+Registers the media files of an OSS bucket in ApsaraVideo VOD. Defined in `{origin}`.
 
 | | |
 |---|---|
 {table}
 
 `prepare` stores the run, `discover` lists the bucket while `register_*` registers what it finds, and `report` writes the report.
-See what a run would do with **Trigger → Plan only**. Rerun what failed with **Trigger → What to send: Only what failed**. Cover past days with **Trigger → Backfill**.
-A run that succeeds is an event of the asset `{asset_uri(migration.connection, migration.name)}`, which can start other DAGs.
+To see what a run would do, use **Trigger → Plan only**. To rerun failed objects, use **Trigger → What to send: Failed objects only**. To run past days, use **Trigger → Backfill**.
+Each successful run is an event of the asset `{asset_uri(migration.connection, migration.name)}`, which can start other DAGs.
 You may clear any task or mark it failed at any time: nothing is lost, and nothing is registered twice.
 """
 
@@ -96,7 +96,7 @@ def _processing(migration: Migration) -> str:
 
 def _rate(migration: Migration) -> str:
     cap = migration.register_.calls_per_second
-    own = "the account's own" if cap is None else f"at most {cap:g} calls a second, within the account's own"
+    own = "the account's rate" if cap is None else f"at most {cap:g} calls a second, within the account's rate"
     return f"{own}; priority {migration.priority} of 10"
 
 
@@ -110,20 +110,20 @@ def _window(migration: Migration) -> str:
     opening = migration.opening
     if opening is None:
         return "sends at any time"
-    return f"sends {opening} only; outside it a run pauses, and the next one continues"
+    return f"sends only {opening}; outside this window a run pauses, and the next one continues"
 
 
 def _pauses(migration: Migration) -> str:
     limits = migration.pause_after.in_words()
-    return f"after {' or '.join(limits)}" if limits else "never by itself"
+    return f"after {' or '.join(limits)}" if limits else "only on request"
 
 
 def _first(first: StagedStart) -> str:
-    looked = f", looked at for up to {first.timeout}" if first.verify else ""
+    looked = f", checks them for up to {first.timeout}" if first.verify else ""
     then = {
-        "continue": "then the rest",
-        "ask": "then the run waits for somebody to resume it",
-        "stop": "the rest in the next run",
+        "continue": "then sends the rest",
+        "ask": "then waits until somebody resumes it",
+        "stop": "and the next run sends the rest",
     }
     return f"the first run sends {first.objects:,} objects{looked}, {then[first.then]}"
 
@@ -132,7 +132,7 @@ def _verified(migration: Migration) -> str:
     verify = migration.verify
     if verify is None:
         return "only with `vod-migrate verify`"
-    return f"{verify.after} after each run VOD is asked whether it can play {verify.sample} of what was registered"
+    return f"{verify.after} after each run, {verify.sample} of its registered media are checked in VOD"
 
 
 def _schedule(migration: Migration) -> str:
@@ -140,7 +140,7 @@ def _schedule(migration: Migration) -> str:
 
 
 def _export(export: Export) -> str:
-    what = "what has changed" if export.only_changes else "a whole table"
+    what = "the changes" if export.only_changes else "the complete table"
     return f"{what} after each run to {_code(export.to)}, as {export.format}"
 
 
@@ -150,7 +150,7 @@ def _told(receiver: Notify) -> str:
 
 def _approval(migration: Migration) -> str:
     hours = migration.approval_hours
-    end = "" if hours is None else f"; without an answer in {hours:g} hours it ends"
+    end = "" if hours is None else f"; without a decision within {hours:g} hours, it ends"
     return f"each run shows its plan and waits for approval before it sends anything{end}"
 
 

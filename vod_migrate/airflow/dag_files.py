@@ -16,7 +16,7 @@ DAG_FILES = {
 
 A file with `reconcile` has a second one, vod_reconcile__<name>.
 
-A file that cannot be used has no DAG and hides no other; vod_backfill_problems.py shows what is wrong with it.
+An invalid file gets no DAG and does not affect the others; vod_backfill_problems.py shows what is wrong with it.
 """
 
 from vod_migrate.airflow.folder_dags import migration_dags
@@ -24,9 +24,9 @@ from vod_migrate.airflow.folder_dags import migration_dags
 globals().update(migration_dags(__file__))
 ''',
     "vod_backfill_problems.py": '''\
-"""Shows migration files that cannot be used as an import error in Airflow. There is no DAG in here.
+"""Shows invalid migration files as an import error in Airflow. It defines no DAG.
 
-It is a file of its own because an import error takes every DAG of its file with it.
+It is a separate file because an import error removes every DAG of its file.
 """
 
 from vod_migrate.airflow.folder_dags import check_migrations
@@ -60,7 +60,7 @@ def write_dag_files(folder: Path, *, force: bool) -> DagFolder:
         if changed and not force:
             names = " and ".join(map(str, changed))
             raise BadOption(
-                f"{names}: changed, or of another version, and not overwritten; nothing was written. Give --force"
+                f"{names}: changed, or from another version, so nothing was written. Use --force to overwrite"
             )
         if not any(migrations.glob("*.y*ml")):
             wanted[migrations / f"{EXAMPLE.name}.yaml"] = render_scaffold(EXAMPLE)

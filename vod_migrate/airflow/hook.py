@@ -156,13 +156,13 @@ def postgres_address(stored: AirflowConnection) -> str:
         raise BadSetting(f"{origin} names no database: fill in Database (schema)")
     if any(character in stored.schema for character in "@/?#"):
         # A URI whose password holds a / is cut in the wrong places.
-        raise BadSetting(f"{origin} names a database that cannot be one: percent-encode user and password in its URI")
+        raise BadSetting(f"{origin} has an invalid database name: percent-encode user and password in its URI")
     hosts, ports = _places(stored.host or "", stored.port, origin)
     fields = {"user": stored.login, "password": stored.password, "host": hosts, "port": ports, "dbname": stored.schema}
     given = {name: str(value) for name, value in fields.items() if value}
     for name, value in _extra(stored, origin).items():
         if name not in PARAMETERS:
-            raise BadSetting(f"{origin} has an extra {name!r}, which is no connection parameter of libpq: remove it")
+            raise BadSetting(f"{origin} has an extra {name!r}, which is not a connection parameter of libpq: remove it")
         if name in given:
             raise BadSetting(f"{origin} gives {name} twice, as a field and as an extra: remove one of them")
         if isinstance(value, (dict, list)):
@@ -179,7 +179,7 @@ def _places(host: str, port: int | None, origin: str) -> tuple[str, str]:
         found = _HOST_AND_PORT.fullmatch(one.strip())
         if found is None:
             raise BadSetting(
-                f"{origin} has a Host that cannot be one: write db1, db1:5432, [2001:db8::1]:5432 or /folder, several with commas"
+                f"{origin} has an invalid Host: write db1, db1:5432, [2001:db8::1]:5432 or /folder, several with commas"
             )
         hosts.append(found["address"] or found["bare"])
         ports.append(found["port"] or found["bare_port"] or str(port or ""))
@@ -213,6 +213,6 @@ def _extra(stored: AirflowConnection, origin: str) -> dict[str, Any]:
         extra = None
     if not isinstance(extra, dict):
         raise BadSetting(
-            f'{origin} has an Extra that is no JSON object: write {{"name": "value", …}}, or leave it empty'
+            f'{origin} has an Extra that is not a JSON object: write {{"name": "value", …}}, or leave it empty'
         )
     return extra

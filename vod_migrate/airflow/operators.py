@@ -264,7 +264,7 @@ class ReportOperator(_RunOperator):
                 if warning:
                     self.log.warning("%s", warning)
             context["ti"].xcom_push(key="return_value", value=end.as_json())
-            where = f" The report is written: {end.files.html}" if end.files is not None else ""
+            where = f" The report is in {end.files.html}" if end.files is not None else ""
             if where:
                 self.log.info("%s", where.strip())
             if summary.state == "succeeded":

@@ -23,7 +23,7 @@ REGIONS = (
 CONNECTION_FIELDS: dict[str, dict[str, Any]] = {
     "region": {
         "label": "Region",
-        "description": "Region of the VOD service and of the buckets. Pick one or type another.",
+        "description": "Region of the VOD service and of the buckets. Choose one or enter another.",
         "schema": {"type": ["string", "null"], "examples": list(REGIONS)},
     },
     "security_token": {
@@ -33,7 +33,7 @@ CONNECTION_FIELDS: dict[str, dict[str, Any]] = {
     },
     "credential_provider": {
         "label": "Credential provider",
-        "description": "Instead of an AccessKey: where alibabacloud-credentials gets one from.",
+        "description": "Instead of an AccessKey: the source of credentials for alibabacloud-credentials.",
         "schema": {
             "type": ["string", "null"],
             "enum": ["", "default", "ecs_ram_role", "ram_role_arn", "oidc_role_arn", "credentials_uri"],
@@ -46,12 +46,12 @@ CONNECTION_FIELDS: dict[str, dict[str, Any]] = {
     },
     "oss_endpoint": {
         "label": "OSS endpoint",
-        "description": "With scheme; empty: the region's public one. Listing through an internal endpoint costs no traffic.",
+        "description": "With scheme; empty: the public endpoint of the region. Listing through an internal endpoint costs no traffic.",
         "schema": {"type": ["string", "null"]},
     },
     "vod_endpoint": {
         "label": "VOD endpoint",
-        "description": "With scheme; empty: the region's own.",
+        "description": "With scheme; empty: the endpoint of the region.",
         "schema": {"type": ["string", "null"]},
     },
     "account": {

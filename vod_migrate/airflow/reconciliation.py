@@ -67,7 +67,7 @@ class ReconcileOperator(StoppableOperator):
                     each=each,
                 )
             self.log.info("%s", rendered(balance_lines(found.balance, name=migration.name), colour=False))
-            where = "" if path is None else f" Everything that differs is written: {path}"
+            where = "" if path is None else f" All differences are in {path}"
             if where:
                 self.log.info("%s", where.strip())
             context["ti"].xcom_push(key="return_value", value=found.balance.as_json())
@@ -76,7 +76,7 @@ class ReconcileOperator(StoppableOperator):
             differing = found.balance.differing - found.balance.counts[Drift.NEW]
             if differing:
                 raise AirflowFailException(
-                    f"OSS, the results and VOD differ in {differing:,} ways, beside what is new; see the log of this task, and repair "
+                    f"OSS, the results and VOD differ in {differing:,} ways, not counting new objects; see the log of this task, and repair "
                     f"it with `vod-migrate reconcile FILE`.{where}"
                 )
 

@@ -117,7 +117,9 @@ def _media_ids(given: Any) -> list[str]:
         raise BadOption(f"media_ids is {given!r:.200}: give a list of MediaIds")
     for one in listed:
         if not isinstance(one, str) or not _MEDIA_ID.fullmatch(one):
-            raise BadOption(f"media_ids holds {one!r:.200}, which is no MediaId: a MediaId has 32 hexadecimal digits")
+            raise BadOption(
+                f"media_ids holds {one!r:.200}, which is not a MediaId: a MediaId has 32 hexadecimal digits"
+            )
     if len(listed) > MOST_MEDIA_IDS:
         raise BadOption(f"media_ids holds {len(listed):,} MediaIds, more than {MOST_MEDIA_IDS:,}: name the run instead")
     return list(dict.fromkeys(listed))

@@ -39,10 +39,10 @@ class VerifyOperator(EngineOperator):
             counts = store.counts(run.run_id)
             now = store.now()
         if run.spec.verify is None or not counts.registered + counts.already_registered:
-            raise AirflowSkipException(f"run {run.run_id} registered nothing that VOD could be asked about")
+            raise AirflowSkipException(f"run {run.run_id} registered nothing that could be checked in VOD")
         due = (run.finished_at or now) + dt.timedelta(seconds=run.spec.verify.after_seconds)
         if due > now:
-            self.log.info("VOD is asked at %s", due.astimezone(run.spec.zone).isoformat(timespec="seconds"))
+            self.log.info("VOD is queried at %s", due.astimezone(run.spec.zone).isoformat(timespec="seconds"))
             self.defer(trigger=DateTimeTrigger(moment=due), method_name=self.ask.__name__)
         self.ask(context)
 

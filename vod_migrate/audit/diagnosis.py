@@ -135,7 +135,7 @@ def examine_after_run(store: Store, run: Run, *, connect: Callable[[], Connectio
         done = Examiner(store, connect(), run, stop=stop).sample(codes)
     except (SourceError, RegisterError, BadSetting, Interrupted) as error:
         return f"the failures could not be examined: {error}"
-    log.info("examined %d failed objects, and found a cause for %d", done.objects, done.named)
+    log.info("examined %d failed objects and found a cause for %d", done.objects, done.named)
     return ""
 
 

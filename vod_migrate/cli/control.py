@@ -31,14 +31,14 @@ ByOption = Annotated[
 
 
 def pause(of: RunArgument, by: ByOption = None, as_json: JsonOption = False) -> None:
-    """End a run for now, within seconds; what is left stays pending; `resume` continues it."""
+    """Pause a run within seconds; unsent objects stay pending, and `resume` continues the run."""
     with open_store() as store:
         run = control.pause(store, find_run(store, of).run_id, by=by or user())
         _show(store, run, as_json=as_json, until="paused", fix=f"continue with `vod-migrate resume {run.run_id}`")
 
 
 def cancel(of: RunArgument, by: ByOption = None, as_json: JsonOption = False) -> None:
-    """End a run for good, within seconds; what it has not sent stays pending for the next run of its migration."""
+    """Cancel a run within seconds; unsent objects stay pending for the next run of its migration."""
     with open_store() as store:
         run = control.cancel(store, find_run(store, of).run_id, by=by or user())
         _show(store, run, as_json=as_json, until="cancelled", fix=f"see `vod-migrate report {run.run_id}`")
@@ -51,7 +51,7 @@ def resume(
     report_dir: ReportOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Start a new run for what a run left unsent, with the same file and options, without listing again."""
+    """Start a new run for the unsent objects of a run, with the same file and options, without listing again."""
     connection = connection_from_environment()
 
     def begin(store: Store, run_id: str) -> Run:
@@ -91,7 +91,7 @@ def rate(
         else:
             control.set_migration_rate(store, run.account, of, wanted, by=user())
             what = f"the active runs of {of!r}"
-    now = "no limit of their own" if wanted is None else f"at most {wanted:g} calls per second"
+    now = "no separate limit" if wanted is None else f"at most {wanted:g} calls per second"
     typer.echo(f"{what}: {now}, within the account's rate")
 
 
@@ -101,7 +101,7 @@ def _number(text: str) -> float | None:
     try:
         return float(text)
     except ValueError:
-        raise BadOption(f"calls per second: {text!r} is not a number: give one, e.g. 20, or none") from None
+        raise BadOption(f"calls per second: {text!r} is not a number: write a number such as 20, or none") from None
 
 
 def _show(store: Store, run: Run, *, as_json: bool, until: str, fix: str) -> None:

@@ -31,12 +31,12 @@ def upgrade_database() -> None:
 @database_app.command("check")
 def check_database(
     recount: Annotated[
-        bool, typer.Option("--recount", help="Recount the totals that the pages show, from the objects.")
+        bool, typer.Option("--recount", help="Recount the totals of the pages from the objects.")
     ] = False,
 ) -> None:
-    """Say whether the results database can be used."""
+    """Check that the results database is usable."""
     version = check_schema(database_url(embedded=True))
-    typer.echo(f"the results database can be used and is at schema {version}")
+    typer.echo(f"the results database is usable and is at schema {version}")
     if recount:
         with open_store() as store:
             store.recount()
@@ -72,10 +72,10 @@ def transfer(
         str, typer.Option(help="The account name of both migrations.", envvar="VOD_MIGRATE_ACCOUNT")
     ] = "default",
 ) -> None:
-    """Hand over everything that one migration has registered, or that failed, to another one: after a rename or a trial."""
+    """Hand over all registered and failed objects of one migration to another one, for example after a rename or a trial."""
     with open_store() as store:
         moved = control.transfer(store, account, old, new, by=user())
-    typer.echo(f"{moved:,} objects of {old!r} belong to {new!r} now")
+    typer.echo(f"{moved:,} objects of {old!r} now belong to {new!r}")
 
 
 def discard(
@@ -83,12 +83,12 @@ def discard(
         str, typer.Argument(metavar="RUN", help="A run that has ended, or a plan.", autocompletion=complete_run)
     ],
 ) -> None:
-    """Give up what a run left unsent, so that no later run takes it over; a later listing may find the objects again."""
+    """Discard the unsent objects of a run, so that no later run takes them over; a later listing may find them again."""
     with open_store() as store:
         found = find_run(store, run)
         deleted = control.discard(store, found, by=user())
     if deleted is None:
         raise BadOption(
-            f"run {found.run_id} is under way, or was discarded before: cancel it first with `vod-migrate cancel {found.run_id}`"
+            f"run {found.run_id} is active, or was already discarded: cancel an active run first with `vod-migrate cancel {found.run_id}`"
         )
-    typer.echo(f"run {found.run_id}: {deleted:,} objects that it had not sent are given up")
+    typer.echo(f"run {found.run_id}: {deleted:,} unsent objects were discarded")

@@ -30,7 +30,7 @@ def diagnose(
     ] = False,
     codes: Annotated[
         list[str] | None,
-        typer.Option("--code", help="Only failures with this code; by default those without a reason."),
+        typer.Option("--code", help="Only failures with this code; by default, those without a reason."),
     ] = None,
     experiments: Annotated[
         int,
@@ -38,15 +38,15 @@ def diagnose(
             min=0,
             max=1000,
             metavar="OBJECTS",
-            help="Send so many files without a certain cause once more, alone: in the other encoding, then without optional fields. What VOD "
-            "accepts is registered.",
+            help="Send up to this many files without a certain cause once more, each alone: first in the other encoding, then without the optional "
+            "fields. Files that VOD accepts are registered.",
         ),
     ] = 0,
     as_json: JsonOption = False,
 ) -> None:
-    """Find out why files of a run failed, by looking at the objects: VOD gives no reason.
+    """Find out why files of a run failed by examining the objects, because VOD gives no reason.
 
-    Each run examines 50 failures of a code by itself; this command examines 50 more, or all.
+    Each run automatically examines 50 failures of each code; this command examines 50 more, or all.
     """
     language = spoken()
     connection = connection_from_environment()

@@ -31,9 +31,9 @@ def doctor(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Check everything that a run needs, and change nothing: each check, its result, and the fix.
+    """Check everything that a run needs without changing anything, and show each result and fix.
 
-    The exit code is 0 if nothing failed, otherwise the one that a run would have.
+    The exit code is 0 if no check failed, otherwise the one that a run would have.
     """
     if airflow:
         # What Airflow logs is no part of the checklist.
@@ -68,5 +68,5 @@ def _of_airflow(module: str) -> Any:
         if error.name is None or error.name.partition(".")[0] != "airflow":
             raise
         raise BadOption(
-            "--airflow: Airflow is not installed here; run doctor where Airflow's workers run, or leave the option out"
+            "--airflow: Airflow is not installed here; run doctor where Airflow's workers run, or omit the option"
         ) from None

@@ -36,31 +36,33 @@ def export(
         str,
         typer.Argument(
             metavar="RUN",
-            help="A run's ID for what it settled, or a migration's name for all it has.",
+            help="A run's ID for the objects that it settled, or a migration's name for all of its objects.",
             autocompletion=complete_run,
         ),
     ],
     to: Annotated[str, typer.Option(metavar="PLACE", help="A path, oss://BUCKET/KEY, or - for stdout.")],
     rows: Annotated[
         ExportedRows,
-        typer.Option(help="mapping: what has a MediaId; failures: what has failed; all: both, and what is gone."),
+        typer.Option(
+            help="mapping: objects with a MediaId; failures: failed objects; all: both, and objects that are gone."
+        ),
     ] = ExportedRows.ALL,
     form: Annotated[
-        TableFormat | None, typer.Option("--format", help="By default from the extension of PLACE; csv for stdout.")
+        TableFormat | None, typer.Option("--format", help="By default, the extension of PLACE decides; csv for stdout.")
     ] = None,
     prefix: Annotated[str, typer.Option(help="Only keys that begin with this.")] = "",
     since: Annotated[
         str | None,
         typer.Option(
             metavar="TIME|RUN",
-            help="Only what has changed since this time (without an offset, in the migration's time zone) or since the end of this run.",
+            help="Only objects that have changed since this time (without an offset, in the migration's time zone) or since the end of this run.",
         ),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Write results as a table: objects, their MediaIds, and why others failed.
 
-    A file or object appears when it is complete, and replaces an older one. The columns are the same in every format.
+    The file or object appears when it is complete, and replaces an older one. The columns are the same in every format.
     """
     place = _place(to)
     chosen = form or _format_of(to)
@@ -72,7 +74,9 @@ def export(
         exporter = Exporter(store, connect=connection_from_environment, stop=stop)
         if place is None:
             if as_json:
-                raise BadOption("--json prints where the table is, and --to - the table itself: leave one of them out")
+                raise BadOption(
+                    "--json prints the location of the table, and --to - the table itself: leave one of them out"
+                )
             if chosen is TableFormat.PARQUET and sys.stdout.isatty():
                 raise BadOption("Parquet is not text: redirect stdout, or choose another --format")
             sys.stdout.flush()

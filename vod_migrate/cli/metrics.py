@@ -49,7 +49,7 @@ def statsd_metrics() -> Iterator[Metrics | None]:
         return
     place = _PLACE.fullmatch(given)
     if place is None or not 1 <= int(place["port"]) <= 65535:  # noqa: PLR2004 - the ports that there are
-        raise BadSetting(f"{VARIABLE} is {given!r}: give HOST:PORT, e.g. statsd.example.com:8125 or [::1]:8125")
+        raise BadSetting(f"{VARIABLE} is {given!r}: write HOST:PORT, e.g. statsd.example.com:8125 or [::1]:8125")
     try:
         client = StatsClient(place["host"] or place["address"], int(place["port"]), ipv6=place["address"] is not None)
     except OSError as error:

@@ -22,11 +22,13 @@ ASSUMED_REGION = "cn-shanghai"
 
 
 def init(
-    name: Annotated[str | None, typer.Option(help="The migration's name; if missing, a terminal asks for it.")] = None,
-    bucket: Annotated[str | None, typer.Option(help="The OSS bucket; if missing, a terminal asks for it.")] = None,
+    name: Annotated[
+        str | None, typer.Option(help="The migration's name; if missing, the terminal prompts for it.")
+    ] = None,
+    bucket: Annotated[str | None, typer.Option(help="The OSS bucket; if missing, the terminal prompts for it.")] = None,
     prefix: Annotated[str | None, typer.Option(help="Only keys that begin with this; empty: the whole bucket.")] = None,
     schedule: Annotated[
-        str | None, typer.Option(help="Cron expression; without one the DAG runs only when triggered.")
+        str | None, typer.Option(help="Cron expression; without one, the DAG runs only when triggered.")
     ] = None,
     timezone: Annotated[str, typer.Option(help="IANA time zone of the schedule.")] = "Asia/Shanghai",
     template_group_id: Annotated[
@@ -53,7 +55,7 @@ def init(
         )
     missing = [flag for flag, value in (("--name", name), ("--bucket", bucket)) if not value]
     if name is None or bucket is None or missing:
-        raise BadOption(f"{' and '.join(missing)} must be given, since this is not a terminal")
+        raise BadOption(f"{' and '.join(missing)} must be given, because this is not a terminal")
     path = output or Path(f"{name}.yaml")
     answers = Scaffold(
         name=name,
@@ -77,7 +79,7 @@ def describe(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON for each key.")] = False,
 ) -> None:
-    """Show what would be sent for a key: the rule that applies, what is cut, or why it is refused. Needs no network."""
+    """Show what would be sent for a key: the rule that applies, cut values, or why the key is refused. Needs no network."""
     migration = load_migration(file)
     columns = {}
     for given in row or []:

@@ -22,7 +22,9 @@ def quota(
 ) -> None:
     """Show or change the rate that all workers of an account share."""
     if calls_per_second is not None and account is None:
-        raise BadOption("name the account whose rate should change: vod-migrate quota ACCOUNT --calls-per-second N")
+        raise BadOption(
+            "name the account whose rate you want to change: vod-migrate quota ACCOUNT --calls-per-second N"
+        )
     with open_store() as store:
         if account is not None and calls_per_second is not None:
             set_account_rate(store, account, calls_per_second, by=user())

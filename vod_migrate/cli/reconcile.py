@@ -44,18 +44,21 @@ def reconcile_books(
     of: Annotated[
         str,
         typer.Argument(
-            metavar="FILE", help="The migration file (YAML), or a migration's name for that of its latest run."
+            metavar="FILE", help="The migration file (YAML), or a migration's name for the file of its latest run."
         ),
     ],
     options: RunOptions,
     sample: Annotated[
         float | None,
         typer.Option(
-            min=0.0001, max=100, metavar="PERCENT", help="Look up only a random part of the registered objects in VOD."
+            min=0.0001,
+            max=100,
+            metavar="PERCENT",
+            help="Look up only a random sample of the registered objects in VOD.",
         ),
     ] = None,
     seed: Annotated[
-        int | None, typer.Option(help="Draw the same part again: the number that an earlier comparison printed.")
+        int | None, typer.Option(help="Draw the same sample again: the number that an earlier comparison printed.")
     ] = None,
     repair: Annotated[
         list[str] | None,
@@ -63,16 +66,16 @@ def reconcile_books(
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Carry out the repairs.")] = False,
     output: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write everything that differs here: .csv or .jsonl.")
+        Path | None, typer.Option(metavar="FILE", help="Write all differences to this file: .csv or .jsonl.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Compare OSS, the results and VOD object by object, and repair what differs.
+    """Compare OSS, the results and VOD object by object, and repair differences.
 
-    Without --yes nothing is changed. The exit code is 6 if something differs, or is left after the repairs.
+    Without --yes, nothing is changed. The exit code is 6 if there are differences, or if some are left after the repairs.
     """
     if seed is not None and sample is None:
-        raise BadOption("--seed draws a part of the objects: give --sample, too")
+        raise BadOption("--seed needs --sample")
     names = repair or []
     wanted = _wanted(names, sampled=sample is not None)
     if yes and not wanted:
@@ -112,7 +115,7 @@ def reconcile_books(
         ]
         typer.echo(rendered(lines, colour=sys.stdout.isatty()), nl=False)
     if sample is not None:
-        say(language.say("a random part, drawn by --seed {seed}", seed=drawn))
+        say(language.say("a random sample, drawn with --seed {seed}", seed=drawn))
     if output is not None:
         say(language.say("wrote {path}", path=output))
     for error in found.balance.trouble:

@@ -31,7 +31,7 @@ def report(
 ) -> None:
     """Print a run's report, or write it as files."""
     if watching and output is not None:
-        raise BadOption("--watch shows a report, and --output writes it: leave one of them out")
+        raise BadOption("--watch shows the report, and --output writes it: leave one of them out")
     language = spoken()
     with open_store() as store:
         found = find_run(store, of)

@@ -87,16 +87,16 @@ def _say_what_comes_first(store: Store, run: Run, language: Language) -> None:
     first = run.spec.first
     if first is not None and store.first_is_ahead(run, most=first.objects):
         most = grouped(first.objects)
-        say(language.say("once the source is listed, {n} objects of it are sent before the rest", n=most))
+        say(language.say("once the source is listed, {n} of its objects are sent before the rest", n=most))
         if first.verify:
-            say(language.say("VOD is given up to {time} to process them", time=first.timeout))
+            say(language.say("the run waits up to {time} until VOD has processed them", time=first.timeout))
 
 
 def _say_when_to_verify(run: Run, language: Language) -> None:
     verify = run.spec.verify
     if verify is not None:
         sample = "" if verify.millionths >= ALL_PARTS else f" --sample {verify.sample.removesuffix(' %')}"
-        asking = language.say("in {time}, ask VOD whether it can play them", time=verify.after)
+        asking = language.say("in {time}, check in VOD that they can be played", time=verify.after)
         say(language.pair(asking, f"vod-migrate verify {run.run_id}{sample}"))
 
 

@@ -37,13 +37,13 @@ def update(
     options: RunOptions,
     yes: Annotated[bool, typer.Option("--yes", help="Apply the changes in VOD.")] = False,
     output: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write every change here: .csv or .jsonl.")
+        Path | None, typer.Option(metavar="FILE", help="Write all changes to this file: .csv or .jsonl.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show where the descriptions of registered objects differ from the migration file, and correct them in VOD.
 
-    Without --yes nothing is changed. The exit code is 6 if something could not be corrected.
+    Without --yes, nothing is changed. The exit code is 6 if a description could not be corrected.
     """
     language = spoken()
     migration = load_migration(file)

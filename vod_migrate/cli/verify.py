@@ -28,24 +28,24 @@ def check_media(
         str,
         typer.Argument(
             metavar="RUN",
-            help="A run's ID for what it registered, or a migration's name for all it has.",
+            help="A run's ID for the objects that it registered, or a migration's name for all of its objects.",
             autocompletion=complete_run,
         ),
     ],
     sample: Annotated[
-        float | None, typer.Option(min=0.0001, max=100, metavar="PERCENT", help="Check a random part of the objects.")
+        float | None, typer.Option(min=0.0001, max=100, metavar="PERCENT", help="Check a random sample of the objects.")
     ] = None,
     seed: Annotated[
-        int | None, typer.Option(help="Draw the same part again: the number that an earlier check printed.")
+        int | None, typer.Option(help="Draw the same sample again: the number that an earlier check printed.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Ask VOD whether it has what was registered, and can play it. The run's report shows the answer, too.
+    """Check in VOD that registered media exist and can be played. The run's report also shows the result.
 
-    Twenty objects a call, within a quota of its own. The exit code is 6 if a media is missing, cannot be played or is of another file.
+    Twenty objects a call, within a quota of its own. The exit code is 6 if media are missing, cannot be played or belong to another file.
     """
     if seed is not None and sample is None:
-        raise BadOption("--seed draws a part of the objects: give --sample, too")
+        raise BadOption("--seed needs --sample")
     drawn = seed if seed is not None else random.randrange(2**31)  # noqa: S311 - a draw, not secrecy
     connection = connection_from_environment()
     with open_store() as store, stop_on_signals() as stop:
@@ -69,7 +69,7 @@ def check_media(
         ]
         typer.echo(rendered(lines, colour=sys.stdout.isatty()), nl=False)
         if sample is not None:
-            say(language.say("a random part, drawn by --seed {seed}", seed=drawn))
+            say(language.say("a random sample, drawn with --seed {seed}", seed=drawn))
     if done.wrong:
         raise Unfinished(
             f"{counted(done.wrong, 'registered object')} cannot be played in VOD; the reasons are shown above"

@@ -15,10 +15,11 @@ from rich.live import Live
 from rich.text import Text
 
 WatchOption: TypeAlias = Annotated[
-    bool, typer.Option("--watch", help="Show it again and again until no run is running, or Ctrl-C.")
+    bool, typer.Option("--watch", help="Refresh the output until no run is active, or until Ctrl-C.")
 ]
 EveryOption: TypeAlias = Annotated[
-    float, typer.Option("--every", min=0.5, max=3600, metavar="SECONDS", help="With --watch: how often to look.")
+    float,
+    typer.Option("--every", min=0.5, max=3600, metavar="SECONDS", help="With --watch: seconds between refreshes."),
 ]
 EVERY = 2.0
 

@@ -94,7 +94,7 @@ class Categories:
                 return patiently(lambda: self._read_or_add(parent, path), sleep=self._clock.sleep)
             except RequestRefused as error:
                 return Rejected(
-                    code="category_refused", message=f"VOD does not make the category {'/'.join(path)!r}: {error}"
+                    code="category_refused", message=f"VOD did not create the category {'/'.join(path)!r}: {error}"
                 )
 
     def _read_or_add(self, parent: int, path: tuple[str, ...]) -> int:
@@ -104,7 +104,7 @@ class Categories:
             return known.ids[path[-1]]
         body = self._call_once(ADD_CATEGORY, cate_name=path[-1], parent_id=parent)
         cate_id = _whole((body.get("Category") or {}).get("CateId"), ADD_CATEGORY)
-        log.info("category %r made: CateId %d", "/".join(path), cate_id)
+        log.info("category %r created: CateId %d", "/".join(path), cate_id)
         self._children[parent] = _Children(ids={**known.ids, path[-1]: cate_id}, at=known.at)
         return cate_id
 
@@ -167,5 +167,5 @@ def _missing(path: tuple[str, ...], depth: int) -> Rejected:
         code="category_missing",
         message=f"there is no category {known!r}"
         + (f" (of {'/'.join(path)!r})" if depth < len(path) else "")
-        + "; make it in the console, or set describe.categories: create",
+        + "; create it in the console, or set describe.categories: create",
     )

@@ -98,7 +98,7 @@ class Describer:
         if length > URL_BYTES:
             return Rejected(
                 "url_too_long",
-                f"the FileURL has {length} bytes, RegisterMedia takes {URL_BYTES}: rename the object to a shorter key",
+                f"the FileURL has {length} bytes, RegisterMedia accepts {URL_BYTES}: rename the object to a shorter key",
             )
         known = facts(found)
         known["row"] = found.row if row is None else row

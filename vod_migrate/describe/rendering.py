@@ -126,7 +126,7 @@ class Rendering:
         # A template may come out empty, as `{{ folder }}` does for an object at the top of its bucket.
         if policy == "fail":
             raise Rejected("title_empty", f"the title is empty for the key {self._known['key']!r}")
-        self._notes.append(Note(field="title", text="empty, so the file name stands for it"))
+        self._notes.append(Note(field="title", text="empty, so the file name is used"))
         name = self._known["name"] or self._known["key"]
         # A name of emoji only still needs a title: its code points are one that a person can look up.
         points = " ".join(f"U+{ord(character):04X}" for character in name)
@@ -155,7 +155,7 @@ class Rendering:
         if problem is None and looks and not key:
             problem = Rejected(
                 "bad_cover_url",
-                f"cover_if_exists looks in the migration's bucket only, and this is elsewhere: {text!r}",
+                f"cover_if_exists checks only the migration's bucket, but this cover is elsewhere: {text!r}",
             )
         if problem is not None:
             self._left_out("cover_url", self._policies.cover_url, problem)

@@ -107,7 +107,9 @@ def opened(source: SourceFile) -> Iterator[IO[bytes]]:
         _refuse_other_formats(source, begin)
         if not begin.startswith(_GZIP_MAGIC):
             if source.name.lower().endswith(".gz") and begin:
-                raise ManifestBroken(f"{source.name} is called .gz, but is not a gzip file: compress it, or rename it")
+                raise ManifestBroken(
+                    f"{source.name} has the extension .gz, but is not a gzip file: compress it, or rename it"
+                )
             yield raw
             return
         with gzip.GzipFile(fileobj=raw) as unpacked:

@@ -34,7 +34,7 @@ def watched(store: Store, run: Run, stop: threading.Event, timings: Timings) -> 
             try:
                 reason = stop_listing_reason(run, store.signal(run.run_id))
             except StoreError as error:
-                log.debug("the run cannot be looked at: %s", error)
+                log.debug("the run's state cannot be read: %s", error)
                 continue
             if reason is not None:
                 reasons.append(reason)

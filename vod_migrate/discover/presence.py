@@ -38,7 +38,7 @@ def absent_among(
         try:
             page = patiently(lambda: client.list_page(within, most=PAGE_KEYS, after=after), sleep=sleep, tries=TRIES)  # noqa: B023 - called at once
         except SourceError as error:
-            log.warning("whether files were moved or copied cannot be told, so they count as copied: %s", error)
+            log.warning("files that look moved or copied could not be checked, so they count as copies: %s", error)
             break
         listed = [row[0] for row in page.object_list]
         until = listed[-1] if page.is_truncated and listed else None

@@ -94,7 +94,7 @@ class RowReader:
     def _key(self, row: Row) -> str:
         told = row.values.get(self._columns["key"])
         if told is None or told == "":
-            raise Rejected("row_no_key", f"has nothing in the column {self._columns['key']!r}: write the object's key")
+            raise Rejected("row_no_key", f"has no value in the column {self._columns['key']!r}: write the object's key")
         if not isinstance(told, str):
             raise Rejected("row_key", f"has the key {told!r}, which is not text: write it as text")
         if not _is_text(told):
@@ -109,7 +109,7 @@ class RowReader:
         if not key:
             raise Rejected("row_key", f"names {_shown(told)!r}, a bucket without a key: write the object's key")
         if key[0] in "/\\":
-            raise Rejected("row_key", f"has the key {_shown(key)!r}, but no key begins with {key[0]!r}: leave it out")
+            raise Rejected("row_key", f"has the key {_shown(key)!r}, but no key begins with {key[0]!r}: remove it")
         if len(key.encode()) > LONGEST_KEY:
             raise Rejected(
                 "row_key", f"has a key of {len(key.encode()):,} bytes: OSS keys have at most {LONGEST_KEY:,}"
@@ -190,7 +190,7 @@ def _decoded(text: str, encoding: str) -> str:
             "row_encoding", f"has {_shown(text)!r}, which does not decode to UTF-8: {error.reason}"
         ) from None
     if "\x00" in decoded:
-        raise Rejected("row_encoding", f"has {_shown(text)!r}, which decodes to a NUL, which no key can hold")
+        raise Rejected("row_encoding", f"has {_shown(text)!r}, which decodes to a NUL, which a key cannot contain")
     return decoded
 
 

@@ -61,7 +61,7 @@ def resume_position(cursor: str | None, version: str, name: str) -> tuple[int, .
         return ()
     made_for, _, numbers = cursor.rpartition("@")
     if made_for != version:
-        raise ManifestBroken(f"{name} was changed since this run began to read it: start a new run")
+        raise ManifestBroken(f"{name} has changed since this run began to read it: start a new run")
     return tuple(int(number) for number in numbers.split(":"))
 
 

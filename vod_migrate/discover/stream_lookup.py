@@ -50,7 +50,7 @@ class StreamLookup:
         except SourceDenied:
             if self._prefix is not None and folder.startswith(self._prefix):
                 raise
-            log.info("folder %r may not be listed, so its playlists are not known", folder)
+            log.info("folder %r cannot be listed, so its playlists are unknown", folder)
             return ()
 
     def _read(self, key: str) -> StreamText | None:
@@ -64,7 +64,7 @@ class StreamLookup:
             if not self._denied.is_set():
                 self._denied.set()
                 log.warning(
-                    "playlists are not read, so that the layout of the folders tells what is a segment: %s", error
+                    "playlists cannot be read, so the folder layout decides which files are segments: %s", error
                 )
             return None
         return None if told is None else read_text(key, told[0], bucket=self._client.name, whole=told[1])

@@ -167,7 +167,9 @@ class Streams:
         self._left -= len(chosen)
         if rest:
             log.warning(
-                "%d playlists are not read, since a scan reads %d at most; the layout tells", len(rest), MOST_TEXTS
+                "%d playlists are not read, because a scan reads at most %d; the folder layout decides",
+                len(rest),
+                MOST_TEXTS,
             )
         texts: dict[str, StreamText | None] = dict.fromkeys(rest)
         texts |= dict(zip(chosen, self._threads.map(self._read, chosen), strict=True))

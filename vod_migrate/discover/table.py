@@ -121,7 +121,7 @@ class _Lines:
             line = self._text.readline(_LONGEST_LINE)
         except BROKEN_GZIP as error:
             raise ManifestBroken(
-                f"{self._source.name} breaks off after line {self.number:,} ({error}): the gzip file is damaged or not "
+                f"{self._source.name} is cut off after line {self.number:,} ({error}): the gzip file is damaged or not "
                 "complete, write it again"
             ) from error
         if not line:
@@ -249,7 +249,7 @@ def _parquet(source: SourceFile, columns: Sequence[str]) -> Iterator[Row]:
         import pyarrow.parquet as pq  # noqa: PLC0415 - an optional extra
     except ImportError as error:
         raise ManifestBroken(
-            f"{source.name} is Parquet, and pyarrow is not installed here: pip install 'vod-migrate[parquet]', or write "
+            f"{source.name} is Parquet, but pyarrow is not installed here: pip install 'vod-migrate[parquet]', or write "
             "the manifest as CSV or JSON Lines"
         ) from error
     number = 0

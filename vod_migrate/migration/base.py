@@ -32,7 +32,9 @@ class SettingsModel(BaseModel):
     def _no_yes_or_no(cls, value: Any, info: ValidationInfo) -> Any:
         # YAML reads yes, no, on and off as booleans, which would pass for 1 and 0.
         if isinstance(value, bool) and not _takes_booleans(cls, info.field_name):
-            raise ValueError("is yes or no, which this setting cannot be: write the value, in quotes if it is a word")
+            raise ValueError(
+                "is yes or no, which this setting does not accept: write the value, in quotes if it is a word"
+            )
         return value
 
 

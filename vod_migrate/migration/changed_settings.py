@@ -32,7 +32,7 @@ def with_settings(migration: Migration, settings: Sequence[str]) -> Migration:
             raise BadOption(f"settings: {shown(setting)}: write NAME=VALUE, as in describe.title={{{{ stem }}}}")
         if path[0] not in CHANGEABLE:
             raise BadOption(
-                f"settings: {shown(name)} belongs to the migration file; a run can change what is under {', '.join(CHANGEABLE)}"
+                f"settings: {shown(name)} belongs to the migration file; a run can change only settings under {', '.join(CHANGEABLE)}"
             )
         if path == ["register", "workers"]:
             raise BadOption(

@@ -223,7 +223,7 @@ class Describe(DescriptionFields):
     ] = ()
     categories: Annotated[
         Literal["require", "create"],
-        Field(description="A category that does not exist: `require` refuses the object, `create` makes it."),
+        Field(description="If a category does not exist: `require` refuses the object, `create` creates the category."),
     ] = "require"
     cover_if_exists: Annotated[
         bool,
@@ -258,7 +258,7 @@ class Describe(DescriptionFields):
             for earlier, at in before.items():
                 if rule.prefix.startswith(earlier):
                     raise ValueError(
-                        f"rules.{place} (prefix {rule.prefix!r}) never applies, since rules.{at} (prefix {earlier!r}) takes all "
+                        f"rules.{place} (prefix {rule.prefix!r}) never applies, because rules.{at} (prefix {earlier!r}) takes all "
                         "its keys: put the longer prefix first"
                     )
             before[rule.prefix] = place

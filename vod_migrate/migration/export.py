@@ -49,20 +49,22 @@ class Export(SettingsModel):
     ] = TableFormat.CSV
     rows: Annotated[
         ExportedRows,
-        Field(description="`mapping`: what has a MediaId; `failures`: what has failed; `all`: both, and what is gone."),
+        Field(
+            description="`mapping`: objects with a MediaId; `failures`: failed objects; `all`: both, and objects that are gone."
+        ),
     ] = ExportedRows.ALL
     only_changes: Annotated[
         bool,
         Field(
             strict=True,
-            description="Only what has changed since the migration's last export with the same `to`, `format` and `rows`; the first one is whole.",
+            description="Only objects that have changed since the migration's last export with the same `to`, `format` and `rows`; the first table is complete.",
         ),
     ] = False
 
     @field_validator("to")
     @classmethod
     def _usable_folder(cls, to: str) -> str:
-        check_template(to, _FACTS, "export")
+        check_template(to, _FACTS)
         if to.startswith(_OSS):
             bucket, _, folder = to.removeprefix(_OSS).partition("/")
             if not re.fullmatch(BUCKET, bucket):

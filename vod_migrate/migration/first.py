@@ -20,16 +20,19 @@ class StagedStart(SettingsModel):
         bool,
         Field(
             strict=True,
-            description="Whether to wait until VOD can play them. If more than `stop_after.failure_rate` cannot be played, the run stops.",
+            description="Whether to wait until VOD can play them. If more than `stop_after.failure_rate` of them cannot be played, the run stops.",
         ),
     ] = True
     timeout: Annotated[
-        Duration, Field(description="How long to wait; what VOD is still processing then is no failure, e.g. `2h`.")
+        Duration,
+        Field(
+            description="How long to wait, e.g. `2h`; objects that VOD is still processing then do not count as failures."
+        ),
     ] = "2h"
     then: Annotated[
         Literal["continue", "ask", "stop"],
         Field(
-            description="`continue` with the rest; `ask`: pause until somebody resumes the run; `stop`: pause until the next run."
+            description="`continue`: send the rest; `ask`: pause until somebody resumes the run; `stop`: pause until the next run."
         ),
     ] = "continue"
 

@@ -62,7 +62,7 @@ def load_migration(path: Path) -> Migration:
         raise BadMigrationFile(str(path), [_unquoted(path, error) or f"is not YAML: {shown(error)}"]) from error
     except (ValueError, RecursionError) as error:
         # What YAML takes for a date may not exist (2024-02-30).
-        raise BadMigrationFile(str(path), [f"holds a value that cannot be read: {shown(error)}"]) from error
+        raise BadMigrationFile(str(path), [f"contains a value that cannot be read: {shown(error)}"]) from error
     if not isinstance(content, dict):
         raise BadMigrationFile(str(path), ["must be a mapping that begins with `name:`"])
     migration = parse_migration(content, origin=str(path))
@@ -95,7 +95,7 @@ def _text(path: Path) -> str:
     with path.open("rb") as file:
         content = file.read(MOST_BYTES + 1)
     if len(content) > MOST_BYTES:
-        raise BadMigrationFile(str(path), [f"has more than {MOST_BYTES:,} bytes, which no migration file needs"])
+        raise BadMigrationFile(str(path), [f"has more than the {MOST_BYTES:,} bytes that a migration file may have"])
     return content.decode()
 
 

@@ -83,7 +83,7 @@ class Migration(SettingsModel):
     first: StagedStart | None = None
     verify: Verify | None = None
     reconcile: ReconcileSchedule | None = None
-    notify: Annotated[tuple[Notify, ...], Field(description="Who is told of a run's events.")] = ()
+    notify: Annotated[tuple[Notify, ...], Field(description="Receivers of notifications about a run's events.")] = ()
     prices: Prices | None = None
     window: Annotated[
         str | None,
@@ -112,7 +112,7 @@ class Migration(SettingsModel):
         bool,
         Field(
             strict=True,
-            description="Whether each run waits until a person approves its plan: in Airflow on the page of required actions, from "
+            description="Whether each run waits for the approval of its plan: in Airflow on the page of required actions, from "
             "the command line with `vod-migrate plan` and `run --approve`.",
         ),
     ] = False

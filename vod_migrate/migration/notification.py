@@ -48,8 +48,7 @@ class Notify(SettingsModel):
         tuple[RunEvent, ...],
         Field(
             min_length=1,
-            description="`finished`: success; `failed`: any end without success; `threshold`: stopped by `stop_after`; `paused`; `approval`: "
-            "a plan waits for a person.",
+            description="`finished`: success; `failed`: any end without success; `threshold`: stopped by `stop_after`; `paused`; `approval`: a plan waits for approval.",
         ),
     ] = (RunEvent.FAILED, RunEvent.APPROVAL)
     channel: Annotated[
@@ -62,7 +61,7 @@ class Notify(SettingsModel):
     language: Annotated[
         Literal["en", "zh"],
         Field(
-            description="The language of the message: English, or Chinese (`zh`). Keys, and what VOD said, stay as they are."
+            description="The language of the message: English, or Chinese (`zh`). Keys and VOD's own texts are not translated."
         ),
     ] = "en"
     notifier: Annotated[

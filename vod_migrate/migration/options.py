@@ -44,15 +44,15 @@ class RunOptions(SettingsModel):
         Mode,
         Field(
             title="What to send",
-            description="new: objects that are neither registered nor failed; failed: only what failed, without listing; "
-            "all: everything selected, again.",
+            description="new: objects that are neither registered nor failed; failed: only failed objects, without listing; all: all "
+            "selected objects, again.",
             json_schema_extra={
                 "section": "Run",
                 "commands": _NEW_RUN,
                 "values_display": {
                     "new": "New objects",
-                    "failed": "Only what failed",
-                    "all": "Everything selected, again",
+                    "failed": "Failed objects only",
+                    "all": "All selected objects, again",
                 },
             },
         ),
@@ -105,7 +105,7 @@ class RunOptions(SettingsModel):
         Field(
             title="Changed settings",
             min_length=1,
-            description="Settings that only this run changes, under `describe`, `register` and `select`, e.g. `describe.title={{ stem }}` or "
+            description="Settings to change for this run only, under `describe`, `register` and `select`, e.g. `describe.title={{ stem }}` or "
             "`register.url_encoding=raw`.",
             json_schema_extra={"section": "Run", "flag": "--set", "metavar": "NAME=VALUE", "commands": _NEW_RUN},
         ),
@@ -161,8 +161,7 @@ class RunOptions(SettingsModel):
         Field(
             title="Resume a run",
             min_length=1,
-            description="Continue with what the run with this ID left, with the same file and options; only the rate, the limits "
-            "and the window may differ.",
+            description="Continue the run with this ID, with the same file and options; only the rate, the limits and the window may differ.",
             json_schema_extra={"section": "Run", "commands": []},
         ),
     ] = None
@@ -178,8 +177,7 @@ class RunOptions(SettingsModel):
         str | None,
         Field(
             title="Approve a plan",
-            description="The digest of a plan, or at least its first 12 digits: send exactly that, or nothing if the file, the options "
-            "or the source have changed since.",
+            description="The digest of a plan, or at least its first 12 digits: send exactly that plan, or nothing if the file, the options or the source have changed since.",
             json_schema_extra={"section": "Plan", "metavar": "DIGEST", "commands": ["run"]},
         ),
     ] = None
@@ -189,7 +187,7 @@ class RunOptions(SettingsModel):
     def _codes_to_send_again(cls, codes: tuple[str, ...] | None) -> tuple[str, ...] | None:
         for code in codes or ():
             if code.startswith("row_"):
-                raise ValueError(f"{code!r} is the code of broken rows in a manifest: correct them there")
+                raise ValueError(f"{code!r} is the code of broken manifest rows: correct the rows in the manifest")
         return codes
 
     @field_validator("approve")
@@ -208,7 +206,7 @@ class RunOptions(SettingsModel):
     @classmethod
     def _readable_prefixes(cls, prefixes: tuple[str, ...] | None) -> tuple[str, ...] | None:
         for prefix in prefixes or ():
-            check_template(prefix, PREFIX_FACTS, "run")
+            check_template(prefix, PREFIX_FACTS)
             check_prefix(prefix)
         return prefixes
 
@@ -217,7 +215,7 @@ class RunOptions(SettingsModel):
         if self.codes is not None and self.mode is not Mode.FAILED:
             raise ValueError(f"codes apply only to mode failed, and this is mode {self.mode.value}")
         if self.dry_run and self.approve is not None:
-            raise ValueError("dry_run and approve exclude each other: plan, or run what was planned")
+            raise ValueError("dry_run and approve exclude each other: make a plan, or run an approved one")
         return self
 
     def stored(self) -> dict[str, Any]:

@@ -108,7 +108,7 @@ def matcher(pattern: str) -> Matcher:
 
 def _check_length(pattern: str) -> None:
     if len(pattern) > PATTERN_CHARACTERS:
-        raise ValueError(f"has {len(pattern):,} characters; a pattern has {PATTERN_CHARACTERS:,} at most")
+        raise ValueError(f"has {len(pattern):,} characters; a pattern may have at most {PATTERN_CHARACTERS:,}")
 
 
 def _translated(piece: str) -> str:

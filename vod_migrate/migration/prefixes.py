@@ -22,11 +22,11 @@ def check_prefix(prefix: str) -> str:
     if (address := _ADDRESS.match(prefix)) is not None:
         where = _key_of(address)
         raise ValueError(
-            f"{prefix!r} is an address, and keys have none: write {where!r}, and the bucket in source.bucket"
+            f"{prefix!r} is an address, but keys are not addresses: write {where!r}, and the bucket in source.bucket"
         )
     if prefix[:1] in ("/", "\\"):
         raise ValueError(
-            f"{prefix!r} matches nothing, since no key begins with {prefix[0]!r}: write {_relative(prefix)!r}"
+            f"{prefix!r} matches nothing, because no key begins with {prefix[0]!r}: write {_relative(prefix)!r}"
         )
     # What stands between braces is a template, and "*" a product there.
     if "*" in _TEMPLATE.sub("", prefix):
@@ -44,14 +44,14 @@ def check_pattern(pattern: str) -> None:
         ValueError: it cannot; says what to write.
     """
     if (address := _ADDRESS.match(pattern)) is not None:
-        raise ValueError(f"{pattern!r} is an address, and keys have none: write {_key_of(address)!r}")
+        raise ValueError(f"{pattern!r} is an address, but keys are not addresses: write {_key_of(address)!r}")
     if pattern[:1] in ("/", "\\"):
         raise ValueError(
-            f"{pattern!r} matches nothing, since no key begins with {pattern[0]!r}: write {_relative(pattern)!r}"
+            f"{pattern!r} matches nothing, because no key begins with {pattern[0]!r}: write {_relative(pattern)!r}"
         )
     if pattern.endswith("/"):
         raise ValueError(
-            f"{pattern!r} matches no file, since a glob is compared with the whole key: write {pattern + '*'!r}"
+            f"{pattern!r} matches no file, because a glob is compared with the whole key: write {pattern + '*'!r}"
         )
 
 
@@ -63,7 +63,7 @@ def check_expression(text: str) -> str:
     """
     if text.startswith("^/"):
         raise ValueError(
-            f"{text!r} matches nothing, since no key begins with '/': write {'^' + text[1:].lstrip('/')!r}"
+            f"{text!r} matches nothing, because no key begins with '/': write {'^' + text[1:].lstrip('/')!r}"
         )
     return text
 
@@ -81,14 +81,14 @@ def check_bucket(value: Any) -> Any:
     name = path.partition("/")[0] if _SERVICE.match(host) else host.partition(".")[0]
     found = name.strip().lower()
     fix = f"write {found}" if re.fullmatch(BUCKET, found) else "one has 3 to 63 lower-case letters, digits and hyphens"
-    raise ValueError(f"is not a bucket's name: {fix}")
+    raise ValueError(f"is not a bucket name: {fix}")
 
 
 def empty_prefix_hint(prefix: str, bucket: str) -> str:
     """Why nothing may begin with a prefix that could be one; '' where nothing is odd about it."""
     same = all(unicodedata.is_normalized(form, prefix) for form in ("NFC", "NFD"))
     oddities = (
-        (prefix.startswith(f"{bucket}/"), f"the bucket's name is no part of a key: try {prefix.removeprefix(bucket + '/')!r}"),
+        (prefix.startswith(f"{bucket}/"), f"the bucket name is not part of a key: try {prefix.removeprefix(bucket + '/')!r}"),
         (prefix != prefix.strip(), "it begins or ends with a space"),
         ("\\" in prefix, "folders are separated by '/'"),
         (re.search(r"%[0-9A-Fa-f]{2}", prefix), "keys are not percent-encoded"),

@@ -30,12 +30,12 @@ class Prices(SettingsModel):
     ] = None
     register_10k_calls: Annotated[Price, Field(description="10,000 calls of RegisterMedia.")] = None
     registered_gb: Annotated[
-        Price, Field(description="1 GB (10⁹ bytes) of registered files, for whatever VOD bills by their size.")
+        Price, Field(description="1 GB (10⁹ bytes) of registered files, for everything that VOD bills by size.")
     ] = None
     transcoded_minute: Annotated[
         Price,
         Field(
-            description="1 minute of film through the template group or workflow, all of its outputs together; needs `minutes_per_gb`."
+            description="1 minute of video through the template group or workflow, all outputs together; needs `minutes_per_gb`."
         ),
     ] = None
     minutes_per_gb: Annotated[
@@ -45,7 +45,7 @@ class Prices(SettingsModel):
             le=_HIGHEST,
             max_digits=15,
             decimal_places=8,
-            description="How many minutes of film 1 GB of the source holds, e.g. 16.7 at 8 Mbit/s: OSS knows no lengths.",
+            description="How many minutes of video 1 GB of the source contains, e.g. 16.7 at 8 Mbit/s: OSS does not know durations.",
         ),
         WithJsonSchema({"anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"type": "string"}, {"type": "null"}]}),
     ] = None

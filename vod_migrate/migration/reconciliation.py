@@ -17,11 +17,11 @@ class ReconcileSchedule(SettingsModel):
     schedule: Annotated[
         str,
         Field(
-            description=f"Cron expression in `timezone`, or {', '.join(PRESETS)}; while no run is under way is best."
+            description=f"Cron expression in `timezone`, or {', '.join(PRESETS)}; choose a time without active runs."
         ),
     ] = "@weekly"
     sample: Annotated[
-        Part, Field(description="About how much of the registered objects VOD is asked, drawn at random, e.g. `1 %`.")
+        Part, Field(description="The random share of the registered objects to look up in VOD, e.g. `1 %`.")
     ] = "100 %"
 
     @field_validator("schedule")

@@ -172,12 +172,12 @@ class Register(SettingsModel):
     ] = 32768
     workers: Annotated[
         int,
-        Field(ge=1, le=8, description="Register tasks of a run; one saturates an account, more are for availability."),
+        Field(ge=1, le=8, description="Register tasks of a run; one saturates an account, more add availability."),
     ] = 1
     threads: Annotated[int, Field(ge=1, le=128, description="Threads of each worker.")] = 32
     retry_failed: Annotated[
         int,
-        Field(ge=0, le=365, description="In how many later runs mode `new` tries a failed object again; 0: never."),
+        Field(ge=0, le=365, description="In how many later runs mode `new` sends a failed object again; 0: none."),
     ] = 0
 
     @property

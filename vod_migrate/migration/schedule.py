@@ -55,7 +55,7 @@ def check_schedule(schedule: str) -> str:
         next_start(schedule, ZoneInfo("UTC"), dt.datetime.now(dt.UTC))
     except ValueError as error:
         raise ValueError(
-            f"{schedule!r} is not a cron expression that ever comes ({error}): it has minute, hour, day, month and weekday, e.g. "
+            f"{schedule!r} is not a cron expression that ever matches ({error}): it has minute, hour, day, month and weekday, e.g. "
             "'0 1 * * *'"
         ) from None
     return schedule

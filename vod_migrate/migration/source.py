@@ -41,7 +41,7 @@ def _check_location(location: str) -> str:
             raise ValueError(f"{location!r} is not a location in OSS: write oss://BUCKET/KEY")
     elif "://" in location:
         raise ValueError(f"{location!r} cannot be read from: write a path, or oss://BUCKET/KEY")
-    check_template(location, PREFIX_FACTS, "run")
+    check_template(location, PREFIX_FACTS)
     return location
 
 
@@ -191,7 +191,7 @@ class Source(SettingsModel):
     domains: Annotated[
         tuple[str, ...],
         Field(
-            description="Custom domains of the bucket, e.g. media.example.com: a manifest may name objects by URLs at them."
+            description="Custom domains of the bucket, e.g. media.example.com: a manifest may name objects by URLs of these domains."
         ),
     ] = ()
 
@@ -200,7 +200,7 @@ class Source(SettingsModel):
         Field(
             ge=1,
             le=64,
-            description="How many pages of the listing are asked for at the same time, where an earlier listing says where they begin.",
+            description="How many pages are requested at the same time when an earlier listing of the source is stored.",
         ),
     ] = 8
 
@@ -208,7 +208,7 @@ class Source(SettingsModel):
     @classmethod
     def _readable_prefixes(cls, prefixes: tuple[str, ...]) -> tuple[str, ...]:
         for prefix in prefixes:
-            check_template(prefix, PREFIX_FACTS, "run")
+            check_template(prefix, PREFIX_FACTS)
             check_prefix(prefix)
         return prefixes
 
@@ -294,15 +294,15 @@ class Select(SettingsModel):
     hls: Annotated[
         Literal["playlists", "all"],
         Field(
-            description="`playlists`: segments and other parts of HLS and DASH streams are left out; the playlist stands for them. `all` takes "
+            description="`playlists`: segments and other parts of HLS and DASH streams are left out; the playlist represents them. `all` takes "
             "them."
         ),
     ] = "playlists"
     hidden: Annotated[
         Literal["skip", "register"],
         Field(
-            description="`skip` leaves out what only programs name so: `._*`, `@eaDir/`, recycle bins, `*.part` and the like (the whole list "
-            "is in the page on sources); `register` takes them."
+            description="`skip` leaves out names that only programs use: `._*`, `@eaDir/`, recycle bins, `*.part` and the like (the "
+            "page on sources has the whole list); `register` registers them."
         ),
     ] = "skip"
     min_size: Annotated[int, Field(ge=0, description="Smallest size in bytes; 1 leaves empty objects out.")] = 1
@@ -327,8 +327,8 @@ class Select(SettingsModel):
     archived: Annotated[
         Literal["skip", "restored", "register"],
         Field(
-            description="Of the archive classes: `skip` takes only those in storage_classes; `restored` takes restored copies, too, whose "
-            "media may stop playing when the copy expires; `register` takes all of them."
+            description="Objects of the archive classes: `skip` registers only those in storage_classes; `restored` also registers "
+            "restored copies, whose media may stop playing when the copy expires; `register` registers all of them."
         ),
     ] = "skip"
     restored_min_days: Annotated[
@@ -339,8 +339,8 @@ class Select(SettingsModel):
     on_moved: Annotated[
         Literal["hold", "register"] | None,
         Field(
-            description="What becomes of an object of 64 KiB or more that nobody has registered, and that has size and ETag of a registered one: it "
-            "was moved or renamed where that one is gone, and is a duplicate otherwise. `hold` leaves it out, `register` takes it; null: a run takes the first 100 and holds the others."
+            description="What to do with an unregistered object of 64 KiB or more that has the size and ETag of a registered one: it "
+            "was moved or renamed if that one is gone, and is a duplicate otherwise. `hold` leaves it out, `register` registers it; null: a run registers the first 100 and holds the others."
         ),
     ] = None
 
@@ -373,7 +373,9 @@ class Select(SettingsModel):
     @model_validator(mode="after")
     def _in_order(self) -> Select:
         if self.max_size is not None and self.max_size < self.min_size:
-            raise ValueError(f"max_size {self.max_size} is below min_size {self.min_size}, so no object would be taken")
+            raise ValueError(
+                f"max_size {self.max_size} is below min_size {self.min_size}, so no object would be selected"
+            )
         after, before = self.modified_after, self.modified_before
         empty = (after is not None and after == before) or (after, before) == ("interval_end", "interval_start")
         if isinstance(after, dt.datetime) and isinstance(before, dt.datetime):
@@ -381,7 +383,7 @@ class Select(SettingsModel):
             empty = (after.tzinfo is None) == (before.tzinfo is None) and after >= before
         if empty:
             raise ValueError(
-                f"modified_after {after} is not before modified_before {before}, so no object would be taken"
+                f"modified_after {after} is not before modified_before {before}, so no object would be selected"
             )
         return self
 

@@ -62,7 +62,7 @@ class TemplateError(Exception):
 
 def _check_length(length: int) -> None:
     if length > MOST_CHARACTERS:
-        raise TemplateError(f"a text on the way has {length:,} characters; {MOST_CHARACTERS:,} are the most")
+        raise TemplateError(f"an intermediate text has {length:,} characters; at most {MOST_CHARACTERS:,} are allowed")
 
 
 def _bounded(value: Any) -> Any:
@@ -76,7 +76,7 @@ def _text(value: Any) -> Any:
     if isinstance(value, Undefined):
         return str(value)
     if isinstance(value, Iterable) and not isinstance(value, str):
-        raise TemplateError("a list stands where a text should: use `| join(', ')`, or one of its elements")
+        raise TemplateError("a list is used where text is needed: use `| join(', ')`, or one of its elements")
     return _bounded(value)
 
 
@@ -158,7 +158,7 @@ def _parsed(template: str) -> nodes.Template:
         ValueError: it does not.
     """
     if len(template) > TEMPLATE_CHARACTERS:
-        raise ValueError(f"has {len(template):,} characters; a template has {TEMPLATE_CHARACTERS:,} at most")
+        raise ValueError(f"has {len(template):,} characters; a template may have at most {TEMPLATE_CHARACTERS:,}")
     try:
         tree = _ENVIRONMENT.parse(template)
         _check_nodes(tree)
@@ -178,10 +178,8 @@ def _check_nodes(node: nodes.Node) -> None:
         _check_nodes(child)
 
 
-def check_template(
-    template: str, known: Collection[str], owner: str = "object", groups: Collection[str] | None = None
-) -> None:
-    """Whether a template can be read, keeps to what is allowed, and uses only what its owner has.
+def check_template(template: str, known: Collection[str], groups: Collection[str] | None = None) -> None:
+    """Whether a template can be read, keeps to what is allowed, and uses only the names that are defined for it.
 
     groups: the named groups that `match` has; None checks none.
 
@@ -192,7 +190,7 @@ def check_template(
     for name in sorted(meta.find_undeclared_variables(tree) - set(known)):
         near = difflib.get_close_matches(name, known, 1)
         hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
-        raise ValueError(f"uses {name!r}, which no {owner} has; {hint}")
+        raise ValueError(f"uses {name!r}, which is not defined here; {hint}")
     for node in tree.find_all(nodes.Getattr) if groups is not None else ():
         if isinstance(node.node, nodes.Name) and node.node.name == "match" and node.attr not in (groups or ()):
             raise ValueError(
@@ -237,12 +235,12 @@ def render(template: str, facts: Mapping[str, Any], what: str) -> str:
     try:
         return Template(template).fill(facts)
     except (TemplateError, ValueError) as error:
-        raise BadOption(f"{what} {template!r} cannot be made: {error}; {_fix(error)}") from error
+        raise BadOption(f"{what} {template!r} cannot be rendered: {error}; {_fix(error)}") from error
 
 
 def _fix(error: Exception) -> str:
     if not isinstance(error.__cause__, UndefinedError) or not str(error).endswith("is undefined"):
         return "correct the template"
     if "interval_" in str(error):
-        return "start the run by its schedule or a backfill, which give it an interval"
+        return "start the run by its schedule or a backfill, so that it has an interval"
     return "give the run a date (--date YYYY-MM-DD, or `date` in the trigger form), or start it by its schedule or a backfill"

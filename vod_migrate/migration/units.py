@@ -24,7 +24,7 @@ def seconds_of(text: str) -> int:
     """
     written = _DURATION.fullmatch(text.strip())
     if written is None:
-        raise ValueError("is not a length of time: write a whole number and its unit, e.g. 90s, 30m, 2h or 1d")
+        raise ValueError("is not a duration: write a whole number and its unit, e.g. 90s, 30m, 2h or 1d")
     seconds = int(written[1]) * _SECONDS[written[2]]
     if seconds > MOST_SECONDS:
         raise ValueError("is longer than a week: write at most 7d")
@@ -43,9 +43,9 @@ def millionths_of(text: str) -> int:
     elif _SHARE.fullmatch(plain):
         millionths = float(plain) * ALL_PARTS
     else:
-        raise ValueError("is not a part of a whole: write it in per cent, e.g. 1 %, or as a share below 1, e.g. 0.01")
+        raise ValueError("is not a share: write it in per cent, e.g. 1 %, or as a share below 1, e.g. 0.01")
     if not 0 < millionths <= ALL_PARTS:
-        raise ValueError("is not a part of a whole: write more than 0 % and at most 100 %")
+        raise ValueError("is not a share: write more than 0 % and at most 100 %")
     return max(1, round(millionths))
 
 
@@ -66,12 +66,12 @@ def _duration(value: Any) -> Any:
 def _part(value: Any) -> Any:
     if isinstance(value, int | float):
         if value == 1:
-            raise ValueError("may mean 1 % or everything: write 1 % or 100 %")
+            raise ValueError("could mean 1 % or everything: write 1 % or 100 %")
         value = f"{value:.6f}".rstrip("0") if 0 < value < 1 else str(value)
     return percent_of(millionths_of(value)) if isinstance(value, str) else value
 
 
 Duration = Annotated[str, BeforeValidator(_duration)]
-"""A length of time up to a week, as text."""
+"""A duration of up to a week, as text."""
 Part = Annotated[str, BeforeValidator(_part), WithJsonSchema({"type": ["string", "number"]})]
-"""A part of a whole, as text in per cent."""
+"""A share, as text in per cent."""

@@ -15,11 +15,9 @@ class Verify(SettingsModel):
 
     after: Annotated[
         Duration,
-        Field(description="How long after the run to ask, e.g. `90s`, `30m` or `2h`: processing takes time."),
+        Field(description="How long after the run to check, e.g. `90s`, `30m` or `2h`: processing takes time."),
     ] = "30m"
-    sample: Annotated[
-        Part, Field(description="How much of it to ask about, drawn at random, e.g. `1 %` or `0.01`.")
-    ] = "100 %"
+    sample: Annotated[Part, Field(description="The random share to check, e.g. `1 %` or `0.01`.")] = "100 %"
 
     @property
     def after_seconds(self) -> int:

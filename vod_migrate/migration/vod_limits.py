@@ -81,9 +81,9 @@ def fit_text(field: str, text: str, limit: int, policy: str, notes: list[Note], 
     bare = text if text.isascii() else without_emoji(text)
     if bare != text:
         if policy == "fail":
-            raise Rejected(f"{field}_emoji", f"the {field} holds emoji, which VOD does not accept: {_shown(text)}")
+            raise Rejected(f"{field}_emoji", f"the {field} contains emoji, which VOD does not accept: {_shown(text)}")
         if policy == "drop":
-            notes.append(Note(field=field, text="dropped: it holds emoji, which VOD does not accept"))
+            notes.append(Note(field=field, text="dropped: it contains emoji, which VOD does not accept"))
             return None
         notes.append(Note(field=field, text=f"emoji removed: {_characters(text, bare)}"))
         text = bare.strip()

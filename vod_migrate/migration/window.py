@@ -103,5 +103,5 @@ def parse_window(text: str, zone: ZoneInfo) -> Window:
             )
     opens, closes = (dt.time(hour % _HOURS_A_DAY, minute) for hour, minute in zip(hours, minutes, strict=True))
     if opens == closes:
-        raise ValueError("opens and closes at the same time: leave it out to allow sending all day")
+        raise ValueError("opens and closes at the same time: omit it to allow sending all day")
     return Window(opens=opens, closes=closes, zone=zone)

@@ -46,7 +46,7 @@ def approved_plan(store: Store, run: Run, compared: Mapping[str, object]) -> Pla
         shown = "; ".join(differences[:_MOST_NAMED])
         more = f"; and {len(differences) - _MOST_NAMED} more" if len(differences) > _MOST_NAMED else ""
         raise BadOption(
-            f"approve: this is not what was planned on {plan.made_at:%Y-%m-%d %H:%M} ({plan.digest[:12]}). {shown}{more}. "
+            f"approve: this is not the plan made on {plan.made_at:%Y-%m-%d %H:%M} ({plan.digest[:12]}). {shown}{more}. "
             "Plan again, or run with the file and the options of the plan"
         )
     return record

@@ -256,8 +256,8 @@ def _cost(plan: Plan, language: Language) -> Iterator[Line]:
     if cost.unsized:
         without = language.count(
             cost.unsized,
-            "without the bytes of {n} object of unknown size",
-            "without the bytes of {n} objects of unknown size",
+            "excluding {n} object of unknown size",
+            "excluding {n} objects of unknown size",
         )
         yield from wrapped(without, first="  ", style="yellow")
 
@@ -343,8 +343,8 @@ def _how_to_run(plan: Plan, file: str | None, language: Language) -> Iterator[Li
     if plan.origin == "airflow":
         yield from wrapped(
             language.say(
-                "To send exactly this: approve it where Airflow asks for it, or trigger the DAG with the same options and this digest as "
-                "`approve`"
+                "To send exactly this: approve it on Airflow's page of required actions, or trigger the DAG with the same "
+                "options and this digest as `approve`"
             )
         )
         return

@@ -59,7 +59,7 @@ class Breaker:
             self._streak = self._prober = 0
             self._last_success = self._clock.now()
         if was_open:
-            log.warning("VOD answers again; sending continues")
+            log.warning("VOD responds again; sending continues")
 
     def failed(self, error: Exception | None = None) -> None:
         """The service or the way to it failed."""
@@ -67,7 +67,11 @@ class Breaker:
             self._streak += 1
             opens = self._streak == STREAK
         if opens:
-            log.warning("waiting for VOD, nothing is lost; asking every %g s: %s", self._timings.probe, error)
+            log.warning(
+                "VOD is unavailable; nothing is lost, and the worker probes it every %g s: %s",
+                self._timings.probe,
+                error,
+            )
 
     def answered_since(self, moment: float) -> bool:
         """Whether another call was answered after a moment of the clock."""

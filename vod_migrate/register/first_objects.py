@@ -153,7 +153,7 @@ class FirstObjects:
             except VodMigrateError as error:
                 if not isinstance(error, Retryable) or self._store.now() >= until:
                     raise
-                log.warning("%s; VOD is asked again", error)
+                log.warning("%s; VOD is queried again", error)
             else:
                 self._found, looks = found, looks + 1
                 log.info("first objects: %s", dict(found.counts))

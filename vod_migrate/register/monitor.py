@@ -79,7 +79,7 @@ class RunMonitor:
             try:
                 self.look()
             except StoreError as error:
-                log.debug("the run cannot be looked at: %s", error)
+                log.debug("the run's state cannot be read: %s", error)
             except Exception as error:  # noqa: BLE001 - a worker that nobody watches must not go on
                 self._halt.ask(error)
 

@@ -22,7 +22,7 @@ OF_EARLIER_RUNS = ("{n} object of earlier runs left out", "{n} objects of earlie
 NOT_AS_PLANNED = ("{n} object not as in the approved plan", "{n} objects not as in the approved plan")
 """What heads a list of objects that are left out."""
 
-LIKELY = "Likely: it fits what was seen, and everything that is certain was ruled out."
+LIKELY = "Likely: it fits the evidence, and all certain causes were ruled out."
 EXAMINED = "{examined} of them were examined, and no cause was found."
 
 MOST_SAMPLES = 3
@@ -79,8 +79,8 @@ def hint_lines(hints: Sequence[Hint], zone: ZoneInfo, *, language: Language = EN
         yield "", ""
         heading = language.count(
             hint.count,
-            "Look at {n} object of those that were selected",
-            "Look at {n} objects of those that were selected",
+            "{n} selected object deserves a look",
+            "{n} selected objects deserve a look",
         )
         yield language.pair(heading, hint.reason), "yellow"
         yield from wrapped(_meaning(hint, zone, language), first="  ")

@@ -14,9 +14,9 @@ _MOST_GROUPS = 10
 EVENTS = {
     RunEvent.FINISHED: "finished",
     RunEvent.FAILED: "failed",
-    RunEvent.THRESHOLD: "stopped: too many files failed",
+    RunEvent.THRESHOLD: "was stopped because too many files failed",
     RunEvent.PAUSED: "paused",
-    RunEvent.APPROVAL: "waits for your approval",
+    RunEvent.APPROVAL: "needs your approval",
 }
 """What each is called, behind the name of the migration."""
 

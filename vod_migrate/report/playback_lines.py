@@ -20,14 +20,14 @@ _STYLE = {
     **dict.fromkeys(WRONG, "red"),
 }
 ASKED = {
-    Scope.RUN: ("VOD was asked about this run at {time}", "VOD was asked about a random {part} of this run at {time}"),
+    Scope.RUN: ("This run, checked in VOD at {time}", "A random {part} of this run, checked in VOD at {time}"),
     Scope.FIRST: (
-        "VOD was asked about the first objects at {time}",
-        "VOD was asked about a random {part} of the first objects at {time}",
+        "The first objects, checked in VOD at {time}",
+        "A random {part} of the first objects, checked in VOD at {time}",
     ),
     Scope.MIGRATION: (
-        "VOD was asked about all that the migration has at {time}",
-        "VOD was asked about a random {part} of all that the migration has at {time}",
+        "All media of the migration, checked in VOD at {time}",
+        "A random {part} of all media of the migration, checked in VOD at {time}",
     ),
 }
 """What VOD was asked about: all of it, or a part."""

@@ -37,7 +37,7 @@ def owned_run(store: Store, connection: Connection, run_id: str) -> Run:
     ):
         if ours != the_runs:
             raise BadSetting(
-                f"run {run_id} belongs to {what} {the_runs!r}, but this connection names {ours!r}: use the run's own"
+                f"run {run_id} belongs to {what} {the_runs!r}, but this connection names {ours!r}: use the connection of the run"
             )
     return run
 

@@ -139,7 +139,7 @@ def check_rate(migration: Migration, options: RunOptions) -> None:
     cap = migration.register_.calls_per_second
     if cap is not None and options.calls_per_second is not None and options.calls_per_second > cap:
         raise BadOption(
-            f"calls_per_second: {options.calls_per_second:g} is above the migration's own {cap:g}; a run can only lower it"
+            f"calls_per_second: {options.calls_per_second:g} is above the migration's own {cap:g}; a run can only lower the rate"
         )
 
 

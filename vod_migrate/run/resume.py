@@ -98,7 +98,7 @@ def check_resumable(store: Store, before: Run) -> None:
         )
     if before.state in ("cancelled", "planned"):
         raise BadOption(
-            f"run {run_id} was {before.state} and cannot be resumed; the next run of {before.migration!r} takes what it left"
+            f"run {run_id} was {before.state} and cannot be resumed; the next run of {before.migration!r} takes over its remaining objects"
         )
     left, unlisted = store.rest(before)
     if store.room_left(before) == 0:

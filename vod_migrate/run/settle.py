@@ -66,7 +66,7 @@ def finish(*, store: Store, run_id: str) -> Summary:
     counts = store.counts(run_id)
     error = verdict(store, run, counts)
     if run.gate is Gate.PLANNING and error is not None and not isinstance(error, (SourceError, Cancelled)):
-        error = Unfinished("no plan was made, and nothing was sent; see why planning ended, and run it again")
+        error = Unfinished("no plan was made, and nothing was sent; see why planning ended, then run it again")
     state = state_of(error)
     began = run.created_at or store.now()
     summary = Summary(

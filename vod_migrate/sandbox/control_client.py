@@ -45,7 +45,7 @@ def _open(url: str, method: str, name: str, body: object, query: Mapping[str, st
         raise ControlError(_reason(error)) from None
     except OSError as error:
         raise ControlError(
-            f"No sandbox answers at {url} ({error}); start one with: vod-migrate sandbox serve"
+            f"No sandbox responds at {url} ({error}); start one with: vod-migrate sandbox serve"
         ) from None
 
 

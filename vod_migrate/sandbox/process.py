@@ -141,7 +141,7 @@ def describe(endpoint: str, config: SandboxConfig) -> dict[str, Any]:
 def _words(ready: dict[str, Any]) -> str:
     exports = "\n".join(f"export {name}={shlex.quote(value)}" for name, value in ready["environment"].items())
     return (
-        f"The sandbox answers as OSS and VOD at {ready['endpoint']} (buckets: {', '.join(ready['buckets'])}).\n"
+        f"The sandbox serves OSS and VOD at {ready['endpoint']} (buckets: {', '.join(ready['buckets'])}).\n"
         f"Point a client at it:\n\n{exports}\nunset HTTP_PROXY HTTPS_PROXY http_proxy https_proxy\n\n"
         "Stop it with Ctrl-C."
     )

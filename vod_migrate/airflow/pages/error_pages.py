@@ -28,14 +28,16 @@ class ErrorPage:
 
 
 _BY_STATUS = {
-    400: ErrorPage(title="This request cannot be used", advice="One of its fields has a character that no name has."),
+    400: ErrorPage(title="Invalid request", advice="One of its fields contains a character that is not allowed."),
     401: ErrorPage(title="You are signed out", advice="Sign in to Airflow again, then come back."),
     403: ErrorPage(title="You do not have permission", advice="Ask an Airflow administrator for permission."),
     404: ErrorPage(title="Not found", advice="It does not exist, or you may not see it."),
     409: ErrorPage(title="The run has changed in the meantime", advice="Reload the page."),
-    422: ErrorPage(title="This address cannot be used", advice="A part of the address is not valid."),
+    422: ErrorPage(title="Invalid address", advice="Part of the address is not valid."),
     429: ErrorPage(title="Too many requests at once", advice="Try again when one of them has finished."),
-    502: ErrorPage(title="The objects could not be examined", advice="The command vod-migrate diagnose has more time."),
+    502: ErrorPage(
+        title="The objects could not be examined", advice="The command vod-migrate diagnose has no time limit."
+    ),
 }
 _AWAY = ErrorPage(
     title="The results database does not respond",

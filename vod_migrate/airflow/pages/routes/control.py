@@ -54,7 +54,7 @@ def discard(run: StoppableRun, viewer: Acting, reading: ReadingDep, store: Resul
     """Gives up what a run that has ended left unsent."""
     count = control.discard(store, store.run(run.run_id), by=viewer.name)
     if count is None:
-        raise HTTPException(409, f"run {run.run_id} is under way, or its rest was discarded before")
+        raise HTTPException(409, f"run {run.run_id} is active, or its remaining objects were already discarded")
     _LOG.info("%s discarded %d objects of run %s", viewer.name, count, run.run_id)
     return said(reading.language.count(count, "{n} object was discarded.", "{n} objects were discarded."))
 

@@ -45,7 +45,9 @@ def diagnose(
 
     examined = store.run(run.run_id)
     if code not in codes_without_reason(store, examined):
-        raise HTTPException(409, f"nothing of run {run.run_id} failed with {code!r}, or that code says why")
+        raise HTTPException(
+            409, f"run {run.run_id} has no failures with the code {code!r}, or the code already gives the reason"
+        )
     if not _one.acquire(blocking=False):
         raise HTTPException(429, "the failures of a run are already being examined from this Airflow")
     try:
@@ -62,9 +64,7 @@ def diagnose(
         _one.release()
     _LOG.info("%s had %d failures of run %s examined", viewer.name, done.objects, run.run_id)
     answer = said(
-        reading.language.say(
-            "Examined: {objects}. A cause was found for {named} of them.", objects=done.objects, named=done.named
-        )
+        reading.language.say("Examined: {objects}. Causes found: {named}.", objects=done.objects, named=done.named)
     )
     answer.headers["hx-trigger"] = FOUND
     return answer
