@@ -168,6 +168,11 @@ class MachineState(RuleBasedStateMachine):
                 "select migration_id, case when gone then 'gone' when registered then 'registered' else 'failed' end as state, "
                 "case when gone or registered then '' else code end as code, count(*)::int as n from vod_migrate.objects group by 1, 2, 3"
             ).fetchall()
+            outside = connection.execute(
+                "select o.key from vod_migrate.objects o left join vod_migrate.extents e using (migration_id) "
+                "where (o.key between e.first_key and e.last_key) is not true"
+            ).fetchall()
+        assert not outside, "facts that a page of their migration would not find"
         for scan in scans:
             apart = () if scan["kind"] == "approval" else ("gone", "vanished")
             counted = sum(count for name, count in scan["counts"].items() if name not in apart)

@@ -22,7 +22,7 @@ from vod_migrate.report.browse.objects import find_objects, found_codes, walk_ob
 from vod_migrate.report.browse.quota import quota_bars
 from vod_migrate.report.browse.runs import WantedRuns, runs_of_dag, runs_of_dag_run, runs_of_migration
 from vod_migrate.report.browse.search import PageCursor, read_search
-from vod_migrate.report.loader import load_report
+from vod_migrate.report.loader import QUERIES, load_report
 from vod_migrate.results.store import Store
 
 RESULTS, BIG = 40_000, "archive_01"
@@ -52,6 +52,14 @@ FILL = (
               case when i %% 50 = 7 then 'Code.' || i / 50 %% 4 end, 'm', i, i / 10
        from (select i, case when i %% 5 > 0 then 1 else 2 + i / 5 %% 7 end as m from generate_series(1, %(results)s) i) m
        where i %% 50 <> 9""",
+    # Another migration behind four of five objects, in their bucket.
+    "insert into vod_migrate.migrations (account, name) values ('default', 'behind')",
+    "insert into vod_migrate.migration_dags (migration_id, dag_id) select migration_id, 'dag_archive_03' from vod_migrate.migrations where name = 'behind'",
+    """insert into vod_migrate.runs (run_id, migration_id, source_id, queue_no, region, mode, options, spec, spec_digest, origin, state)
+       select 'behind', migration_id, 1, 1, 'r', 'new', '{}', %(spec)s, '', 'cli', 'succeeded' from vod_migrate.migrations where name = 'behind'""",
+    """insert into vod_migrate.objects (source_id, migration_id, run_no, registered, key, media_id)
+       select 1, migration_id, run_no, true, 'zz/' || i, md5('behind' || i)
+       from vod_migrate.runs, generate_series(1, 20) i where run_id = 'behind'""",
     """insert into vod_migrate.blocks (queue_no, objects) select 1 + (i - 1) * 40, 100 from generate_series(1, 8) i""",
     """insert into vod_migrate.work (source_id, queue_no, block_id, key, size)
        select m, 1 + (m - 1) * 40, (select block_id from vod_migrate.blocks where queue_no = 1 + (m - 1) * 40),
@@ -70,8 +78,9 @@ FILL = (
     """insert into vod_migrate.counts (run_no, worker_no, outcome, code, objects)
        select run_no, 1, case when registered then 'registered' else 'failed' end, coalesce(code, ''), count(*)
        from vod_migrate.objects group by 1, 3, 4""",
-    """insert into vod_migrate.totals (migration_id, worker_no, state, code, objects)
-       select migration_id, 1, case when gone then 'gone' when registered then 'registered' else 'failed' end, coalesce(code, ''), count(*)
+    """insert into vod_migrate.totals (migration_id, worker_no, state, code, objects, first_key, last_key)
+       select migration_id, 1, case when gone then 'gone' when registered then 'registered' else 'failed' end, coalesce(code, ''), count(*),
+              min(key), max(key)
        from vod_migrate.objects group by 1, 3, 4""",
     "insert into vod_migrate.quotas (account, api, rate) values ('default', 'RegisterMedia', 47)",
     "analyze",
@@ -162,6 +171,14 @@ def search(text: str = "", **options: Any) -> Callable[[Store], Any]:
     return lambda store: find_objects(store, read_search(text, **options), readable=readable, **places)
 
 
+def table(store: Store, run_id: str) -> None:
+    """What a table is read with, in a plain cursor: one on the server cannot be explained."""
+    with store.connection() as connection:
+        for place in QUERIES.result_sources(connection, run_id=run_id, whole=True):
+            asked = {**place, "run_no": None, "what": "all", "prefix": "", "since": None}
+            list(QUERIES.result_rows(connection, **asked))
+
+
 READS: dict[str, tuple[Callable[[Store], Any], int]] = {
     "all migrations and their nights": (lambda store: migrations_page(store, readable=None), 8 * (NIGHTS + 2)),
     "a viewer's migrations": (lambda store: migrations_page(store, readable=VIEWER), 2 * (NIGHTS + 2)),
@@ -178,6 +195,9 @@ READS: dict[str, tuple[Callable[[Store], Any], int]] = {
     "a code, backwards": (search(code="Code.2", before=MIDDLE), 102),
     "a code that none has": (search(code="Code.9"), 0),
     "one of the smaller migrations": (search(migration="archive_03"), 102),
+    "one behind others' objects in its bucket": (search(migration="behind"), 102),
+    "one behind others' objects, backwards": (search(migration="behind", backwards=True), 102),
+    "the table of a migration behind others' objects": (lambda store: table(store, "behind"), 40),
     "MediaId": (search("c4ca4238a0b923820dcc509a6f75849b"), 2),
     "codes to choose from": (lambda store: found_codes(store, readable=None), 0),
     "one object": (lambda store: object_history(store, "default", "b1", "7/0000007", readable=VIEWER), 12),

@@ -24,6 +24,9 @@ PAIRS = (
 def assert_exact(rig: Rig) -> None:
     for kept, rows in PAIRS:
         assert sorted(rig.rows(kept)) == sorted(rig.rows(rows)) != []
+    extents = "select migration_id, first_key, last_key from vod_migrate.extents"
+    keys = "select migration_id, min(key), max(key) from vod_migrate.objects group by 1"
+    assert rig.rows(extents) == rig.rows(keys)
 
 
 def test_totals_follow_objects_that_fail_are_sent_again_disappear_and_return(rig: Rig) -> None:

@@ -161,11 +161,12 @@ order by e.key;
 
 -- name: result_sources
 -- The buckets in which a run has results, or may have them where the whole migration is meant: facts can be transferred to a migration
--- that never had a run there.
-select r.migration_id, r.run_no, s.source_id
+-- that never had a run there. first_key, last_key: between which all of the migration's results are.
+select r.migration_id, r.run_no, s.source_id, case when :whole then e.first_key end as first_key, case when :whole then e.last_key end as last_key
 from vod_migrate.runs r
 join vod_migrate.migrations m using (migration_id)
 join vod_migrate.sources s on s.account = m.account and (:whole or s.source_id = r.source_id)
+left join vod_migrate.extents e on e.migration_id = r.migration_id
 where r.run_id = :run_id
 order by s.bucket collate "C";
 
@@ -180,6 +181,7 @@ from vod_migrate.objects o
 join vod_migrate.sources s using (source_id)
 left join vod_migrate.runs r on r.run_no = o.run_no
 where o.source_id = :source_id
+  and (:first_key::text is null or o.key between :first_key and :last_key)
   and (:run_no::int is null and o.migration_id = :migration_id or o.run_no = :run_no::int)
   and (:what <> 'mapping' or o.media_id is not null)
   and (:what <> 'failures' or not (o.registered or o.gone))

@@ -72,6 +72,8 @@ def result_rows(
                 source_id=place["source_id"],
                 migration_id=place["migration_id"],
                 run_no=None if whole else place["run_no"],
+                first_key=place["first_key"],
+                last_key=place["last_key"],
                 what=what.value,
                 prefix=prefix,
                 since=since,

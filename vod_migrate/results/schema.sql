@@ -304,8 +304,15 @@ create table vod_migrate.totals (
   state         text not null check (state in ('registered', 'failed', 'gone')),
   code          text not null,             -- of failed objects, else ''
   objects       bigint not null,
+  first_key     text collate "C",          -- all facts of the migration lie between the first and the last key of its rows
+  last_key      text collate "C",
   primary key (migration_id, worker_no, state, code)
 ) with (fillfactor = 50);
+
+-- Where the facts of a migration begin and end: the rest of a bucket need not be read for them. They may not fill it.
+create view vod_migrate.extents as
+select migration_id, coalesce(min(first_key), '') as first_key, coalesce(max(last_key), '') as last_key
+from vod_migrate.totals group by migration_id;
 
 -- What people did. run_no: to which run, null where it was done to a migration, or, without one, to the account.
 create table vod_migrate.actions (

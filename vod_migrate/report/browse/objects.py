@@ -16,6 +16,8 @@ OBJECTS_A_PAGE = 50
 _MOST_CODES = 100
 _WALKED_AT_ONCE = 2_000
 _BEYOND_ALL = "\U0010ffff" * 256  # a key has 1,023 bytes at most
+_NEXT = "\x01"
+"""With it, a key is the first one behind itself that Postgres can hold."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,13 +55,15 @@ class ObjectsPage:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Place:
-    """One migration in one bucket. queues: whose work is pending."""
+    """One migration in one bucket. first_key, beyond: its facts lie between them; queues: whose work is pending."""
 
     account: str
     migration: str
     bucket: str
     migration_id: int
     source_id: int
+    first_key: str
+    beyond: str
     queues: list[int]
 
     @property
@@ -188,6 +192,8 @@ def _places(
             bucket=row["bucket"],
             migration_id=row["migration_id"],
             source_id=row["source_id"],
+            first_key=named[row["migration_id"]]["first_key"] or "",
+            beyond=(named[row["migration_id"]]["last_key"] or _BEYOND_ALL) + _NEXT,
             queues=queues.get(row["migration_id"], []),
         )
         for row in QUERIES.search_sources(
@@ -249,6 +255,8 @@ def _rows(
         "most": most,
         **filters(readable),
     }
+    # In a bucket of several migrations, what lies before and behind its own facts is not read.
+    facts = asked | {"first": max(search.prefix, place.first_key), "beyond": min(asked["beyond"], place.beyond)}
     rows: list[dict[str, Any]] = []
     match search.states:
         case ("failed",):
@@ -257,11 +265,11 @@ def _rows(
         case ("gone",):
             rows += QUERIES.gone_lines(connection, **asked)
         case ("registered",):
-            rows += QUERIES.fact_lines(connection, state="registered", **asked)
+            rows += QUERIES.fact_lines(connection, state="registered", **facts)
         case ("pending",):
             pass
         case _:
-            rows += QUERIES.fact_lines(connection, state=None, **asked)
+            rows += QUERIES.fact_lines(connection, state=None, **facts)
     if place.queues:
         rows += QUERIES.pending_lines(connection, queues=place.queues, **asked)
     return rows

@@ -128,15 +128,16 @@ left join lateral (
 group by r.account, r.migration, r.run_id order by r.account, r.migration nulls last, r.run_id;
 
 -- name: search_migrations
--- The migrations that have objects, by name, and how many are known. Of one account or name where these are given.
-select m.migration_id, m.account, m.name as migration,
+-- The migrations that have objects, by name, how many are known, and where their facts begin and end. Of one account or name where these
+-- are given.
+select m.migration_id, m.account, m.name as migration, e.first_key, e.last_key,
        coalesce((select sum(t.objects) from vod_migrate.totals t
                  where t.migration_id = m.migration_id and t.state = any(:states::text[]) and (:code::text is null or t.code = :code)), 0)::bigint
        + case when 'pending' = any(:states::text[]) then coalesce((
            select sum(b.objects) from vod_migrate.queues q join vod_migrate.blocks b using (queue_no)
            where q.migration_id = m.migration_id and q.gate not in ('done', 'discarded') and q.gate = 'open' and q.mode <> 'failed'), 0)::bigint
          else 0 end as objects
-from vod_migrate.migrations m
+from vod_migrate.migrations m left join vod_migrate.extents e using (migration_id)
 where (:migration::text is null or m.name = :migration) and (:account::text is null or m.account = :account)
   and exists (
     select 1 from vod_migrate.migration_dags d

@@ -53,15 +53,16 @@ with chosen as materialized (
   insert into vod_migrate.events (source_id, run_no, what, key, message)
   select source_id, 0, 'transferred', key, :message from chosen
 ), summed as (
-  insert into vod_migrate.totals as t (migration_id, worker_no, state, code, objects)
-  select owner, 0, state, code, sum(change) from (
+  insert into vod_migrate.totals as t (migration_id, worker_no, state, code, objects, first_key, last_key)
+  select owner, 0, state, code, sum(change), min(key), max(key) from (
     select :old::int as owner, case when gone then 'gone' when registered then 'registered' else 'failed' end as state,
-           case when gone or registered then '' else coalesce(code, 'no_code') end as code, -1 as change from chosen
+           case when gone or registered then '' else coalesce(code, 'no_code') end as code, -1 as change, null as key from chosen
     union all
     select :new::int, case when gone then 'gone' when registered then 'registered' else 'failed' end,
-           case when gone or registered then '' else coalesce(code, 'no_code') end, 1 from chosen
+           case when gone or registered then '' else coalesce(code, 'no_code') end, 1, key from chosen
   ) changes group by owner, state, code
-  on conflict (migration_id, worker_no, state, code) do update set objects = t.objects + excluded.objects
+  on conflict (migration_id, worker_no, state, code) do update set objects = t.objects + excluded.objects,
+    first_key = least(t.first_key, excluded.first_key), last_key = greatest(t.last_key, excluded.last_key)
 )
 select count(*) as objects, max(key) as until from chosen;
 
@@ -69,7 +70,9 @@ select count(*) as objects, max(key) as until from chosen;
 -- The buckets that a migration has facts in.
 select s.source_id from vod_migrate.sources s
 where s.account = :account and exists (
-  select 1 from vod_migrate.objects o where o.source_id = s.source_id and o.migration_id = :migration_id);
+  select 1 from vod_migrate.objects o, vod_migrate.extents e
+  where e.migration_id = :migration_id and o.source_id = s.source_id and o.migration_id = e.migration_id
+    and o.key between e.first_key and e.last_key);
 
 -- name: migration_is_live$
 -- Whether a run of a migration is under way.
@@ -137,9 +140,9 @@ with gone as (
 with old as (
   delete from vod_migrate.totals
 )
-insert into vod_migrate.totals (migration_id, worker_no, state, code, objects)
-select migration_id, -1, state, code, count(*) from (
-  select migration_id, case when gone then 'gone' when registered then 'registered' else 'failed' end as state,
+insert into vod_migrate.totals (migration_id, worker_no, state, code, objects, first_key, last_key)
+select migration_id, -1, state, code, count(*), min(key), max(key) from (
+  select migration_id, key, case when gone then 'gone' when registered then 'registered' else 'failed' end as state,
          case when gone or registered then '' else coalesce(code, 'no_code') end as code
   from vod_migrate.objects
 ) facts group by migration_id, state, code;

@@ -118,17 +118,18 @@ with made as materialized (
   ) changes group by outcome, code having sum(change) <> 0 order by outcome, code
   on conflict (run_no, worker_no, outcome, code) do update set objects = c.objects + excluded.objects
 ), summed as (
-  insert into vod_migrate.totals as t (migration_id, worker_no, state, code, objects)
-  select owner, :worker_no, state, code, sum(change) from (
+  insert into vod_migrate.totals as t (migration_id, worker_no, state, code, objects, first_key, last_key)
+  select owner, :worker_no, state, code, sum(change), min(key collate "C"), max(key collate "C") from (
     select owner, case when succeeds then 'registered' else 'failed' end as state,
-           case when succeeds then '' else coalesce(code, 'no_code') end as code, 1 as change
+           case when succeeds then '' else coalesce(code, 'no_code') end as code, 1 as change, case when not was then key end as key
     from settled
     union all
     select owner, case when was_gone then 'gone' when was_registered then 'registered' else 'failed' end,
-           case when was_gone or was_registered then '' else coalesce(was_code, 'no_code') end, -1
+           case when was_gone or was_registered then '' else coalesce(was_code, 'no_code') end, -1, null
     from settled where was
-  ) changes group by owner, state, code having sum(change) <> 0 order by owner, state, code
-  on conflict (migration_id, worker_no, state, code) do update set objects = t.objects + excluded.objects
+  ) changes group by owner, state, code having sum(change) <> 0 or count(key) > 0 order by owner, state, code
+  on conflict (migration_id, worker_no, state, code) do update set objects = t.objects + excluded.objects,
+    first_key = least(t.first_key, excluded.first_key), last_key = greatest(t.last_key, excluded.last_key)
 ), free as (
   insert into vod_migrate.blocks (queue_no, alone, objects, taken_by)
   select :queue_no, outcome = 'retry', count(*), :run_no from met where held and outcome in ('retry', 'unknown') group by outcome
@@ -190,15 +191,16 @@ with refused as materialized (
   select :run_no, 0, 'failed', code, count(*) from refused group by code
   on conflict (run_no, worker_no, outcome, code) do update set objects = c.objects + excluded.objects
 ), summed as (
-  insert into vod_migrate.totals as t (migration_id, worker_no, state, code, objects)
-  select owner, 0, state, code, sum(change) from (
-    select owner, 'failed' as state, code, 1 as change from refused
+  insert into vod_migrate.totals as t (migration_id, worker_no, state, code, objects, first_key, last_key)
+  select owner, 0, state, code, sum(change), min(key), max(key) from (
+    select owner, 'failed' as state, code, 1 as change, case when registered is null then key end as key from refused
     union all
     select owner, case when gone then 'gone' when registered then 'registered' else 'failed' end,
-           case when gone or registered then '' else coalesce(known_code, 'no_code') end, -1
+           case when gone or registered then '' else coalesce(known_code, 'no_code') end, -1, null
     from refused where registered is not null
-  ) changes group by owner, state, code having sum(change) <> 0
-  on conflict (migration_id, worker_no, state, code) do update set objects = t.objects + excluded.objects
+  ) changes group by owner, state, code having sum(change) <> 0 or count(key) > 0
+  on conflict (migration_id, worker_no, state, code) do update set objects = t.objects + excluded.objects,
+    first_key = least(t.first_key, excluded.first_key), last_key = greatest(t.last_key, excluded.last_key)
 ), told as (
   insert into vod_migrate.events (source_id, run_no, call_id, what, key, code, message)
   select :source_id, :run_no, call_id, 'failed', key, code, message from refused

@@ -98,12 +98,13 @@ with asked as materialized (
   select :run_no, 0, 'already_registered', '', count(*) from fact having count(*) > 0
   on conflict (run_no, worker_no, outcome, code) do update set objects = c.objects + excluded.objects
 ), summed as (
-  insert into vod_migrate.totals as t (migration_id, worker_no, state, code, objects)
-  select :migration_id, 0, state, code, sum(change) from (
-    select 'registered' as state, '' as code, 1 as change from fact
+  insert into vod_migrate.totals as t (migration_id, worker_no, state, code, objects, first_key, last_key)
+  select :migration_id, 0, state, code, sum(change), min(key), max(key) from (
+    select 'registered' as state, '' as code, 1 as change, key from fact
     union all
-    select 'failed', f.code, -1 from failed f join fact using (key)
+    select 'failed', f.code, -1, null from failed f join fact using (key)
   ) changes group by state, code order by state, code
-  on conflict (migration_id, worker_no, state, code) do update set objects = t.objects + excluded.objects
+  on conflict (migration_id, worker_no, state, code) do update set objects = t.objects + excluded.objects,
+    first_key = least(t.first_key, excluded.first_key), last_key = greatest(t.last_key, excluded.last_key)
 )
 select count(*) from fact;

@@ -206,13 +206,14 @@ with broken as materialized (
   ) changes group by code having sum(change) <> 0
   on conflict (run_no, worker_no, outcome, code) do update set objects = c.objects + excluded.objects
 ), summed as (
-  insert into vod_migrate.totals as t (migration_id, worker_no, state, code, objects)
-  select :migration_id, :worker_no, 'failed', code, sum(change) from (
-    select code, 1 as change from news
+  insert into vod_migrate.totals as t (migration_id, worker_no, state, code, objects, first_key, last_key)
+  select :migration_id, :worker_no, 'failed', code, sum(change), min(key), max(key) from (
+    select code, 1 as change, case when known_code is null then key end as key from news
     union all
-    select known_code, -1 from news where known_code is not null
-  ) changes group by code having sum(change) <> 0
-  on conflict (migration_id, worker_no, state, code) do update set objects = t.objects + excluded.objects
+    select known_code, -1, null from news where known_code is not null
+  ) changes group by code having sum(change) <> 0 or count(key) > 0
+  on conflict (migration_id, worker_no, state, code) do update set objects = t.objects + excluded.objects,
+    first_key = least(t.first_key, excluded.first_key), last_key = greatest(t.last_key, excluded.last_key)
 )
 select code, count(*) filter (where fails) as failed, count(*) filter (where not fails) as spared from broken group by code;
 
