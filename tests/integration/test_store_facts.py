@@ -370,6 +370,50 @@ def test_recording_reads_only_its_own_objects_while_the_database_knows_nothing_a
         assert keys_read() - before < 5 * len(part), outcome
 
 
+@pytest.mark.parametrize("analyzed", [False, True])
+def test_recording_reads_no_other_facts_however_many_buckets_the_account_has(store: Store, analyzed: bool) -> None:
+    run = begin(store, "r1")
+    list_all(store, run, [f"{number}.mp4" for number in range(100)])
+    place = store.take_place(run, slot="one", host="h")
+    works = store.claim(run, place).works
+    with store.connection() as connection:
+        connection.execute(
+            "insert into vod_migrate.sources (account, bucket) select 'default', 'bucket-' || n from generate_series(1, 40) n"
+        )
+        connection.execute(
+            "insert into vod_migrate.objects (source_id, migration_id, run_no, registered, key, media_id) "
+            "select s.source_id, %s, %s, true, n, md5(s.source_id || ' ' || n) "
+            "from vod_migrate.sources s, generate_series(1, 500) n",
+            (run.migration_id, run.run_no),
+        )
+        if analyzed:
+            connection.execute("analyze vod_migrate.objects, vod_migrate.sources")
+
+    def rows_read() -> int:
+        with store._rate_pool.connection() as connection:
+            connection.execute("select pg_stat_force_next_flush()")
+            row = connection.execute(
+                "select seq_tup_read as n from pg_stat_user_tables where relname = 'objects'"
+            ).fetchone()
+        assert row is not None
+        return int(row["n"])
+
+    rows_read()
+    before = rows_read()
+    call = a_call(files=len(works))
+    store.record(
+        run,
+        place,
+        [call],
+        [
+            Settlement(key=work.key, outcome="registered", media_id=f"of {work.key}", call_id=call.call_id)
+            for work in works
+        ],
+    )
+    rows_read()
+    assert rows_read() == before
+
+
 def test_calls_of_many_threads_share_commits(store: Store) -> None:
     from vod_migrate.results.recorder import Recorder  # noqa: PLC0415
 

@@ -222,8 +222,9 @@ create table vod_migrate.objects (
   attributes    jsonb,                     -- failed: a manifest's columns, so that it can be described again
   same_as       text,                      -- a key that was registered before with the same size and etag
   primary key (source_id, key),
-  -- A MediaId belongs to one object of a source. Looking a MediaId up goes by this index, too, and so by the same expression.
-  constraint objects_media_id exclude using hash ((source_id::text || ' ' || media_id) with =) where (media_id is not null)
+  -- A MediaId belongs to one object of a source. Looking a MediaId up goes by this index, too, and so by the same expression. Without a
+  -- condition (it holds no nulls anyway), because the planner believes the statistics of an expression only where its index is not partial.
+  constraint objects_media_id exclude using hash ((source_id::text || ' ' || media_id) with =)
 );
 create index objects_by_run on vod_migrate.objects (run_no);
 create index objects_gone on vod_migrate.objects (migration_id, source_id, key) where gone;

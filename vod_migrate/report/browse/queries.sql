@@ -281,7 +281,6 @@ from vod_migrate.objects o
 join vod_migrate.migrations m using (migration_id)
 join vod_migrate.sources s on s.source_id = o.source_id
 where o.source_id::text || ' ' || o.media_id = any(array(select source_id::text || ' ' || :media_id::text from vod_migrate.sources))
-  and o.media_id is not null
   and exists (
     select 1 from vod_migrate.migration_dags d
     where d.migration_id = o.migration_id and (:everything::boolean or d.dag_id = any(:dags::text[]))

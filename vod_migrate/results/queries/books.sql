@@ -39,7 +39,7 @@ with known as materialized (
   from unnest(:media_ids::text[]) as asked (media_id)
   cross join lateral (
     select min(o.key) as key from vod_migrate.objects o
-    where o.source_id::text || ' ' || o.media_id = (:source_id::integer)::text || ' ' || asked.media_id and o.media_id is not null
+    where o.source_id::text || ' ' || o.media_id = (:source_id::integer)::text || ' ' || asked.media_id
   ) fact
 ), seen as (
   update vod_migrate.library l set seen_at = now()
@@ -64,7 +64,7 @@ cross join lateral (
   select min(s.bucket || '/' || o.key) as place
   from vod_migrate.sources mine join vod_migrate.sources s using (account)
   join vod_migrate.objects o
-    on o.source_id::text || ' ' || o.media_id = s.source_id::text || ' ' || l.media_id and o.media_id is not null
+    on o.source_id::text || ' ' || o.media_id = s.source_id::text || ' ' || l.media_id
   where mine.source_id = :source_id
 ) holder
 where l.source_id = :source_id and l.key = any(:keys::text[]) and l.seen_at >= :since

@@ -71,7 +71,7 @@ with asked as materialized (
     select min(o.key) as key
     from vod_migrate.sources mine join vod_migrate.sources s using (account)
     join vod_migrate.objects o
-      on o.source_id::text || ' ' || o.media_id = s.source_id::text || ' ' || asked.media_id and o.media_id is not null
+      on o.source_id::text || ' ' || o.media_id = s.source_id::text || ' ' || asked.media_id
     where mine.source_id = :source_id and (o.source_id, o.key) <> (:source_id, asked.key)
   ) holder
   where holder.key is null
