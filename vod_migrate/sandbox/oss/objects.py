@@ -10,7 +10,7 @@ from email.utils import format_datetime
 from functools import lru_cache
 from typing import Final
 
-import crcmod  # type: ignore[import-untyped]  # no stubs exist
+import crcmod
 
 from vod_migrate.sandbox.errors import OssError
 from vod_migrate.sandbox.http import HttpReply, Request
