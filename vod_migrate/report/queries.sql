@@ -157,7 +157,7 @@ join vod_migrate.sources s using (source_id)
 left join vod_migrate.objects o on o.source_id = e.source_id and o.key = e.key
 left join vod_migrate.calls c on c.call_id = e.call_id
 where not coalesce(o.run_no = e.run_no and o.registered, false)
-order by e.key;
+order by e.source_id, e.key;  -- a run has one source: what was sorted once is joined row by row
 
 -- name: result_sources
 -- The buckets in which a run has results, or may have them where the whole migration is meant: facts can be transferred to a migration
@@ -186,10 +186,26 @@ where o.source_id = :source_id
   and (:what <> 'mapping' or o.media_id is not null)
   and (:what <> 'failures' or not (o.registered or o.gone))
   and starts_with(o.key, :prefix)
-  and (:since::timestamptz is null or o.settled_at >= :since or o.key in (
-    select e.key from vod_migrate.events e
-    where e.source_id = :source_id and e.what in ('gone', 'returned', 'transferred', 'updated') and e.at >= :since))
+  and (:since::timestamptz is null
+       or not :few::boolean and (o.settled_at >= :since or o.key in (
+         select e.key from vod_migrate.events e
+         where e.source_id = :source_id and e.what in ('gone', 'returned', 'transferred', 'updated') and e.at >= :since))
+       or :few::boolean and o.key = any(array(
+         select n.key from vod_migrate.objects n where n.source_id = :source_id and n.settled_at >= :since
+         union
+         select e.key from vod_migrate.events e
+         where e.source_id = :source_id and e.what in ('gone', 'returned', 'transferred', 'updated') and e.at >= :since)))
 order by o.key;
+
+-- name: few_changed$
+-- Whether at most so many facts of a bucket have changed since a moment, so that they are better looked up than met on a walk through all.
+select count(*) <= :most from (
+  select from vod_migrate.objects n where n.source_id = :source_id and n.settled_at >= :since
+  union all
+  select from vod_migrate.events e
+  where e.source_id = :source_id and e.what in ('gone', 'returned', 'transferred', 'updated') and e.at >= :since
+  limit :most + 1
+) changed;
 
 -- name: migration_dags
 -- Every DAG that has run a migration, for the one question who may change it.

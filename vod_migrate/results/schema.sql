@@ -231,6 +231,8 @@ create index objects_gone on vod_migrate.objects (migration_id, source_id, key) 
 -- What looks like a moved or copied file. Small files are often alike, and cheap to register twice.
 create index objects_by_content on vod_migrate.objects (source_id, hashtext(etag))
   where registered and etag is not null and size >= 65536;
+-- For exports of what has changed since a moment: results lie about as they were settled.
+create index objects_settled on vod_migrate.objects using brin (settled_at) with (autosummarize = on);
 create index objects_failed on vod_migrate.objects (migration_id, code, source_id, key) where not registered;
 
 create table vod_migrate.calls (
@@ -264,6 +266,7 @@ create table vod_migrate.events (
   message       text
 );
 create index events_by_key on vod_migrate.events using hash (key);
+create index events_by_time on vod_migrate.events using brin (at) with (autosummarize = on);
 create index events_failed on vod_migrate.events (run_no, code, key) where what = 'failed';
 
 -- Media that VOD's library has of a bucket's files and that no fact names, as the last walks through it found them. VOD does not list the
