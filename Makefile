@@ -12,7 +12,6 @@ PYTHON ?= $(shell for found in python3.13 python3.12 python3.11 python3; do \
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-BENCHMARKS := $(filter-out %/baselines.py %/figures.py %/page_server.py %/stage.py %/summary.py,$(wildcard benchmarks/*.py))
 SITE_STAMP := $(VENV)/.site-installed
 
 # Airflow compiles about 3,000 modules. Without their bytecode on disk, each of its processes starts 5 s later.
@@ -64,11 +63,9 @@ lint: $(STAMP)  ## Check style, types and the direction of imports
 precommit: $(STAMP)  ## Let git run the linters before each commit
 	@$(BIN)/pre-commit install
 
-bench: $(STAMP)  ## Measure for an hour or two, beside what others do, and write docs/reference/benchmarks.md
+bench: $(STAMP)  ## Measure for two hours, beside what others do, and write docs/reference/benchmarks.md (ARGS=--small: 10 minutes, to see that all of it starts)
 	@$(BIN)/uv pip install --quiet -p $(BIN)/python pyrate-limiter alibabacloud-oss-v2
-	@failed=; for script in $(BENCHMARKS); do \
-		echo "== $$script"; $(BIN)/python "$$script" || failed="$$failed $$script"; done; \
-		$(BIN)/python benchmarks/summary.py; test -z "$$failed" || { echo "failed:$$failed"; exit 1; }
+	@$(BIN)/python benchmarks/bench.py $(ARGS)
 
 docs: $(STAMP)  ## Write what is generated: pages of the reference, pictures of the rooms and of the terminal
 	@$(BIN)/python docs/generate.py

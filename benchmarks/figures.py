@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 from pathlib import Path
 
-FOLDER = Path(__file__).resolve().parents[1] / "build" / "benchmarks"
+FOLDER = Path(os.environ.get("BENCHMARK_FIGURES") or Path(__file__).resolve().parents[1] / "build" / "benchmarks")
 
 
 class Figures:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,19 @@ from stage import stage
 with stage() as play:
     play.sandbox({"buckets": [{"name": "Not A Bucket"}]})
 """
+
+
+def test_every_benchmark_is_run() -> None:
+    scripts = {
+        path.stem for path in BENCHMARKS.glob("*.py") if "argparse" in path.read_text() or path.stem == "manifest"
+    }
+    listed = ast.parse((BENCHMARKS / "bench.py").read_text())
+    (small,) = [
+        ast.literal_eval(node.value)
+        for node in listed.body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "SMALL"
+    ]
+    assert scripts == {*small, "bench"}
 
 
 def test_a_benchmark_whose_sandbox_refuses_its_file_says_why() -> None:
