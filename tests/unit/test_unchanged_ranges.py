@@ -9,11 +9,13 @@ from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any, cast
 
-from hypothesis import given, settings
+import pytest
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from vod_migrate.cloud.list_page import objects_in, read_page
 from vod_migrate.cloud.oss import BucketClient
+from vod_migrate.discover import spans
 from vod_migrate.discover.packing import packed
 from vod_migrate.discover.page import ListedPage, digest_of
 from vod_migrate.discover.rescan import Rescan, Unchanged
@@ -119,13 +121,20 @@ class Memory:
         return held
 
 
-def listing(bucket: Bucket, memory: Memory, prefix: str = "") -> Iterator[ListedPage | Unchanged]:
+@pytest.fixture(autouse=True)
+def _short_spans(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that small buckets are cut as large ones are."""
+    for name, value in {"SPAN_PAGES": 1, "_FIRST_GUESS": 1, "_SPARE": 1.0}.items():
+        monkeypatch.setattr(spans, name, value)
+
+
+def listing(bucket: Bucket, memory: Memory, at_once: int) -> Iterator[ListedPage | Unchanged]:
     return Rescan(
         cast(BucketClient, bucket),
-        prefix,
+        "",
         start=memory.position,
         known=memory.known,
-        at_once=2,
+        at_once=at_once,
         judge=lambda pages, _: pages,
         doubt=lambda _: None,
         sleep=lambda _: None,
@@ -133,12 +142,14 @@ def listing(bucket: Bucket, memory: Memory, prefix: str = "") -> Iterator[Listed
     ).steps()
 
 
-def listed(bucket: Bucket, memory: Memory, kill: Callable[[int], bool] = lambda _: False) -> dict[str, str]:
+def listed(
+    bucket: Bucket, memory: Memory, kill: Callable[[int], bool] = lambda _: False, at_once: int = 4
+) -> dict[str, str]:
     """Lists to the end; killed after some steps, another lister goes on where the one before it stood."""
     memory.seen, memory.position, memory.ended, memory.merged = {}, "", False, 0
     steps = itertools.count()
     while not memory.ended:
-        for step in listing(bucket, memory):
+        for step in listing(bucket, memory, at_once):
             memory.take(step)
             if kill(next(steps)):
                 break
@@ -148,7 +159,7 @@ def listed(bucket: Bucket, memory: Memory, kill: Callable[[int], bool] = lambda 
 CHANGES = st.lists(st.tuples(st.sampled_from(KEYS), st.none() | ETAGS), max_size=8)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     begins=st.dictionaries(st.sampled_from(KEYS), ETAGS),
     nights=st.lists(
@@ -156,12 +167,14 @@ CHANGES = st.lists(st.tuples(st.sampled_from(KEYS), st.none() | ETAGS), max_size
     ),
     killed=st.sets(st.integers(0, 30), max_size=3),
     lies=st.sets(st.integers(0, 30), max_size=3),
+    at_once=st.sampled_from([1, 2, 4]),
 )
 def test_listings_of_a_bucket_that_changes_tell_every_key_once_and_as_it_is(
     begins: dict[str, str],
     nights: list[tuple[list[tuple[str, str | None]], dict[int, list[tuple[str, str | None]]]]],
     killed: set[int],
     lies: set[int],
+    at_once: int,
 ) -> None:
     bucket, memory = Bucket(begins), Memory()
     for between, during in nights:
@@ -169,7 +182,7 @@ def test_listings_of_a_bucket_that_changes_tell_every_key_once_and_as_it_is(
         for key, etag in between:
             bucket.change(key, etag)
         bucket.ever = {}
-        found = listed(bucket, memory, lambda step: step in killed)
+        found = listed(bucket, memory, lambda step: step in killed, at_once)
         for key in KEYS:
             # What changed meanwhile may be told as it was at any moment; all else as it is.
             assert found.get(key) in bucket.ever.get(key, {bucket.objects.get(key)}), key
@@ -181,6 +194,7 @@ def test_listings_of_a_bucket_that_changes_tell_every_key_once_and_as_it_is(
     assert memory.merged == 0, "what has not changed is not read again"
 
 
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.integers(0, 9), max_size=8), st.integers(1, 5))
 def test_packed_pages_have_the_same_objects_and_none_is_small_beside_a_full_one(sizes: list[int], most: int) -> None:
     bucket = Bucket(dict.fromkeys(KEYS, "x"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import unquote
 
@@ -16,7 +17,7 @@ from vod_migrate.media import RestoredCopy
 
 _COLUMNS = ("Key", "LastModified", "ETag", "Size", "StorageClass")
 _TEXTS: tuple[Any, ...] = tuple(etree.XPath(f"Contents/{name}/text()", smart_strings=False) for name in _COLUMNS)
-_END = b"</Contents>"
+_BEGIN, _END = b"<Contents>", b"</Contents>"
 _MOST_AT_ONCE = 1 << 20
 
 
@@ -36,7 +37,14 @@ class FastBucket(oss2.Bucket):  # type: ignore[misc]
 def objects_in(body: bytes) -> bytes:
     """A list page from its first object to the end of its last, as OSS sent it: without what names the request."""
     end = body.rfind(_END)
-    return b"" if end < 0 else body[body.find(b"<Contents>") : end + len(_END)]
+    return b"" if end < 0 else body[body.find(_BEGIN) : end + len(_END)]
+
+
+def end_of(page: Any) -> Any:
+    """A list page with only the last of its objects: `read_page` says of it where the page ends, for a fiftieth of the work."""
+    body = page.body
+    first, last = body.find(_BEGIN), body.rfind(_BEGIN)
+    return SimpleNamespace(body=body[:first] + body[last:])
 
 
 def apart(objects: bytes) -> list[bytes]:

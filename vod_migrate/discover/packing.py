@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from itertools import islice
 
 from vod_migrate.discover.listing import cursor_after
 from vod_migrate.discover.page import PAGE_KEYS, ListedPage, digest_of
@@ -17,17 +19,24 @@ def packed(pages: Iterable[ListedPage], *, most: int = PAGE_KEYS) -> Iterator[Li
     the last of `pages` does.
     """
     held, last = ListedPage(objects=(), cursor=None), None
+    within: deque[ListedPage] = deque()
     for last in pages:
-        fetched = last.fetched if held.fetched is None else held.fetched
+        within.append(last)
         held = replace(
             held,
             objects=held.objects + last.objects,
             elements=held.elements + last.elements,
-            fetched=fetched,
+            fetched=_first_fetched(within),
         )
         while len(held.objects) >= 2 * most:
             page, held = _cut(held, most)
             yield page
+            # An empty page speaks for what lies between its neighbours, so it goes with the one behind it.
+            while len(held.objects) + (not within[0].objects) <= sum(
+                len(one.objects) for one in islice(within, 1, None)
+            ):
+                within.popleft()
+            held = replace(held, fetched=_first_fetched(within))
     if last is None:
         return
     if len(held.objects) > most:
@@ -35,6 +44,10 @@ def packed(pages: Iterable[ListedPage], *, most: int = PAGE_KEYS) -> Iterator[Li
         yield page
     page, _ = _cut(held, len(held.objects))
     yield replace(page, cursor=last.cursor, until=last.until)
+
+
+def _first_fetched(pages: Iterable[ListedPage]) -> float | None:
+    return min((page.fetched for page in pages if page.fetched is not None), default=None)
 
 
 def _cut(held: ListedPage, count: int) -> tuple[ListedPage, ListedPage]:

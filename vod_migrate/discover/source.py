@@ -10,7 +10,7 @@ from vod_migrate.cloud.connection import Connection
 from vod_migrate.cloud.oss import BucketClient
 from vod_migrate.discover.held_pages import settled_pages
 from vod_migrate.discover.inventory import inventory_pages
-from vod_migrate.discover.listing import follows_key, list_pages
+from vod_migrate.discover.listing import list_pages
 from vod_migrate.discover.manifest import manifest_pages
 from vod_migrate.discover.object_lookup import as_told, looked_up
 from vod_migrate.discover.page import ListedPage
@@ -19,7 +19,7 @@ from vod_migrate.discover.read_ahead import read_ahead
 from vod_migrate.discover.rescan import Judge, Rescan, Unchanged
 from vod_migrate.discover.selection import is_archived
 from vod_migrate.discover.stream_lookup import StreamJudge, StreamLookup
-from vod_migrate.discover.streams import Streams, folders_above
+from vod_migrate.discover.streams import Streams
 from vod_migrate.errors import Interrupted
 from vod_migrate.media import MediaObject
 from vod_migrate.results.run import Run
@@ -28,9 +28,9 @@ from vod_migrate.results.store import Store
 from vod_migrate.shutdown import StopClock
 
 Pages = Callable[[Scan, threading.Event], Iterator[ListedPage]]
-"""The pages of a scan from its cursor on; waits end when the event is set."""
+"""The pages of a scan, of a manifest or inventory from its cursor on; waits end when the event is set."""
 Steps = Callable[[Scan, threading.Event], Iterator[ListedPage | Unchanged]]
-"""The same where an earlier listing is known: also ranges that are as they were."""
+"""The same, of a listing from its cursor on, and several at once; where an earlier one is known, also ranges that are as they were."""
 
 
 def pages_of(connection: Connection, run: Run) -> Pages:
@@ -40,10 +40,8 @@ def pages_of(connection: Connection, run: Run) -> Pages:
 
     def listed(scan: Scan, stop: threading.Event) -> Iterator[ListedPage]:
         bucket = open_bucket(connection, run.bucket)
-        pages = list_pages(bucket, scan.prefix, cursor=scan.cursor, after=scan.last_key, sleep=StopClock(stop).sleep)
-        # A folder that the listing enters in its middle may have its playlist before that place.
-        begun = set() if scan.last_key is None else folders_above(scan.last_key)
-        return _judge(bucket, run, scan.prefix, stop)(read_ahead(pages), begun)
+        pages = list_pages(bucket, scan.prefix, sleep=StopClock(stop).sleep)
+        return _judge(bucket, run, scan.prefix, stop)(read_ahead(pages), set())
 
     def of_manifest(scan: Scan, stop: threading.Event) -> Iterator[ListedPage]:
         if source.manifest is None:
@@ -90,8 +88,7 @@ def steps_of(connection: Connection, run: Run, store: Store) -> Steps:
     pages = pages_of(connection, run)
 
     def steps(scan: Scan, stop: threading.Event) -> Iterator[ListedPage | Unchanged]:
-        if scan.kind is not ScanKind.PREFIX or (scan.cursor is not None and not follows_key(scan.cursor)):
-            # A token of OSS goes on where nothing was known.
+        if scan.kind is not ScanKind.PREFIX:
             return pages(scan, stop)
         bucket = open_bucket(connection, run.bucket)
         return Rescan(

@@ -200,7 +200,7 @@ class Source(SettingsModel):
         Field(
             ge=1,
             le=64,
-            description="How many pages are requested at the same time when an earlier listing of the source is stored.",
+            description="How many pages of a listing are requested at the same time.",
         ),
     ] = 8
 
