@@ -11,7 +11,7 @@
     │   ├── StoreUnreachable              4   yes
     │   │   └── StoreFull                 4   yes
     │   ├── StoreDenied                   3
-    │   ├── StoreUnusable                 2          a database that cannot hold results, or an address of none
+    │   ├── StoreUnusable                 2          an unusable database, or an invalid address
     │   ├── StoreNotMigrated              2
     │   ├── StoreTooNew                   2
     │   └── QuotaConflict                 2
@@ -20,8 +20,8 @@
     │   ├── SourceDenied                  3
     │   ├── BucketMissing                 2
     │   ├── EndpointRefused               2          the endpoint or region is not the bucket's
-    │   ├── ManifestBroken                2          a manifest or inventory that cannot be used
-    │   └── ListingBroken                 6          an answer that cannot be true
+    │   ├── ManifestBroken                2          an unusable manifest or inventory
+    │   └── ListingBroken                 6          an impossible response
     ├── RegisterError                     6          one RegisterMedia call
     │   ├── Transient                     4   yes
     │   │   ├── NetworkTrouble            4   yes
@@ -44,7 +44,7 @@
         ├── AllRefused                    6
         ├── CanaryFailed                  6
         ├── Unfinished                    6
-        ├── Paused                        0          not a failure: somebody, its window or `pause_after` ended it for now
+        ├── Paused                        0          not a failure: a person, its window or `pause_after` paused it
         │   ├── WindowClosed              0
         │   ├── BrakeReached              0
         │   └── FirstReached              0
@@ -69,23 +69,23 @@ __all__ = [
 
 
 class Retryable(Exception):
-    """Mixed into an error that may go away by itself. No object loses an attempt to one."""
+    """A temporary error: a retry can help, and it costs no object an attempt."""
 
 
 class VodMigrateError(Exception):
-    """Base of every error that vod-migrate raises on purpose. Its text says what happened, what that means, and what to do."""
+    """Base of all errors that vod-migrate raises deliberately. The message says what happened, what it means, and what to do."""
 
     exit_code: ClassVar[int] = 1
 
 
 class BadInput(VodMigrateError):
-    """Something a person wrote cannot be used. Nothing was changed."""
+    """Invalid input: a file, an option or a setting. Nothing was changed."""
 
     exit_code = 2
 
 
 class BadMigrationFile(BadInput):
-    """A migration file cannot be used: names the file, each field, its value and the fix."""
+    """Invalid migration file: names the file, each invalid field, its value and the fix."""
 
     def __init__(self, path: str, problems: list[str]) -> None:
         """path: the file; problems: one sentence each, beginning with the field's dotted name."""
@@ -98,21 +98,21 @@ class BadMigrationFile(BadInput):
 
 
 class BadOption(BadInput):
-    """An option of a run (command line, trigger form) cannot be used."""
+    """Invalid option of a run (command line or trigger form)."""
 
 
 class BadSetting(BadInput):
-    """An environment variable or a field of the connection cannot be used or is missing."""
+    """An environment variable or a field of the connection is invalid or missing."""
 
 
 class StoreError(VodMigrateError):
-    """The results store cannot do what was asked."""
+    """An operation of the results store failed."""
 
     exit_code = 4
 
 
 class StoreUnreachable(Retryable, StoreError):
-    """The results database does not answer. Nothing that was recorded is lost."""
+    """The results database does not respond. Nothing that was recorded is lost."""
 
 
 class StoreFull(StoreUnreachable):
@@ -120,13 +120,13 @@ class StoreFull(StoreUnreachable):
 
 
 class StoreDenied(StoreError):
-    """The results database rejects the role, its password, or what the role may do: the message names the grant that is missing."""
+    """The results database rejects the role, its password, or an operation: the message names the missing grant."""
 
     exit_code = 3
 
 
 class StoreUnusable(StoreError):
-    """The database that is named cannot hold results: it is missing, not UTF-8, or another program's; or its address has a fault."""
+    """The configured database cannot store results: it is missing, not UTF-8, or another program's; or its address is invalid."""
 
     exit_code = 2
 
@@ -138,7 +138,7 @@ class StoreNotMigrated(StoreError):
 
 
 class StoreTooNew(StoreError):
-    """The results database was made by a newer vod-migrate: upgrade this installation."""
+    """The results database belongs to a newer version of vod-migrate: upgrade this installation."""
 
     exit_code = 2
 
@@ -162,7 +162,7 @@ class SourceError(VodMigrateError):
 
 
 class SourceUnavailable(Retryable, SourceError):
-    """OSS did not answer, or answered with a server error. Try again; the scan keeps its cursor."""
+    """OSS did not respond, or responded with a server error. Try again; the scan keeps its cursor."""
 
 
 class SourceDenied(SourceError):
@@ -184,19 +184,19 @@ class EndpointRefused(SourceError):
 
 
 class ManifestBroken(SourceError):
-    """A manifest or inventory is missing or damaged, or no row of it can be used: the message names the file and the fix."""
+    """A manifest or inventory is missing or damaged, or none of its rows is usable: the message names the file and the fix."""
 
     exit_code = 2
 
 
 class ListingBroken(SourceError):
-    """OSS sent an impossible page (repeated, out of order, outside the prefix). The scan stopped before it."""
+    """OSS returned an invalid page (repeated, out of order, outside the prefix). The scan stopped before that page."""
 
     exit_code = 6
 
 
 class RegisterError(VodMigrateError):
-    """A call to VOD failed as a whole, so no file of it has an outcome. call_id: its number, once it is recorded."""
+    """A call to VOD failed as a whole, so none of its files has an outcome. call_id: its number, once it is recorded."""
 
     exit_code = 6
     call_id: int | None = None
@@ -212,21 +212,21 @@ class RegisterError(VodMigrateError):
 
 
 class Transient(Retryable, RegisterError):
-    """The service or the network failed for now; the call may or may not have had an effect."""
+    """A temporary failure of the service or the network; the call may or may not have had an effect."""
 
     exit_code = 4
 
 
 class NetworkTrouble(Transient):
-    """VOD did not answer: the connection was refused, reset or timed out, or the name did not resolve."""
+    """VOD did not respond: the connection was refused, reset or timed out, or the host name did not resolve."""
 
 
 class ServiceTrouble(Transient):
-    """VOD answered with a server error (5xx)."""
+    """VOD responded with a server error (5xx)."""
 
 
 class BrokenReply(Transient):
-    """The answer is not one of VOD's (HTML from a proxy, an empty body, other types)."""
+    """The response does not come from VOD (HTML from a proxy, an empty body, other types)."""
 
 
 class Throttled(Retryable, RegisterError):
@@ -255,7 +255,7 @@ class TokenExpired(Retryable, RegisterError):
 
 
 class RequestRefused(RegisterError):
-    """VOD refused the call as a whole; one bad description is enough for that."""
+    """VOD refused the call as a whole; one invalid description is enough to cause this."""
 
 
 class AccountStopped(RegisterError):
@@ -273,7 +273,7 @@ class InvalidCredentials(AccountStopped):
 
 
 class Misconfigured(AccountStopped):
-    """This machine's own configuration (proxy, CA bundle, endpoint) keeps it from VOD: correct what the message names."""
+    """This machine's configuration (proxy, CA bundle, endpoint) prevents access to VOD: correct what the message names."""
 
     exit_code = 2
 
@@ -283,17 +283,17 @@ class Suspended(AccountStopped):
 
 
 class MessageUnsent(VodMigrateError):
-    """A message about a run could not be sent: the receiver refuses it. The run itself is not affected."""
+    """The receiver rejected a message about a run. The run itself is not affected."""
 
     exit_code = 4
 
 
 class ReceiverUnavailable(Retryable, MessageUnsent):
-    """The receiver of a message does not answer, or answers with a server error."""
+    """The receiver of a message does not respond, or responds with a server error."""
 
 
 class RunStopped(VodMigrateError):
-    """The run ended before its work did; what was not sent stays pending for the next run."""
+    """The run ended early; unsent objects stay pending for the next run."""
 
     exit_code = 6
 
@@ -304,7 +304,7 @@ class RunStopped(VodMigrateError):
 
 
 class ThresholdPassed(RunStopped):
-    """More files failed than the migration's `stop` setting allows."""
+    """More files failed than `stop_after` allows."""
 
     exit_code = 5
 
@@ -322,7 +322,7 @@ class FirstFailed(RunStopped):
 
 
 class AllRefused(RunStopped):
-    """Every file was refused with the same code, even alone: the fault is in the settings, not in the files."""
+    """Every file was refused with the same code, even alone: the settings are at fault, not the files."""
 
 
 class CanaryFailed(RunStopped):
@@ -330,21 +330,21 @@ class CanaryFailed(RunStopped):
 
 
 class Unfinished(RunStopped):
-    """The run ended with objects left to send; the next run sends them."""
+    """The run ended with unsent objects; the next run sends them."""
 
 
 class Paused(RunStopped):
-    """The run ended for now, which is not a failure: the next run, or `vod-migrate resume`, sends what is left."""
+    """The run was paused, which is not a failure: the next run, or `vod-migrate resume`, sends the rest."""
 
     exit_code = 0
 
 
 class WindowClosed(Paused):
-    """The migration's window is closed: nothing is sent outside it unless the run ignores it (`--ignore-window`)."""
+    """The migration's window is closed: a run sends nothing outside it, except with `--ignore-window`."""
 
 
 class BrakeReached(Paused):
-    """The run has sent, called or taken as much as `pause_after` (objects, calls, minutes) allows."""
+    """The run has reached a limit of `pause_after` (objects, calls, minutes)."""
 
 
 class FirstReached(Paused):
@@ -352,7 +352,7 @@ class FirstReached(Paused):
 
 
 class Cancelled(RunStopped):
-    """Somebody cancelled the run; what it had not sent stays pending for the migration's next run."""
+    """Somebody cancelled the run; unsent objects stay pending for the migration's next run."""
 
     exit_code = 130
 

@@ -193,7 +193,7 @@ def test_a_page_says_what_is_known_about_failures_and_looks_at_those_that_nobody
     group = frame.locator("#failure-file_refused h3")
     assert "not examined" in group.inner_text()
     group.get_by_role("button", name="Find out why").click()
-    assert f"Looks at {len(forgotten)} objects" in frame.locator("#confirm-detail").inner_text()
+    assert f"Examines {len(forgotten)} objects" in frame.locator("#confirm-detail").inner_text()
     confirm(frame)
     frame.locator("#notice", has_text=f"Examined: {len(forgotten)}.").wait_for()
     frame.locator("#failure-file_refused .pill", has_text=re.compile("^examined$")).wait_for()

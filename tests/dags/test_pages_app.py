@@ -96,8 +96,8 @@ def test_an_examination_that_is_not_possible_says_why_and_makes_room_for_the_nex
         for code, status, told in (
             ("file_refused", 502, "it must be 'aliyun_vod'"),
             ("file_refused", 502, "it must be 'aliyun_vod'"),
-            ("url_too_long", 409, "that code says why"),
-            ("nothing", 409, "that code says why"),
+            ("url_too_long", 409, "the code already gives the reason"),
+            ("nothing", 409, "the code already gives the reason"),
         ):
             answer = client.post(f"/runs/{run.run_id}/diagnose", params={"code": code})
             assert (answer.status_code, told in answer.text) == (status, True), (code, answer.text)

@@ -18,7 +18,7 @@ PREFIXES = [
     ("/interviews/", "no key begins with '/': write 'interviews/'"),
     ("//interviews/", "write 'interviews/'"),
     ("\\interviews\\", "no key begins with '\\\\': write 'interviews\\\\'"),
-    ("oss://media-archive/interviews/", "is an address, but keys are not addresses: write 'interviews/'"),
+    ("oss://media-archive/interviews/", "is an address, not the beginning of a key: write 'interviews/'"),
     ("https://media-archive.oss-cn-shanghai.aliyuncs.com/interviews/", "write 'interviews/'"),
     ("https://oss-cn-shanghai.aliyuncs.com/media-archive/interviews/", "write 'interviews/'"),
     ("s3://media-archive/interviews/", "write 'interviews/'"),
@@ -94,13 +94,13 @@ def test_an_address_is_no_bucket(bucket: str, says: str, setting: str) -> None:
 
 YAML = [
     # the lines of `describe`, and words of the answer
-    ("  title: {{ stem }}", 'put the whole value of line 6 in quotes, since it holds a template: title: "{{ stem }}"'),
+    ("  title: {{ stem }}", 'put the whole value of line 6 in quotes, because it contains a template: title: "{{ stem }}"'),
     ("  title: {{ folder }}/{{ stem }} # both", 'title: "{{ folder }}/{{ stem }}"'),
     ("  title: {% if size %}a{% endif %}", 'title: "{% if size %}a{% endif %}"'),
     ("  title: Shows: {{ stem }}", 'title: "Shows: {{ stem }}"'),
     ('  title: {{ row["Name"] }}', "title: '{{ row[\"Name\"] }}'"),
-    ("  tags:\n    - {{ folder }}", 'put the whole value of line 7 in quotes, since it holds a template: - "{{ folder }}"'),
-    ("  tags: [{{ folder }}, film]", 'put the whole value of line 6 in quotes, since it holds a template: as in title: "{{ stem }}"'),
+    ("  tags:\n    - {{ folder }}", 'put the whole value of line 7 in quotes, because it contains a template: - "{{ folder }}"'),
+    ("  tags: [{{ folder }}, film]", 'put the whole value of line 6 in quotes, because it contains a template: as in title: "{{ stem }}"'),
     ('  title: "{{ row["Name"] }}"', "put the whole value of line 6 in quotes"),
     ("  title: '{{ stem }}' (old)", "put the whole value of line 6 in quotes"),
 ]  # fmt: skip
@@ -121,8 +121,8 @@ EMPTY = [
     ("films/ ", "begins or ends with a space"),
     ("films\\2024\\", "folders are separated by '/'"),
     ("%E7%94%B5%E5%BD%B1/", "keys are not percent-encoded"),
-    ("./films/", "keys are compared as they are"),
-    ("cafe\u0301/", "in the other of NFC and NFD"),
+    ("./films/", "keys are compared literally"),
+    ("cafe\u0301/", "the other Unicode form (NFC or NFD)"),
     ("Films/", "nothing in the bucket begins with 'Films/'"),
 ]
 

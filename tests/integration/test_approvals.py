@@ -318,7 +318,7 @@ def test_a_digest_without_a_stored_yes_asks_in_airflow_and_is_a_recorded_yes_fro
     put(rig, "1.mp4")
     made = plan(rig, asking(rig))
     run = in_airflow(rig, asking(rig), approve=made.digest)
-    with pytest.raises(BadOption, match="nobody has approved"):
+    with pytest.raises(BadOption, match="is not approved"):
         rig.register(run)
     assert plan_run(rig, run).digest == made.digest
     assert planning_run.plan_to_approve(rig.store, run.run_id) is not None
@@ -354,7 +354,7 @@ def test_nothing_is_discovered_or_sent_before_a_person_has_said_yes(rig: Rig) ->
     run = in_airflow(rig, asking(rig))
     for _ in range(2):
         for step in (rig.discover, rig.register):
-            with pytest.raises(BadOption, match="nobody has approved"):
+            with pytest.raises(BadOption, match="is not approved"):
                 step(run)
         made = plan_run(rig, run)
         assert rig.store.run(run.run_id).state == "planned"
@@ -412,7 +412,7 @@ def test_a_dry_run_in_airflow_sends_nothing_even_if_its_tasks_are_cleared(rig: R
     run = in_airflow(rig, rig.migration(), dry_run=True)
     for _ in range(2):
         assert plan_run(rig, run).to_send == 1
-        with pytest.raises(BadOption, match="only plans"):
+        with pytest.raises(BadOption, match="only makes a plan"):
             rig.register(run)
         told = finish(store=rig.store, run_id=run.run_id)
         assert (told.state, told.counts.pending, rig.results()) == ("planned", 1, {})

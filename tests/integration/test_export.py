@@ -319,7 +319,11 @@ REFUSED = {
     "another service": (("nightly", "--to", "s3://tables/a.csv"), 2, "cannot be written to"),
     "a folder": (("nightly", "--to", "/", "--format", "csv"), 2, "is a folder"),
     "no folder": (("nightly", "--to", "/nowhere/a.csv"), 2, "cannot write the export to /nowhere/a.csv"),
-    "a prefix that is an address": (("nightly", "--to", "a.csv", "--prefix", "oss://b/k"), 2, "keys have none"),
+    "a prefix that is an address": (
+        ("nightly", "--to", "a.csv", "--prefix", "oss://b/k"),
+        2,
+        "not the beginning of a key",
+    ),
     "no time and no run": (("nightly", "--to", "a.csv", "--since", "yesterday"), 2, "neither a time"),
     "two things on stdout": (("nightly", "--to", "-", "--json"), 2, "leave one of them out"),
     "no such bucket": (("nightly", "--to", "oss://nowhere/a.csv"), 2, "the bucket does not exist"),

@@ -164,7 +164,9 @@ def test_an_object_without_an_etag_shifts_nothing_to_its_neighbours() -> None:
         pytest.param({"": page("a/5", token="t"), "t": page("a/5")}, "out of order", id="a repeated page"),
         pytest.param({"": page("a/1", token="t"), "t": page("a/2", token="t")}, "just used", id="a token without end"),
         pytest.param({"": page("b/1")}, "outside the prefix", id="a key outside the prefix"),
-        pytest.param({"": page("a/1", truncated="true")}, "names no next page", id="truncated without a token"),
+        pytest.param(
+            {"": page("a/1", truncated="true")}, "returns no token for the next page", id="truncated without a token"
+        ),
         pytest.param({"": page("a/1", truncated="perhaps")}, "goes on", id="neither truncated nor complete"),
         pytest.param({"": "<ListBucketResult/>"}, "goes on", id="an answer without a word"),
         pytest.param({"": page(prefix="b/")}, "answered for 'b/'", id="an empty page of another prefix"),

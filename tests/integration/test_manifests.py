@@ -151,7 +151,7 @@ def test_a_manifest_scan_goes_on_at_its_row_and_notices_a_changed_file(rig: Rig,
         rig.store.merge_page = merged  # type: ignore[method-assign]
         if change:
             path.write_text("key\n0001.mp4\n", encoding="utf-8")
-            with pytest.raises(ManifestBroken, match="was changed since this run began"):
+            with pytest.raises(ManifestBroken, match="has changed since this run began"):
                 rig.discover(run)
         else:
             rig.discover(run)

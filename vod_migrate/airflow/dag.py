@@ -81,13 +81,13 @@ def migration_group(
 ) -> MigrationGroup:
     """The tasks of a migration as one TaskGroup; call it inside your own DAG. The group fails if the run does.
 
-    `.summary` passes the run's summary to a task of yours. It is the XCom of `<group_id>.report`.
+    `.summary` passes the run's summary to another task. It is the XCom of `<group_id>.report`.
 
     Args:
         migration: What `load_migration` returns.
         group_id: Default `vod_<name>`; one DAG may hold several groups.
-        options: The run's options (`mode`, `date`, …), which may be templates. Params and schedule of your DAG stay
-            yours. `{{ date }}` in prefixes is the local date of the data interval's start, if the DAG has one.
+        options: The run's options (`mode`, `date`, …), which may be templates. Your DAG keeps its own params and
+            schedule. `{{ date }}` in prefixes is the local date of the data interval's start, if the DAG has one.
     """
     name = group_id or f"vod_{migration.name}".replace(".", "_")
     tooltip = f"Registers {migration.source.bucket}"

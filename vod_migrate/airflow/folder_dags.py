@@ -13,7 +13,7 @@ from vod_migrate.errors import BadMigrationFile
 
 
 def migration_dags(dag_file: str) -> dict[str, DAG]:
-    """The DAGs by ID. A file with `reconcile` has a second one; a file that cannot be used has none and hides no other.
+    """The DAGs by ID. A file with `reconcile` has a second one; an invalid file has none and does not affect the others.
 
     Where Airflow reads the file to start a task, only the DAGs of that task's migration: those of 100 files take 0.7 s of CPU.
     dag_file: `__file__` of the DAG file; the folder `migrations` is beside it.

@@ -80,7 +80,7 @@ class VodHook(BaseHook):
         workflow_id: str | None = None,
         user_data: Mapping[str, Any] | None = None,
     ) -> Mapping[str, Any]:
-        """One RegisterMedia call, as it is: no rate limit, no retry, nothing recorded. For more files use `migration_group`.
+        """One plain RegisterMedia call: without rate limit, retry or record. For more files, use `migration_group`.
 
         metadatas: up to 10 RegisterMetadata objects of one storage address (`FileURL`, `Title`, …).
 
@@ -99,7 +99,7 @@ class VodHook(BaseHook):
         )
 
     def test_connection(self) -> tuple[bool, str]:
-        """What Airflow's Test button calls: two of the checks of `vod-migrate doctor`, and what each answered."""
+        """Called by Airflow's Test button: two of the checks of `vod-migrate doctor`, with their results."""
         from vod_migrate.doctor.services import connection_checks  # noqa: PLC0415 - not while parsing
 
         try:

@@ -23,18 +23,18 @@ _BETWEEN = re.compile(r"[\s,\[\]()\"']+")
 
 
 class VodMediaReadySensor(BaseSensorOperator):
-    """Waits until VOD can play media: their status is Normal. It waits in the triggerer and holds no slot.
+    """Waits until VOD can play media, i.e. until their status is Normal. It waits in the triggerer without holding a slot.
 
-    Fails at once when media have failed for good: processing failed, or they were deleted. `poke_interval`, `timeout` and `soft_fail` are those
-    of every sensor. Its XCom is what `vod-migrate verify --json` prints.
+    Fails as soon as media have failed permanently: their processing failed, or they were deleted. `poke_interval`, `timeout` and `soft_fail` work as
+    in every sensor. Its XCom is what `vod-migrate verify --json` prints.
 
     Args:
         media_ids: MediaIds (templated): a list, an XCom that is one, or text with commas; at most 10,000.
-        run: Instead of media_ids: the ID of a run, or the summary of a `migration_group` (templated), for all that the run registered.
+        run: Instead of media_ids: the ID of a run, or the summary of a `migration_group` (templated), for all objects that the run registered.
         conn_id: An Airflow connection; by default that of the run's migration, or `vod_default`.
-        share: How much must be playable of what has not failed, 0 to 1.
-        tolerate: How much may have failed for good, 0 to 1.
-        processed: Of media_ids: whether VOD was asked to transcode them. If not, files that it only stores are ready, too.
+        share: The share of the media without failures that must be playable, 0 to 1.
+        tolerate: The share of media that may fail permanently, 0 to 1.
+        processed: Whether VOD transcodes the media in media_ids. If not, files that it only stores also count as ready.
     """
 
     template_fields: Sequence[str] = ("media_ids", "run")

@@ -87,7 +87,7 @@ def _unquoted(path: Path, error: yaml.YAMLError) -> str:
             quote = "'" if '"' in value else '"'
             right = f"{written['begin'].strip()} {quote}{value}{quote}" if plain else 'title: "{{ stem }}"'
             eg = "" if plain else "as in "
-            return f"is not YAML: put the whole value of line {number + 1} in quotes, since it holds a template: {eg}{shown(right)}"
+            return f"is not YAML: put the whole value of line {number + 1} in quotes, because it contains a template: {eg}{shown(right)}"
     return ""
 
 
@@ -100,7 +100,7 @@ def _text(path: Path) -> str:
 
 
 def parse_migration(content: Mapping[str, Any], *, origin: str) -> Migration:
-    """Validates a migration that was read already; origin names it in errors.
+    """Validates a migration that is already parsed; origin names it in errors.
 
     Raises:
         BadMigrationFile: naming each field, its value and the fix.

@@ -67,7 +67,7 @@ class KeyPattern:
             reason = error.args[0].decode() if isinstance(error.args[0], bytes) else error
             raise ValueError(
                 f"cannot be used ({reason}): lookaround, backreferences, flags but i, m and s, and more than 1,000 repetitions "
-                "are not supported, since they could take too long for some keys"
+                "are not supported, because they could take too long for some keys"
             ) from None
         self.names = tuple(self._compiled.groupindex)
 

@@ -22,7 +22,7 @@ def check_prefix(prefix: str) -> str:
     if (address := _ADDRESS.match(prefix)) is not None:
         where = _key_of(address)
         raise ValueError(
-            f"{prefix!r} is an address, but keys are not addresses: write {where!r}, and the bucket in source.bucket"
+            f"{prefix!r} is an address, not the beginning of a key: write {where!r}, and the bucket in source.bucket"
         )
     if prefix[:1] in ("/", "\\"):
         raise ValueError(
@@ -44,7 +44,7 @@ def check_pattern(pattern: str) -> None:
         ValueError: it cannot; says what to write.
     """
     if (address := _ADDRESS.match(pattern)) is not None:
-        raise ValueError(f"{pattern!r} is an address, but keys are not addresses: write {_key_of(address)!r}")
+        raise ValueError(f"{pattern!r} is an address, not a pattern for keys: write {_key_of(address)!r}")
     if pattern[:1] in ("/", "\\"):
         raise ValueError(
             f"{pattern!r} matches nothing, because no key begins with {pattern[0]!r}: write {_relative(pattern)!r}"
@@ -92,8 +92,8 @@ def empty_prefix_hint(prefix: str, bucket: str) -> str:
         (prefix != prefix.strip(), "it begins or ends with a space"),
         ("\\" in prefix, "folders are separated by '/'"),
         (re.search(r"%[0-9A-Fa-f]{2}", prefix), "keys are not percent-encoded"),
-        (prefix.startswith("./") or "//" in prefix, "keys are compared as they are: './' and '//' stand for themselves"),
-        (not same, "the bucket may have it in the other of NFC and NFD, which look the same: copy it from a listing"),
+        (prefix.startswith("./") or "//" in prefix, "keys are compared literally: './' and '//' have no special meaning"),
+        (not same, "the bucket may use the other Unicode form (NFC or NFD), which looks the same: copy the prefix from a listing"),
     )  # fmt: skip
     return next((hint for found, hint in oddities if found), "")
 

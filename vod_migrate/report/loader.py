@@ -45,7 +45,7 @@ _MOST_SCANS = 200  # dated prefixes of a year fit twice; the totals count all of
 
 
 def load_report(store: Store, run_id: str) -> Report:
-    """Everything there is to say about a run, finished or not. The detail is read in one snapshot of the database.
+    """The report of a run, finished or active. All details come from one snapshot of the database.
 
     Raises:
         BadOption: there is no such run.
