@@ -167,9 +167,11 @@ def test_an_object_without_an_etag_shifts_nothing_to_its_neighbours() -> None:
         pytest.param(
             {"": page("a/1", truncated="true")}, "returns no token for the next page", id="truncated without a token"
         ),
-        pytest.param({"": page("a/1", truncated="perhaps")}, "goes on", id="neither truncated nor complete"),
-        pytest.param({"": "<ListBucketResult/>"}, "goes on", id="an answer without a word"),
-        pytest.param({"": page(prefix="b/")}, "answered for 'b/'", id="an empty page of another prefix"),
+        pytest.param(
+            {"": page("a/1", truncated="perhaps")}, "whether a listing continues", id="neither truncated nor complete"
+        ),
+        pytest.param({"": "<ListBucketResult/>"}, "whether a listing continues", id="an answer without a word"),
+        pytest.param({"": page(prefix="b/")}, "but listed 'b/'", id="an empty page of another prefix"),
         pytest.param({"": page(more=contents("a/1", size="big"))}, "without a size", id="a size that is no number"),
         pytest.param({"": page(more=contents("a/1", size=""))}, "without a size", id="no size"),
         pytest.param({"": page(more=contents("a/1", modified="then"))}, "LastModified", id="a date that is none"),
