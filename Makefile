@@ -47,7 +47,7 @@ endif
 quick: $(STAMP)  ## Run the unit and contract tests and some of each other suite, a minute
 	@$(BIN)/python -m pytest --numprocesses 3 -m "smoke and not alone" --ignore tests/dags --ignore tests/chaos
 
-chaos: $(STAMP)  ## Kill a running migration again and again (SEED=7 repeats one seed; KILLS=26 SEEDS=4 for more or fewer)
+chaos: $(STAMP)  ## Kill a running migration repeatedly (SEED=7 repeats one seed; KILLS=26 SEEDS=4 for more or fewer)
 	@$(BIN)/python tests/chaos/run.py $(if $(SEED),--seed $(SEED)) $(if $(SEEDS),--seeds $(SEEDS)) \
 		$(if $(KILLS),--kills $(KILLS)) $(ARGS)
 
@@ -67,7 +67,7 @@ bench: $(STAMP)  ## Measure for two hours, beside what others do, and write docs
 	@$(BIN)/uv pip install --quiet -p $(BIN)/python pyrate-limiter alibabacloud-oss-v2
 	@$(BIN)/python benchmarks/bench.py $(ARGS)
 
-docs: $(STAMP)  ## Write what is generated: pages of the reference, pictures of the rooms and of the terminal
+docs: $(STAMP)  ## Write the generated parts: pages of the reference, pictures of the rooms and of the terminal
 	@$(BIN)/python docs/generate.py
 	@$(BIN)/python docs/rooms.py
 	@$(BIN)/python docs/terminal_pictures.py

@@ -70,7 +70,9 @@ class AirflowApi:
         until = time.monotonic() + seconds
         while self.find(f"/dags/{dag_id}") is None:
             if time.monotonic() > until:
-                raise ApiFailed(f"Airflow does not know the DAG {dag_id} after {seconds:.0f} s: {self.import_errors()}")
+                raise ApiFailed(
+                    f"Airflow has not loaded the DAG {dag_id} after {seconds:.0f} s: {self.import_errors()}"
+                )
             time.sleep(1)
         self.patch(f"/dags/{dag_id}", {"is_paused": False})
 

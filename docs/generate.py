@@ -36,8 +36,8 @@ OTHER_VARIABLES = {
     "VOD_MIGRATE_HOME": "Folder of the embedded Postgres. Default `~/.local/share/vod-migrate`.",
     "VOD_MIGRATE_REPORTS": "In Airflow: folder of the report files. Default `vod_reports` in `AIRFLOW_HOME`; `none` writes no files.",
     "VOD_MIGRATE_WEBHOOK_<NAME>": "The URL of the webhook that `notify` calls `<name>`, a secret. `VOD_MIGRATE_WEBHOOK_<NAME>_SECRET`: the secret of "
-    "the robot's signature (DingTalk, Feishu). In Airflow, a connection goes first.",
-    "VOD_MIGRATE_STATSD": "From the command line: the StatsD server that gets a run's [metrics](metrics.md), `host:port`. Empty: none are sent.",
+    "the robot's signature (DingTalk, Feishu). In Airflow, a connection takes precedence.",
+    "VOD_MIGRATE_STATSD": "On the command line: the StatsD server for a run's [metrics](metrics.md), `host:port`. Empty: no metrics are sent.",
     "VOD_MIGRATE_LEASE_SECONDS": "How many seconds a silent worker counts as alive. Default 90. The work of a worker that died on another machine "
     "is free after that time.",
     "VOD_MIGRATE_GRACE_SECONDS": "Seconds between SIGTERM and SIGKILL on this platform. A stopped worker waits this long, minus 2.5 s, for its calls in "

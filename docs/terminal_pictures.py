@@ -101,6 +101,7 @@ def pictures(shell: Shell, sandbox: Sandbox) -> Iterator[tuple[str, str]]:
             ("run", english, ("run", "interviews.yaml")),
             ("report-chinese", chinese, ("report", "interviews")),
             ("explain", english, ("explain", broken)),
+            ("explain-chinese", chinese, ("explain", broken)),
         ):
             shell.environment |= environment
             screen = _screen(shell, arguments)

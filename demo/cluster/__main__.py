@@ -48,7 +48,7 @@ def _tell(outcome: Outcome, console: DemoConsole) -> None:
         repeated = outcome.carried - len(outcome.expected.registered)
         console.step(
             f"Compared object by object with what VOD registered: {len(outcome.expected.registered):,} registered once each, "
-            f"{len(outcome.expected.failed):,} failed as they must, no difference; {repeated:,} files were under way when their "
+            f"{len(outcome.expected.failed):,} failed as expected, no difference; {repeated:,} files were under way when their "
             "worker was killed, and were sent again to the same MediaId"
         )
     console.step(f"The report in Airflow: {outcome.page}")

@@ -133,7 +133,7 @@ def _check_constant(field: str, text: str) -> None:
 
 
 class Policies(SettingsModel):
-    """What happens if a value exceeds a limit: `cut` it (to whole characters, without emoji), `drop` the field, `fail` the object."""
+    """What to do with a value that exceeds a limit: `cut` it (to whole characters, without emoji), `drop` the field, `fail` the object."""
 
     title: Annotated[Literal["cut", "fail"], Field(description="A title is required, so it cannot be dropped.")] = "cut"
     description: Annotated[Literal["cut", "drop", "fail"], Field(description="Over 1,024 bytes, or with emoji.")] = (
@@ -157,7 +157,7 @@ class Policies(SettingsModel):
 
 
 class Rule(DescriptionFields):
-    """Other templates for some keys. A rule inherits what it does not set; `''` or `[]` turns a field off."""
+    """Other templates for some keys. A rule inherits all settings that it does not set; `''` or `[]` turns a field off."""
 
     prefix: Annotated[str | None, Field(min_length=1, description="The rule applies to keys that begin with this.")] = (
         None

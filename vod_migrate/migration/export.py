@@ -34,7 +34,7 @@ class ExportedRows(StrEnum):
 
 
 class Export(SettingsModel):
-    """A table of the migration's results that is written after each run, whatever its verdict, under a name of the run's own."""
+    """A table of the migration's results, written after each run, successful or not, under the name of the run."""
 
     to: Annotated[
         str,

@@ -11,7 +11,7 @@ from vod_migrate.migration.units import Duration, seconds_of
 
 
 class StagedStart(SettingsModel):
-    """The first run of the migration sends some objects from all over the source before the rest; without `first` it does not."""
+    """The first run of the migration sends a sample of the source before the rest; without `first`, it sends everything at once."""
 
     objects: Annotated[
         int, Field(ge=10, le=10_000, description="How many objects to send first, spread over the source.")

@@ -121,7 +121,7 @@ class Migration(SettingsModel):
         Field(
             gt=0,
             le=8760,
-            description="How long a run in Airflow waits for an answer before it ends without sending anything; null: without limit.",
+            description="How long a run in Airflow waits for a decision before it ends without sending anything; null: no limit.",
         ),
     ] = None
 

@@ -35,12 +35,12 @@ class Receiver(StrEnum):
 
 
 class Notify(SettingsModel):
-    """One receiver of messages about runs, told of each event of a run once."""
+    """One receiver of notifications about runs; each event of a run is sent once."""
 
     to: Annotated[
         Receiver,
         Field(
-            description="`webhook`: JSON for a program of yours; `dingtalk`, `wecom`, `feishu`: a custom robot in a group; `airflow`: "
+            description="`webhook`: JSON for your own program; `dingtalk`, `wecom`, `feishu`: a custom robot in a group; `airflow`: "
             "a notifier of an Airflow provider, used in Airflow only."
         ),
     ]

@@ -20,7 +20,7 @@ Price = Annotated[
 
 
 class Prices(SettingsModel):
-    """Prices by which a plan estimates the cost of its run, from your price list or contract. What has no price is not estimated."""
+    """Prices from your price list or contract, for the cost estimate of a plan. Anything without a price is not estimated."""
 
     currency: Annotated[
         str, Field(pattern=r"^[A-Z]{3}$", description="The currency of all prices, as its three letters.")

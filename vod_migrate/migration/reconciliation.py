@@ -12,7 +12,7 @@ from vod_migrate.migration.units import Part, millionths_of
 
 
 class ReconcileSchedule(SettingsModel):
-    """Compares OSS, the results and VOD in a DAG of its own, `vod_reconcile__<name>`; without `reconcile` there is none. Repairs nothing."""
+    """Compares OSS, the results and VOD in a separate DAG, `vod_reconcile__<name>`, without repairs. Without `reconcile`, there is no such DAG."""
 
     schedule: Annotated[
         str,

@@ -89,7 +89,7 @@ class UserData(SettingsModel):
         dict[str, Any] | None,
         Field(
             alias="Extend",
-            description="What VOD should return in its callbacks, at most 512 bytes as JSON.",
+            description="The data that VOD returns in its callbacks, at most 512 bytes as JSON.",
         ),
     ] = None
 
@@ -122,7 +122,7 @@ def _compact(value: Any) -> str:
 
 
 class Register(SettingsModel):
-    """How the files are registered. Exactly one of template_group_id and workflow_id must be chosen."""
+    """How the files are registered. Set exactly one of template_group_id and workflow_id."""
 
     template_group_id: Annotated[
         str | None,

@@ -46,7 +46,7 @@ def _check_location(location: str) -> str:
 
 
 class ManifestColumns(SettingsModel):
-    """Which column of a manifest holds which field. An empty cell leaves its field to the templates."""
+    """Assigns manifest columns to fields. If a cell is empty, the templates fill its field."""
 
     title: Annotated[str | None, Field(min_length=1, description="Column of the Title.")] = None
     description: Annotated[str | None, Field(min_length=1, description="Column of the Description.")] = None
@@ -90,7 +90,7 @@ class Manifest(SettingsModel):
     ]
     format: Annotated[
         Literal["csv", "jsonl", "parquet"] | None,
-        Field(description="By default from the extension: .csv, .jsonl, .parquet; the text ones also with .gz."),
+        Field(description="By default, the extension decides: .csv, .jsonl, .parquet; the text formats also with .gz."),
     ] = None
     key_column: Annotated[
         str,
@@ -107,12 +107,12 @@ class Manifest(SettingsModel):
     columns: ManifestColumns = ManifestColumns()
     null_values: Annotated[
         tuple[str, ...],
-        Field(description="Texts that mean an empty cell, in every column; [] reads every text as it is."),
+        Field(description="Texts that count as an empty cell, in every column; [] reads every text literally."),
     ] = ("\\N", "NULL", "null", "NaN", "nan", "None", "#N/A")
     check: Annotated[
         Literal["none", "head"],
         Field(
-            description="`head` asks OSS about each object: it must exist, and OSS gives its size, storage class and time."
+            description="`head` looks up each object in OSS: it must exist, and OSS provides its size, storage class and time."
         ),
     ] = "none"
 
@@ -272,7 +272,7 @@ _Edge = Annotated[
 
 
 class Select(SettingsModel):
-    """Which of the objects are registered; each one left out is counted under a named reason."""
+    """Which objects are registered; each object that is left out is counted under a named reason."""
 
     include: Annotated[
         tuple[str, ...],
@@ -294,8 +294,7 @@ class Select(SettingsModel):
     hls: Annotated[
         Literal["playlists", "all"],
         Field(
-            description="`playlists`: segments and other parts of HLS and DASH streams are left out; the playlist represents them. `all` takes "
-            "them."
+            description="`playlists`: segments and other parts of HLS and DASH streams are left out; the playlist represents them. `all` registers them."
         ),
     ] = "playlists"
     hidden: Annotated[
@@ -321,7 +320,7 @@ class Select(SettingsModel):
         tuple[str, ...],
         Field(
             min_length=1,
-            description="Storage classes to take. Archived objects are left out by default: VOD cannot read them.",
+            description="Storage classes to register. Archived objects are left out by default, because VOD cannot read them.",
         ),
     ] = ("Standard", "IA")
     archived: Annotated[

@@ -11,7 +11,7 @@ from vod_migrate.migration.units import Duration, Part, millionths_of, seconds_o
 
 
 class Verify(SettingsModel):
-    """Asks VOD some time after each run in Airflow whether it can play what the run registered; without `verify` nobody asks."""
+    """Checks in VOD, some time after each run in Airflow, that the registered media can be played; without `verify`, there is no check."""
 
     after: Annotated[
         Duration,
