@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+from html import unescape
 from typing import Any
 
 import pytest
 from rigging import BUCKET, Rig
 from shell import Shell
 
+from vod_migrate.report.html import render_html
+from vod_migrate.report.language import CHINESE
 from vod_migrate.report.loader import load_report
+from vod_migrate.report.text import render_text
 from vod_migrate.run import control
 from vod_migrate.run.planning_run import decide, plan_run
 from vod_migrate.sandbox.pytest_plugin import Sandbox
@@ -36,6 +40,11 @@ def test_what_is_done_to_a_run_and_meanwhile_to_its_migration_and_account_is_in_
         ("cleo", "migration_rate", "none"),
         ("丹 <dan>", "paused", ""),
     ]
+    report = load_report(rig.store, run.run_id)
+    for shown in (render_text(report, language=CHINESE), unescape(render_html(report, language=CHINESE))):
+        assert "5 次/秒" in shown, "what was done is told in the reader's language"
+        assert "由 丹 <dan> 暂停" in shown, "and why the run stopped"
+        assert "calls/s" not in shown
 
 
 def test_an_approval_names_who_gave_it(rig: Rig, sandbox: Sandbox) -> None:
