@@ -177,7 +177,8 @@ class Listing(MachineState):
                 same = fact["etag"] == self.bucket[key]
                 assert fact["registered"] or same
                 counts[("unchanged" if same else "changed") if fact["registered"] else "failed_before"] += 1
-            assert {name: count for name, count in known.told["counts"].items() if count} == dict(counts)
+            told = {name: count for name, count in known.told["counts"].items() if count}
+            assert told == dict(counts), (known, keys, facts)
             after = self.store.pass_ranges(run, place, scan, [known], cursor="more")
             assert after.listed == scan.listed + len(keys)
             SEEN["passed as unchanged"] += 1

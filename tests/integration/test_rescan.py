@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from rigging import BUCKET, Rig, put
+from store_helpers import a_call, registered
 
 from vod_migrate.cloud.oss import BucketClient
 from vod_migrate.discover.rescan import Rescan
@@ -15,7 +16,7 @@ from vod_migrate.results.repairs import FactRead
 from vod_migrate.results.scan import summed
 from vod_migrate.results.scans import Scans
 from vod_migrate.run.parts import Parts
-from vod_migrate.run.settle import Summary
+from vod_migrate.run.settle import Summary, finish
 
 PAGE = 10
 
@@ -263,3 +264,72 @@ def test_a_plan_goes_by_ranges_and_leaves_them_as_they_are(filled: Rig, merged: 
     assert merged == [1]
     assert filled.rows("select * from vod_migrate.ranges order by until") == ranges
     assert told(filled.run()) == {"discovered": 51, "unchanged": 50, "registered": 1}
+
+
+def test_a_late_answer_about_an_object_that_has_gone_is_met_by_the_next_listing(rig: Rig) -> None:
+    put(rig.sandbox, 20)
+    dead = rig.prepare()
+    rig.discover(dead)
+    place = rig.store.take_place(dead, slot="one", host="h")
+    late = rig.store.claim(dead, place).works[0].key
+    rig.lapse(dead)
+    rig.sandbox.delete(BUCKET, late)
+    assert rig.run().counts.registered == 19
+    call = a_call()
+    rig.store.record(dead, place, [call], [registered(late, call)])
+    assert rig.results()[late][0] == "registered"
+    assert rig.run().counts.gone == 1
+    assert finds_the_same(rig)
+
+
+def test_an_object_that_another_run_still_sends_when_its_range_is_merged_is_met_by_the_next_listing(
+    filled: Rig,
+) -> None:
+    filled.sandbox.put(BUCKET, "f00012a.mp4")
+    sending = filled.prepare()
+    filled.discover(sending)
+    place = filled.store.take_place(sending, slot="one", host="h")
+    (work,) = filled.store.claim(sending, place).works
+    filled.sandbox.delete(BUCKET, work.key)
+    assert told(filled.run()) == {"discovered": 50, "unchanged": 50}
+    call = a_call()
+    filled.store.record(sending, place, [call], [registered(work.key, call)])
+    assert filled.run().counts.gone == 1
+    assert finds_the_same(filled)
+
+
+def test_an_object_that_changed_before_it_was_sent_as_a_leftover_counts_as_changed_from_then_on(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(rig.sandbox, 5)
+    first = rig.prepare()
+    rig.discover(first)
+    rig.lapse(first)
+    finish(store=rig.store, run_id=first.run_id)
+    rig.sandbox.put(BUCKET, "f00003.mp4", b"new")
+    run = rig.prepare()
+    place = rig.store.take_place(run, slot="one", host="h")
+    unread, held = BucketClient.list_unread, list[str]()
+
+    def claimed_first(*given: Any, **where: Any) -> Any:
+        held.extend(work.key for work in rig.store.claim(run, place).works)
+        return unread(*given, **where)
+
+    monkeypatch.setattr(BucketClient, "list_unread", claimed_first)
+    rig.discover(run)
+    call = a_call()
+    assert rig.store.record(run, place, [call], [registered(key, call) for key in held]) == 5
+    rig.store.leave(run, place)
+    assert finish(store=rig.store, run_id=run.run_id).state == "succeeded"
+    assert told(rig.run()) == {"discovered": 5, "unchanged": 4, "changed": 1}
+    assert finds_the_same(rig)
+
+
+def test_an_object_that_comes_back_with_other_content_counts_as_changed_by_any_listing(filled: Rig) -> None:
+    filled.sandbox.delete(BUCKET, "f00003.mp4")
+    assert filled.run().counts.gone == 1
+    filled.sandbox.put(BUCKET, "f00003.mp4", b"new")
+    for _ in range(2):
+        assert told(filled.run()) == {"discovered": 50, "unchanged": 49, "changed": 1}
+    assert finds_the_same(filled)
+    assert filled.results()["f00003.mp4"][0] == "registered"

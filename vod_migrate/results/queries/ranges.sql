@@ -20,9 +20,15 @@ where migration_id = :migration_id and source_id = :source_id and prefix = :pref
   and (:until::text is null or until <= :until);
 
 -- name: keep_range!
--- A merged page is a range.
+-- A merged page is a range. It is in doubt from the first while another run may still send an object of it, perhaps one that was not listed,
+-- or a worker of this run sends one as it was queued, which may not be as it was listed now.
 insert into vod_migrate.ranges (migration_id, source_id, prefix, until, after, queue_no, waiting, listed, due, digest, rules, told)
-values (:migration_id, :source_id, :prefix, :until, :after, :queue_no, :waiting, :listed, :due, :digest, :rules, :told);
+select :migration_id, :source_id, :prefix, :until, :after, :queue_no,
+       case when not exists (
+         select 1 from vod_migrate.work w join vod_migrate.queues q using (queue_no) join vod_migrate.blocks b using (block_id)
+         where w.source_id = :source_id and w.key > :after and w.key <= :until
+           and case when w.queue_no = :queue_no then b.token is not null else q.gate in ('open', 'approving') end) then :waiting::integer end,
+       :listed, :due, :digest, :rules, :told;
 
 -- name: doubt_ranges!
 -- Objects between two keys were queued otherwise: the ranges that they may belong to are merged again. prefix: whose ranges are none of these.

@@ -169,7 +169,8 @@ with listed as (
   ) changes group by state, code
   on conflict (migration_id, worker_no, state, code) do update set objects = t.objects + excluded.objects
 )
-select case when disposition = 'returned' then 'unchanged' else disposition end as disposition, count(*) as objects
+select case when disposition <> 'returned' then disposition when known_etag <> etag then 'changed' else 'unchanged' end as disposition,
+       count(*) as objects
 from judged group by 1
 union all
 select 'duplicate', cardinality(:keys::text[]) - count(*) from judged having cardinality(:keys::text[]) > count(*);
