@@ -14,7 +14,8 @@ from demo.console import DemoConsole
 from vod_migrate.migration.loader import load_migration
 
 FILES_A_CALL = 10
-OBJECTS = 15_000
+OBJECTS = 9_000
+"""At the first rate of eighty files a second: two minutes for the third worker to start."""
 
 
 @pytest.fixture(scope="module")
