@@ -114,8 +114,8 @@ def test_a_sensor_that_cannot_be_is_refused_when_the_dag_is_read(given: dict[str
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"media_ids": ["采访"]}, "'采访', which is no MediaId"),
-        ({"media_ids": [None]}, "None, which is no MediaId"),
+        ({"media_ids": ["采访"]}, "'采访', which is not a MediaId"),
+        ({"media_ids": [None]}, "None, which is not a MediaId"),
         ({"media_ids": 7}, "give a list of MediaIds"),
         ({"media_ids": [f"{number:032x}" for number in range(10_001)]}, "name the run instead"),
         ({"run": {"state": "x"}}, "the summary of a migration_group"),

@@ -118,7 +118,7 @@ def test_a_disk_that_stays_full_stops_the_run_and_the_next_one_goes_on(
         worker = InBackground(hasty.register, run)
         assert worker.ended_within(30)
     assert isinstance(worker.raised, StoreFull)
-    assert "has no room (could not extend file: No space left on device): free some" in str(worker.raised)
+    assert "is full (could not extend file: No space left on device): free space" in str(worker.raised)
     assert rig.rows("select count(*) from vod_migrate.objects") == [(0,)]
     assert rig.calls() <= 4, "a call that cannot be recorded is not made again"
     with rig.store.connection() as connection:
