@@ -100,13 +100,12 @@ OUTPUT = (
 )
 
 LANGUAGES = (
-    "What the commands show about runs, objects and checks is in Chinese if the locale is (`LC_ALL`, else `LC_MESSAGES`, else",
-    "`LANG` begins with `zh`), or with `vod-migrate --language zh-CN COMMAND`. This covers reports, plans, progress, `status`,",
-    "`doctor`, `describe`, `explain`, `diagnose`, `verify`, `reconcile`, `update` and `restore`, and the HTML reports that the",
-    "command line writes. If the encoding of the output has no Chinese characters, the output is in English.",
+    "The output of the commands is in Chinese if the locale is (`LC_ALL`, else `LC_MESSAGES`, else `LANG` begins with `zh`), or",
+    "with `vod-migrate --language zh-CN COMMAND`. This includes the HTML reports that the command line writes, and the errors of",
+    "runs, services and the database. If the encoding of the output has no Chinese characters, the output is in English.",
     "",
-    "Help, logs, JSON, the confirmations of other commands, and messages about invalid options and migration files are always",
-    "in English: programs read them, and people search for them. The how-tos explain the commands [in Chinese](../zh/index.md).",
+    "Help, logs, JSON, and messages about invalid options and migration files are always in English: they name settings as the",
+    "file has them, programs read them, and people search for them. The how-tos explain the commands [in Chinese](../zh/index.md).",
 )
 
 COMPLETION = (

@@ -42,6 +42,10 @@ def test_reports_plans_and_progress_follow_the_locale_and_json_does_not(shell: S
         assert not CHINESE.search(english.stdout + english.stderr), command
         assert not CHINESE.search(shell.run(*command, "--json").stdout), command
 
+    done, refused = shell.run("rate", "nightly", "none"), shell.run("cancel", "nightly")
+    assert "没有单独的上限" in done.stdout
+    assert (refused.returncode, "已结束" in refused.stderr) == (2, True), refused
+
 
 def test_an_output_that_cannot_show_chinese_gets_english(shell: Shell) -> None:
     shell.environment["LC_ALL"] = "zh_CN.GB18030"

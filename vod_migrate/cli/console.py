@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 from vod_migrate.cli.completion import complete_run
+from vod_migrate.cli.spoken import confirm
 from vod_migrate.errors import BadOption
 from vod_migrate.report.files import ReportFiles
 from vod_migrate.report.language import Language
@@ -47,8 +48,8 @@ def user() -> str:
 
 
 def say(text: str) -> None:
-    """Prints a message for a person, on stderr."""
-    typer.echo(text, err=True)
+    """Prints a message for a person on stderr, in their language where it has a form."""
+    confirm(text, err=True)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from vod_migrate.cli.completion import complete_run
 from vod_migrate.cli.console import ReportOption, RunArgument, find_run, open_store, user
 from vod_migrate.cli.options import JsonOption, takes_run_options
 from vod_migrate.cli.run import run_to_end
+from vod_migrate.cli.spoken import confirm
 from vod_migrate.cli.streams import print_json
 from vod_migrate.cloud.connection import connection_from_environment
 from vod_migrate.errors import BadOption
@@ -92,7 +93,7 @@ def rate(
             control.set_migration_rate(store, run.account, of, wanted, by=user())
             what = f"the active runs of {of!r}"
     now = "no separate limit" if wanted is None else f"at most {wanted:g} calls per second"
-    typer.echo(f"{what}: {now}, within the account's rate")
+    confirm(f"{what}: {now}, within the account's rate")
 
 
 def _number(text: str) -> float | None:
@@ -114,10 +115,10 @@ def _show(store: Store, run: Run, *, as_json: bool, until: str, fix: str) -> Non
         fields = {"run_id": run.run_id, "state": run.state, "stop_code": run.stop_code, "stop": run.stop_message}
         print_json(fields)
     elif run.state == until:
-        typer.echo(f"run {run.run_id} is {until}; {fix}")
+        confirm(f"run {run.run_id} is {until}; {fix}")
     elif run.state == "running":
-        typer.echo(
+        confirm(
             f"run {run.run_id} sends nothing more ({run.stop_message}) and will be {until} once its tasks have ended"
         )
     else:
-        typer.echo(f"run {run.run_id} has ended in the meantime ({run.state})")
+        confirm(f"run {run.run_id} has ended in the meantime ({run.state})")

@@ -9,6 +9,7 @@ import typer
 
 from vod_migrate.cli.completion import complete_run
 from vod_migrate.cli.console import find_run, open_store, user
+from vod_migrate.cli.spoken import confirm
 from vod_migrate.errors import BadOption
 from vod_migrate.report.progress import shown_wait
 from vod_migrate.results.address import database_url
@@ -25,7 +26,7 @@ def upgrade_database() -> None:
     """Bring the results database to this version's schema (VOD_MIGRATE_DATABASE_URL, or the embedded one)."""
     with shown_wait("upgrading the results database"):
         version = upgrade_schema(database_url(embedded=True))
-    typer.echo(f"the results database is at schema {version}")
+    confirm(f"the results database is at schema {version}")
 
 
 @database_app.command("check")
@@ -36,11 +37,11 @@ def check_database(
 ) -> None:
     """Check that the results database is usable."""
     version = check_schema(database_url(embedded=True))
-    typer.echo(f"the results database is usable and is at schema {version}")
+    confirm(f"the results database is usable and is at schema {version}")
     if recount:
         with open_store() as store:
             store.recount()
-        typer.echo("the totals were recounted")
+        confirm("the totals were recounted")
 
 
 @database_app.command("prune")
@@ -60,7 +61,7 @@ def prune_database(
         now = store.now()
         plans = store.drop_old_plans(now - dt.timedelta(days=plan_days))
         pruned = store.prune(now - dt.timedelta(days=days))
-    typer.echo(
+    confirm(
         f"deleted: the audit of {pruned.runs:,} runs ({pruned.calls:,} calls, {pruned.events:,} events) and the lists of {plans:,} plans"
     )
 
@@ -75,7 +76,7 @@ def transfer(
     """Hand over all registered and failed objects of one migration to another one, for example after a rename or a trial."""
     with open_store() as store:
         moved = control.transfer(store, account, old, new, by=user())
-    typer.echo(f"{moved:,} objects of {old!r} now belong to {new!r}")
+    confirm(f"{moved:,} objects of {old!r} now belong to {new!r}")
 
 
 def discard(
@@ -91,4 +92,4 @@ def discard(
         raise BadOption(
             f"run {found.run_id} is active, or was already discarded: cancel an active run first with `vod-migrate cancel {found.run_id}`"
         )
-    typer.echo(f"run {found.run_id}: {deleted:,} unsent objects were discarded")
+    confirm(f"run {found.run_id}: {deleted:,} unsent objects were discarded")

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from vod_migrate.cli.options import FileArgument
-from vod_migrate.cli.spoken import spoken
+from vod_migrate.cli.spoken import confirm, spoken
 from vod_migrate.cli.streams import print_json
 from vod_migrate.describe.preview import preview
 from vod_migrate.errors import BadOption
@@ -67,7 +67,7 @@ def init(
         workflow_id=workflow_id,
     )
     write_file(answers, path)
-    typer.echo(f"wrote {path}; see what is sent for a key with `vod-migrate describe {path} KEY`")
+    confirm(f"wrote {path}; see what is sent for a key with `vod-migrate describe {path} KEY`")
 
 
 def describe(
@@ -90,7 +90,7 @@ def describe(
     region = os.environ.get("VOD_MIGRATE_REGION") or ""
     if not region:
         region = ASSUMED_REGION
-        typer.echo(f"VOD_MIGRATE_REGION is not set: the URLs are shown for {region}", err=True)
+        confirm(f"VOD_MIGRATE_REGION is not set: the URLs are shown for {region}", err=True)
     for key in keys:
         explained = preview(migration, key, region=region, size=size, row=columns)
         if as_json:

@@ -8,6 +8,7 @@ import typer
 
 from vod_migrate.cli.console import open_store, user
 from vod_migrate.cli.options import JsonOption
+from vod_migrate.cli.spoken import confirm
 from vod_migrate.cli.streams import print_json
 from vod_migrate.errors import BadOption
 from vod_migrate.run.control import set_account_rate
@@ -35,4 +36,4 @@ def quota(
             print_json(fields)
         else:
             slowed = "" if share > 0.999 else f", slowed to {rate * share:.1f} after throttling"  # noqa: PLR2004 - rounding
-            typer.echo(f"{name}  {api}  {scope or 'the whole account'}: {rate:g} calls/s{slowed}")
+            confirm(f"{name}  {api}  {scope or 'the whole account'}: {rate:g} calls/s{slowed}")

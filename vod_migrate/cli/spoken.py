@@ -35,6 +35,11 @@ def spoken() -> Language:
     return ENGLISH if chosen is CHINESE and not _shows_chinese() else chosen
 
 
+def confirm(text: str, *, err: bool = False) -> None:
+    """Prints an English message in the language of its reader, where that has a form for it."""
+    typer.echo(spoken().translate(text), err=err)
+
+
 def _shows_chinese() -> bool:
     try:
         CHINESE.say("objects").encode(getattr(sys.stdout, "encoding", None) or "utf-8")

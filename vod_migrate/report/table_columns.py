@@ -41,11 +41,11 @@ RESULT_MEANINGS = {
         meaning="The key of the object, exactly as OSS has it. `bucket` and `key` together are unique."
     ),
     "state": ColumnMeaning(
-        meaning="`registered`; `failed`; or `gone`: registered once, and no longer in the bucket or manifest."
+        meaning="`registered`; `failed`; or `gone`: registered once, but no longer in the bucket or manifest."
     ),
     "media_id": ColumnMeaning(meaning="The MediaId in VOD.", empty="failed"),
     "new_register": ColumnMeaning(
-        meaning="Whether the file was new to VOD; `false` if VOD had it before.", empty="failed, or VOD did not say"
+        meaning="Whether the file was new to VOD; `false` if VOD had it before.", empty="failed, or not reported by VOD"
     ),
     "title": ColumnMeaning(meaning="The Title as it was sent.", empty="no call was made for the object"),
     "code": ColumnMeaning(
@@ -53,15 +53,15 @@ RESULT_MEANINGS = {
         empty="not failed",
     ),
     "message": ColumnMeaning(
-        meaning="What VOD or vod-migrate said about the failure.", empty="not failed, or nothing was said"
+        meaning="The message of VOD or vod-migrate about the failure.", empty="not failed, or without a message"
     ),
-    "size": ColumnMeaning(meaning="Bytes.", empty="the manifest did not say"),
+    "size": ColumnMeaning(meaning="Bytes.", empty="not given in the manifest"),
     "etag": ColumnMeaning(
-        meaning="The ETag when the object was sent, without quotes.", empty="the manifest did not say"
+        meaning="The ETag when the object was sent, without quotes.", empty="not given in the manifest"
     ),
-    "storage_class": ColumnMeaning(meaning="`Standard`, `IA`, …", empty="the manifest did not say"),
+    "storage_class": ColumnMeaning(meaning="`Standard`, `IA`, …", empty="not given in the manifest"),
     "last_modified": ColumnMeaning(
-        meaning="When the object was last changed, to the second.", empty="the manifest did not say"
+        meaning="When the object was last changed, to the second.", empty="not given in the manifest"
     ),
     "settled_at": ColumnMeaning(meaning="When the outcome was recorded, to the second."),
     "run_id": ColumnMeaning(meaning="The run that recorded it."),
