@@ -54,7 +54,7 @@ REFUSED = [
     (
         "https://media-archive.oss-cn-shanghai.aliyuncs.com/a.mp4?versionId=CAEQ",
         "row_key",
-        "remove it to register that",
+        ": remove it",
     ),
     (
         "https://media-archive.oss-cn-shanghai.aliyuncs.com/a.mp4?x-oss-process=video/snapshot,t_1",

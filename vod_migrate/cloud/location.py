@@ -141,6 +141,6 @@ def _path(parts: SplitResult) -> str:
     names = {one.partition("=")[0].lower() for one in parts.query.split("&")}
     if other := sorted(names & _OTHER_CONTENT):
         raise NotAnAddress(
-            f"has the parameter {other[0]}, which asks for something else than the object as it is now: remove it to register that"
+            f"has the parameter {other[0]}, which requests something other than the current object: remove it"
         )
     return parts.path.removeprefix("/")

@@ -153,7 +153,7 @@ def read_contents(
     of = told.get("sourceBucket")
     if of != bucket:
         raise ManifestBroken(
-            f"{place} is the inventory of bucket {of!r}, but source.bucket is {bucket!r}: name its own"
+            f"{place} is the inventory of bucket {of!r}, but source.bucket is {bucket!r}: name the inventory of that bucket"
         )
     if str(told.get("fileFormat", "")).upper() != "CSV":
         raise ManifestBroken(f"{place}: fileFormat is {told.get('fileFormat')!r}, only CSV can be read")

@@ -98,7 +98,11 @@ class RowReader:
         if not isinstance(told, str):
             raise Rejected("row_key", f"has the key {told!r}, which is not text: write it as text")
         if not _is_text(told):
-            why = "holds a NUL, which no key can" if "\x00" in told else "is not UTF-8: save the file as UTF-8"
+            why = (
+                "contains a NUL, which a key cannot contain"
+                if "\x00" in told
+                else "is not UTF-8: save the file as UTF-8"
+            )
             raise Rejected("row_encoding", f"has the key '{_shown(told)}', which {why}")
         bucket, key = self._recorded(row, told) or self._located(told)
         if bucket != self._bucket:

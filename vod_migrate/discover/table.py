@@ -150,7 +150,7 @@ def _header(source: SourceFile, reader: Iterator[list[str]], columns: Sequence[s
         raise ManifestBroken(f"{source.name}: line 1 names no columns: remove the lines above the header")
     twice = next((name for name in (*columns, *OBJECT_COLUMNS) if names.count(name) > 1), None)
     if twice is not None:
-        raise ManifestBroken(f"{source.name}: line 1 names the column {twice!r} twice: give each a name of its own")
+        raise ManifestBroken(f"{source.name}: line 1 names the column {twice!r} twice: give each a different name")
     _check_columns(source, names, columns, where="line 1")
     return names
 
@@ -237,7 +237,7 @@ def _once(*columns: str) -> Callable[[list[tuple[str, Any]]], dict[str, Any]]:
         if len(values) < len(pairs):
             names = [name for name, _ in pairs]
             if (twice := next((name for name in columns if names.count(name) > 1), None)) is not None:
-                raise Rejected("row_unreadable", f"names {twice!r} twice: give each a name of its own")
+                raise Rejected("row_unreadable", f"names {twice!r} twice: give each a different name")
         return values
 
     return made

@@ -70,7 +70,9 @@ class Export(SettingsModel):
             if not re.fullmatch(BUCKET, bucket):
                 raise ValueError(f"{to!r} is not a folder in OSS: write oss://BUCKET/FOLDER/")
             if folder.startswith("/"):
-                raise ValueError(f"{to!r} begins with an empty folder, which no key can: write oss://{bucket}{folder}")
+                raise ValueError(
+                    f"{to!r} begins with an empty folder, which a key cannot: write oss://{bucket}{folder}"
+                )
         elif "://" in to:
             raise ValueError(f"{to!r} cannot be written to: write oss://BUCKET/FOLDER/ or an absolute path")
         elif not to.startswith("/"):

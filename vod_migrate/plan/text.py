@@ -32,7 +32,7 @@ NOTES = {
     "Left out": "by the selection",
     "Registered before": "not sent again",
     "Failed before": "left alone; mode failed sends them",
-    "Changed": "other content since it was registered: not sent",
+    "Changed": "content changed since registration: not sent",
     "Owned elsewhere": "belongs to another migration",
     "Queued elsewhere": "another run is working on them",
     "Gone": "known before, no longer in the source",
