@@ -62,7 +62,7 @@ def test_it_fails_and_writes_down_what_differs_and_changes_nothing(
 ) -> None:
     sandbox.put(BUCKET, "by hand.mp4")
     sandbox.import_media(BUCKET)
-    with pytest.raises(AirflowFailException, match="differ in 1 ways, beside what is new"):
+    with pytest.raises(AirflowFailException, match="differ in 1 ways, not counting new objects"):
         compare(nightly)
     with (tmp_path / "reports" / "nightly.drift.csv").open(encoding="utf-8-sig", newline="") as file:
         assert [(row["key"], row["kind"]) for row in csv.DictReader(file)] == [("by hand.mp4", "not_recorded")]

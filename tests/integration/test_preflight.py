@@ -38,9 +38,9 @@ def test_a_sound_file_passes_and_one_that_names_nothing_asks_nothing(connection:
     [
         (migration({"template_group_id": "0" * 32}), "no such template group"),
         (migration({"workflow_id": "a" * 31}), "not a WorkflowId"),
-        (migration(category="Films"), "no category 'Films'"),
-        (migration(category="Shows/Old/{{ folder }}"), "no category 'Shows/Old'"),
-        (migration(rules=[{"prefix": "a/", "cate_id": 42}]), "no category '42'"),
+        (migration(category="Films"), "does not exist: 'Films'"),
+        (migration(category="Shows/Old/{{ folder }}"), "does not exist: 'Shows/Old'"),
+        (migration(rules=[{"prefix": "a/", "cate_id": 42}]), "does not exist: '42'"),
     ],
 )
 def test_what_no_file_could_pass_ends_the_run_with_the_fix(
@@ -49,7 +49,7 @@ def test_what_no_file_could_pass_ends_the_run_with_the_fix(
     sandbox.add_category("Shows")
     with pytest.raises(BadSetting, match=says) as ended:
         preflight(connection, file)
-    assert ": copy the ID" in str(ended.value) or ": make it in the VOD console" in str(ended.value)
+    assert ": copy the ID" in str(ended.value) or ": create it in the VOD console" in str(ended.value)
 
 
 @pytest.mark.parametrize(
