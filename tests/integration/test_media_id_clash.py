@@ -38,7 +38,7 @@ def test_the_second_object_fails_with_the_name_of_the_first(rig: Any, sandbox: S
         "f02.mp4": ("registered", "m3", None),
     }
     assert rig.rows("select message from vod_migrate.objects where code is not null") == [
-        ("VOD answered with the MediaId m1, which it gave to f00.mp4 before",)
+        ("VOD returned the MediaId m1, which already belongs to f00.mp4",)
     ]
     counts = rig.store.counts(run.run_id)
     assert (counts.registered, counts.failed) == (2, 1)

@@ -49,7 +49,7 @@ with made as materialized (
          case when holder is null then media_id end as media_id,
          case when holder is null then code else 'media_id_clash' end as code,
          case when holder is null then message
-              else 'VOD answered with the MediaId ' || media_id || ', which it gave to ' || holder || ' before' end as message
+              else 'VOD returned the MediaId ' || media_id || ', which already belongs to ' || holder end as message
   from (
     select key, call_id, place, sent, outcome, media_id, code, message,
            coalesce(holder, lag(key) over (partition by media_id order by place)) as holder
