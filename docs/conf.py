@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -98,8 +99,27 @@ def _add_navigation(_app: Any, page: str, source: list[str]) -> None:
         source[0] += toctree("Decisions", sorted(path.stem for path in Path(__file__).parent.glob("decisions/0*.md")))
 
 
+_PICTURE = re.compile(r"(.*pictures/\w+-)(?:light|dark)(-\w+\.png)")
+
+
+def _show_in_both_themes(_: Any, document: Any) -> None:
+    """A picture of a page is that of the reader's theme; furo knows the classes."""
+    for image in [node for node in document.findall() if node.tagname == "image"]:
+        found = _PICTURE.fullmatch(image["uri"])
+        if found is not None:
+            pictures = []
+            for theme in ("light", "dark"):
+                picture = image.copy()
+                picture["uri"] = f"{found[1]}{theme}{found[2]}"
+                picture["classes"] = [f"only-{theme}"]
+                pictures.append(picture)
+            image.replace_self(pictures)
+
+
 def setup(app: Any) -> None:
     """Called by Sphinx."""
     # Not at the top, because it needs Sphinx, and the tests read this file without it.
     app.add_search_language(import_module("search_language").EnglishAndChinese)
     app.connect("source-read", _add_navigation)
+    # Before Sphinx collects the pictures.
+    app.connect("doctree-read", _show_in_both_themes, priority=400)

@@ -54,6 +54,8 @@ def test_every_page_loads_alone_and_without_an_error(browser: Browser, address: 
         assert answer.ok, name
         wide = page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth")
         assert not wide, f"{name} is wider than the window"
+        shown = page.locator("img[src*='-wide.png']:visible").evaluate_all("all => all.map(one => one.src)")
+        assert all(f"-{theme}-wide.png" in source for source in shown), f"{name} shows pictures of the other theme"
     context.close()
     assert troubles == []
 
