@@ -186,17 +186,29 @@ def check_template(template: str, known: Collection[str], groups: Collection[str
     Raises:
         ValueError: what is wrong, with a did-you-mean.
     """
-    tree = _parsed(template)
-    for name in sorted(meta.find_undeclared_variables(tree) - set(known)):
+    names, attributes = _used(template)
+    for name in sorted(names - set(known)):
         near = difflib.get_close_matches(name, known, 1)
         hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
         raise ValueError(f"uses {name!r}, which is not defined here; {hint}")
-    for node in tree.find_all(nodes.Getattr) if groups is not None else ():
-        if isinstance(node.node, nodes.Name) and node.node.name == "match" and node.attr not in (groups or ()):
+    for group in attributes if groups is not None else ():
+        if group not in (groups or ()):
             raise ValueError(
-                f"uses match.{node.attr}, but there is no group {node.attr!r} in describe.pattern or the rule's match; "
+                f"uses match.{group}, but there is no group {group!r} in describe.pattern or the rule's match; "
                 f"groups: {', '.join(groups or ()) or 'none'}"
             )
+
+
+@functools.lru_cache(maxsize=1024)
+def _used(template: str) -> tuple[frozenset[str], tuple[str, ...]]:
+    """The names that a template uses, and the attributes of `match`. A run's file is read again with each look at the run."""
+    tree = _parsed(template)
+    attributes = tuple(
+        node.attr
+        for node in tree.find_all(nodes.Getattr)
+        if isinstance(node.node, nodes.Name) and node.node.name == "match"
+    )
+    return frozenset(meta.find_undeclared_variables(tree)), attributes
 
 
 class Template:

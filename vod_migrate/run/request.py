@@ -79,10 +79,10 @@ def build_request(
     interval: tuple[dt.datetime, dt.datetime] | None = None,
     run_id: str | None = None,
 ) -> RunRequest:
-    """What a run, or a plan of it, would be; the arguments are those of `engine.prepare`. Touches no database.
+    """What a run, or a plan of it, would be; the arguments are those of `prepare`. Touches no database.
 
     Raises:
-        BadOption: see `engine.prepare`.
+        BadOption: see `prepare`.
     """
     check_rate(migration, options)
     if options.modified_since is not None and options.modified_since.tzinfo is None:
