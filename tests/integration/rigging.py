@@ -6,10 +6,11 @@ import threading
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from psycopg.rows import tuple_row
 
 from vod_migrate.cloud.connection import Connection
-from vod_migrate.errors import VodMigrateError
+from vod_migrate.errors import Interrupted, VodMigrateError
 from vod_migrate.metrics import Metrics
 from vod_migrate.migration.loader import parse_migration
 from vod_migrate.migration.model import Migration
@@ -65,15 +66,27 @@ class Rig:
         source = {"bucket": BUCKET, **content.pop("source", {})}
         return parse_migration({"name": name, "source": source, "register": register, **content}, origin="test")
 
-    def prepare(self, migration: Migration | None = None, *, local_date: Any = None, **options: Any) -> Run:
+    def prepare(
+        self,
+        migration: Migration | None = None,
+        *,
+        local_date: Any = None,
+        origin: Origin | None = None,
+        **options: Any,
+    ) -> Run:
         return prepare(
             store=self.store,
             connection=self.connection,
             migration=migration or self.migration(),
             options=parse_options(options),
-            origin=Origin(by=self.by),
+            origin=origin or Origin(by=self.by),
             date=local_date,
         )
+
+    def prepare_in_airflow(self, migration: Migration | None = None, dag_run_id: str = "night", **options: Any) -> Run:
+        """As the first task of a DAG run does."""
+        origin = Origin(kind="airflow", dag_id="d", dag_run_id=dag_run_id)
+        return self.prepare(migration, origin=origin, **options)
 
     def discover(self, run: Run, stop: threading.Event | None = None) -> None:
         lifecycle.discover(
@@ -84,6 +97,21 @@ class Rig:
             metrics=self.metrics,
             timings=self.timings,
         )
+
+    def discover_a_page(self, run: Run) -> None:
+        """Lists, and is told to stop while the first page is merged."""
+        stop, merged = threading.Event(), self.store.merge_page
+
+        def merge_once(*given: Any) -> Any:
+            stop.set()
+            return merged(*given)
+
+        self.store.merge_page = merge_once  # type: ignore[method-assign]
+        try:
+            with pytest.raises(Interrupted):
+                self.discover(run, stop)
+        finally:
+            self.store.merge_page = merged  # type: ignore[method-assign]
 
     def register(self, run: Run, stop: threading.Event | None = None, slot: str = "one") -> None:
         lifecycle.register(
@@ -98,7 +126,10 @@ class Rig:
 
     def run(self, migration: Migration | None = None, **options: Any) -> Summary:
         """A whole run; what ended it early is in the summary's error."""
-        run = self.prepare(migration, **options)
+        return self.complete(self.prepare(migration, **options))
+
+    def complete(self, run: Run) -> Summary:
+        """Discovers and registers for a prepared run, and ends it."""
         for step in (self.discover, self.register):
             try:
                 step(run)

@@ -13,15 +13,12 @@ import pytest
 from planning import plan
 from rigging import BUCKET, Rig
 
-from vod_migrate.errors import BadOption, Interrupted, VodMigrateError
+from vod_migrate.errors import BadOption, Interrupted
 from vod_migrate.migration.model import Migration
-from vod_migrate.migration.options import parse_options
 from vod_migrate.report.loader import load_report
 from vod_migrate.results.run import Run
 from vod_migrate.run import planning_run
-from vod_migrate.run.prepare import prepare
-from vod_migrate.run.request import Origin
-from vod_migrate.run.settle import Summary, finish
+from vod_migrate.run.settle import finish
 
 
 def put(rig: Rig, *keys: str) -> None:
@@ -197,17 +194,7 @@ def test_nothing_is_sent_before_the_whole_source_is_listed_also_by_a_worker_that
     run = rig.prepare(approve=made.digest)
     worker = threading.Thread(target=rig.register, args=(run,), daemon=True)
     worker.start()
-    stop = threading.Event()
-    merged = rig.store.merge_page
-
-    def merge_once(*args: Any) -> Any:
-        stop.set()
-        return merged(*args)
-
-    rig.store.merge_page = merge_once  # type: ignore[method-assign]
-    with pytest.raises(Interrupted):
-        rig.discover(run, stop)
-    rig.store.merge_page = merged  # type: ignore[method-assign]
+    rig.discover_a_page(run)
     time.sleep(1.5)
     assert rig.calls() == 0
     assert worker.is_alive()
@@ -291,33 +278,14 @@ def asking(rig: Rig, **content: Any) -> Migration:
     return rig.migration(require_approval=True, **content)
 
 
-def in_airflow(rig: Rig, migration: Migration, dag_run: str = "night", **options: Any) -> Run:
-    return prepare(
-        store=rig.store,
-        connection=rig.connection,
-        migration=migration,
-        options=parse_options(options),
-        origin=Origin(kind="airflow", dag_id="d", dag_run_id=dag_run),
-    )
-
-
 def plan_run(rig: Rig, run: Run) -> Any:
     return planning_run.plan_run(store=rig.store, connection=rig.connection, run_id=run.run_id, stop=threading.Event())
-
-
-def work(rig: Rig, run: Run) -> Summary:
-    for step in (rig.discover, rig.register):
-        try:
-            step(run)
-        except VodMigrateError:
-            continue
-    return finish(store=rig.store, run_id=run.run_id)
 
 
 def test_a_digest_without_a_stored_yes_asks_in_airflow_and_is_a_recorded_yes_from_the_command_line(rig: Rig) -> None:
     put(rig, "1.mp4")
     made = plan(rig, asking(rig))
-    run = in_airflow(rig, asking(rig), approve=made.digest)
+    run = rig.prepare_in_airflow(asking(rig), approve=made.digest)
     with pytest.raises(BadOption, match="is not approved"):
         rig.register(run)
     assert plan_run(rig, run).digest == made.digest
@@ -333,11 +301,11 @@ def test_a_digest_without_a_stored_yes_asks_in_airflow_and_is_a_recorded_yes_fro
 
 def test_a_rejected_plan_cannot_be_run_by_its_digest(rig: Rig) -> None:
     put(rig, "1.mp4")
-    run = in_airflow(rig, asking(rig))
+    run = rig.prepare_in_airflow(asking(rig))
     digest = plan_run(rig, run).digest
     planning_run.decide(rig.store, run.run_id, approved=False, by="ada")
     with pytest.raises(BadOption, match="ada rejected the plan"):
-        in_airflow(rig, asking(rig), "another night", approve=digest)
+        rig.prepare_in_airflow(asking(rig), "another night", approve=digest)
     assert rig.rows("select count(*) from vod_migrate.work") == [(0,)]
 
 
@@ -351,7 +319,7 @@ def test_by_hand_a_migration_that_requires_approval_needs_a_plan(rig: Rig) -> No
 
 def test_nothing_is_discovered_or_sent_before_a_person_has_said_yes(rig: Rig) -> None:
     put(rig, "1.mp4")
-    run = in_airflow(rig, asking(rig))
+    run = rig.prepare_in_airflow(asking(rig))
     for _ in range(2):
         for step in (rig.discover, rig.register):
             with pytest.raises(BadOption, match="is not approved"):
@@ -362,7 +330,7 @@ def test_nothing_is_discovered_or_sent_before_a_person_has_said_yes(rig: Rig) ->
     assert planning_run.plan_to_approve(rig.store, run.run_id) == made
     planning_run.decide(rig.store, run.run_id, approved=True, by="ada")
     assert planning_run.plan_to_approve(rig.store, run.run_id) is None
-    told = work(rig, run)
+    told = rig.complete(run)
     assert (told.error, told.plan, told.counts.registered) == (None, None, 1)
     # Planned again once it was approved, it stays what was approved.
     assert plan_run(rig, run) == made
@@ -374,10 +342,10 @@ def test_nothing_is_discovered_or_sent_before_a_person_has_said_yes(rig: Rig) ->
 @pytest.mark.parametrize(("by", "said"), [("ada", "rejected by ada"), ("", "nobody answered within 3 hours")])
 def test_a_plan_that_is_rejected_sends_nothing_and_is_no_failure(rig: Rig, by: str, said: str) -> None:
     put(rig, "1.mp4")
-    run = in_airflow(rig, asking(rig, approval_hours=3))
+    run = rig.prepare_in_airflow(asking(rig, approval_hours=3))
     plan_run(rig, run)
     planning_run.decide(rig.store, run.run_id, approved=False, by=by)
-    told = work(rig, run)
+    told = rig.complete(run)
     assert (told.state, told.error, rig.results()) == ("planned", None, {})
     assert said in (rig.store.run(run.run_id).stop_message or "")
     assert told.as_json()["plan"]["to_send"] == 1
@@ -387,10 +355,10 @@ def test_a_plan_with_nothing_to_send_asks_nobody_and_still_finds_what_is_gone(ri
     put(rig, "1.mp4")
     rig.run()
     rig.sandbox.delete(BUCKET, "1.mp4")
-    run = in_airflow(rig, asking(rig))
+    run = rig.prepare_in_airflow(asking(rig))
     assert plan_run(rig, run).gone == 1
     assert planning_run.plan_to_approve(rig.store, run.run_id) is None
-    assert work(rig, run).counts.gone == 1
+    assert rig.complete(run).counts.gone == 1
 
 
 def test_what_failed_stays_failed_until_sending_it_again_is_approved(rig: Rig) -> None:
@@ -399,17 +367,17 @@ def test_what_failed_stays_failed_until_sending_it_again_is_approved(rig: Rig) -
     made = plan(rig, migration)
     rig.run(migration, approve=made.digest)
     assert plan(rig, migration, mode="failed", codes=["other_code"]).again == 0
-    run = in_airflow(rig, migration, mode="failed", codes=["title_emoji"])
+    run = rig.prepare_in_airflow(migration, mode="failed", codes=["title_emoji"])
     assert plan_run(rig, run).again == 1
     planning_run.decide(rig.store, run.run_id, approved=True, by="ada")
     planning_run.decide(rig.store, run.run_id, approved=True, by="ada")
     assert rig.results() == {"1 😀.mp4": ("failed", None, "title_emoji")}
-    assert work(rig, run).counts.failed == 1
+    assert rig.complete(run).counts.failed == 1
 
 
 def test_a_dry_run_in_airflow_sends_nothing_even_if_its_tasks_are_cleared(rig: Rig) -> None:
     put(rig, "1.mp4")
-    run = in_airflow(rig, rig.migration(), dry_run=True)
+    run = rig.prepare_in_airflow(rig.migration(), dry_run=True)
     for _ in range(2):
         assert plan_run(rig, run).to_send == 1
         with pytest.raises(BadOption, match="only makes a plan"):
@@ -419,7 +387,7 @@ def test_a_dry_run_in_airflow_sends_nothing_even_if_its_tasks_are_cleared(rig: R
 
 
 def test_a_run_whose_planning_broke_ends_as_one_without_a_plan(rig: Rig) -> None:
-    run = in_airflow(rig, asking(rig))
+    run = rig.prepare_in_airflow(asking(rig))
     told = finish(store=rig.store, run_id=run.run_id)
     assert told.state == "interrupted"
     assert "no plan was made" in str(told.error)

@@ -19,12 +19,9 @@ from vod_migrate.cloud.oss import BucketClient
 from vod_migrate.discover import listing
 from vod_migrate.errors import BadSetting, Interrupted, RunStopped, SourceDenied, ThresholdPassed, VodMigrateError
 from vod_migrate.media import MediaObject
-from vod_migrate.migration.options import parse_options
 from vod_migrate.results.scan import Scan
 from vod_migrate.results.scans import Scans
 from vod_migrate.run import control, lifecycle
-from vod_migrate.run.prepare import prepare
-from vod_migrate.run.request import Origin
 from vod_migrate.run.settle import finish
 from vod_migrate.sandbox.pytest_plugin import Sandbox
 
@@ -162,23 +159,13 @@ def test_a_rerun_of_the_failed_can_be_narrowed_to_a_day(rig: Any, sandbox: Sandb
     assert rig.run(dated, mode="failed").counts.registered == 1
 
 
-def airflow_run(rig: Any, migration: Any, dag_run_id: str, **options: Any) -> Any:
-    return prepare(
-        store=rig.store,
-        connection=rig.connection,
-        migration=migration,
-        options=parse_options(options),
-        origin=Origin(kind="airflow", dag_id="d", dag_run_id=dag_run_id),
-    )
-
-
 def test_a_dag_run_cleared_after_its_threshold_starts_counting_anew(rig: Any, sandbox: Sandbox) -> None:
     rig.waits(take_over=0.5)
     migration = rig.migration(stop_after={"min_outcomes": 20})
     prove(rig, sandbox, migration)
     put(sandbox, 500)
     sandbox.fault("fail_files")
-    run = airflow_run(rig, migration, "r1", calls_per_second=10)
+    run = rig.prepare_in_airflow(migration, "r1", calls_per_second=10)
     rig.discover(run)
     with pytest.raises(ThresholdPassed):
         rig.register(run)
@@ -186,7 +173,7 @@ def test_a_dag_run_cleared_after_its_threshold_starts_counting_anew(rig: Any, sa
     sandbox.clear_faults()
     rig.register(run)
     assert finish(store=rig.store, run_id=run.run_id).state == "succeeded", "its register task alone was cleared"
-    again = airflow_run(rig, migration, "r1", mode="failed")
+    again = rig.prepare_in_airflow(migration, "r1", mode="failed")
     rig.register(again)
     assert finish(store=rig.store, run_id=again.run_id).counts.failed == 0
     assert len(sandbox.truth(BUCKET)) == 501
@@ -237,7 +224,7 @@ def test_a_run_whose_connections_were_all_cut_is_not_taken_for_dead(rig: Any, sa
 
 def test_an_airflow_run_between_its_tasks_keeps_its_objects(rig: Any, sandbox: Sandbox) -> None:
     put(sandbox, 20)
-    waiting = airflow_run(rig, rig.migration(), "r1")
+    waiting = rig.prepare_in_airflow(rig.migration(), "r1")
     rig.discover(waiting)
     assert rig.run().counts.queued_elsewhere == 20
     rig.register(waiting)
@@ -246,7 +233,7 @@ def test_an_airflow_run_between_its_tasks_keeps_its_objects(rig: Any, sandbox: S
 
 def test_a_silent_airflow_run_is_adopted_after_a_quarter_of_an_hour(rig: Any, sandbox: Sandbox) -> None:
     put(sandbox, 20)
-    silent = airflow_run(rig, rig.migration(), "r1")
+    silent = rig.prepare_in_airflow(rig.migration(), "r1")
     rig.discover(silent)
     rig.lapse(silent)
     assert rig.run().counts.registered == 20

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from vod_migrate.errors import BadOption, BadSetting, Interrupted, VodMigrateError
+from vod_migrate.errors import BadOption, BadSetting, Interrupted
 from vod_migrate.migration.options import parse_options
 from vod_migrate.results.run import Run
 from vod_migrate.results.scan import Scan
@@ -15,7 +15,6 @@ from vod_migrate.results.scans import Scans
 from vod_migrate.run import control
 from vod_migrate.run.prepare import prepare
 from vod_migrate.run.request import Origin
-from vod_migrate.run.settle import Summary, finish
 from vod_migrate.sandbox.pytest_plugin import Sandbox
 
 BUCKET = "media-archive"
@@ -34,15 +33,6 @@ def resumed(rig: Any, before: str, migration: Any = None, **options: Any) -> Run
     return rig.prepare(migration, resume=before, **options)  # type: ignore[no-any-return]
 
 
-def finished(rig: Any, run: Run) -> Summary:
-    for step in (rig.discover, rig.register):
-        try:
-            step(run)
-        except VodMigrateError:
-            continue
-    return finish(store=rig.store, run_id=run.run_id)
-
-
 def test_a_narrowed_run_is_resumed_over_its_own_rest_run_after_run(rig: Any, sandbox: Sandbox) -> None:
     put(sandbox, "a", 50)
     put(sandbox, "b", 50)
@@ -51,10 +41,10 @@ def test_a_narrowed_run_is_resumed_over_its_own_rest_run_after_run(rig: Any, san
     assert (narrowed.state, other.state) == ("paused", "paused")
     second = resumed(rig, narrowed.run_id)
     assert (second.options.prefixes, second.options.max_objects) == (("a/",), 20)
-    summary = finished(rig, second)
+    summary = rig.complete(second)
     assert (summary.state, summary.counts.registered, summary.counts.pending) == ("paused", 20, 10)
     assert (sent(sandbox, "a"), sent(sandbox, "b")) == (40, 10)
-    third = finished(rig, resumed(rig, second.run_id))
+    third = rig.complete(resumed(rig, second.run_id))
     assert (third.state, third.counts.registered, third.counts.pending) == ("succeeded", 10, 0)
     assert (sent(sandbox, "a"), sent(sandbox, "b")) == (50, 10)
     assert rig.run().counts.registered == 40
@@ -68,7 +58,7 @@ def test_what_a_resumed_run_had_not_taken_over_yet_is_resumed_with_it(rig: Any, 
     control.pause(rig.store, second.run_id, by="Maria")
     assert rig.store.run(second.run_id).summary["counts"]["pending"] == 40
     assert rig.rows("select distinct queue_no from vod_migrate.work") == [(rig.store.run(first.run_id).queue_no,)]
-    third = finished(rig, resumed(rig, second.run_id, max_objects=1_000))
+    third = rig.complete(resumed(rig, second.run_id, max_objects=1_000))
     assert (third.state, third.counts.registered) == ("succeeded", 40)
 
 
@@ -98,7 +88,7 @@ def test_the_listing_goes_on_where_it_stopped_and_still_finds_what_is_gone(
     control.pause(rig.store, run.run_id, by="Maria")
     pages = rig.rows("select page_no from vod_migrate.scans where run_no = %s and kind = 'prefix'", run.run_no)[0][0]
     sandbox.reset_counters()
-    summary = finished(rig, resumed(rig, run.run_id))
+    summary = rig.complete(resumed(rig, run.run_id))
     assert summary.state == "succeeded"
     assert sandbox.counters()["ListObjects"]["requests"] == 3 - pages + 1, (
         "no page is listed twice, and one look is behind the end"
@@ -116,7 +106,7 @@ def test_a_resumed_run_goes_by_the_file_it_was_begun_with_and_by_what_is_left_of
     changed = rig.migration(describe={"title": "new {{ stem }}"})
     run = resumed(rig, first.run_id, changed, max_objects=100, calls_per_second=30)
     assert (run.options.max_objects, run.options.calls_per_second) == (100, 30)
-    assert finished(rig, run).counts.registered == 20
+    assert rig.complete(run).counts.registered == 20
     assert {item.title[:3] for item in sandbox.truth(BUCKET).values()} == {"old"}
     assert len(sandbox.truth(BUCKET)) == 30
 
@@ -132,7 +122,7 @@ def test_a_rerun_of_some_codes_is_resumed_as_such(rig: Any, sandbox: Sandbox) ->
         connection.execute("update vod_migrate.objects set code = 'no_answer' where key < 'a/020' and not registered")
     first = rig.run(mode="failed", codes=["no_answer"], max_objects=5)
     assert (first.state, first.counts.registered) == ("paused", 5)
-    last = finished(rig, resumed(rig, first.run_id, max_objects=100))
+    last = rig.complete(resumed(rig, first.run_id, max_objects=100))
     assert (last.state, last.counts.registered) == ("succeeded", 15)
     assert rig.rows("select count(*) from vod_migrate.objects where not registered") == [(10,)]
 
@@ -184,7 +174,7 @@ def test_a_run_whose_process_was_killed_can_be_resumed_at_once(rig: Any, sandbox
     killed = rig.prepare(prefixes=["a/"])
     rig.discover(killed)
     rig.lapse(killed)
-    summary = finished(rig, resumed(rig, killed.run_id))
+    summary = rig.complete(resumed(rig, killed.run_id))
     assert (summary.state, summary.counts.registered) == ("succeeded", 20)
     assert rig.store.run(killed.run_id).state == "interrupted"
 
