@@ -48,3 +48,18 @@ def refusal_of(call: Any, request: Any) -> tuple[int, str]:
     with pytest.raises(ClientException) as refused:
         call(request)
     return refused.value.status_code, refused.value.code
+
+
+def register_described(sandbox: Sandbox, register: Register, key: str) -> str:
+    """Registers a file with everything that can be said about it. Returns its MediaId."""
+    metadata = {
+        "FileURL": url_of(key),
+        "Title": "title",
+        "Description": "words",
+        "Tags": "a,b",
+        "CoverURL": "https://c/1.jpg",
+        "CateId": sandbox.add_category("Interviews"),
+        "ReferenceId": "reference-1",
+    }
+    reply = register(metadata, template_group_id="VOD_NO_TRANSCODE", user_data='{"Extend": {}}')
+    return str(reply.registered_media_list[0].media_id)

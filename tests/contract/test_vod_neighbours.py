@@ -1,12 +1,11 @@
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
 from alibabacloud_vod20170321 import models
 from alibabacloud_vod20170321.client import Client
-from sdk_clients import BUCKET, HOST, Register, refusal_of, url_of
+from sdk_clients import BUCKET, HOST, Register, refusal_of, register_described, url_of
 
 from vod_migrate.sandbox.pytest_plugin import Sandbox
 from vod_migrate.sandbox.vod.templates import DEFAULT_GROUP
@@ -91,18 +90,7 @@ def test_bad_category_requests_are_refused(vod: Client, request_: Any, code: str
 def media(sandbox: Sandbox, register: Register) -> str:
     """The MediaId of one file with everything said about it."""
     sandbox.put(BUCKET, "视频 a.mp4", storage_class="IA")
-    metadata = {
-        "FileURL": url_of("视频 a.mp4"),
-        "Title": "title",
-        "Description": "words",
-        "Tags": "a,b",
-        "CoverURL": "https://c/1.jpg",
-        "CateId": sandbox.add_category("Interviews"),
-        "ReferenceId": "reference-1",
-    }
-    reply = register(raw=json.dumps([metadata]), template_group_id="VOD_NO_TRANSCODE", user_data='{"Extend": {}}')
-    media_id: str = reply.registered_media_list[0].media_id
-    return media_id
+    return register_described(sandbox, register, "视频 a.mp4")
 
 
 def test_video_infos_say_what_was_registered(vod: Client, media: str) -> None:

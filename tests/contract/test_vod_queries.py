@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
 from alibabacloud_tea_openapi.exceptions import ClientException
 from alibabacloud_vod20170321 import models
 from alibabacloud_vod20170321.client import Client
-from sdk_clients import BUCKET, HOST, Register, refusal_of, url_of
+from sdk_clients import BUCKET, HOST, Register, refusal_of, register_described, url_of
 
 from vod_migrate.sandbox.pytest_plugin import Sandbox
 from vod_migrate.sandbox.settings import DEFAULT_QUOTAS
@@ -29,18 +28,7 @@ def register_one(register: Register, key: str = "a.mp4", **options: Any) -> str:
 def played(sandbox: Sandbox, register: Register) -> str:
     """The MediaId of a film that can be played as it is, with everything said about it."""
     sandbox.put(BUCKET, "a.mp4", FILM)
-    metadata = {
-        "FileURL": url_of("a.mp4"),
-        "Title": "title",
-        "Description": "words",
-        "Tags": "a,b",
-        "CoverURL": "https://c/1.jpg",
-        "CateId": sandbox.add_category("Interviews"),
-        "ReferenceId": "reference-1",
-    }
-    reply = register(raw=json.dumps([metadata]), template_group_id="VOD_NO_TRANSCODE", user_data='{"Extend": {}}')
-    media_id: str = reply.registered_media_list[0].media_id
-    return media_id
+    return register_described(sandbox, register, "a.mp4")
 
 
 @pytest.mark.parametrize(
