@@ -48,15 +48,6 @@ class Window:
         """When it is next open: `now` if it is open already."""
         return self._first(now, is_open=True)
 
-    def seconds_open(self, start: dt.datetime, end: dt.datetime) -> float:
-        """How many seconds it is open between two moments."""
-        seconds, moment, until = 0.0, self.opens_at(start), end.astimezone(dt.UTC)
-        while moment < until:
-            closes = self.closes_at(moment)
-            seconds += (min(closes, until) - moment).total_seconds()
-            moment = self.opens_at(closes)
-        return seconds
-
     def _first(self, now: dt.datetime, *, is_open: bool) -> dt.datetime:
         begin = now.astimezone(dt.UTC)
         moments = sorted({moment for moment in self._turns(begin) if moment > begin})

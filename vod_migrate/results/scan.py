@@ -17,9 +17,6 @@ from vod_migrate.results.stop_code import SourceCode
 SAMPLES = 5
 """Enough to see what the objects left out for one reason have in common."""
 
-APART = ("gone", "vanished")
-"""Counts of objects that were not listed: gone facts, and work that was not sent because its object is gone."""
-
 
 class ScanKind(StrEnum):
     """What a scan goes through: the keys below a prefix, the rows of a manifest or inventory, what earlier runs left, a plan."""

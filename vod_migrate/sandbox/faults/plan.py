@@ -138,10 +138,6 @@ class FaultPlan:
             for armed in self._armed
         ]
 
-    def has(self, kind: str) -> bool:
-        """Whether a fault of that kind is armed."""
-        return any(armed.config.kind == kind for armed in self._armed)
-
     def delays(self, subject: Subject) -> tuple[float, float]:
         """Seconds that the call waits before its effect, and after it."""
         waits = {"before": 0.0, "after": 0.0}
