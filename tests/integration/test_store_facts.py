@@ -257,6 +257,34 @@ def test_an_idle_worker_asks_only_its_own_queue_however_much_others_have(store: 
         assert statistics.median(seconds) < 0.03, (query, seconds)
 
 
+def test_recording_a_call_reads_none_of_the_ranges_that_listings_left(store: Store) -> None:
+    run = begin(store, "r1")
+    list_all(store, run, ["a.mp4", "b.mp4"])
+    with psycopg.connect(store.url, autocommit=True) as connection:
+        connection.execute(
+            "insert into vod_migrate.ranges select %s, %s, '', n::text, n::text, 0, 0, 1000, null, '', '', '{}' "
+            "from generate_series(1, 5000) n",
+            (run.migration_id, run.source_id),
+        )
+        connection.execute("analyze vod_migrate.ranges")
+    before = scans_of_ranges(store)
+    settle(store, run)
+    assert set(facts(store)) == {"a.mp4", "b.mp4"}
+    assert scans_of_ranges(store) == before
+
+
+def scans_of_ranges(store: Store) -> int:
+    """How often the whole table was read."""
+    for pool in (store._pool, store._rate_pool):
+        for _ in range(pool.max_size):
+            with pool.connection() as connection:
+                connection.execute("select pg_stat_force_next_flush()")
+    with store.connection() as connection:
+        row = connection.execute("select seq_scan from pg_stat_user_tables where relname = 'ranges'").fetchone()
+    assert row is not None
+    return int(row["seq_scan"])
+
+
 # 14 and 15: room
 
 

@@ -111,9 +111,10 @@ with made as materialized (
     sent = coalesce(excluded.sent, o.sent), code = excluded.code, message = excluded.message, attributes = excluded.attributes,
     same_as = coalesce(excluded.same_as, o.same_as)
 ), doubted as (
-  -- A late answer changes what a listing has told meanwhile. Without one the array is empty, and nothing is read.
+  -- A late answer changes what a listing has told meanwhile. Without one, which is asked once, no range is read.
   update vod_migrate.ranges r set waiting = null
-  where r.migration_id = any(array(select owner from settled where not held)) and r.source_id = :source_id and r.waiting is not null
+  where exists (select 1 from settled where not held)
+    and r.migration_id = any(array(select owner from settled where not held)) and r.source_id = :source_id and r.waiting is not null
     and exists (select 1 from settled s where not s.held and s.key > r.after and s.key <= r.until)
 ), counted as (
   insert into vod_migrate.counts as c (run_no, worker_no, outcome, code, objects)
