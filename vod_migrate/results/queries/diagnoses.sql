@@ -6,12 +6,17 @@ select distinct code from vod_migrate.counts where run_no = :run_no and outcome 
 
 -- name: failures_spread
 -- Objects of a run that failed with a code, still have failed and have no diagnosis yet: a few from everywhere, drawn by a hash of the key.
+-- Drawn before they are looked up: a run may have hundreds of thousands of one code.
 select o.key, o.code, o.size, o.etag, o.storage_class, o.sent from (
-  select distinct e.key from vod_migrate.events e where e.run_no = :run_no and e.what = 'failed' and e.code = :code
+  select distinct e.key, hashtextextended(e.key, 0) as lot from vod_migrate.events e
+  where e.run_no = :run_no and e.what = 'failed' and e.code = :code order by lot
 ) e
-join vod_migrate.objects o on o.source_id = :source_id and o.key = e.key and o.run_no = :run_no and not o.registered and o.code = :code
-where not exists (select 1 from vod_migrate.diagnoses d where d.run_no = :run_no and d.key = e.key)
-order by hashtextextended(e.key, 0) limit :most;
+cross join lateral (
+  select * from vod_migrate.objects o where o.source_id = :source_id and o.key = e.key limit 1
+) o
+where o.run_no = :run_no and not o.registered and o.code = :code
+  and not exists (select 1 from vod_migrate.diagnoses d where d.run_no = :run_no and d.key = e.key)
+order by e.lot limit :most;
 
 -- name: failures_after
 -- The same by key, whether they have a diagnosis or not.
