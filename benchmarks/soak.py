@@ -161,13 +161,13 @@ def table(glances: list[Glance]) -> str:
     return ""
 
 
-def resident(pid: int) -> float | None:
-    """MiB, None for a process that is gone."""
+def resident(pid: int, field: str = "VmRSS") -> float | None:
+    """MiB, None for a process that is gone. field: VmHWM for the most that it held."""
     try:
         status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
     except OSError:
         return None
-    return next((int(line.split()[1]) / 1024 for line in status.splitlines() if line.startswith("VmRSS")), None)
+    return next((int(line.split()[1]) / 1024 for line in status.splitlines() if line.startswith(field)), None)
 
 
 def compare(play: Stage, url: str, *, listed: int, left_out: int) -> None:
