@@ -27,7 +27,7 @@ SMALL = {
     "quota": ("--seconds", "3", "--processes", "1"),
     "reconcile": ("--objects", "2000"),
     "room": ("--objects", "20000", "--pending", "50000"),
-    "roundtrip": ("--objects", "600", "--round-trips", "0"),
+    "roundtrip": ("--objects", "2000", "--round-trips", "0"),
     "sharing": ("--seconds", "5", "--outage", "3"),
     "soak": ("--objects", "10000"),
     "start": ("--times", "1"),
