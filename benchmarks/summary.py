@@ -17,7 +17,7 @@ PAGE = HERE.parent / "docs" / "reference" / "benchmarks.md"
 HEAD = """# Benchmarks
 
 What `make bench` measured on {cores} cores that ran everything: the sandbox, the database, our processes, and what they are compared with.
-Compare figures of one table only; they were measured side by side in one run. `make bench` writes this page anew, and
+Compare figures of one table only; they were measured side by side in one run, where other programs used the machine, too. `make bench` writes this page anew, and
 `build/benchmarks/` has the same as JSON.
 """
 
