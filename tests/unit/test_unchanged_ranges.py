@@ -6,6 +6,7 @@ import bisect
 import datetime as dt
 import itertools
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -194,6 +195,10 @@ def test_listings_of_a_bucket_that_changes_tell_every_key_once_and_as_it_is(
     assert memory.merged == 0, "what has not changed is not read again"
 
 
+def element(key: str) -> str:
+    return f"<Contents>{key}</Contents>"
+
+
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.integers(0, 9), max_size=8), st.integers(1, 5))
 def test_packed_pages_have_the_same_objects_and_none_is_small_beside_a_full_one(sizes: list[int], most: int) -> None:
@@ -203,18 +208,37 @@ def test_packed_pages_have_the_same_objects_and_none_is_small_beside_a_full_one(
     numbers = iter(range(1_000))
     pages = []
     for size in sizes:
-        keys = [f"{next(numbers):04}" for _ in range(size)]
+        keys = [f"{next(numbers):04}" for _ in range(min(size, most))]
         objects = tuple(SimpleNamespace(key=key) for key in keys)
-        page = ListedPage(objects=cast(Any, objects), cursor="t", elements=tuple(key.encode() for key in keys))
+        page = ListedPage(
+            objects=cast(Any, objects), cursor="t", elements="".join(map(element, keys)).encode(), digest=b""
+        )
+        page = replace(page, digest=digest_of(page.elements))
         pages.append(page)
     came = list(packed(pages, most=most))
     assert [found.key for page in came for found in page.objects] == [
         found.key for page in pages for found in page.objects
     ]
-    assert all(page.digest == digest_of("".join(found.key for found in page.objects).encode()) for page in came)
+    for page in came:
+        assert page.digest == digest_of("".join(element(found.key) for found in page.objects).encode())
     assert all(len(page.objects) <= most for page in came)
     if len(came) > 1:
         assert min(len(page.objects) for page in came) * 2 >= most
+
+
+def test_a_packed_page_was_fetched_when_the_first_of_its_pages_was() -> None:
+    """Spans are fetched side by side, and a page may be older than the one before it."""
+    times = [9.0, 8.0, 2.0, 3.0, 7.0, 6.0]
+    pages = [
+        ListedPage(
+            objects=cast(Any, tuple(SimpleNamespace(key=f"{number}{each}") for each in range(2 - number % 2))),
+            cursor="t",
+            elements=element("").encode() * (2 - number % 2),
+            fetched=fetched,
+        )
+        for number, fetched in enumerate(times)
+    ]
+    assert [page.fetched for page in packed(pages, most=2)] == [9.0, 2.0, 2.0, 3.0, 3.0]
 
 
 def test_the_digest_is_of_the_objects_and_not_of_the_request() -> None:

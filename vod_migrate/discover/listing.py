@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeGuard
 
-from vod_migrate.cloud.list_page import apart, objects_in
+from vod_migrate.cloud.list_page import objects_in
 from vod_migrate.cloud.retry import TRIES, patiently
 from vod_migrate.discover.page import PAGE_KEYS, ListedPage, digest_of
 from vod_migrate.errors import ListingBroken
@@ -133,7 +133,7 @@ def read_page(result: Any, bucket: str, prefix: str, *, elements: bool = False) 
         ),
         cursor=result.next_continuation_token if result.is_truncated else None,
         digest=digest_of(told),
-        elements=tuple(apart(told)) if elements else (),
+        elements=told if elements else b"",
     )
 
 

@@ -2,63 +2,72 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from itertools import islice
+from itertools import accumulate
 
+from vod_migrate.cloud.list_page import apart
 from vod_migrate.discover.listing import cursor_after
 from vod_migrate.discover.page import PAGE_KEYS, ListedPage, digest_of
 from vod_migrate.discover.selection import storable
+from vod_migrate.media import MediaObject
 
 
 def packed(pages: Iterable[ListedPage], *, most: int = PAGE_KEYS) -> Iterator[ListedPage]:
-    """The same objects in order, in pages of `most`; the last two share what is left, so that a page that grew by one is no page of one.
+    """The same objects in order, in pages of at most `most` and at least half of that, if there are so many.
+
+    Full ones stay as they are; a small one and those behind it share what they have.
 
     pages: with their elements, which those that come out have no more; each of these has a digest instead. The last one ends where
     the last of `pages` does.
     """
-    held, last = ListedPage(objects=(), cursor=None), None
-    within: deque[ListedPage] = deque()
+    held: list[ListedPage] = []
+    last = None
     for last in pages:
-        within.append(last)
-        held = replace(
-            held,
-            objects=held.objects + last.objects,
-            elements=held.elements + last.elements,
-            fetched=_first_fetched(within),
-        )
-        while len(held.objects) >= 2 * most:
-            page, held = _cut(held, most)
-            yield page
-            # An empty page speaks for what lies between its neighbours, so it goes with the one behind it.
-            while len(held.objects) + (not within[0].objects) <= sum(
-                len(one.objects) for one in islice(within, 1, None)
-            ):
-                within.popleft()
-            held = replace(held, fetched=_first_fetched(within))
+        held.append(last)
+        while (count := _enough(held, most)) < len(held) and _objects(held[count:]) >= most:
+            yield from _shared(held[:count], most)
+            del held[:count]
     if last is None:
         return
-    if len(held.objects) > most:
-        page, held = _cut(held, (len(held.objects) + 1) // 2)
-        yield page
-    page, _ = _cut(held, len(held.objects))
-    yield replace(page, cursor=last.cursor, until=last.until)
+    *full, end = _shared(held, most)
+    yield from full
+    yield replace(end, cursor=last.cursor, until=last.until)
 
 
-def _first_fetched(pages: Iterable[ListedPage]) -> float | None:
-    return min((page.fetched for page in pages if page.fetched is not None), default=None)
+def _objects(pages: Sequence[ListedPage]) -> int:
+    return sum(len(page.objects) for page in pages)
 
 
-def _cut(held: ListedPage, count: int) -> tuple[ListedPage, ListedPage]:
-    objects = held.objects[:count]
-    whole = len(held.elements) == len(held.objects)
-    page = replace(
-        held,
-        objects=objects,
-        elements=(),
-        # A cursor is text in the results store.
-        cursor=cursor_after(next((found.key for found in reversed(objects) if storable(found.key)), "")),
-        digest=digest_of(b"".join(held.elements[:count])) if whole else None,
+def _enough(pages: Sequence[ListedPage], most: int) -> int:
+    """How many of the first pages have as many objects as a full one."""
+    counts = accumulate(len(page.objects) for page in pages)
+    return next((place for place, count in enumerate(counts, start=1) if count >= most), len(pages))
+
+
+def _shared(pages: Sequence[ListedPage], most: int) -> Iterator[ListedPage]:
+    """The objects of some pages, in as few pages as can hold them, which are alike."""
+    objects, sent, digest = pages[0].objects, pages[0].elements, pages[0].digest
+    if len(pages) > 1:
+        objects = tuple(found for page in pages for found in page.objects)
+        sent = b"".join(page.elements for page in pages)
+        digest = digest_of(sent)
+    whole = replace(
+        pages[0],
+        elements=b"",
+        until=None,
+        fetched=min((page.fetched for page in pages if page.fetched is not None), default=None),
     )
-    return page, replace(held, objects=held.objects[count:], elements=held.elements[count:])
+    if len(objects) <= most:
+        yield replace(whole, objects=objects, digest=digest, cursor=_behind(objects))
+        return
+    elements, parts = apart(sent), -(-len(objects) // most)
+    for part in range(parts):
+        place = slice(len(objects) * part // parts, len(objects) * (part + 1) // parts)
+        told = digest_of(b"".join(elements[place]))
+        yield replace(whole, objects=objects[place], digest=told, cursor=_behind(objects[place]))
+
+
+def _behind(objects: Sequence[MediaObject]) -> str:
+    """A cursor is text in the results store."""
+    return cursor_after(next((found.key for found in reversed(objects) if storable(found.key)), ""))

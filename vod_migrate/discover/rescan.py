@@ -19,9 +19,10 @@ from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING
 
+from vod_migrate.cloud.list_page import apart
 from vod_migrate.discover.listing import check_order, cursor_after, list_pages, read_page, sortable
 from vod_migrate.discover.packing import packed
-from vod_migrate.discover.page import PAGE_KEYS, ListedPage
+from vod_migrate.discover.page import PAGE_KEYS, ListedPage, digest_of
 from vod_migrate.discover.read_ahead import read_ahead
 from vod_migrate.discover.spans import Span, Spans
 from vod_migrate.discover.streams import folder_of, folders_above, is_playlist
@@ -221,14 +222,12 @@ def _within(page: ListedPage, until: str | None, *, ended: bool) -> ListedPage:
     """What of a page lies in a span. ended: it is the last of the span."""
     if until is None:
         return replace(page, cursor=None if ended else cursor_after(""))
+    page = replace(page, cursor=cursor_after(until), until=until if ended else None)
     fits = bisect_right(page.objects, sortable(until), key=lambda found: sortable(found.key))
-    return replace(
-        page,
-        objects=page.objects[:fits],
-        elements=page.elements[:fits],
-        cursor=cursor_after(until),
-        until=until if ended else None,
-    )
+    if fits == len(page.objects):
+        return page
+    elements = b"".join(apart(page.elements)[:fits])
+    return replace(page, objects=page.objects[:fits], elements=elements, digest=digest_of(elements))
 
 
 def _unchanged(passed: Sequence[Span]) -> Unchanged:
