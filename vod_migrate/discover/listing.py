@@ -12,6 +12,8 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from itertools import islice, pairwise
+from operator import lt
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from vod_migrate.cloud.list_page import objects_in
@@ -164,15 +166,20 @@ def check_order(page: ListedPage, prefix: str, last: str | None) -> str | None:
     Raises:
         ListingBroken: keys are out of order, or outside the prefix.
     """
-    before = None if last is None else sortable(last)
-    for found in page.objects:
-        if not found.key.startswith(prefix):
-            raise ListingBroken(f"OSS listed {found.key!r}, which is outside the prefix {prefix!r}")
-        this = sortable(found.key)
-        if before is not None and this <= before:
-            raise ListingBroken(f"OSS listed {found.key!r} out of order under {prefix!r}")
-        before, last = this, found.key
-    return last
+    keys = [found.key for found in page.objects]
+    order = [] if last is None else [sortable(last)]
+    try:
+        order.extend(map(str.encode, keys))
+    except UnicodeEncodeError:
+        order[len(order) :] = map(sortable, keys)
+    if not all(map(lt, order, islice(order, 1, None))):
+        wrong = next(place for place, (one, other) in enumerate(pairwise(order)) if one >= other)
+        raise ListingBroken(f"OSS listed {keys[wrong + len(keys) + 1 - len(order)]!r} out of order under {prefix!r}")
+    # What lies between two keys that begin alike begins like them.
+    for key in (keys[0], keys[-1]) if keys else ():
+        if not key.startswith(prefix):
+            raise ListingBroken(f"OSS listed {key!r}, which is outside the prefix {prefix!r}")
+    return keys[-1] if keys else last
 
 
 def sortable(key: str) -> bytes:
