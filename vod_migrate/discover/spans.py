@@ -203,7 +203,8 @@ class Spans:
             if full and not (long and guessed and guessed[-1] > place):
                 return None
             one.far, one.since = False, 0
-            ahead = key_ahead(one.position, tuple(self._ends), SPAN_PAGES)
+            # No further ahead than it looks back.
+            ahead = key_ahead(one.position, tuple(self._ends), min(SPAN_PAGES, len(self._ends) - 1))
             if ahead is None or (one.until is not None and sortable(ahead) >= sortable(one.until)):
                 continue
             if full:
