@@ -11,36 +11,29 @@ where they are there: `pip install alibabacloud-oss-v2` into the environment of 
 from __future__ import annotations
 
 import argparse
-import datetime as dt
 import json
 import os
 import resource
-import shutil
-import socket
 import statistics
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any
-from urllib.parse import quote, unquote
 
-import oss2
 import psutil
 import psycopg
 from figures import Figures
-from lxml import etree
 from page_server import PAGE, key
+from readers import BUCKET, FIELDS, by_hand, by_us, by_us_at_once, others, our_bucket
 from stage import Stage, stage
 
-BUCKET = "media-archive"
 ROUNDS = 5
 AT_ONCE = 16
-FIELDS = {"access_key_id": "id", "access_key_secret": "secret", "region": "cn-shanghai"}
 
 
 class Pages:
@@ -100,85 +93,11 @@ def cpu_of(process: psutil.Process) -> float:
     return total
 
 
-def by_us(endpoint: str) -> Iterator[int]:
-    from vod_migrate.discover.listing import list_pages  # noqa: PLC0415 - once the environment is clean
-
-    for page in list_pages(our_bucket(endpoint), ""):
-        yield len(page.objects)
-
-
-def our_bucket(endpoint: str) -> Any:
-    from vod_migrate.cloud.clients import open_bucket  # noqa: PLC0415 - once the environment is clean
-    from vod_migrate.cloud.connection import connection_from_fields  # noqa: PLC0415 - once the environment is clean
-
-    return open_bucket(connection_from_fields({**FIELDS, "oss_endpoint": endpoint}, origin="benchmark"), BUCKET)
-
-
-def by_oss2(endpoint: str) -> Iterator[int]:
-    bucket = oss2.Bucket(oss2.AuthV4("id", "secret"), endpoint, BUCKET, region="cn-shanghai")
-    found = oss2.ObjectIteratorV2(bucket, max_keys=PAGE)
-    while count := sum(1 for _ in islice(found, PAGE)):
-        yield count
-
-
-def by_oss_v2(endpoint: str) -> Iterator[int]:
-    import alibabacloud_oss_v2 as oss  # noqa: PLC0415 - may not be there
-
-    settings = oss.config.load_default()
-    settings.credentials_provider = oss.credentials.StaticCredentialsProvider("id", "secret")
-    settings.region, settings.endpoint = "cn-shanghai", endpoint
-    pages = oss.Client(settings).list_objects_v2_paginator(limit=PAGE)
-    for page in pages.iter_page(oss.ListObjectsV2Request(bucket=BUCKET)):
-        yield len(page.contents)
-
-
-def by_hand(endpoint: str) -> Iterator[int]:
-    """A socket, lxml, and the same value objects: the least that Python can do."""
-    from vod_migrate.media import MediaObject  # noqa: PLC0415 - once the environment is clean
-
-    connection = socket.create_connection(("127.0.0.1", int(endpoint.rpartition(":")[2])))
-    after = ""
-    while True:
-        target = f"/{BUCKET}/?list-type=2&max-keys=1000&encoding-type=url&continuation-token={quote(after, safe='')}"
-        connection.sendall(f"GET {target} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
-        text = connection.recv(1 << 16)
-        head, _, body = text.partition(b"\r\n\r\n")
-        length = int(head.rpartition(b"Content-Length: ")[2])
-        parts, have = [body], len(body)
-        while have < length:
-            parts.append(connection.recv(1 << 18))
-            have += len(parts[-1])
-        root = etree.fromstring(b"".join(parts))
-        keys, modified, etags, sizes, classes = (
-            root.xpath(f"Contents/{name}/text()", smart_strings=False)
-            for name in ("Key", "LastModified", "ETag", "Size", "StorageClass")
-        )
-        objects = [
-            MediaObject(
-                bucket=BUCKET,
-                key=unquote(one),
-                size=int(size),
-                etag=etag.strip('"'),
-                last_modified=dt.datetime.fromisoformat(moment),
-                storage_class=kind,
-            )
-            for one, moment, etag, size, kind in zip(keys, modified, etags, sizes, classes, strict=True)
-        ]
-        yield len(objects)
-        after = root.findtext("NextContinuationToken") or ""
-        if not after:
-            return
-
-
 def readers(server: Pages, pages: int) -> None:
     """CPU for each page of 1,000 keys, in turns, so that all of them meet the same machine."""
-    kinds: dict[str, Callable[[str], Iterator[int]]] = {"vod-migrate": by_us, "oss2": by_oss2, "socket + lxml": by_hand}
-    try:
-        import alibabacloud_oss_v2  # noqa: F401, PLC0415 - may not be there
-
-        kinds["alibabacloud-oss-v2"] = by_oss_v2
-    except ImportError:
-        print("alibabacloud-oss-v2 is not installed here: pip install alibabacloud-oss-v2")
+    kinds = {"vod-migrate": by_us, "socket + lxml": by_hand, **others()}
+    # What a program of its own has spent is known at its end.
+    kinds.pop("rclone lsf --fast-list", None)
     running = {name: kind(server.endpoint) for name, kind in kinds.items()}
     spent: dict[str, list[float]] = {name: [] for name in kinds}
     for number in range(ROUNDS + 1):
@@ -193,25 +112,28 @@ def readers(server: Pages, pages: int) -> None:
     for name, each in spent.items():
         median = statistics.median(each)
         figures.row(name, f"{median:.2f} ms", f"{median / ours:.2f} x")
-    by_rclone(server, figures, ours)
 
 
-def by_rclone(server: Pages, figures: Figures, ours: float) -> None:
-    """What `rclone lsf --fast-list` takes for the whole bucket; it speaks version 1 of the call."""
-    program = shutil.which("rclone")
-    if program is None:
-        print("rclone is not installed here: apt install rclone")
-        return
-    remote = f":s3,provider=Alibaba,access_key_id=id,secret_access_key=secret,endpoint='{server.endpoint}':{BUCKET}"
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    told = subprocess.run([program, "lsf", "--fast-list", "-R", remote], capture_output=True, text=True, check=False)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    lines = told.stdout.count("\n")
-    if told.returncode or not lines:
-        print(f"rclone could not list: {told.stderr.strip()[:200]}")
-        return
-    cpu = 1000 * (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime) / (lines / PAGE)
-    figures.row("rclone lsf --fast-list", f"{cpu:.2f} ms", f"{cpu / ours:.2f} x")
+def delays(server: Pages, keys: int) -> None:
+    """What a first listing takes up to objects (rclone's: to lines of text), where OSS takes its time for a page."""
+    kinds = {f"vod-migrate, {at_once} at once": partial(by_us_at_once, at_once=at_once) for at_once in (1, 8, AT_ONCE)}
+    figures = Figures("listing_delays", "reader", "a page takes", "keys", "time", "keys/s", "CPU a page")
+    for delay in (0, 20, 80):
+        server.tell("delay", delay)
+        for name, kind in {**kinds, **others()}.items():
+            children, clock = spent_by_children(), Clock()
+            found = sum(kind(server.endpoint))
+            wall, own, _ = clock.spent()
+            if found != keys:
+                raise SystemExit(f"{name} listed {found:,} of {keys:,} keys")
+            cpu = 1000 * (own + spent_by_children() - children) / (keys / PAGE)
+            figures.row(name, f"{delay} ms", keys, f"{wall:.1f} s", f"{keys / wall:,.0f}", f"{cpu:.2f} ms")
+
+
+def spent_by_children() -> float:
+    """CPU seconds of programs that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 class Nights:
@@ -362,13 +284,15 @@ def nights(play: Stage, keys: int) -> None:
             for at_once in (1, AT_ONCE):
                 small.list("nothing changed", at_once=at_once, delay=delay)
         small.list("everything changed", at_once=AT_ONCE, changed=few // PAGE)
+        small.list("everything changed", at_once=AT_ONCE, delay=80)
         with psycopg.connect(small.url) as connection:
             row = connection.execute(
                 "select pg_total_relation_size('vod_migrate.ranges') / count(*) from vod_migrate.ranges"
             ).fetchone()
         print(f"a range takes {row[0] if row else 0:,} bytes of the database")
         last = small.run
-        small.list("first night", at_once=AT_ONCE, delay=80, bucket="media-archive-2")
+        for number, (delay, at_once) in enumerate(((20, 1), (20, AT_ONCE), (80, 1), (80, AT_ONCE)), start=2):
+            small.list("first night", at_once=at_once, delay=delay, bucket=f"{BUCKET}-{number}")
     if keys > few:
         with served(keys) as server:
             large = Nights(play, server, keys, figures)
@@ -392,6 +316,8 @@ def main() -> None:
                 del os.environ[name]
         with served(2 * options.pages * PAGE) as server:
             readers(server, options.pages)
+        with served(options.pages * PAGE // 2) as server:
+            delays(server, options.pages * PAGE // 2)
         nights(play, options.keys)
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import re
 import sys
+from bisect import bisect_right
 from urllib.parse import unquote
 
 import uvloop
@@ -49,8 +50,7 @@ class Server:
         """The page that a request asks for."""
         asked = {name.decode(): unquote(value.decode()) for name, value in _PARAMETER.findall(target)}
         place = asked.get("continuation-token") or asked.get("start-after") or asked.get("marker") or ""
-        digits = place.rpartition("clip-")[2].partition(".")[0]
-        first = int(digits) + 1 if digits else 0
+        first = bisect_right(range(self.keys), place, key=key)
         last = min(first + int(asked.get("max-keys") or 100), self.keys)
         found = b"".join(self._folders(first, last))
         token = f"<NextContinuationToken>{key(last - 1)}</NextContinuationToken>" if last < self.keys else ""
