@@ -100,6 +100,18 @@ def test_a_listing_in_which_nothing_changed_merges_only_its_empty_end(filled: Ri
     assert finds_the_same(filled)
 
 
+def test_a_first_listing_at_guessed_keys_leaves_whole_ranges(rig: Rig, merged: list[int]) -> None:
+    rig.sandbox.generate(BUCKET, count=200, seed=7)
+    run = rig.prepare()
+    rig.sandbox.reset_counters()
+    rig.discover(run)
+    found = len(rig.sandbox.expected(BUCKET))
+    assert rig.store.counts(run.run_id).discovered == sum(merged) == found
+    assert rig.sandbox.counters()["ListObjects"]["requests"] > -(-found // PAGE) + 1, "it was cut"
+    assert min(merged) >= PAGE / 2
+    assert rig.rows("select sum(listed), count(*) from vod_migrate.ranges") == [(found, len(merged))]
+
+
 def test_only_the_ranges_around_what_changed_are_merged(filled: Rig, merged: list[int]) -> None:
     filled.sandbox.put(BUCKET, "f00012a.mp4")
     filled.sandbox.delete(BUCKET, "f00039.mp4")
