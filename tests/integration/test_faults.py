@@ -18,7 +18,7 @@ from rigging import BUCKET, Rig
 
 from vod_migrate.cloud import oss, vod
 from vod_migrate.cloud.connection import connection_from_environment
-from vod_migrate.discover import listing
+from vod_migrate.discover import source
 from vod_migrate.errors import (
     AccountStopped,
     AllRefused,
@@ -429,7 +429,7 @@ LISTING: list[dict[str, Any]] = [
 def test_a_page_that_fails_is_listed_again_and_nothing_is_lost_or_gone(
     rig: FaultRig, monkeypatch: pytest.MonkeyPatch, fault: dict[str, Any]
 ) -> None:
-    monkeypatch.setattr(listing, "PAGE_KEYS", 8)
+    monkeypatch.setattr(source, "PAGE_KEYS", 8)
     rig.sandbox.plan([{"api": "ListObjects", "times": 1, "skip": 1, **fault}])
     summary, outcomes, _ = rig.told()
     assert (summary.state, summary.counts.discovered, outcomes) == ("succeeded", OBJECTS, REGISTERED)
@@ -440,7 +440,7 @@ def test_a_page_that_fails_is_listed_again_and_nothing_is_lost_or_gone(
 
 
 UNTRUE: list[tuple[dict[str, Any], int]] = [
-    ({"kind": "repeat_page"}, 8),
+    ({"kind": "repeat_page", "skip": 1}, 8),
     ({"kind": "end_early", "form": "no_token"}, 0),
     ({"kind": "end_early", "form": "token_kept"}, 0),
 ]
@@ -451,7 +451,7 @@ UNTRUE: list[tuple[dict[str, Any], int]] = [
 def test_a_page_that_cannot_be_true_ends_the_scan_and_registers_only_what_was_listed_before(
     rig: FaultRig, monkeypatch: pytest.MonkeyPatch, fault: dict[str, Any], listed: int
 ) -> None:
-    monkeypatch.setattr(listing, "PAGE_KEYS", 8)
+    monkeypatch.setattr(source, "PAGE_KEYS", 8)
     rig.sandbox.plan([{"times": 1, **fault}])
     summary, outcomes, _ = rig.told()
     assert (summary.state, type(summary.error)) == ("failed", ListingBroken)
@@ -466,7 +466,7 @@ def test_a_listing_that_ends_early_is_gone_on_with_and_marks_nothing_as_gone(
     rig: FaultRig, monkeypatch: pytest.MonkeyPatch, times: int | None
 ) -> None:
     rig.run()
-    monkeypatch.setattr(listing, "PAGE_KEYS", 8)
+    monkeypatch.setattr(source, "PAGE_KEYS", 8)
     rig.sandbox.delete(BUCKET, ODD)
     rig.sandbox.put(BUCKET, "节目/zz.mp4")
     rig.sandbox.plan([{"kind": "end_early", "times": times}])

@@ -10,7 +10,7 @@ from rigging import BUCKET, Rig, put
 from store_helpers import a_call, registered
 
 from vod_migrate.cloud.oss import BucketClient
-from vod_migrate.discover.rescan import Rescan
+from vod_migrate.discover import source
 from vod_migrate.migration.model import Migration
 from vod_migrate.results.repairs import FactRead
 from vod_migrate.results.scan import summed
@@ -30,7 +30,7 @@ def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
         return unread(self, prefix, most=min(most, PAGE), **where)
 
     monkeypatch.setattr(BucketClient, "list_unread", few)
-    monkeypatch.setattr(Rescan.__init__, "__kwdefaults__", {**(Rescan.__init__.__kwdefaults__ or {}), "most": PAGE})
+    monkeypatch.setattr(source, "PAGE_KEYS", PAGE)
 
 
 @pytest.fixture

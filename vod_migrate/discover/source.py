@@ -13,7 +13,7 @@ from vod_migrate.discover.inventory import inventory_pages
 from vod_migrate.discover.listing import list_pages
 from vod_migrate.discover.manifest import manifest_pages
 from vod_migrate.discover.object_lookup import as_told, looked_up
-from vod_migrate.discover.page import ListedPage
+from vod_migrate.discover.page import PAGE_KEYS, ListedPage
 from vod_migrate.discover.presence import absent_among
 from vod_migrate.discover.read_ahead import read_ahead
 from vod_migrate.discover.rescan import Judge, Rescan, Unchanged
@@ -100,6 +100,7 @@ def steps_of(connection: Connection, run: Run, store: Store) -> Steps:
             judge=_judge(bucket, run, scan.prefix, stop),
             doubt=lambda folder: store.doubt_folder(run, folder),
             sleep=StopClock(stop).sleep,
+            most=PAGE_KEYS,
         ).steps()
 
     return steps
