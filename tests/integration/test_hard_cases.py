@@ -16,7 +16,7 @@ from rigging import BUCKET, put
 from waiting import InBackground
 
 from vod_migrate.cloud.oss import BucketClient
-from vod_migrate.discover import listing
+from vod_migrate.discover import listing, rescan
 from vod_migrate.errors import BadSetting, Interrupted, RunStopped, SourceDenied, ThresholdPassed, VodMigrateError
 from vod_migrate.media import MediaObject
 from vod_migrate.results.scan import Scan
@@ -250,10 +250,12 @@ def test_a_key_that_postgres_cannot_hold_is_left_out_by_name_and_holds_up_nothin
     def page(*arguments: Any, **options: Any) -> listing.ListedPage:
         listed = real(*arguments, **options)
         odd = MediaObject(bucket=BUCKET, key=key, size=1, etag="x", last_modified=dt.datetime.now(dt.UTC))
-        objects = sorted([*listed.objects, odd], key=lambda found: listing.sortable(found.key))
+        objects = (
+            sorted([*listed.objects, odd], key=lambda found: listing.sortable(found.key)) if listed.objects else ()
+        )
         return dataclasses.replace(listed, objects=tuple(objects))
 
-    monkeypatch.setattr(listing, "read_page", page)
+    monkeypatch.setattr(rescan, "read_page", page)
     counts = rig.run().counts
     assert (counts.registered, counts.left_out, counts.discovered) == (3, {"unstorable_key": 1}, 4)
     assert rig.rows("select * from vod_migrate.ranges") == [], "no later listing goes by such a page"
