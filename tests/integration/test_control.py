@@ -10,7 +10,7 @@ import pytest
 from rigging import BUCKET, put
 from waiting import InBackground, wait_for
 
-from vod_migrate.discover import listing
+from vod_migrate.discover import unread_pages
 from vod_migrate.errors import BadOption, BadSetting, Cancelled, Denied, Paused, VodMigrateError
 from vod_migrate.run import control
 from vod_migrate.run.settle import finish
@@ -82,13 +82,13 @@ def test_a_run_that_lists_ends_within_five_seconds_and_the_next_one_lists_the_re
     rig: Any, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sandbox.generate(BUCKET, count=5_000, dirt=0)
-    real = listing._asked
+    real = unread_pages._asked
 
-    def slow(*arguments: Any) -> listing.ListedPage:
+    def slow(*arguments: Any) -> Any:
         time.sleep(1.0)
         return real(*arguments)
 
-    monkeypatch.setattr(listing, "_asked", slow)
+    monkeypatch.setattr(unread_pages, "_asked", slow)
     run = rig.prepare()
     lister = InBackground(rig.discover, run)
     wait_for(lambda: bool(rig.rows("select 1 from vod_migrate.scans where page_no > 0")))

@@ -16,7 +16,7 @@ from rigging import BUCKET, put
 from waiting import InBackground
 
 from vod_migrate.cloud.oss import BucketClient
-from vod_migrate.discover import listing, rescan
+from vod_migrate.discover import listing, rescan, unread_pages
 from vod_migrate.errors import BadSetting, Interrupted, RunStopped, SourceDenied, ThresholdPassed, VodMigrateError
 from vod_migrate.media import MediaObject
 from vod_migrate.results.scan import Scan
@@ -277,7 +277,7 @@ def test_a_worker_of_another_account_or_region_is_not_let_in(rig: Any, sandbox: 
 def test_a_retried_discover_task_still_finds_its_register_task(
     rig: Any, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(listing, "TRIES", 2)
+    monkeypatch.setattr(unread_pages, "TRIES", 2)
     rig.waits(take_over=1.0)
     put(sandbox, 50)
     run = rig.prepare()
