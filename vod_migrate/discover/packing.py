@@ -10,25 +10,41 @@ from vod_migrate.cloud.list_page import apart
 from vod_migrate.discover.listing import cursor_after
 from vod_migrate.discover.page import PAGE_KEYS, ListedPage, digest_of
 from vod_migrate.discover.selection import storable
+from vod_migrate.errors import VodMigrateError
 from vod_migrate.media import MediaObject
 
 
-def packed(pages: Iterable[ListedPage], *, most: int = PAGE_KEYS) -> Iterator[ListedPage]:
+def packed(pages: Iterable[ListedPage], *, most: int = PAGE_KEYS, share: bool = True) -> Iterator[ListedPage]:
     """The same objects in order, in pages of at most `most` and at least half of that, if there are so many.
 
     Full ones stay as they are; a small one and those behind it share what they have.
 
     pages: with their elements, which those that come out have no more; each of these has a digest instead. The last one ends where
-    the last of `pages` does.
+    the last of `pages` does. Where they break off, what came before is not lost. share: a full one waits for the next, which may be
+    small; in a first listing nobody waits for a page that OSS may be long in sending.
     """
     held: list[ListedPage] = []
     last = None
-    for last in pages:
-        held.append(last)
-        while (count := _enough(held, most)) < len(held) and _objects(held[count:]) >= most:
-            yield from _shared(held[:count], most)
-            del held[:count]
-    if last is None:
+    try:
+        for last in pages:
+            held.append(last)
+            if (
+                not share
+                and len(held) == 1
+                and len(last.objects) >= most
+                and last.until is None
+                and last.cursor is not None
+            ):
+                yield from _shared(held, most)
+                held.clear()
+            while (count := _enough(held, most)) < len(held) and _objects(held[count:]) >= most:
+                yield from _shared(held[:count], most)
+                del held[:count]
+    except VodMigrateError:
+        if held:
+            yield from _shared(held, most)
+        raise
+    if last is None or not held:
         return
     *full, end = _shared(held, most)
     yield from full

@@ -127,7 +127,9 @@ class Rescan:
             if last.until is not None:
                 edges.update(folders_above(last.until))
 
-        yield from self._judge(read_ahead(packed(parts(), most=self._most)), edges)
+        yield from self._judge(
+            read_ahead(packed(parts(), most=self._most, share=bool(again) or one.known is not None)), edges
+        )
 
     def _look_behind(self, start: str) -> None:
         """What this listing has passed below a touched folder is for the next one."""
