@@ -440,7 +440,7 @@ def test_a_page_that_fails_is_listed_again_and_nothing_is_lost_or_gone(
 
 
 UNTRUE: list[tuple[dict[str, Any], int]] = [
-    ({"kind": "repeat_page", "skip": 1}, 8),
+    ({"kind": "repeat_page", "skip": 1}, 16),
     ({"kind": "end_early", "form": "no_token"}, 0),
     ({"kind": "end_early", "form": "token_kept"}, 0),
 ]

@@ -327,18 +327,19 @@ def test_an_object_refused_once_and_then_adopted_still_gets_its_try_alone(rig: A
     assert [row[0] for row in rig.rows("select files from vod_migrate.calls")] == [1] * 5
 
 
+@pytest.mark.parametrize(("objects", "denied"), [(1_200, 2), (4_200, 4)])
 def test_a_prefix_that_was_denied_half_way_marks_nothing_as_gone(
-    rig: Any, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+    rig: Any, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, objects: int, denied: int
 ) -> None:
     rig.unlimited()
-    put(sandbox, 1_200)
+    put(sandbox, objects)
     rig.run()
     sandbox.delete(BUCKET, "f00005.mp4")
     real, pages = BucketClient.list_unread, list[int]()
 
     def page(*arguments: Any, **options: Any) -> Any:
         pages.append(1)
-        if len(pages) == 2:
+        if len(pages) == denied:
             raise SourceDenied("403")
         return real(*arguments, **options)
 

@@ -84,9 +84,19 @@ def still_settled(connection: StoreConnection, run: Run, scan: Scan, ranges: Seq
 
 
 def keep_range(
-    connection: StoreConnection, run: Run, scan: Scan, page: SelectedPage, counts: Mapping[str, int]
+    connection: StoreConnection,
+    run: Run,
+    scan: Scan,
+    page: SelectedPage,
+    counts: Mapping[str, int],
+    *,
+    missing: int | None,
 ) -> None:
-    """A page was merged: it is what is known about its stretch now. counts: its objects by disposition."""
+    """A page was merged: it is what is known about its stretch now. counts: its objects by disposition; missing: facts that it lacks, None
+    where nobody looked for them.
+
+    What is missing is gone only once the listing has come to its end. Another one must miss it, too, if this one does not.
+    """
     after = scan.last_key or ""
     last = page.last_key
     if last is not None and any(counts.get(name) for name in _WAITING):
@@ -111,7 +121,7 @@ def keep_range(
         until=page.keys[-1],
         after=after,
         queue_no=run.queue_no,
-        waiting=_waiting(run, page, counts),
+        waiting=None if missing != 0 else _waiting(run, page, counts),
         listed=page.listed,
         due=page.due,
         digest=page.digest,

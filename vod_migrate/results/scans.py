@@ -82,8 +82,9 @@ class Scans(Session):
                 part, rest = rest[:room], rest[room:]
                 counts = summed(counts, self._merge(connection, run, place, scan, part))
             listed, broken = self._with_broken(connection, run, place, page)
+            missing = 0
             if scan.whole:
-                QUERIES.note_missing(
+                missing = QUERIES.note_missing(
                     connection,
                     scan_id=scan.scan_id,
                     source_id=run.source_id,
@@ -96,7 +97,7 @@ class Scans(Session):
                     age=0.0 if page.fetched is None else max(0.0, time.monotonic() - page.fetched),
                 )
             if not run.planning and scan.kind is ScanKind.PREFIX:
-                keep_range(connection, run, scan, page, counts)
+                keep_range(connection, run, scan, page, counts, missing=missing)
             elif not run.planning and page.keys:
                 doubt(connection, run, first=min(page.keys), last=max(page.keys))
             return scan.after(listed, summed(counts, broken), over_limit=[found.key for found in rest])
