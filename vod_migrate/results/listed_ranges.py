@@ -90,10 +90,9 @@ def keep_range(
     page: SelectedPage,
     counts: Mapping[str, int],
     *,
-    missing: int | None,
+    missing: int,
 ) -> None:
-    """A page was merged: it is what is known about its stretch now. counts: its objects by disposition; missing: facts that it lacks, None
-    where nobody looked for them.
+    """A page was merged: it is what is known about its stretch now. counts: its objects by disposition; missing: facts that it lacks.
 
     What is missing is gone only once the listing has come to its end. Another one must miss it, too, if this one does not.
     """
@@ -121,7 +120,7 @@ def keep_range(
         until=page.keys[-1],
         after=after,
         queue_no=run.queue_no,
-        waiting=None if missing != 0 else _waiting(run, page, counts),
+        waiting=None if missing else _waiting(run, page, counts),
         listed=page.listed,
         due=page.due,
         digest=page.digest,
