@@ -27,7 +27,8 @@ select :migration_id, :source_id, :prefix, :until, :after, :queue_no,
        case when not exists (
          select 1 from vod_migrate.work w join vod_migrate.queues q using (queue_no) join vod_migrate.blocks b using (block_id)
          where w.source_id = :source_id and w.key > :after and w.key <= :until
-           and case when w.queue_no = :queue_no then b.token is not null else q.gate in ('open', 'approving') end) then :waiting::integer end,
+           and case when w.queue_no = :queue_no then b.token is not null
+                else b.token is not null or q.gate in ('open', 'approving') end) then :waiting::integer end,
        :listed, :due, :digest, :rules, :told;
 
 -- name: doubt_ranges!
@@ -67,7 +68,7 @@ where migration_id = :migration_id and source_id = :source_id and prefix <> all(
 
 -- name: settle_ranges^
 -- A run ended: the ranges of its queue in which nothing waits any more tell what became of it. A failed object that is tried again later,
--- or an object without a fact, leaves its range to be merged again.
+-- an object without a fact, or a fact without an object leaves its range to be merged again.
 with part as materialized (
   select r.prefix, r.until, r.after, r.waiting from vod_migrate.ranges r
   where r.queue_no = :queue_no and r.waiting > 0 and (r.prefix, r.until) > (:prefix, :after) order by r.prefix, r.until limit :most
@@ -76,17 +77,23 @@ with part as materialized (
     select 1 from vod_migrate.work w
     where w.source_id = :source_id and w.queue_no = :queue_no and w.key > part.after and w.key <= part.until)
 ), met as materialized (
-  select i.prefix, i.until, i.waiting, f.registered, f.failed from idle i
+  select i.prefix, i.until, i.waiting, f.registered, f.failed, f.facts from idle i
   cross join lateral (
-    select count(*) filter (where o.registered) as registered, count(*) filter (where not o.registered and o.retries >= :retry_failed) as failed
-    from vod_migrate.objects o
-    where o.source_id = :source_id and o.key > i.after and o.key <= i.until and o.migration_id = :migration_id and not o.gone
-      and o.run_no in (select run_no from vod_migrate.runs where queue_no = :queue_no)
-      and not starts_with(coalesce(o.code, ''), 'row_')
+    select count(*) as facts, count(*) filter (where ours and registered) as registered,
+           count(*) filter (where ours and not registered and retries >= :retry_failed) as failed
+    from (
+      select o.registered, o.retries, o.run_no in (select run_no from vod_migrate.runs where queue_no = :queue_no) as ours
+      from vod_migrate.objects o
+      where o.source_id = :source_id and o.key > i.after and o.key <= i.until and o.migration_id = :migration_id and not o.gone
+        and not starts_with(coalesce(o.code, ''), 'row_')
+    ) found
   ) f
 ), settled as (
   update vod_migrate.ranges r
-  set waiting = case when m.registered + m.failed = r.waiting then 0 end,
+  set waiting = case when m.registered + m.failed = r.waiting
+        and m.facts <= r.waiting + coalesce((r.told -> 'counts' ->> 'unchanged')::bigint, 0)
+          + coalesce((r.told -> 'counts' ->> 'changed')::bigint, 0) + coalesce((r.told -> 'counts' ->> 'failed_before')::bigint, 0)
+        then 0 end,
       told = jsonb_set(r.told, '{counts}', jsonb_strip_nulls(
         (r.told -> 'counts') - array['queued', 'queued_again', 'adopted'] || jsonb_build_object(
           'unchanged', nullif(coalesce((r.told -> 'counts' ->> 'unchanged')::bigint, 0) + m.registered, 0),
