@@ -17,9 +17,9 @@ from test_runs import (  # noqa: F401
     test_a_second_run_over_an_unchanged_bucket_sends_no_call,
     test_an_object_that_left_the_bucket_is_gone_keeps_its_media_id_and_comes_back,
 )
+from test_store_costs import test_calls_of_many_threads_share_commits  # noqa: F401
 from test_store_facts import (  # noqa: F401
     test_a_lister_that_lost_its_lease_merges_nothing_and_the_next_one_goes_on_where_it_stood,
-    test_calls_of_many_threads_share_commits,
     test_prune_deletes_old_audit_and_keeps_every_media_id_and_the_run_of_every_object,
 )
 from test_store_trouble import test_connections_that_are_cut_in_mid_transaction_cost_nothing  # noqa: F401

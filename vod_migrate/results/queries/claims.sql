@@ -75,6 +75,7 @@ select block_id, objects, taken_by from vod_migrate.blocks b
 where b.queue_no = :queue_no and b.alone = :alone
   and (b.token is null
        or b.token = :token and b.block_id <> all(:known::bigint[])
+          and exists (select 1 from vod_migrate.work w where w.block_id = b.block_id)
        or b.token <> :token and not exists (select 1 from vod_migrate.workers w where w.token = b.token and w.expires_at > now()))
   and exists (select 1 from vod_migrate.workers w where w.token = :token and w.expires_at > now())
   and exists (select 1 from vod_migrate.queues q where q.queue_no = :queue_no and q.gate = 'open')
@@ -90,6 +91,7 @@ select block_id, objects, taken_by from vod_migrate.blocks b
 where b.queue_no = :queue_no and b.alone = :alone
   and (b.token is null
        or b.token = :token and b.block_id <> all(:known::bigint[])
+          and exists (select 1 from vod_migrate.work w where w.block_id = b.block_id)
        or b.token <> :token and not exists (select 1 from vod_migrate.workers w where w.token = b.token and w.expires_at > now()))
   and exists (select 1 from vod_migrate.workers w where w.token = :token and w.expires_at > now())
   and exists (select 1 from vod_migrate.queues q where q.queue_no = :queue_no and q.gate = 'open')
