@@ -17,7 +17,7 @@ from fastapi.testclient import TestClient
 from vod_migrate.airflow.pages.app import create_app
 from vod_migrate.airflow.pages.consoles import oss_folder
 from vod_migrate.airflow.pages.download import AT_ONCE, streamed
-from vod_migrate.airflow.pages.run_access import repeatable_run
+from vod_migrate.airflow.pages.run_access import repeatable_run, run_of_path
 from vod_migrate.airflow.pages.store import forget_results, results
 from vod_migrate.airflow.pages.viewer import Viewer, viewer_of
 from vod_migrate.cloud.connection import connection_from_fields
@@ -25,6 +25,7 @@ from vod_migrate.migration.loader import parse_migration
 from vod_migrate.migration.options import parse_options
 from vod_migrate.report.browse.access import read_only
 from vod_migrate.report.browse.runs import readable_run
+from vod_migrate.results.run import Run
 from vod_migrate.run.prepare import prepare
 from vod_migrate.run.request import Origin
 
@@ -63,24 +64,29 @@ def test_the_page_after_a_restart_of_the_database_reconnects_before_it_reads(
         forget_results()
 
 
+def prepared() -> Run:
+    """A run that Airflow has begun."""
+    content = {"name": "films", "source": {"bucket": "b-1"}, "register": {"template_group_id": "VOD_NO_TRANSCODE"}}
+    connection = connection_from_fields(
+        {"access_key_id": "a", "access_key_secret": "b", "region": "cn-shanghai"}, origin="test"
+    )
+    return prepare(
+        store=results(),
+        connection=connection,
+        migration=parse_migration(content, origin="test"),
+        options=parse_options({}),
+        origin=Origin(kind="airflow", dag_id="films_dag", dag_run_id="one", task_group=""),
+    )
+
+
 def test_an_examination_that_is_not_possible_says_why_and_makes_room_for_the_next(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("AIRFLOW_CONN_VOD_MIGRATE_DB", raising=False)
     monkeypatch.setenv("VOD_MIGRATE_DATABASE_URL", database_url)
     monkeypatch.setenv("AIRFLOW_CONN_VOD_DEFAULT", '{"conn_type": "http"}')
-    content = {"name": "films", "source": {"bucket": "b-1"}, "register": {"template_group_id": "VOD_NO_TRANSCODE"}}
-    connection = connection_from_fields(
-        {"access_key_id": "a", "access_key_secret": "b", "region": "cn-shanghai"}, origin="test"
-    )
     try:
-        run = prepare(
-            store=results(),
-            connection=connection,
-            migration=parse_migration(content, origin="test"),
-            options=parse_options({}),
-            origin=Origin(kind="airflow", dag_id="films_dag", dag_run_id="one", task_group=""),
-        )
+        run = prepared()
         with results().connection() as writing:
             writing.execute(
                 "insert into vod_migrate.counts select run_no, 1, 'failed', code, 1 from vod_migrate.runs, "
@@ -101,6 +107,41 @@ def test_an_examination_that_is_not_possible_says_why_and_makes_room_for_the_nex
         ):
             answer = client.post(f"/runs/{run.run_id}/diagnose", params={"code": code})
             assert (answer.status_code, told in answer.text) == (status, True), (code, answer.text)
+    finally:
+        forget_results()
+
+
+def test_a_run_that_ends_while_its_page_is_read_offers_what_may_be_done_with_its_rest(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AIRFLOW_CONN_VOD_MIGRATE_DB", raising=False)
+    monkeypatch.setenv("VOD_MIGRATE_DATABASE_URL", database_url)
+    for permission in ("may_read", "may_stop", "may_trigger"):
+        monkeypatch.setattr(Viewer, permission, lambda *_: True)
+    try:
+        store = results()
+        run = prepared()
+        with store.connection() as writing:
+            writing.execute(
+                "with block as (insert into vod_migrate.blocks (queue_no, objects) values (%(queue)s, 1) returning block_id) "
+                "insert into vod_migrate.work (source_id, queue_no, block_id, key) select %(source)s, %(queue)s, block_id, 'a.mp4' from block",
+                {"queue": run.queue_no, "source": run.source_id},
+            )
+        line = readable_run(store, run.run_id, readable=None)
+        assert line is not None
+        assert line.running
+        store.finish_run(run, state="paused", summary={"counts": {"pending": 1, "unknown": 0}})
+        app = create_app()
+        app.dependency_overrides |= {
+            viewer_of: lambda: Viewer(id="1", name="somebody", user=None),
+            run_of_path: lambda: line,
+        }
+
+        page = TestClient(app).get(f"/runs/{run.run_id}/live").text
+
+        assert 'id="poll"' not in page
+        for button in ("resume", "discard"):
+            assert f'id="{button}"' in page
     finally:
         forget_results()
 

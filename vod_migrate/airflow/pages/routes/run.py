@@ -69,15 +69,17 @@ def _facts(store: Store, run: RunLine, viewer: Viewer, reading: Locale) -> dict[
     report = load_report(store, run.run_id)
     may_stop = viewer.may_stop(run.dag_id)
     waiting = report.counts.pending + report.counts.unknown
+    # As the report says: since `run` was read, it may have ended.
+    ended = not report.run.running and report.run.state != "planned"
     # A later run may have taken over what this one left.
-    left = store.rest(store.run(run.run_id))[0] if waiting and not run.running and run.state != "planned" else 0
+    left = store.rest(store.run(run.run_id))[0] if waiting and ended else 0
     return {
         **report_facts(report, language=reading.language, zone=reading.zone),
         "run": run,
         "forecast": forecast(report),
         "orders": orders(run, report, viewer, left=left),
         "left": left,
-        "may_examine": not run.running and run.state != "planned" and viewer.may_trigger(run.dag_id),
+        "may_examine": ended and viewer.may_trigger(run.dag_id),
         "most_examined": MOST_EXAMINED,
         "found_event": FOUND,
         "may_discard": may_stop and left > 0,
