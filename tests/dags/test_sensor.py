@@ -160,6 +160,19 @@ def test_the_trigger_waits_while_vod_processes_without_blocking_the_loop(sandbox
     assert (event["ready"], event["found"]["counts"]) == (True, {"playable": 1})
 
 
+def test_airflow_has_time_to_note_the_deferral_before_the_trigger_fires() -> None:
+    trigger = Watched(**{**deferred(media_ids=[ONE]).trigger.serialize()[1], "every": 3600})
+    Watched.threads.clear()
+
+    async def watched() -> None:
+        waiting = asyncio.create_task(first_event(trigger))
+        await asyncio.sleep(0.2)
+        waiting.cancel()
+
+    in_a_loop(watched())
+    assert not Watched.threads
+
+
 def test_what_failed_for_good_ends_the_waiting_with_vods_reason_unless_it_is_tolerated(sandbox: Sandbox) -> None:
     good = registered(sandbox, "good.mp4")
     bad = registered(sandbox, "bad.mp4", b"not a film")

@@ -16,7 +16,7 @@ class MediaReadyTrigger(BaseTrigger):
     """Fires once media are ready, or never will be.
 
     media_ids, or run_id for what a run registered; connection_id: None for the run's own; processed: of media_ids, whether VOD was asked to
-    transcode them; share, tolerate: see `audit.readiness`; every: seconds between two looks.
+    transcode them; share, tolerate: see `audit.readiness`; every: seconds before each look.
 
     Its event has `ready` and `found` (as `vod-migrate verify --json`), or `error` where VOD may not be asked.
     """
@@ -52,6 +52,8 @@ class MediaReadyTrigger(BaseTrigger):
         first = True
         try:
             while True:
+                # Before the first look, too: Airflow fails a task whose trigger fires before it has noted the deferral (apache/airflow#72716).
+                await asyncio.sleep(self.every)
                 try:
                     ready, found = await asyncio.to_thread(self._look, stop, first=first)
                 except VodMigrateError as error:
@@ -64,7 +66,6 @@ class MediaReadyTrigger(BaseTrigger):
                         yield _event(ready=ready, found=found)
                         return
                     first = False
-                await asyncio.sleep(self.every)
         finally:
             stop.set()
 

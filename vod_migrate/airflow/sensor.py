@@ -25,8 +25,8 @@ _BETWEEN = re.compile(r"[\s,\[\]()\"']+")
 class VodMediaReadySensor(BaseSensorOperator):
     """Waits until VOD can play media, i.e. until their status is Normal. It waits in the triggerer without holding a slot.
 
-    Fails as soon as media have failed permanently: their processing failed, or they were deleted. `poke_interval`, `timeout` and `soft_fail` work as
-    in every sensor. Its XCom is what `vod-migrate verify --json` prints.
+    Fails as soon as media have failed permanently: their processing failed, or they were deleted. `timeout` and `soft_fail` work as in
+    every sensor; it looks for the first time after one `poke_interval`. Its XCom is what `vod-migrate verify --json` prints.
 
     Args:
         media_ids: MediaIds (templated): a list, an XCom that is one, or text with commas; at most 10,000.
