@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from shell import Shell
+from shell import BUCKET, Shell
 
 from vod_migrate.cloud import local_fault
 from vod_migrate.sandbox.pytest_plugin import Sandbox
@@ -41,6 +41,20 @@ def test_a_mistake_of_the_environment_ends_a_run_at_once(
     assert time.monotonic() - began < 10
     assert "Traceback" not in done.stderr
     assert "canary" not in done.stderr
+
+
+@pytest.mark.parametrize("entry", ["machine 127.0.0.1", "default"])
+def test_a_password_for_the_host_in_netrc_does_not_take_the_place_of_the_signature(
+    shell: Shell, sandbox: Sandbox, entry: str
+) -> None:
+    sandbox.put(BUCKET, "a.mp4")
+    netrc = Path(shell.folder, "netrc")
+    netrc.write_text(f"{entry} login somebody password canary\n", encoding="utf-8")
+    netrc.chmod(0o600)
+    shell.environment["NETRC"] = str(netrc)
+    done = shell.run("run", str(shell.file()))
+    assert done.returncode == 0, done
+    assert list(sandbox.truth(BUCKET)) == ["a.mp4"]
 
 
 def resolver(number: int, text: str) -> Any:

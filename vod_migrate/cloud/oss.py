@@ -22,6 +22,7 @@ from vod_migrate.cloud.list_page import FastBucket, read_page
 from vod_migrate.cloud.local_fault import ANSWERED, local_fault
 from vod_migrate.cloud.location import Location, is_service_host, other_form
 from vod_migrate.cloud.oss_reason import OssReason
+from vod_migrate.cloud.oss_session import OssSession
 from vod_migrate.cloud.redaction import one_line
 from vod_migrate.cloud.restored_copy import restored_copy
 from vod_migrate.cloud.retry import TRIES, patiently
@@ -239,7 +240,11 @@ class BucketClient:
             self.list_page("", most=1)
             return
         service = oss2.Service(
-            self._auth, self._connection.oss_endpoint, connect_timeout=self._timeouts, region=self._connection.region
+            self._auth,
+            self._connection.oss_endpoint,
+            connect_timeout=self._timeouts,
+            region=self._connection.region,
+            session=OssSession(),
         )
         with self._asking("list", "buckets", "oss:ListBuckets"):
             service.list_buckets(max_keys=1)
@@ -257,7 +262,7 @@ class BucketClient:
             connect_timeout=self._timeouts,
             region=connection.region,
             is_cname=not is_service_host(urlsplit(connection.oss_endpoint).hostname or ""),
-            session=oss2.Session(pool_size=MOST_CONNECTIONS),
+            session=OssSession(pool_size=MOST_CONNECTIONS),
             **more,
         )
 
