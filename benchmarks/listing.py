@@ -29,7 +29,7 @@ import psutil
 import psycopg
 from figures import Figures
 from page_server import PAGE, key
-from readers import BUCKET, FIELDS, by_hand, by_us, by_us_at_once, others, our_bucket
+from readers import BUCKET, FIELDS, Reader, by_hand, by_us, by_us_at_once, others, our_bucket
 from stage import Stage, stage
 
 ROUNDS = 5
@@ -116,11 +116,14 @@ def readers(server: Pages, pages: int) -> None:
 
 def delays(server: Pages, keys: int) -> None:
     """What a first listing takes up to objects (rclone's: to lines of text), where OSS takes its time for a page."""
-    kinds = {f"vod-migrate, {at_once} at once": partial(by_us_at_once, at_once=at_once) for at_once in (1, 8, AT_ONCE)}
+    kinds: dict[str, Reader] = {
+        f"vod-migrate, {at_once} at once": partial(by_us_at_once, at_once=at_once) for at_once in (1, 8, AT_ONCE)
+    }
     figures = Figures("listing_delays", "reader", "a page takes", "keys", "time", "keys/s", "CPU a page")
+    kinds |= {"socket + lxml": by_hand, **others()}
     for delay in (0, 20, 80):
         server.tell("delay", delay)
-        for name, kind in {**kinds, **others()}.items():
+        for name, kind in kinds.items():
             children, clock = spent_by_children(), Clock()
             found = sum(kind(server.endpoint))
             wall, own, _ = clock.spent()
