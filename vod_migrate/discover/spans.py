@@ -18,8 +18,8 @@ from vod_migrate.discover.listing import sortable
 from vod_migrate.discover.unread_pages import UnreadPage
 from vod_migrate.results.scan import ListedRange
 
-MOST_HELD_BYTES = 64 << 20
-"""Of pages that wait for those before them, besides the ones that are under way: about 260, where keys are of usual length."""
+MOST_HELD_BYTES = 48 << 20
+"""Of pages that wait for those before them, besides the ones that are under way: about 200, where keys are of usual length."""
 SPAN_PAGES = 32
 """Aimed at. The last page of a span is wasted in part, and pages of half a span wait for each request that is under way."""
 _LOOKED_BACK = 33
