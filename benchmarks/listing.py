@@ -208,7 +208,7 @@ class Nights:
 
     def fill(self, already: int) -> None:
         """Facts and ranges of all other keys, as a first night and its calls leave them: made by SQL, since calls would take a day."""
-        from vod_migrate.discover.listing import list_pages  # noqa: PLC0415 - after the stage is set
+        from vod_migrate.discover.prefix_pages import list_pages  # noqa: PLC0415 - after the stage is set
 
         with psycopg.connect(self.url, autocommit=True) as connection:
             for first in range(already, self.keys, 250_000):

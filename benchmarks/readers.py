@@ -25,7 +25,7 @@ Reader = Callable[[str], Iterator[int]]
 
 
 def by_us(endpoint: str) -> Iterator[int]:
-    from vod_migrate.discover.listing import list_pages  # noqa: PLC0415 - once the environment is clean
+    from vod_migrate.discover.prefix_pages import list_pages  # noqa: PLC0415 - once the environment is clean
 
     for page in list_pages(our_bucket(endpoint), ""):
         yield len(page.objects)
@@ -96,9 +96,9 @@ def by_hand(endpoint: str) -> Iterator[int]:
 
 def by_us_at_once(endpoint: str, at_once: int) -> Iterator[int]:
     """As a first night reads, without selecting and storing."""
-    from vod_migrate.discover.rescan import Rescan  # noqa: PLC0415 - once the environment is clean
+    from vod_migrate.discover.listing import Listing  # noqa: PLC0415 - once the environment is clean
 
-    listing = Rescan(
+    listing = Listing(
         our_bucket(endpoint),
         "",
         start="",

@@ -14,7 +14,7 @@ from urllib.parse import quote
 from rigging import BUCKET, Rig
 
 from vod_migrate.cloud.clients import open_bucket
-from vod_migrate.discover.listing import list_pages
+from vod_migrate.discover.prefix_pages import list_pages
 from vod_migrate.media import MediaObject
 from vod_migrate.run.settle import Summary
 

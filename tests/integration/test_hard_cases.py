@@ -16,7 +16,7 @@ from rigging import BUCKET, put
 from waiting import InBackground
 
 from vod_migrate.cloud.oss import BucketClient
-from vod_migrate.discover import listing, rescan, unread_pages
+from vod_migrate.discover import listing, prefix_pages, unread_pages
 from vod_migrate.errors import BadSetting, Interrupted, RunStopped, SourceDenied, ThresholdPassed, VodMigrateError
 from vod_migrate.media import MediaObject
 from vod_migrate.results.scan import Scan
@@ -245,17 +245,17 @@ def test_a_key_that_postgres_cannot_hold_is_left_out_by_name_and_holds_up_nothin
     rig: Any, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, key: str
 ) -> None:
     put(sandbox, 3)
-    real = listing.read_page
+    real = prefix_pages.read_page
 
-    def page(*arguments: Any, **options: Any) -> listing.ListedPage:
+    def page(*arguments: Any, **options: Any) -> prefix_pages.ListedPage:
         listed = real(*arguments, **options)
         odd = MediaObject(bucket=BUCKET, key=key, size=1, etag="x", last_modified=dt.datetime.now(dt.UTC))
         objects = (
-            sorted([*listed.objects, odd], key=lambda found: listing.sortable(found.key)) if listed.objects else ()
+            sorted([*listed.objects, odd], key=lambda found: prefix_pages.sortable(found.key)) if listed.objects else ()
         )
         return dataclasses.replace(listed, objects=tuple(objects))
 
-    monkeypatch.setattr(rescan, "read_page", page)
+    monkeypatch.setattr(listing, "read_page", page)
     counts = rig.run().counts
     assert (counts.registered, counts.left_out, counts.discovered) == (3, {"unstorable_key": 1}, 4)
     assert rig.rows("select * from vod_migrate.ranges") == [], "no later listing goes by such a page"

@@ -15,8 +15,8 @@ import pytest
 from vod_migrate.cloud.clients import open_bucket
 from vod_migrate.cloud.connection import Connection, connection_from_environment, connection_from_fields
 from vod_migrate.cloud.oss import BucketClient, source_error
-from vod_migrate.discover.listing import list_pages
 from vod_migrate.discover.page import ListedPage
+from vod_migrate.discover.prefix_pages import list_pages
 from vod_migrate.errors import (
     BucketMissing,
     ListingBroken,

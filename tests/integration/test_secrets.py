@@ -20,7 +20,7 @@ from rigging import BUCKET, Rig
 
 from vod_migrate.cloud.clients import open_bucket
 from vod_migrate.cloud.connection import Connection, connection_from_environment, connection_from_fields
-from vod_migrate.discover.listing import list_pages
+from vod_migrate.discover.prefix_pages import list_pages
 from vod_migrate.doctor.checklist import CheckStatus
 from vod_migrate.doctor.services import connection_checks
 from vod_migrate.errors import StoreUnreachable, VodMigrateError

@@ -17,7 +17,7 @@ import pytest
 
 from vod_migrate.cloud.list_page import read_page
 from vod_migrate.cloud.oss import BucketClient
-from vod_migrate.discover import rescan, spans
+from vod_migrate.discover import listing, spans
 from vod_migrate.discover.boundary import key_ahead
 from vod_migrate.discover.page import ListedPage
 
@@ -93,12 +93,12 @@ def network(monkeypatch: pytest.MonkeyPatch) -> Network:
     network = Network()
     monkeypatch.setattr(spans, "ThreadPoolExecutor", lambda *_, **__: network)
     monkeypatch.setattr(spans, "SimpleQueue", lambda: network)
-    monkeypatch.setattr(rescan, "read_ahead", lambda pages: pages)
+    monkeypatch.setattr(listing, "read_ahead", lambda pages: pages)
     return network
 
 
 def steps(shelf: Shelf, *, start: str = "", at_once: int = AT_ONCE) -> Iterator[ListedPage]:
-    listing = rescan.Rescan(
+    whole = listing.Listing(
         cast(BucketClient, shelf),
         "",
         start=start,
@@ -109,7 +109,7 @@ def steps(shelf: Shelf, *, start: str = "", at_once: int = AT_ONCE) -> Iterator[
         sleep=lambda _: None,
         most=MOST,
     )
-    return cast(Iterator[ListedPage], listing.steps())
+    return cast(Iterator[ListedPage], whole.steps())
 
 
 def listed(shelf: Shelf, *, start: str = "", at_once: int = AT_ONCE) -> list[str]:

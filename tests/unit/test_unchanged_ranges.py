@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from vod_migrate.cloud.list_page import objects_in, read_page
 from vod_migrate.cloud.oss import BucketClient
 from vod_migrate.discover import spans
+from vod_migrate.discover.listing import Listing, Unchanged
 from vod_migrate.discover.packing import packed
 from vod_migrate.discover.page import ListedPage, digest_of
-from vod_migrate.discover.rescan import Rescan, Unchanged
 from vod_migrate.discover.selection import Selection
 from vod_migrate.media import MediaObject, RestoredCopy
 from vod_migrate.migration.source import Select
@@ -130,7 +130,7 @@ def _short_spans(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def listing(bucket: Bucket, memory: Memory, at_once: int) -> Iterator[ListedPage | Unchanged]:
-    return Rescan(
+    return Listing(
         cast(BucketClient, bucket),
         "",
         start=memory.position,

@@ -1,187 +1,240 @@
-"""Objects from listing an OSS prefix, one page of 1,000 keys at a time, from any cursor.
+"""Lists a prefix, several requests at once, by what an earlier listing found, and by guesses where there was none.
 
-An impossible page (keys out of order, repeated, outside the prefix, truncated without a token or complete with one) is
-an error, never a short listing: a listing that lies would mark living objects as gone. For the same reason the end of a
-listing counts only once OSS has confirmed that there is nothing after the last key.
+Each range that is known is asked for with as many keys as it had, from where the range before it ended. Where OSS sends the same bytes, nothing
+was added, removed or changed between the two keys, and nobody reads them. Where it does not, or something in the range waits, the range is read
+to its last key, and packed anew together with its neighbours of which that is true. No key lies in two ranges or in none, because each begins
+where the one before it ends, whatever the bucket does meanwhile.
+
+A playlist decides about objects of its folder and those below, so where a range with playlists changed, what lies there is read again, too:
+what is ahead, and what was seen last and not passed yet.
 """
 
 from __future__ import annotations
 
-import datetime as dt
 import logging
-import time
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
-from itertools import islice, pairwise
-from operator import lt
-from typing import TYPE_CHECKING, Any, TypeGuard
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import chain
+from typing import TYPE_CHECKING
 
-from vod_migrate.cloud.list_page import objects_in
-from vod_migrate.cloud.retry import TRIES, patiently
+from vod_migrate.cloud.list_page import apart
+from vod_migrate.discover.packing import packed
 from vod_migrate.discover.page import PAGE_KEYS, ListedPage, digest_of
-from vod_migrate.errors import ListingBroken
-from vod_migrate.media import MediaObject
+from vod_migrate.discover.prefix_pages import check_order, cursor_after, list_pages, read_page, sortable
+from vod_migrate.discover.read_ahead import read_ahead
+from vod_migrate.discover.spans import Span, Spans
+from vod_migrate.discover.streams import folder_of, folders_above, is_playlist
+from vod_migrate.discover.unread_pages import unread_pages
+from vod_migrate.errors import SourceUnavailable
+from vod_migrate.results.listed_ranges import BLOCK_RANGES
+from vod_migrate.results.scan import ListedRange
 
 if TYPE_CHECKING:
     from vod_migrate.cloud.oss import BucketClient
 
 log = logging.getLogger(__name__)
 
+Judge = Callable[[Iterator[ListedPage], set[str]], Iterator[ListedPage]]
+"""Says which objects of successive pages are parts of a stream. The set has the folders that the pages show only in part; it may grow."""
 
-MOST_EMPTY_PAGES = 100
-
-
-_AFTER = "after:"
-"""Begins a cursor of our own: a key to continue after. OSS's tokens are base64, which has no colon."""
+_LAST = "\U0010ffff"
 
 
-def list_pages(
-    bucket: BucketClient,
-    prefix: str,
-    *,
-    cursor: str | None = None,
-    after: str | None = None,
-    delimiter: str = "",
-    sleep: Callable[[float], None] = time.sleep,
-    elements: bool = False,
-) -> Iterator[ListedPage]:
-    """The pages of a prefix, from a cursor on.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Unchanged:
+    """Ranges, one after the other, that are as they were."""
 
-    after: the last key before the cursor, to check the order against; delimiter: '/' leaves subfolders out;
-    sleep: waits between tries; elements: whether pages keep the elements of their objects.
-
-    Raises:
-        SourceUnavailable: after its retries; SourceDenied, BucketMissing, ListingBroken: at once.
-    """
-    last, empty = after, 0
-    while True:
-        asked = time.monotonic()
-        page = read_page(_asked(bucket, prefix, cursor, delimiter, sleep), bucket.name, prefix, elements=elements)
-        page = replace(page, fetched=asked)
-        # One by folders has no objects where there are only folders.
-        empty = 0 if page.objects or delimiter else empty + 1
-        if empty > MOST_EMPTY_PAGES:
-            raise ListingBroken(f"OSS keeps sending pages of {prefix!r} without an object")
-        if page.cursor is not None and page.cursor == cursor:
-            raise ListingBroken(f"OSS repeated a page of {prefix!r}: its next token is the one just used")
-        last = check_order(page, prefix, last)
-        if page.cursor is None and page.objects and not delimiter and _goes_on(bucket, prefix, last, sleep):
-            log.warning(
-                "OSS ended the listing of %r after %r, but has more objects; the listing continues there", prefix, last
-            )
-            page = replace(page, cursor=cursor_after(last))
-        yield page
-        if page.cursor is None:
-            return
-        cursor = page.cursor
+    ranges: tuple[ListedRange, ...]
 
 
-def _goes_on(bucket: BucketClient, prefix: str, last: str | None, sleep: Callable[[float], None]) -> bool:
-    """Whether OSS has objects after the one at which it says that the listing ends: one small request a listing.
+class Listing:
+    """One listing of a prefix."""
 
-    What a listing leaves out by mistake would be marked as gone.
-    """
-    more = _asked(bucket, prefix, cursor_after(last), "", sleep, 1)
-    return any(last is None or sortable(key) > sortable(last) for key, *_ in more.object_list)
+    def __init__(
+        self,
+        bucket: BucketClient,
+        prefix: str,
+        *,
+        start: str,
+        known: Callable[[str], Sequence[ListedRange]],
+        at_once: int,
+        judge: Judge,
+        doubt: Callable[[str], None],
+        sleep: Callable[[float], None],
+        most: int = PAGE_KEYS,
+    ) -> None:
+        """Start: the key to begin after, '' for the beginning; known: the next ranges after a key; at_once: requests; most: keys in a page.
 
+        doubt: is told of a folder whose objects this listing has passed and that may be decided about otherwise by now; sleep: waits between
+        tries.
+        """
+        self._bucket, self._prefix, self._start = bucket, prefix, start
+        self._known, self._at_once = known, at_once
+        self._judge, self._doubt, self._sleep = judge, doubt, sleep
+        self._most = most
+        self._touched: set[str] = set()
+        self._doubted: set[str] = set()
 
-def _asked(
-    bucket: BucketClient,
-    prefix: str,
-    cursor: str | None,
-    delimiter: str,
-    sleep: Callable[[float], None],
-    most: int | None = None,
-) -> Any:
-    where = {"token": cursor or ""}
-    if follows_key(cursor):
-        where = {"after": cursor.removeprefix(_AFTER)}
-    return patiently(
-        lambda: bucket.list_page(prefix, delimiter=delimiter, most=most or PAGE_KEYS, **where), sleep=sleep, tries=TRIES
-    )
+    def steps(self) -> Iterator[ListedPage | Unchanged]:
+        """What is unchanged, and pages of what is not, in the order of the keys."""
+        walk = partial(unread_pages, self._bucket, self._prefix, most=self._most, sleep=self._sleep)
+        spans = Spans(walk, self._ranges(), start=self._start, at_once=self._at_once, most=self._most)
+        try:
+            yield from self._steps(spans)
+        finally:
+            spans.close()
 
+    def _steps(self, spans: Spans) -> Iterator[ListedPage | Unchanged]:
+        passed: list[Span] = []
+        while (one := spans.take()) is not None:
+            if self._is_unchanged(one):
+                passed.append(one)
+                if len(passed) == BLOCK_RANGES:
+                    yield _unchanged(passed)
+                    passed = []
+                continue
+            pages = self._read(one, spans)
+            begun = next(pages, None)
+            self._touch(one, begun)
+            kept = next((place for place, seen in enumerate(passed) if self._reaches(seen)), len(passed))
+            if kept:
+                yield _unchanged(passed[:kept])
+            again, passed = passed[kept:], []
+            yield from self._changed(again, one, chain([] if begun is None else [begun], pages), spans)
 
-def read_page(result: Any, bucket: str, prefix: str, *, elements: bool = False) -> ListedPage:
-    """A page as `BucketClient.list_page` gives it. elements: see `list_pages`.
+    def _changed(
+        self, again: Sequence[Span], one: Span, pages: Iterator[ListedPage], spans: Spans
+    ) -> Iterator[ListedPage]:
+        """Pages of what must be read, up to the next range that must not."""
+        start = again[0].start if again else one.start
+        edges = folders_above(start) if start else set()
+        self._look_behind(start)
 
-    Raises:
-        ListingBroken: it contradicts itself.
-    """
-    if result.is_truncated and not result.next_continuation_token:
-        raise ListingBroken(
-            f"OSS says that the listing of {prefix!r} continues, but returns no token for the next page"
+        def parts() -> Iterator[ListedPage]:
+            for seen in again:
+                yield from self._read_anew(seen.start, seen.until)
+            yield from pages
+            last = one
+            while (following := spans.peek()) is not None and not self._is_unchanged(following):
+                spans.take()
+                for page in self._read(following, spans):
+                    self._touch(following, page)
+                    self._look_behind(start)
+                    yield page
+                last = following
+            if last.until is not None:
+                edges.update(folders_above(last.until))
+
+        yield from self._judge(
+            read_ahead(packed(parts(), most=self._most, share=bool(again) or one.known is not None)), edges
         )
-    if result.next_continuation_token and not result.is_truncated:
-        raise ListingBroken(f"OSS says that the listing of {prefix!r} is complete, but returns a token for a next page")
-    if result.prefix is not None and result.prefix != prefix:
-        raise ListingBroken(f"OSS was asked to list the prefix {prefix!r}, but listed {result.prefix!r}")
-    told, copy = objects_in(result.body), result.restored.get
-    return ListedPage(
-        objects=tuple(
-            [
-                MediaObject(
-                    bucket=bucket,
-                    key=key,
-                    size=size,
-                    etag=etag.strip('"'),
-                    last_modified=modified,
-                    storage_class=storage_class,
-                    restored=copy(key),
-                )
-                for (key, _, etag, size, storage_class), modified in zip(
-                    result.object_list, _moments(result.object_list), strict=True
-                )
-            ]
-        ),
-        cursor=result.next_continuation_token if result.is_truncated else None,
-        digest=digest_of(told),
-        elements=told if elements else b"",
-    )
+
+    def _look_behind(self, start: str) -> None:
+        """What this listing has passed below a touched folder is for the next one."""
+        for folder in (self._touched & folders_above(start)) - self._doubted if start else ():
+            self._doubt(folder)
+            self._doubted.add(folder)
+
+    def _is_unchanged(self, one: Span) -> bool:
+        return (
+            one.same
+            and one.known is not None
+            and one.known.settled
+            and self._touched.isdisjoint(folders_above(one.start))
+        )
+
+    def _touch(self, one: Span, page: ListedPage | None) -> None:
+        """Notes folders in which a playlist may have come, gone, or changed."""
+        self._touched = {folder for folder in self._touched if one.start.startswith(folder)}
+        if one.same:
+            return
+        if one.known is not None:
+            self._touched |= set(one.known.folders)
+        if page is not None:
+            self._touched |= {folder_of(found.key) for found in page.objects if is_playlist(found.key)}
+
+    def _reaches(self, seen: Span) -> bool:
+        """Whether a range has objects below a touched folder."""
+        until = "" if seen.known is None else seen.known.until
+        return any(folder <= until and seen.start < folder + _LAST for folder in self._touched)
+
+    def _read(self, one: Span, spans: Spans) -> Iterator[ListedPage]:
+        """The pages of a span, cut where it ends, with their elements."""
+        if one.same and not one.pages:
+            yield from self._read_anew(one.start, one.until)
+            return
+        last = one.start
+        for unread in spans.pages(one):
+            begins, last = last, unread.last
+            ended = one.ended and not one.pages
+            try:
+                page = read_page(self._bucket.read(unread.answer), self._bucket.name, self._prefix, elements=True)
+            except SourceUnavailable as error:
+                log.info("a page of %r is asked for again: %s", self._prefix, error)
+                yield from self._read_anew(begins, one.until if ended else last)
+                continue
+            check_order(page, self._prefix, begins or None)
+            page = _within(replace(page, fetched=unread.fetched), one.until, ended=ended)
+            spans.passed(last, len(page.objects) if one.known is None else None)
+            yield page
+
+    def _read_anew(self, start: str, until: str | None) -> Iterator[ListedPage]:
+        """What lies between two keys now, one page after the other."""
+        pages = list_pages(
+            self._bucket,
+            self._prefix,
+            cursor=cursor_after(start) if start else None,
+            after=start or None,
+            sleep=self._sleep,
+            elements=True,
+        )
+        for page in pages:
+            reached = until is not None and bool(page.objects) and sortable(page.objects[-1].key) >= sortable(until)
+            ended = reached or page.cursor is None
+            yield _within(page, until, ended=ended)
+            if ended:
+                return
+
+    def _ranges(self) -> Iterator[ListedRange]:
+        """All of them; a small one is read together with the next, so that pages do not become ever smaller."""
+        before: ListedRange | None = None
+        block = self._known(self._start)
+        while block:
+            for one in block:
+                if before is not None and _are_small(before, one, self._most):
+                    before = replace(
+                        one,
+                        listed=before.listed + one.listed,
+                        digest=b"",
+                        settled=False,
+                        told={"folders": [*before.folders, *one.folders]},
+                    )
+                    continue
+                if before is not None:
+                    yield before
+                before = one
+            block = self._known(block[-1].until)
+        if before is not None:
+            yield before
 
 
-def cursor_after(key: str | None) -> str:
-    """A cursor that continues after a key."""
-    return f"{_AFTER}{key or ''}"
+def _within(page: ListedPage, until: str | None, *, ended: bool) -> ListedPage:
+    """What of a page lies in a span. ended: it is the last of the span."""
+    if until is None:
+        return replace(page, cursor=None if ended else cursor_after(""))
+    page = replace(page, cursor=cursor_after(until), until=until if ended else None)
+    fits = bisect_right(page.objects, sortable(until), key=lambda found: sortable(found.key))
+    if fits == len(page.objects):
+        return page
+    elements = b"".join(apart(page.elements)[:fits])
+    return replace(page, objects=page.objects[:fits], elements=elements, digest=digest_of(elements))
 
 
-def follows_key(cursor: str | None) -> TypeGuard[str]:
-    """Whether a cursor is one of `cursor_after`, and no token of OSS."""
-    return cursor is not None and cursor.startswith(_AFTER)
+def _unchanged(passed: Sequence[Span]) -> Unchanged:
+    return Unchanged(ranges=tuple(one.known for one in passed if one.known is not None))
 
 
-def _moments(objects: Sequence[tuple[str, str, str, int, str]]) -> list[dt.datetime]:
-    read, moments, of = dt.datetime.fromisoformat, [], ""
-    try:
-        for key, text, _, _, _ in objects:
-            of = key
-            moments.append(read(text))
-    except ValueError as error:
-        raise ListingBroken(f"OSS listed {of!r} with no readable LastModified: {error}") from error
-    return moments
-
-
-def check_order(page: ListedPage, prefix: str, last: str | None) -> str | None:
-    """The last key of a page, or the one before it.
-
-    Raises:
-        ListingBroken: keys are out of order, or outside the prefix.
-    """
-    keys = [found.key for found in page.objects]
-    order = [] if last is None else [sortable(last)]
-    try:
-        order.extend(map(str.encode, keys))
-    except UnicodeEncodeError:
-        order[len(order) :] = map(sortable, keys)
-    if not all(map(lt, order, islice(order, 1, None))):
-        wrong = next(place for place, (one, other) in enumerate(pairwise(order)) if one >= other)
-        raise ListingBroken(f"OSS listed {keys[wrong + len(keys) + 1 - len(order)]!r} out of order under {prefix!r}")
-    # What lies between two keys that begin alike begins like them.
-    for key in (keys[0], keys[-1]) if keys else ():
-        if not key.startswith(prefix):
-            raise ListingBroken(f"OSS listed {key!r}, which is outside the prefix {prefix!r}")
-    return keys[-1] if keys else last
-
-
-def sortable(key: str) -> bytes:
-    """A key as OSS orders keys."""
-    return key.encode("utf-8", "surrogateescape")
+def _are_small(one: ListedRange, other: ListedRange, most: int) -> bool:
+    return one.listed + other.listed <= most and min(one.listed, other.listed) < most // 2

@@ -7,8 +7,8 @@ from dataclasses import replace
 from itertools import accumulate
 
 from vod_migrate.cloud.list_page import apart
-from vod_migrate.discover.listing import cursor_after
 from vod_migrate.discover.page import PAGE_KEYS, ListedPage, digest_of
+from vod_migrate.discover.prefix_pages import cursor_after
 from vod_migrate.discover.selection import storable
 from vod_migrate.errors import VodMigrateError
 from vod_migrate.media import MediaObject

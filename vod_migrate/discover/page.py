@@ -18,7 +18,7 @@ class ListedPage:
 
     parts: keys that are only parts of a stream, with the reason for which they are left out; suspects: keys that may be.
     fetched: when its request was sent, on the monotonic clock. until: how far it speaks, where that is further than its last key; digest: of its
-    objects as OSS sent them; elements: these bytes, where they are asked for. broken, left_out, samples, rows: of a manifest or inventory; see `Listing`.
+    objects as OSS sent them; elements: these bytes, where they are asked for. broken, left_out, samples, rows: of a manifest or inventory; see `SelectedPage`.
     """
 
     objects: tuple[MediaObject, ...]

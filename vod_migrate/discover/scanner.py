@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
-from vod_migrate.discover.listing import cursor_after
+from vod_migrate.discover.listing import Unchanged
 from vod_migrate.discover.page import ListedPage
-from vod_migrate.discover.rescan import Unchanged
+from vod_migrate.discover.prefix_pages import cursor_after
 from vod_migrate.discover.selection import Selected, Selection, is_archived, sample_of, storable
 from vod_migrate.discover.source import Steps
 from vod_migrate.discover.streams import folder_of, is_playlist

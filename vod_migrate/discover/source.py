@@ -10,13 +10,13 @@ from vod_migrate.cloud.connection import Connection
 from vod_migrate.cloud.oss import BucketClient
 from vod_migrate.discover.held_pages import settled_pages
 from vod_migrate.discover.inventory import inventory_pages
-from vod_migrate.discover.listing import list_pages
+from vod_migrate.discover.listing import Judge, Listing, Unchanged
 from vod_migrate.discover.manifest import manifest_pages
 from vod_migrate.discover.object_lookup import as_told, looked_up
 from vod_migrate.discover.page import PAGE_KEYS, ListedPage
+from vod_migrate.discover.prefix_pages import list_pages
 from vod_migrate.discover.presence import absent_among
 from vod_migrate.discover.read_ahead import read_ahead
-from vod_migrate.discover.rescan import Judge, Rescan, Unchanged
 from vod_migrate.discover.selection import is_archived
 from vod_migrate.discover.stream_lookup import StreamJudge, StreamLookup
 from vod_migrate.discover.streams import Streams
@@ -91,7 +91,7 @@ def steps_of(connection: Connection, run: Run, store: Store) -> Steps:
         if scan.kind is not ScanKind.PREFIX:
             return pages(scan, stop)
         bucket = open_bucket(connection, run.bucket)
-        return Rescan(
+        return Listing(
             bucket,
             scan.prefix,
             start=scan.last_key or "",

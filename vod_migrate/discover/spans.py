@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from queue import SimpleQueue
 
 from vod_migrate.discover.boundary import key_ahead
-from vod_migrate.discover.listing import sortable
+from vod_migrate.discover.prefix_pages import sortable
 from vod_migrate.discover.unread_pages import UnreadPage
 from vod_migrate.results.scan import ListedRange
 

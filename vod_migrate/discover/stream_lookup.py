@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from vod_migrate.cloud.retry import patiently
 from vod_migrate.discover.held_pages import StreamFolders
-from vod_migrate.discover.listing import list_pages
 from vod_migrate.discover.page import ListedPage
+from vod_migrate.discover.prefix_pages import list_pages
 from vod_migrate.discover.stream_text import MOST_BYTES, StreamText, read_text
 from vod_migrate.discover.streams import Streams, is_playlist, kin_of
 from vod_migrate.errors import ManifestBroken, SourceDenied

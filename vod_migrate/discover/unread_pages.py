@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from vod_migrate.cloud.list_page import end_of, objects_in
 from vod_migrate.cloud.retry import TRIES, patiently
-from vod_migrate.discover.listing import MOST_EMPTY_PAGES, check_order, read_page
 from vod_migrate.discover.page import PAGE_KEYS, ListedPage, digest_of
+from vod_migrate.discover.prefix_pages import MOST_EMPTY_PAGES, check_order, read_page
 from vod_migrate.errors import ListingBroken
 from vod_migrate.results.scan import ListedRange
 

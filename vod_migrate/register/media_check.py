@@ -15,7 +15,7 @@ from urllib.parse import unquote
 
 from vod_migrate.cloud.clients import open_bucket, open_vod
 from vod_migrate.cloud.connection import Connection
-from vod_migrate.discover.listing import list_pages
+from vod_migrate.discover.prefix_pages import list_pages
 from vod_migrate.errors import BadSetting, Denied, RegisterError, RequestRefused, Retryable, SourceError
 from vod_migrate.media import MediaObject
 from vod_migrate.shutdown import StopClock, Timings
