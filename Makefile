@@ -63,7 +63,7 @@ lint: $(STAMP)  ## Check style, types and the direction of imports
 precommit: $(STAMP)  ## Let git run the linters before each commit
 	@$(BIN)/pre-commit install
 
-bench: $(STAMP)  ## Measure vod-migrate and the alternatives for two hours, and write docs/reference/benchmarks.md (ARGS=--small: 15 minutes, to see that all of it starts)
+bench: $(STAMP)  ## Measure vod-migrate and the alternatives for two hours, and write docs/reference/benchmarks.md and README.md's table (ARGS=--small: 15 minutes, to see that all of it starts)
 	@$(BIN)/uv pip install --quiet -p $(BIN)/python pyrate-limiter alibabacloud-oss-v2
 	@$(BIN)/python benchmarks/bench.py $(ARGS)
 

@@ -1,4 +1,4 @@
-"""Prints the tables that the benchmarks left in build/benchmarks/, and writes them to docs/reference/benchmarks.md.
+"""Prints the tables that the benchmarks left in build/benchmarks/, writes them to docs/reference/benchmarks.md, and a few rows to README.md.
 
 python benchmarks/summary.py
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+import re
 from pathlib import Path
 
 from figures import FOLDER
@@ -20,6 +21,14 @@ What `make bench` measured on {cores} cores that ran everything: the sandbox, th
 Compare figures of one table only; they were measured side by side in one run, where other programs used the machine, too. `make bench` writes this page anew, and
 `build/benchmarks/` has the same as JSON.
 """
+README = HERE.parent / "README.md"
+IN_SHORT = [
+    # what is compared, table, its column, the cells that the rows begin or continue with, and ours and the others by their first cell
+    ("objects/s without a quota, 120 ms a call", "engine", "objects/s", (), "vod-migrate, one worker", ["loop of the sample", "one Airflow task per batch"]),
+    ("calls throttled at the quota: 16 processes, 20 ms jitter", "quota", "throttled", ("20 ms jitter", "16"), "ours", ["pyrate", "backoff"]),
+    ("keys/s of a first listing, 80 ms a page", "listing_delays", "keys/s", ("80 ms",), "vod-migrate, 8 at once", ["oss2", "alibabacloud-oss-v2", "rclone lsf --fast-list"]),
+]  # fmt: skip
+"""The rows of README.md."""
 
 
 def main() -> None:
@@ -35,6 +44,30 @@ def main() -> None:
     text = "\n".join(parts)
     print(text)
     PAGE.write_text(text, encoding="utf-8")
+    README.write_text(
+        re.sub(r"(?<=\n)\| \[measured.*?\n(?=\n)", in_short, README.read_text("utf-8"), flags=re.DOTALL),
+        encoding="utf-8",
+    )
+
+
+def in_short(before: re.Match[str]) -> str:
+    """README.md's table anew; as it was where something was not measured."""
+    lines = [
+        "| [measured side by side](docs/reference/benchmarks.md) | vod-migrate | otherwise |",
+        "| --- | ---: | --- |",
+    ]
+    for what, name, column, cells, ours, others in IN_SHORT:
+        table = FOLDER / f"{name}.json"
+        if not table.exists():
+            return before[0]
+        kept = json.loads(table.read_text(encoding="utf-8"))
+        place = kept["columns"].index(column)
+        told = {row[0]: row[place] for row in kept["rows"] if tuple(row[1 : 1 + len(cells)]) == cells}
+        if ours not in told:
+            return before[0]
+        beside = [f"{told[other]} ({other})" for other in others if other in told]
+        lines.append(f"| {what} | {told[ours]} | {', '.join(beside)} |")
+    return "\n".join(lines) + "\n"
 
 
 def first_sentence(script: Path) -> str:

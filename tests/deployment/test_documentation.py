@@ -162,6 +162,14 @@ def test_the_readme_is_one_page() -> None:
     assert len((ROOT / "README.md").read_text().splitlines()) <= 150
 
 
+def test_the_readme_compares_with_figures_of_the_benchmarks() -> None:
+    rows = re.findall(r"^\| (?:objects/s|calls throttled|keys/s) .*$", (ROOT / "README.md").read_text(), re.MULTILINE)
+    measured = set(re.split(r"[|\s]+", (ROOT / "docs/reference/benchmarks.md").read_text()))
+    figures = [figure for row in rows for figure in re.findall(r"(?<=[| ])[\d,.]+%?(?= [|(])", row)]
+    assert len(figures) == 10
+    assert set(figures) <= measured
+
+
 def test_the_page_on_templates_names_every_filter_and_no_other() -> None:
     from vod_migrate.migration import templates  # noqa: PLC0415 - what a template has is its own business
 
