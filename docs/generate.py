@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import subprocess
@@ -197,8 +198,8 @@ def _errors_with(code: int) -> list[str]:
         return []
     return [
         f"`{name}`"
-        for name in errors.__all__
-        if getattr(getattr(errors, name), "exit_code", None) == code and not getattr(errors, name).__subclasses__()
+        for name, kind in inspect.getmembers(errors, inspect.isclass)
+        if getattr(kind, "exit_code", None) == code and not kind.__subclasses__()
     ]
 
 

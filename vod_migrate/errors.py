@@ -54,18 +54,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
-__all__ = [
-    "AccountStopped", "AllRefused", "BadInput", "BadMigrationFile", "BadOption", "BadSetting", "BrakeReached",
-    "BrokenReply", "BucketMissing", "CanaryFailed", "Cancelled", "Denied", "EndpointRefused", "FirstFailed",
-    "FirstReached", "Interrupted", "InvalidCredentials", "ListingBroken", "ManifestBroken", "MessageUnsent",
-    "Misconfigured", "MostlyFailed", "NetworkTrouble", "Paused", "QuotaConflict", "ReceiverUnavailable",
-    "RegisterError", "RequestRefused", "Retryable", "RunStopped", "ServiceTrouble", "SourceDenied", "SourceError",
-    "SourceUnavailable", "StoreDenied", "StoreError", "StoreFull", "StoreNotMigrated", "StoreTooNew",
-    "StoreUnreachable", "StoreUnusable", "Suspended", "ThresholdPassed", "Throttled", "TokenExpired", "Transient",
-    "Unfinished", "VodMigrateError", "WindowClosed",
-]  # fmt: skip
+from typing import Any, ClassVar
 
 
 class Retryable(Exception):
@@ -234,17 +223,9 @@ class Throttled(Retryable, RegisterError):
 
     exit_code = 4
 
-    def __init__(
-        self,
-        message: str,
-        *,
-        code: str = "",
-        http_status: int | None = None,
-        request_id: str | None = None,
-        retry_after: float | None = None,
-    ) -> None:
-        """retry_after: seconds, where the service named a time."""
-        super().__init__(message, code=code, http_status=http_status, request_id=request_id)
+    def __init__(self, message: str, *, retry_after: float | None = None, **answer: Any) -> None:
+        """retry_after: seconds, where the service named a time; answer: what any RegisterError is given."""
+        super().__init__(message, **answer)
         self.retry_after = retry_after
 
 

@@ -28,8 +28,8 @@ ENDS_NO_RUN = ("RunStopped", "AccountStopped", "Interrupted", "Unfinished", "Mos
     "name",
     [
         name
-        for name in errors.__all__
-        if issubclass(getattr(errors, name), RunStopped | AccountStopped) and name not in ENDS_NO_RUN
+        for name, kind in vars(errors).items()
+        if isinstance(kind, type) and issubclass(kind, RunStopped | AccountStopped) and name not in ENDS_NO_RUN
     ],
 )
 def test_every_error_that_stops_a_run_is_the_same_error_to_those_who_come_later(name: str) -> None:
