@@ -3,104 +3,67 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Self
 
-from vod_migrate.errors import (
-    AccountStopped,
-    AllRefused,
-    BadSetting,
-    BrakeReached,
-    BucketMissing,
-    CanaryFailed,
-    Cancelled,
-    Denied,
-    EndpointRefused,
-    FirstFailed,
-    FirstReached,
-    InvalidCredentials,
-    ListingBroken,
-    ManifestBroken,
-    Misconfigured,
-    Paused,
-    RegisterError,
-    RunStopped,
-    SourceDenied,
-    SourceError,
-    SourceUnavailable,
-    Suspended,
-    ThresholdPassed,
-    VodMigrateError,
-    WindowClosed,
-)
+from vod_migrate import errors
+from vod_migrate.errors import RegisterError, RunStopped, VodMigrateError
 
 
-class StopCode(StrEnum):
-    """Why a run stops before its work is done. Stored, so a value never changes its meaning."""
+class _ErrorCode(StrEnum):
+    """A code and its error. Stored, so a value never changes its meaning."""
 
-    PAUSED = "paused"
-    CANCELLED = "cancelled"
-    WINDOW = "window"
-    PAUSE_AFTER = "pause_after"
-    THRESHOLD = "threshold"
-    ALL_REFUSED = "all_refused"
-    CANARY_FAILED = "canary_failed"
-    FIRST = "first"
-    FIRST_FAILED = "first_failed"
-    DENIED = "denied"
-    INVALID_CREDENTIALS = "invalid_credentials"
-    SUSPENDED = "suspended"
-    ACCOUNT_STOPPED = "account_stopped"
-    MISCONFIGURED = "misconfigured"
-    REJECTED = "rejected"
+    kind: type[VodMigrateError]
 
+    def __new__(cls, code: str, kind: type[VodMigrateError] = VodMigrateError) -> Self:
+        # The default is never used: it lets type checkers see that a code can be looked up.
+        member = str.__new__(cls, code)
+        member._value_ = code
+        member.kind = kind
+        return member
 
-class SourceCode(StrEnum):
-    """Why a source could not be listed. Stored, so a value never changes its meaning."""
-
-    SOURCE_UNAVAILABLE = "source_unavailable"
-    SOURCE_DENIED = "source_denied"
-    BUCKET_MISSING = "bucket_missing"
-    MANIFEST_BROKEN = "manifest_broken"
-    LISTING_BROKEN = "listing_broken"
-    BAD_SETTING = "bad_setting"
-    DENIED = "denied"
-    INVALID_CREDENTIALS = "invalid_credentials"
-    SUSPENDED = "suspended"
-    MISCONFIGURED = "misconfigured"
-    ENDPOINT_REFUSED = "endpoint_refused"
-    OTHER = "other"
+    def error(self, message: str) -> VodMigrateError:
+        """The error, with a message."""
+        if issubclass(self.kind, RegisterError | RunStopped):
+            return self.kind(message, code=self.value)
+        return self.kind(message)
 
 
-_STOPS: dict[StopCode, type[VodMigrateError]] = {
-    StopCode.PAUSED: Paused,
-    StopCode.CANCELLED: Cancelled,
-    StopCode.WINDOW: WindowClosed,
-    StopCode.PAUSE_AFTER: BrakeReached,
-    StopCode.THRESHOLD: ThresholdPassed,
-    StopCode.ALL_REFUSED: AllRefused,
-    StopCode.CANARY_FAILED: CanaryFailed,
-    StopCode.FIRST: FirstReached,
-    StopCode.FIRST_FAILED: FirstFailed,
-    StopCode.DENIED: Denied,
-    StopCode.INVALID_CREDENTIALS: InvalidCredentials,
-    StopCode.SUSPENDED: Suspended,
-    StopCode.ACCOUNT_STOPPED: AccountStopped,
-    StopCode.MISCONFIGURED: Misconfigured,
-    StopCode.REJECTED: RunStopped,
-}
-_SOURCES: dict[SourceCode, type[VodMigrateError]] = {
-    SourceCode.SOURCE_UNAVAILABLE: SourceUnavailable,
-    SourceCode.SOURCE_DENIED: SourceDenied,
-    SourceCode.BUCKET_MISSING: BucketMissing,
-    SourceCode.MANIFEST_BROKEN: ManifestBroken,
-    SourceCode.LISTING_BROKEN: ListingBroken,
-    SourceCode.BAD_SETTING: BadSetting,
-    SourceCode.DENIED: Denied,
-    SourceCode.INVALID_CREDENTIALS: InvalidCredentials,
-    SourceCode.SUSPENDED: Suspended,
-    SourceCode.MISCONFIGURED: Misconfigured,
-    SourceCode.ENDPOINT_REFUSED: EndpointRefused,
-    SourceCode.OTHER: SourceError,
-}
+class StopCode(_ErrorCode):
+    """Why a run stops before its work is done."""
+
+    PAUSED = "paused", errors.Paused
+    CANCELLED = "cancelled", errors.Cancelled
+    WINDOW = "window", errors.WindowClosed
+    PAUSE_AFTER = "pause_after", errors.BrakeReached
+    THRESHOLD = "threshold", errors.ThresholdPassed
+    ALL_REFUSED = "all_refused", errors.AllRefused
+    CANARY_FAILED = "canary_failed", errors.CanaryFailed
+    FIRST = "first", errors.FirstReached
+    FIRST_FAILED = "first_failed", errors.FirstFailed
+    DENIED = "denied", errors.Denied
+    INVALID_CREDENTIALS = "invalid_credentials", errors.InvalidCredentials
+    SUSPENDED = "suspended", errors.Suspended
+    ACCOUNT_STOPPED = "account_stopped", errors.AccountStopped
+    MISCONFIGURED = "misconfigured", errors.Misconfigured
+    REJECTED = "rejected", errors.RunStopped
+
+
+class SourceCode(_ErrorCode):
+    """Why a source could not be listed."""
+
+    SOURCE_UNAVAILABLE = "source_unavailable", errors.SourceUnavailable
+    SOURCE_DENIED = "source_denied", errors.SourceDenied
+    BUCKET_MISSING = "bucket_missing", errors.BucketMissing
+    MANIFEST_BROKEN = "manifest_broken", errors.ManifestBroken
+    LISTING_BROKEN = "listing_broken", errors.ListingBroken
+    BAD_SETTING = "bad_setting", errors.BadSetting
+    DENIED = "denied", errors.Denied
+    INVALID_CREDENTIALS = "invalid_credentials", errors.InvalidCredentials
+    SUSPENDED = "suspended", errors.Suspended
+    MISCONFIGURED = "misconfigured", errors.Misconfigured
+    ENDPOINT_REFUSED = "endpoint_refused", errors.EndpointRefused
+    OTHER = "other", errors.SourceError
+
 
 ASKED = (StopCode.PAUSED, StopCode.CANCELLED)
 """Stop codes that a person sets: they end listing, too. Any other ends only sending."""
@@ -108,23 +71,19 @@ ASKED = (StopCode.PAUSED, StopCode.CANCELLED)
 
 def code_of(error: BaseException) -> StopCode | None:
     """The code under which a run keeps why it stops; None for an error that stops no run."""
-    return next((code for code, kind in _STOPS.items() if type(error) is kind and kind is not RunStopped), None)
+    return next((code for code in StopCode if type(error) is code.kind and code.kind is not RunStopped), None)
 
 
 def stop_error(code: StopCode, message: str | None) -> VodMigrateError:
     """The error of a run's stop code."""
-    return _made(_STOPS[code], message or code.value, code)
+    return code.error(message or code.value)
 
 
 def source_code_of(error: BaseException) -> SourceCode:
     """The code under which a scan keeps why it was given up."""
-    return next((code for code, kind in _SOURCES.items() if type(error) is kind), SourceCode.OTHER)
+    return next((code for code in SourceCode if type(error) is code.kind), SourceCode.OTHER)
 
 
 def source_error(code: SourceCode | None, message: str) -> VodMigrateError:
     """The error of a scan's code."""
-    return _made(SourceError if code is None else _SOURCES[code], message, code or SourceCode.OTHER)
-
-
-def _made(kind: type[VodMigrateError], message: str, code: StrEnum) -> VodMigrateError:
-    return kind(message, code=code.value) if issubclass(kind, RegisterError | RunStopped) else kind(message)
+    return (code or SourceCode.OTHER).error(message)
