@@ -16,7 +16,7 @@ Reply           a call's RequestId and its outcomes, one per entry     register 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -99,7 +99,6 @@ class Entry:
     attempts: answers about this object so far that were a refusal; no_answers: replies that did not name it.
     """
 
-    bucket: str
     key: str
     file_url: str
     description: Description
@@ -120,11 +119,7 @@ class Batch:
     def split(self) -> tuple[Batch, Batch]:
         """Two halves, the larger first; for a call that was refused as a whole."""
         middle = (len(self.entries) + 1) // 2
-        address = self.storage_address
-        return (
-            Batch(storage_address=address, entries=self.entries[:middle]),
-            Batch(storage_address=address, entries=self.entries[middle:]),
-        )
+        return replace(self, entries=self.entries[:middle]), replace(self, entries=self.entries[middle:])
 
 
 class Verdict(StrEnum):

@@ -132,7 +132,7 @@ def test_services_that_quote_the_request_are_not_repeated_word_for_word(
     connection = quoting(echo)
     said = [repr(connection), str(connection.credentials)]
     address = connection.storage_address(BUCKET)
-    entry = Entry(bucket=BUCKET, key="a.mp4", file_url=f"https://{address}/a.mp4", description=Description(title="a"))
+    entry = Entry(key="a.mp4", file_url=f"https://{address}/a.mp4", description=Description(title="a"))
     client = RegisterMediaClient(connection, Register(template_group_id="VOD_NO_TRANSCODE"), connections=1)
     for act in (
         lambda: client.register(Batch(storage_address=address, entries=(entry,))),

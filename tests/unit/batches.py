@@ -12,7 +12,6 @@ HOST = "media-archive.oss-cn-shanghai.aliyuncs.com"
 def entry(number: int, key: str | None = None, *, title: str = "t", encoding: str = "percent", **more: int) -> Entry:
     name = f"film {number}.mp4" if key is None else key
     return Entry(
-        bucket="media-archive",
         key=name,
         file_url=file_url(HOST, name, encoding=encoding),
         description=Description(title=title),

@@ -74,7 +74,6 @@ def test_the_encoded_size_is_what_an_entry_adds_to_a_list(key: str, title: str) 
 
 def test_metadata_names_the_fields_of_the_api_and_leaves_out_what_is_absent() -> None:
     full = Entry(
-        bucket="b",
         key="k",
         file_url="https://h/k",
         description=Description(

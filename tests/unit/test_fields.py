@@ -43,7 +43,7 @@ def stored(key: str) -> MediaObject:
 
 
 def sketched(key: str = "a/b.mp4", row: dict[str, Any] | None = None, **describe: Any) -> Draft | Rejected:
-    return describer(**describe).sketch(stored(key), row=row)
+    return describer(**describe).sketch(dataclasses.replace(stored(key), row=row or {}))
 
 
 def good(key: str = "a/b.mp4", row: dict[str, Any] | None = None, **describe: Any) -> Draft:
@@ -141,7 +141,7 @@ def test_a_field_reads_as_its_template_and_its_policy_say(
     rules: dict[str, Any], sent: dict[str, Any], note: str | None
 ) -> None:
     sketch = good(row={"long": "l" * 40}, **rules)
-    fields = metadata(Entry(bucket="b", key="k", file_url=sketch.file_url, description=sketch.description))
+    fields = metadata(Entry(key="k", file_url=sketch.file_url, description=sketch.description))
     assert fields == {"FileURL": f"https://{HOST}/a/b.mp4", "Title": "b", **sent}
     assert [f"{n.field}: {n.text}" for n in sketch.notes] == ([note] if note else [])
 
@@ -299,7 +299,7 @@ def test_any_key_and_any_metadata_give_a_request_within_every_limit_or_a_named_r
         assert sketch.code in CODES
         assert sketch.message
         return
-    entry = Entry(bucket="b", key=key, file_url=sketch.file_url, description=sketch.description)
+    entry = Entry(key=key, file_url=sketch.file_url, description=sketch.description)
     sent = metadata(entry)
     json.dumps(sent, ensure_ascii=False).encode()
     assert 1 <= len(sent["Title"].encode()) <= 128

@@ -81,7 +81,7 @@ def test_the_tightest_limit_pauses_a_run(limits: dict[str, Any], seconds: float)
 
 def entry(key: str, **described: Any) -> Entry:
     description = Description(title="t", **described)
-    return Entry(bucket="b", key=key, file_url=f"https://b/{key}", description=description)
+    return Entry(key=key, file_url=f"https://b/{key}", description=description)
 
 
 def test_the_samples_are_the_first_ones_and_one_for_each_kind_of_odd_key() -> None:

@@ -82,7 +82,7 @@ class Experiments:
 
     def _entry(self, failed: FailedObject, described: Description, encoding: str) -> Entry:
         url = file_url(self._address, failed.key, encoding=encoding)
-        return Entry(bucket=self._run.bucket, key=failed.key, file_url=url, description=described)
+        return Entry(key=failed.key, file_url=url, description=described)
 
     def _taken(self, entry: Entry) -> bool:
         """Sends one file, and records it if VOD took it."""

@@ -6,9 +6,9 @@ whether a cover exists). An object that cannot be described is rejected with a c
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
-from typing import Any, Protocol
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
 
 from vod_migrate.describe.file_url import derived_id, file_url
 from vod_migrate.describe.rendering import (
@@ -25,16 +25,15 @@ from vod_migrate.migration.patterns import KeyPattern
 from vod_migrate.migration.vod_limits import URL_BYTES
 
 
-class Lookups(Protocol):
-    """What has to be asked for. Every method may wait for the network, and be called by several threads."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Lookups:
+    """What has to be asked for. Either may wait for the network, and be called by several threads.
 
-    def category(self, path: tuple[str, ...]) -> int | Rejected:
-        """The CateId of a path, or why there is none."""
-        ...
+    category: the CateId of a path, or why there is none; exists: whether the migration's bucket holds an object of that key.
+    """
 
-    def exists(self, key: str) -> bool:
-        """Whether the migration's bucket holds an object."""
-        ...
+    category: Callable[[tuple[str, ...]], int | Rejected]
+    exists: Callable[[str], bool]
 
 
 class Describer:
@@ -63,27 +62,19 @@ class Describer:
         self.waits = describe.cover_if_exists
         """Whether each object costs a request, so that many should be described at once."""
 
-    def describe(
-        self,
-        found: MediaObject,
-        *,
-        attempts: int = 0,
-        no_answers: int = 0,
-        row: Mapping[str, Any] | None = None,
-    ) -> Entry | Rejected:
-        """An entry ready to send, or why there is none. row: columns of a manifest instead of the object's own.
+    def describe(self, found: MediaObject, *, attempts: int = 0, no_answers: int = 0) -> Entry | Rejected:
+        """An entry ready to send, or why there is none.
 
         Raises:
             What the lookups raise; the object is as it was.
         """
-        sketch = self.sketch(found, row=row)
+        sketch = self.sketch(found)
         if isinstance(sketch, Rejected):
             return sketch
         described = self._looked_up(sketch)
         if isinstance(described, Rejected):
             return described
         return Entry(
-            bucket=found.bucket,
             key=found.key,
             file_url=sketch.file_url,
             description=described,
@@ -91,7 +82,7 @@ class Describer:
             no_answers=no_answers,
         )
 
-    def sketch(self, found: MediaObject, *, row: Mapping[str, Any] | None = None) -> Draft | Rejected:
+    def sketch(self, found: MediaObject) -> Draft | Rejected:
         """What can be said about an object without asking anybody."""
         url = file_url(self.storage_address, found.key, encoding=self._encoding)
         length = len(url.encode())
@@ -101,7 +92,6 @@ class Describer:
                 f"the FileURL has {length} bytes, RegisterMedia accepts {URL_BYTES}: rename the object to a shorter key",
             )
         known = facts(found)
-        known["row"] = found.row if row is None else row
         known["match"] = (self._pattern.groups(found.key) or {}) if self._pattern else {}
         if self._derives:
             known["derived_id"] = derived_id(found)

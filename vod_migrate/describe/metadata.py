@@ -6,16 +6,19 @@ import json
 from typing import Any
 from urllib.parse import quote_plus
 
-from vod_migrate.media import Entry
+from vod_migrate.media import Description, Entry
 
 _ITEM_OVERHEAD = len(quote_plus(","))
 
 
 def metadata(entry: Entry) -> dict[str, Any]:
-    """One RegisterMetadata, as RegisterMedia names its fields; absent ones are left out."""
-    described = entry.description
+    """One RegisterMetadata."""
+    return {"FileURL": entry.file_url, **fields_of(entry.description)}
+
+
+def fields_of(described: Description) -> dict[str, Any]:
+    """A description, as RegisterMedia names its fields; absent ones are left out."""
     fields: dict[str, Any] = {
-        "FileURL": entry.file_url,
         "Title": described.title,
         "Description": described.description,
         "Tags": ",".join(described.tags) or None,

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from vod_migrate.describe.describer import Describer
-from vod_migrate.describe.metadata import metadata
+from vod_migrate.describe.metadata import fields_of
 from vod_migrate.describe.rendering import Draft
 from vod_migrate.discover.selection import Selection
-from vod_migrate.media import Entry, MediaObject, Rejected
+from vod_migrate.media import MediaObject, Rejected
 from vod_migrate.migration.model import Migration
 from vod_migrate.report.diagnosis import diagnose_left_out
 from vod_migrate.report.language import ENGLISH, Language
@@ -35,7 +35,7 @@ class Preview:
             said["refusal"] = {"code": self.outcome.code, "message": self.outcome.message}
         elif self.outcome is not None:
             said |= {
-                "metadata": _metadata(self.key, self.outcome),
+                "metadata": _metadata(self.outcome),
                 "category": "/".join(self.outcome.category) or None,
                 "cover_if_exists": self.outcome.cover_key,
                 "rule": self.outcome.rule,
@@ -59,7 +59,7 @@ class Preview:
             sketch = self.outcome
             rule = sketch.rule or language.say("none; the fields of describe itself")
             yield f"{padded(language.say('rule'), 12)} {rule}"
-            yield from (f"{name:<12} {_shown(value)}" for name, value in _metadata(self.key, sketch).items())
+            yield from (f"{name:<12} {_shown(value)}" for name, value in _metadata(sketch).items())
             if sketch.category:
                 category = language.say("that of the category {path}", path="/".join(sketch.category))
                 yield f"{'CateId':<12} {category}"
@@ -85,17 +85,18 @@ def preview(
         etag="",
         last_modified=dt.datetime.now(dt.UTC),
         storage_class=migration.select.storage_classes[0],
+        row=row or {},
     )
     window: dict[str, Any] = {"modified_after": None, "modified_before": None}
     reason = Selection(migration.select.model_copy(update=window), now=dt.datetime.now(dt.UTC)).reason(found)
     if reason is not None:
         return Preview(key=key, left_out=reason)
     describer = Describer(migration, storage_address=f"{found.bucket}.oss-{region}.aliyuncs.com")
-    return Preview(key=key, outcome=describer.sketch(found, row=row))
+    return Preview(key=key, outcome=describer.sketch(found))
 
 
-def _metadata(key: str, sketch: Draft) -> dict[str, Any]:
-    return metadata(Entry(bucket="", key=key, file_url=sketch.file_url, description=sketch.description))
+def _metadata(sketch: Draft) -> dict[str, Any]:
+    return {"FileURL": sketch.file_url, **fields_of(sketch.description)}
 
 
 def _text(key: str) -> str:

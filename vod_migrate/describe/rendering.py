@@ -242,4 +242,5 @@ def facts(found: MediaObject) -> dict[str, Any]:
         "folders": folder.split("/") if folder else [],
         "size": found.size,
         "last_modified": None if found.last_modified is None else found.last_modified.astimezone(dt.UTC),
+        "row": found.row,
     }

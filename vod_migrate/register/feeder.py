@@ -123,9 +123,7 @@ class Feeder:
         def one(work: Work) -> Entry | Rejected:
             if self._halt.asked:
                 raise Interrupted("the worker was stopped", code="interrupted")
-            return self._describer.describe(
-                work.object, attempts=work.attempts, no_answers=work.no_answers, row=work.object.row
-            )
+            return self._describer.describe(work.object, attempts=work.attempts, no_answers=work.no_answers)
 
         if not self._describer.waits:
             return [one(work) for work in works]

@@ -6,7 +6,7 @@ import datetime as dt
 import time
 from collections.abc import Callable, Sequence
 
-from vod_migrate.describe.metadata import metadata
+from vod_migrate.describe.metadata import fields_of
 from vod_migrate.errors import AccountStopped, RegisterError, RequestRefused, Throttled, TokenExpired, Transient
 from vod_migrate.media import Batch, Entry, Outcome, Rejected, Reply, Verdict
 from vod_migrate.register.context import WorkerContext
@@ -30,7 +30,7 @@ def settle(entry: Entry, outcome: Outcome, call_id: int | None = None) -> Settle
             key=entry.key,
             outcome=outcome.verdict.value,
             media_id=outcome.media_id,
-            description=_described(entry),
+            description=fields_of(entry.description),
             call_id=call_id,
         )
     if outcome.verdict is Verdict.FAILED or outcome.code in TRIED_ALONE:
@@ -39,7 +39,7 @@ def settle(entry: Entry, outcome: Outcome, call_id: int | None = None) -> Settle
             outcome="failed" if entry.attempts else "retry",
             code=outcome.code,
             message=outcome.message,
-            description=_described(entry),
+            description=fields_of(entry.description),
             call_id=call_id,
         )
     if entry.no_answers + 1 >= MOST_NO_ANSWERS:
@@ -48,7 +48,7 @@ def settle(entry: Entry, outcome: Outcome, call_id: int | None = None) -> Settle
             outcome="failed",
             code="no_answer",
             message=f"{MOST_NO_ANSWERS} replies gave no clear answer about this file; the last: {outcome.message}",
-            description=_described(entry),
+            description=fields_of(entry.description),
             call_id=call_id,
         )
     return Settlement(key=entry.key, outcome="unknown", code=outcome.code, message=outcome.message, call_id=call_id)
@@ -61,7 +61,7 @@ def settle_refused(entry: Entry, refusal: RequestRefused) -> Settlement:
         outcome="failed",
         code=refusal.code,
         message=str(refusal),
-        description=_described(entry),
+        description=fields_of(entry.description),
         call_id=refusal.call_id,
     )
 
@@ -69,12 +69,6 @@ def settle_refused(entry: Entry, refusal: RequestRefused) -> Settlement:
 def settle_rejected(work: Work, rejected: Rejected) -> Settlement:
     """What it does to an object that it cannot be described."""
     return Settlement(key=work.key, outcome="failed", code=rejected.code, message=rejected.message)
-
-
-def _described(entry: Entry) -> dict[str, object]:
-    fields = metadata(entry)
-    del fields["FileURL"]
-    return fields
 
 
 class Recorded:

@@ -12,7 +12,6 @@ from vod_migrate.cloud.connection import Connection
 from vod_migrate.describe.categories import Categories
 from vod_migrate.describe.covers import Covers
 from vod_migrate.describe.describer import Describer, Lookups
-from vod_migrate.describe.lookups import LiveLookups
 from vod_migrate.discover.scanner import Scanner
 from vod_migrate.discover.selection import Selection
 from vod_migrate.discover.source import Steps, absent_of, object_of, parts_of, steps_of
@@ -73,12 +72,11 @@ class Parts:
             patience=patience,
         )
 
-    def lookups(self, *, create: bool) -> LiveLookups:
+    def lookups(self, *, create: bool) -> Lookups:
         """What descriptions ask the services for. create: whether a category that does not exist is made."""
-        return LiveLookups(
-            categories=Categories(self.connection, store=self.store, create=create, stop=self.stop),
-            covers=Covers(self.connection, self.run.bucket, stop=self.stop),
-        )
+        categories = Categories(self.connection, store=self.store, create=create, stop=self.stop)
+        covers = Covers(self.connection, self.run.bucket, stop=self.stop)
+        return Lookups(category=categories.find, exists=covers.exists)
 
     def describer(self, lookups: Lookups) -> Describer:
         """What makes descriptions of objects."""

@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from vod_migrate.cloud.connection import Connection
+from vod_migrate.describe.describer import Lookups
 from vod_migrate.errors import BadOption, StoreError
 from vod_migrate.migration.model import Migration
 from vod_migrate.migration.options import Mode, RunOptions
@@ -137,7 +138,7 @@ def _make(parts: Parts, asked: RunRequest) -> Plan:
         store=store,
         run=run,
         compared=asked.compared,
-        describer=parts.describer(lookups),
+        describer=parts.describer(Lookups(category=lookups.category, exists=lookups.exists)),
         lookups=lookups,
         rate=planned_rate(store, parts.connection, run),
         stop=parts.stop,
