@@ -59,11 +59,7 @@ class Planner:
         self._rate = rate
         self._stop = stop
         self._began = began
-        rules = run.spec.register_
-        self._batcher = Batcher(
-            max_request_bytes=rules.max_request_bytes,
-            user_data="" if rules.user_data is None else rules.user_data.as_json(),
-        )
+        self._batcher = Batcher(run.spec.register_, storage_address=describer.storage_address)
         self._failures = Failures()
         self._samples = SampleDescriptions(lookups.to_be_made)
         self._sizes = Sizes()
@@ -112,7 +108,7 @@ class Planner:
         texts.add((entry.key, entry.description.title, entry.description.reference_id) for entry in entries)
         self._calls += len(alone)
         together = (entry for entry in entries if entry.key not in alone)
-        self._count(self._batcher.add(self._describer.storage_address, together))
+        self._count(self._batcher.add(together))
 
     def _count(self, batches: Iterable[Batch], *, last: bool = False) -> None:
         for batch in batches:

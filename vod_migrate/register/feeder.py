@@ -41,10 +41,10 @@ class Feeder:
         self._renew = renew
         self._batcher = self._new_batcher()
         self._aside = Aside(lambda: self._claim(most=1, last=True).works)
-        self.canary = Canary(context, batches=lambda works: self._in_batches(self._described(works)), aside=self._aside)
+        self.canary = Canary(context, batches=self._in_batches, aside=self._aside)
         self._first = FirstObjects(
             context,
-            put=lambda works: self._hand.put(self._in_batches(self._described(works))),
+            put=lambda works: self._hand.put(self._in_batches(works)),
             aside=self._aside,
             wait_for_listing=self._wait_for_discovery,
         )
@@ -95,16 +95,14 @@ class Feeder:
         return claimed
 
     def _put(self, works: Sequence[Work]) -> None:
-        self._hand.put(self._batcher.add(self._describer.storage_address, self._described(works)))
+        self._hand.put(self._batcher.add(self._described(works)))
 
-    def _in_batches(self, entries: Sequence[Entry]) -> list[Batch]:
+    def _in_batches(self, works: Sequence[Work]) -> list[Batch]:
         batcher = self._new_batcher()
-        return [*batcher.add(self._describer.storage_address, entries), *batcher.flush()]
+        return [*batcher.add(self._described(works)), *batcher.flush()]
 
     def _new_batcher(self) -> Batcher:
-        rules = self._run.spec.register_
-        user_data = "" if rules.user_data is None else rules.user_data.as_json()
-        return Batcher(max_request_bytes=rules.max_request_bytes, user_data=user_data)
+        return Batcher(self._run.spec.register_, storage_address=self._describer.storage_address)
 
     def _described(self, works: Sequence[Work]) -> list[Entry]:
         """What can be sent of these; what cannot is recorded as failed."""
