@@ -23,7 +23,6 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
 from enum import Enum
 
 from vod_migrate.errors import CanaryFailed, Interrupted
@@ -52,15 +51,6 @@ class _Stage(Enum):
     OVER = "over"
 
 
-@dataclass(kw_only=True, slots=True)
-class _Sent:
-    """A file that was sent, and what came back."""
-
-    work: Work
-    outcome: Outcome | None = None
-    check: MediaCheck | None = None
-
-
 class Canary:
     """The canary of one worker. All methods but `received` are called by its feeding thread."""
 
@@ -77,11 +67,12 @@ class Canary:
         self._run = context.run
         self._place = context.place
         self._timings = context.timings
-        self._check_media = context.check_media
         self._batches = batches
         self._aside = aside
         self._lock = threading.Lock()
-        self._sent: dict[str, _Sent] = {}
+        self._sent: dict[str, Work] = {}
+        self._outcomes: dict[str, Outcome] = {}
+        self._checks: dict[str, MediaCheck] = {}
         self._second = False
         self._gathering_since: float | None = None
         self._next_try = 0.0
@@ -135,9 +126,7 @@ class Canary:
         if self._stage is not _Stage.SENT:
             return
         with self._lock:
-            for outcome in reply.outcomes:
-                if outcome.key in self._sent:
-                    self._sent[outcome.key].outcome = outcome
+            self._outcomes |= {outcome.key: outcome for outcome in reply.outcomes if outcome.key in self._sent}
 
     def _try_to_begin(self) -> None:
         if time.monotonic() < self._next_try:
@@ -162,7 +151,7 @@ class Canary:
         if not described:
             return False
         with self._lock:
-            self._sent |= {work.key: _Sent(work=work) for work in works if work.key in described}
+            self._sent |= {work.key: work for work in works if work.key in described}
         self._context.ledger.hold()
         self._stage = _Stage.SENT
         self._context.hand.put(batches)
@@ -170,10 +159,10 @@ class Canary:
 
     def _all_received(self) -> bool:
         with self._lock:
-            return all(sent.outcome is not None for sent in self._sent.values())
+            return len(self._outcomes) == len(self._sent)
 
     def _judge_answers(self) -> None:
-        verdicts = {sent.outcome.verdict for sent in self._sent.values() if sent.outcome is not None}
+        verdicts = {outcome.verdict for outcome in self._outcomes.values()}
         if verdicts & {Verdict.REGISTERED, Verdict.ALREADY_REGISTERED}:
             self._stage = _Stage.CHECKING
             self._checker = threading.Thread(target=self._check, name="canary", daemon=True)
@@ -190,31 +179,26 @@ class Canary:
         return self._send(self._aside.far_end(SECOND_OBJECTS))
 
     def _check(self) -> None:
-        check_media = self._check_media
-        if check_media is None:
-            return
-
-        def check(sent: _Sent) -> None:
-            if sent.outcome is not None and sent.outcome.media_id is not None:
-                sent.check = check_media(sent.work.object, sent.outcome.media_id)
+        def check(outcome: Outcome) -> None:
+            if outcome.media_id is not None:
+                found = self._sent[outcome.key].object
+                self._checks[outcome.key] = self._context.check_media(found, outcome.media_id)
 
         with suppress(Interrupted), ThreadPoolExecutor(FILES_PER_CALL, thread_name_prefix="canary") as threads:
-            list(threads.map(check, self._sent.values()))
+            list(threads.map(check, self._outcomes.values()))
 
     def _judge_checks(self) -> None:
-        seen = [sent for sent in self._sent.values() if sent.check is not None]
-        others = [sent for sent in seen if sent.check is not None and sent.check.match is Match.OTHER]
+        seen = [(key, self._checks[key]) for key in self._sent if key in self._checks]
+        others = [(key, check) for key, check in seen if check.match is Match.OTHER]
         if others:
             raise self._another_file(others)
-        unsure = [sent.check.explanation for sent in seen if sent.check and sent.check.match is Match.NOT_CHECKED]
+        unsure = [check.explanation for _, check in seen if check.match is Match.NOT_CHECKED]
         if unsure:
             log.info("canary: %d of %d media were not checked: %s", len(unsure), len(seen), unsure[0])
         self._end()
 
-    def _another_file(self, others: Sequence[_Sent]) -> CanaryFailed:
-        examples = "; ".join(
-            f"{sent.work.object.key!r}: {sent.check.explanation}" for sent in others[:_SHOWN] if sent.check is not None
-        )
+    def _another_file(self, others: Sequence[tuple[str, MediaCheck]]) -> CanaryFailed:
+        examples = "; ".join(f"{key!r}: {check.explanation}" for key, check in others[:_SHOWN])
         encoding = self._run.spec.register_.url_encoding
         other = "raw" if encoding == "percent" else "percent"
         return CanaryFailed(
@@ -226,9 +210,8 @@ class Canary:
 
     def _all_failed(self) -> CanaryFailed:
         failures = [
-            Failure(found=sent.work.object, code=sent.outcome.code or "failed", message=sent.outcome.message or "")
-            for sent in self._sent.values()
-            if sent.outcome is not None
+            Failure(found=work.object, code=outcome.code or "failed", message=outcome.message or "")
+            for work, outcome in ((work, self._outcomes[key]) for key, work in self._sent.items())
         ]
         rules = self._run.spec.register_
         processing = (

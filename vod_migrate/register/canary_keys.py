@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from os.path import commonprefix
 from urllib.parse import quote
@@ -92,13 +92,6 @@ def in_common(failures: Sequence[Failure]) -> list[str]:
     classes = {failure.found.storage_class for failure in failures} - {None}
     if len(classes) == 1 and (kind := classes.pop()) != "Standard":
         shared.append(f"the storage class {kind}")
-    traits = _all_of(key_traits(key) for key in keys)
-    shared.extend(f"{trait} in the key" for trait in TRAITS if trait in traits)
+    traits = [key_traits(key) for key in keys]
+    shared.extend(f"{trait} in the key" for trait in TRAITS if all(trait in one for one in traits))
     return shared
-
-
-def _all_of(sets: Iterable[frozenset[str]]) -> frozenset[str]:
-    common: frozenset[str] | None = None
-    for one in sets:
-        common = one if common is None else common & one
-    return common or frozenset()

@@ -28,8 +28,8 @@ class WorkerContext:
     """One worker of one run, as each of its parts sees it.
 
     place, lease: what it holds in the run, and for how long; ledger: takes what its calls meant; name: for logs.
-    halt: ends its threads; take_over: lists what nobody lists. check_media: looks up the canary's media; None: it is not
-    looked up. verify: what VOD says about all that the migration has registered since a moment. metrics: told while it works.
+    halt: ends its threads; take_over: lists what nobody lists. check_media: looks up the canary's media. verify: what VOD says
+    about all that the migration has registered since a moment. metrics: told while it works.
     """
 
     store: Store
@@ -42,7 +42,7 @@ class WorkerContext:
     describer: Describer
     halt: StopRequest
     take_over: Callable[[Place, Event], None]
-    check_media: Callable[[MediaObject, str], MediaCheck] | None
+    check_media: Callable[[MediaObject, str], MediaCheck]
     verify: Callable[[dt.datetime], Verification]
     metrics: RunMetrics
     timings: Timings
