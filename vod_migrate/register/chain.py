@@ -15,11 +15,10 @@ Each sends a batch and returns its reply, as `Registrar` promises. Whatever may 
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from vod_migrate.errors import Interrupted
-from vod_migrate.media import Batch, Reply
+from vod_migrate.media import Batch, Entry, Reply
 from vod_migrate.rate.limiter import RateLimiter
 from vod_migrate.register.breaker import Breaker
 from vod_migrate.register.context import WorkerContext
@@ -30,7 +29,7 @@ from vod_migrate.register.recorder import Recorded
 from vod_migrate.register.registrar import Registrar
 from vod_migrate.register.retry import Retried
 from vod_migrate.register.send_queue import SendQueue
-from vod_migrate.register.split import Proof, Split
+from vod_migrate.register.split import SendProof, Split
 
 
 def chain(
@@ -38,11 +37,11 @@ def chain(
     rate: RateLimiter,
     *,
     renew: Callable[[], None],
-    accepted: Callable[[Batch, dt.datetime], None],
-    proof: Proof,
+    far_end: Callable[[int], Sequence[Entry]],
 ) -> Registrar:
-    """What the sending threads of a worker share. renew: as for Fenced; accepted: as for Recorded; proof: as for Split."""
+    """What the sending threads of a worker share. renew: as for Fenced; far_end: as for SendProof."""
     store, run, place = context.store, context.run, context.place
+    proof = SendProof(context, far_end)
     breaker = Breaker(context.clock, context.timings)
 
     def may_leave() -> bool:
@@ -53,7 +52,7 @@ def chain(
         return breaker.admits_still() and context.lease.holds_since()
 
     call: Registrar = Tracked(context.client, context.hand)
-    call = Recorded(call, context, accepted=accepted)
+    call = Recorded(call, context, accepted=proof.accepted)
     call = Limited(call, rate, may_leave=may_leave)
     call = CallsLimited(call, store, run, clock=context.clock)
     call = Fenced(call, context.lease, renew=renew, still_held=lambda keys: store.still_held(run, place, keys))

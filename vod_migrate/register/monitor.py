@@ -1,6 +1,6 @@
-"""Watches over a worker while it sends: must the run end, is the worker's place still its own, do too many files fail.
+"""Watches over a worker while it sends: must the run end, is the worker's place still its own, do too many files fail; and tells the gauges.
 
-Three threads, so that counting, which takes longer the larger a run is, never delays a pause or a lease.
+Four threads, so that counting, which takes longer the larger a run is, never delays a pause or a lease.
 """
 
 from __future__ import annotations
@@ -8,8 +8,11 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Callable
+from functools import partial
 
 from vod_migrate.errors import Interrupted, StoreError, ThresholdPassed
+from vod_migrate.rate.limiter import API
 from vod_migrate.register.context import WorkerContext
 from vod_migrate.results.stop import sending_stops_at, stop_sending_reason
 
@@ -20,6 +23,7 @@ class RunMonitor:
     """What one worker has to know besides its objects."""
 
     def __init__(self, context: WorkerContext) -> None:
+        self._metrics = context.metrics
         self._store = context.store
         self._run = context.run
         self._place = context.place
@@ -27,17 +31,17 @@ class RunMonitor:
         self._halt = context.halt
         self._deadline = context.deadline
         self._timings = context.timings
-        self._scopes: tuple[str, ...] = ()
-        self._next_renewal = 0.0
-
-    @property
-    def scopes(self) -> tuple[str, ...]:
+        self.scopes: tuple[str, ...] = ()
         """The rate limits of the run and of its migration, as they are now."""
-        return self._scopes
+        self._next_renewal = 0.0
+        self._telling = threading.Lock()
 
     def threads(self) -> list[threading.Thread]:
         """The threads that watch until the worker halts; not started yet."""
-        return [threading.Thread(target=work, daemon=True) for work in (self._look_on, self._keep_place, self._count)]
+        seconds = self._timings.signal
+        check = partial(self._count, self._check_threshold, seconds, first=seconds)
+        show = partial(self._count, self.tell_gauges, self._timings.gauges, first=0.0)
+        return [threading.Thread(target=work, daemon=True) for work in (self._look_on, self._keep_place, check, show)]
 
     def look(self, *, patience: float | None = 0.0) -> None:
         """Asks the worker to halt where the run is to end, and sees when it will be. patience: for a database that is away.
@@ -55,7 +59,7 @@ class RunMonitor:
         if why is not None:
             self._halt.ask(why)
             return
-        self._scopes = signal.scopes
+        self.scopes = signal.scopes
         end = sending_stops_at(self._run, signal.now)
         if end is not None:
             self._deadline.set(asked + (end.at - signal.now).total_seconds(), end.why)
@@ -73,6 +77,23 @@ class RunMonitor:
                 self._lease.renewed(asked)
             else:
                 self._halt.ask(Interrupted("another worker has replaced this one", code="replaced"))
+
+    def tell_gauges(self, *, anyway: bool = False) -> None:
+        """What the run has left to send, for how long, and how fast its account may send.
+
+        The first living worker of a run tells it, so that many workers ask the database no more than one does. anyway: although this may
+        not be that worker.
+        """
+        if self._metrics.receiver is None:
+            return
+        with self._telling:  # so that what is told last was also seen last
+            try:
+                found = self._store.gauges(self._run, self._place, API, anyway=anyway, patience=0.0)
+            except Exception:  # whatever it is, a metric never breaks a run
+                log.debug("the gauges of the run cannot be read", exc_info=True)
+                return
+            for name, value in found.items():
+                self._metrics.gauge(name, value)
 
     def _look_on(self) -> None:
         while not self._halt.wait(self._timings.signal):
@@ -93,18 +114,18 @@ class RunMonitor:
             except Exception as error:  # noqa: BLE001 - a worker without a lease must not go on
                 self._halt.ask(error)
 
-    def _count(self) -> None:
-        wait = self._timings.signal
+    def _count(self, count: Callable[[], None], seconds: float, *, first: float) -> None:
+        """Counting grows with the run; it must never take more than a twentieth of the time."""
+        wait = first
         while not self._halt.wait(wait):
             began = time.monotonic()
             try:
-                self._check_threshold()
+                count()
             except StoreError as error:
                 log.debug("the failures of the run cannot be counted: %s", error)
             except Exception as error:  # noqa: BLE001 - a worker that nobody watches must not go on
                 self._halt.ask(error)
-            # Counting grows with the run; it must never take more than a twentieth of the time.
-            wait = max(self._timings.signal, 20 * (time.monotonic() - began))
+            wait = max(seconds, 20 * (time.monotonic() - began))
 
     def _check_threshold(self) -> None:
         rule = self._run.spec.stop_after

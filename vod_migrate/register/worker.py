@@ -10,15 +10,16 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from vod_migrate.errors import AccountStopped, Cancelled, Interrupted, Paused, RunStopped, StoreError
+from vod_migrate.media import Reply
 from vod_migrate.rate.limiter import RateLimiter
+from vod_migrate.register.chain import chain
 from vod_migrate.register.context import WorkerContext
 from vod_migrate.register.feeder import Feeder
-from vod_migrate.register.gauges import Gauges
 from vod_migrate.register.monitor import RunMonitor
-from vod_migrate.register.sender import Sender
+from vod_migrate.register.registrar import Registrar
 from vod_migrate.results.stop_code import ASKED, code_of
 
 log = logging.getLogger(__name__)
@@ -32,7 +33,7 @@ class Worker:
         self._context = context
         self._stop = stop
         self._grace = grace
-        self._gauges = Gauges(context)
+        self._monitor = RunMonitor(context)
 
     def run(self) -> None:
         """Works until nothing is left.
@@ -44,11 +45,10 @@ class Worker:
             StoreUnreachable: the results database stayed away longer than its patience.
         """
         store, run = self._context.store, self._context.run
-        monitor = RunMonitor(self._context)
-        monitor.look(patience=None)
-        working, watching = self._threads(monitor)
+        self._monitor.look(patience=None)
+        working = self._threads()
         # Who is told to stop before it begins sends nothing.
-        for thread in () if self._stop.is_set() else (*working, *watching):
+        for thread in () if self._stop.is_set() else (*working, *self._monitor.threads()):
             thread.start()
         try:
             self._wait()
@@ -59,9 +59,9 @@ class Worker:
         finally:
             self._let_go(working)
 
-    def _threads(self, monitor: RunMonitor) -> tuple[list[threading.Thread], list[threading.Thread]]:
-        """Those that feed and send, and those that watch; none is started yet."""
-        context = self._context
+    def _threads(self) -> list[threading.Thread]:
+        """Those that feed and send; none is started yet."""
+        context, monitor = self._context, self._monitor
         feeder = Feeder(context, renew=monitor.renew)
         rate = RateLimiter(
             context.store,
@@ -70,11 +70,13 @@ class Worker:
             caps=lambda: monitor.scopes,
             priority=context.run.spec.priority,
         )
-        sender = Sender(context, rate, renew=monitor.renew, far_end=feeder.far_end, received=feeder.canary.received)
-        sending = [threading.Thread(target=sender.send, daemon=True) for _ in range(context.run.spec.register_.threads)]
+        shared = chain(context, rate, renew=monitor.renew, far_end=feeder.far_end)
+        sending = [
+            threading.Thread(target=self._send, args=(shared, feeder.canary.received), daemon=True)
+            for _ in range(context.run.spec.register_.threads)
+        ]
         feeding = threading.Thread(target=self._feed, args=(feeder,), daemon=True)
-        watching = [*monitor.threads(), threading.Thread(target=self._gauges.run, daemon=True)]
-        return [*sending, feeding], watching
+        return [*sending, feeding]
 
     def _feed(self, feeder: Feeder) -> None:
         try:
@@ -82,6 +84,21 @@ class Worker:
             self._context.halt.ask(None)
         except BaseException as error:  # noqa: BLE001 - handed to the waiting thread
             self._context.halt.ask(error)
+
+    def _send(self, registrar: Registrar, received: Callable[[Reply], None]) -> None:
+        """The work of one thread until the worker halts: it takes a batch and sees it through. received: is given each reply."""
+        hand, halt = self._context.hand, self._context.halt
+        while (batch := hand.take()) is not None:
+            try:
+                received(registrar.register(batch))
+            except Interrupted:
+                return
+            except BaseException as error:
+                log.debug("a sending thread ends", exc_info=True)
+                halt.ask(error)
+                return
+            finally:
+                hand.done()
 
     def _wait(self) -> None:
         """Until the worker halts: for a reason of its own, because it is told to, or because its time is over."""
@@ -118,7 +135,7 @@ class Worker:
             return
         if context.halt.reason is None:
             # Nothing is left, which gauges that stay as they were would not show.
-            self._gauges.tell(anyway=True)
+            self._monitor.tell_gauges(anyway=True)
 
     @property
     def _drain(self) -> float:
