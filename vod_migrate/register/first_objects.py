@@ -22,6 +22,7 @@ from contextlib import suppress
 from enum import Enum
 
 from vod_migrate.errors import FirstFailed, FirstReached, Interrupted, Retryable, VodMigrateError
+from vod_migrate.migration.first import StagedStart
 from vod_migrate.migration.options import Mode
 from vod_migrate.migration.units import ALL_PARTS
 from vod_migrate.register.aside import Aside
@@ -39,7 +40,6 @@ class _Step(Enum):
     LISTING = "waiting for the end of the listing"
     SENT = "sent"
     ASKING = "asking VOD"
-    OVER = "over"
 
 
 class FirstObjects:
@@ -62,16 +62,16 @@ class FirstObjects:
         self._put = put
         self._aside = aside
         self._wait_for_listing = wait_for_listing
-        self._rule = context.run.spec.first
         self._since = dt.datetime.max.replace(tzinfo=dt.UTC)
         self._next_try = 0.0
         self._asking: threading.Thread | None = None
         self._found: Verification | None = None
         self._error: BaseException | None = None
-        limit, rule = context.run.options.limit, self._rule
+        self._step = _Step.WAITING
+        limit, rule = context.run.options.limit, context.run.spec.first
         few = rule is not None and limit is not None and limit <= rule.objects
-        skipped = rule is None or few or context.run.mode is Mode.FAILED
-        self._step = _Step.OVER if skipped else _Step.WAITING
+        self._rule = None if few or context.run.mode is Mode.FAILED else rule
+        """What the file says about them; None where they are nobody's business, or no longer."""
 
     def hold_back(self) -> bool:
         """Whether nothing else may be sent now; goes on with the first objects.
@@ -80,21 +80,17 @@ class FirstObjects:
             FirstFailed, FirstReached: the run ends here for now. AccountStopped: VOD may not be asked.
         """
         rule = self._rule
-        if rule is None or self._is_over:
+        if rule is None:
             return False
         if self._step is _Step.WAITING:
             self._try_to_begin(rule.objects)
         elif self._step is _Step.LISTING:
             self._send_once_listed(rule.objects)
         elif self._step is _Step.SENT and not self._context.hand.busy:
-            self._ask_vod(self._store.first_sent(self._run), rule.timeout_seconds)
+            self._ask_vod(self._store.first_sent(self._run), rule)
         elif self._step is _Step.ASKING and (self._asking is None or not self._asking.is_alive()):
-            self._judge(rule.objects)
-        return not self._is_over
-
-    @property
-    def _is_over(self) -> bool:
-        return self._step is _Step.OVER
+            self._judge(rule)
+        return self._rule is not None
 
     def _try_to_begin(self, most: int) -> None:
         if waiting := self._aside.take():
@@ -116,7 +112,7 @@ class FirstObjects:
 
     def _end(self) -> None:
         self._store.drop_role(self._run, self._place, CANARY)
-        self._step = _Step.OVER
+        self._rule = None
 
     def _send_once_listed(self, most: int) -> None:
         if self._store.work_left(self._run).open_scans:
@@ -130,10 +126,10 @@ class FirstObjects:
         self._put(works)
         self._step = _Step.SENT
 
-    def _ask_vod(self, sent: dt.datetime, timeout: int) -> None:
+    def _ask_vod(self, sent: dt.datetime, rule: StagedStart) -> None:
         self._step = _Step.ASKING
-        if self._rule is not None and self._rule.verify:
-            until = sent + dt.timedelta(seconds=timeout)
+        if rule.verify:
+            until = sent + dt.timedelta(seconds=rule.timeout_seconds)
             self._asking = threading.Thread(target=self._ask_until, args=(until,), name="first", daemon=True)
             self._asking.start()
 
@@ -173,7 +169,7 @@ class FirstObjects:
             return 0
         return self._found.wrong - (0 if sure else self._found.counts[Playback.MISSING])
 
-    def _judge(self, most: int) -> None:
+    def _judge(self, rule: StagedStart) -> None:
         if self._error is not None:
             raise self._error
         if self._context.halt.asked:
@@ -192,8 +188,8 @@ class FirstObjects:
             self._store.keep_verification(self._run, Scope.FIRST, found, millionths=ALL_PARTS, seed=0)
         if self._too_many(sure=True):
             self._store.close_first(self._run, FirstState.FAILED)
-            raise FirstFailed(self._failure(settled, failed, most), code="first_failed")
-        then = "continue" if self._rule is None or not (left.waiting or left.alone) else self._rule.then
+            raise FirstFailed(self._failure(settled, failed, rule.objects), code="first_failed")
+        then = rule.then if left.waiting or left.alone else "continue"
         nothing_plays = found is not None and found.objects > 0 and found.counts[Playback.PROCESSING] == found.objects
         if then == "continue" and nothing_plays and left.waiting:
             then = "ask"
