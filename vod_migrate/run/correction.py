@@ -14,7 +14,7 @@ from vod_migrate.results.actions import Deed
 from vod_migrate.results.store import Store
 from vod_migrate.run.parts import Parts
 from vod_migrate.run.request import Origin, build_request
-from vod_migrate.run.settle import finish
+from vod_migrate.run.settle import finishing
 
 
 def correct(
@@ -50,12 +50,7 @@ def correct(
             pass
         return corrector.counts
     run = store.prepare_run(asked.run, spec_digest=migration.digest(), prefixes=(), whole=False)
-    try:
+    with finishing(store, run, interrupted_by=VodMigrateError):
         store.note_run_action(run, Deed.UPDATED, by=by)
         corrector.correct(run)
-    except VodMigrateError:
-        summary = finish(store=store, run_id=run.run_id)
-        store.finish_run(run, state="interrupted", summary={**summary.as_json(), "state": "interrupted"})
-        raise
-    finish(store=store, run_id=run.run_id)
     return corrector.counts

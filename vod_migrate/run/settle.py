@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,6 +79,18 @@ def finish(*, store: Store, run_id: str) -> Summary:
     )
     store.finish_run(run, state=state, summary=summary.as_json())
     return summary
+
+
+@contextmanager
+def finishing(store: Store, run: Run, *, interrupted_by: type[VodMigrateError]) -> Iterator[None]:
+    """Gives a run its verdict when what is done under it is over: interrupted, where such an error ended it."""
+    try:
+        yield
+    except interrupted_by:
+        summary = finish(store=store, run_id=run.run_id)
+        store.finish_run(run, state="interrupted", summary={**summary.as_json(), "state": "interrupted"})
+        raise
+    finish(store=store, run_id=run.run_id)
 
 
 def _planned(store: Store, run: Run, record: PlanRecord) -> Summary:
