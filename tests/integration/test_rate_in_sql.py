@@ -10,10 +10,8 @@ from rate_model import share_after_refusal, share_in_force
 
 from vod_migrate.rate.limiter import (
     AHEAD_SECONDS,
-    CUT,
     LOOK_AHEAD,
     LOWEST,
-    MOST_CUT,
     PRIORITY,
     Reservation,
 )
@@ -23,7 +21,7 @@ ACCOUNT = ("studio", "RegisterMedia")
 
 
 def reserve(store: Store, count: int = 1) -> Reservation:
-    return store.reserve_slots(*ACCOUNT, "", count=count, priority=PRIORITY, look=LOOK_AHEAD)
+    return store.reserve_slots(*ACCOUNT, "", count=count, priority=PRIORITY)
 
 
 @pytest.mark.parametrize("rate", [2.0, 20.0, 50.0])
@@ -113,7 +111,7 @@ def test_the_model_knows_what_a_refusal_leaves(store: Store) -> None:
             store.set_quota(*ACCOUNT, rate)
             with store.connection() as connection:
                 connection.execute("update vod_migrate.quotas set factor = %s, cut_at = clock_timestamp()", (share,))
-            store.slow_down(*ACCOUNT, cut=CUT, most_cut=MOST_CUT, lowest=LOWEST, pause=0.0)
+            store.slow_down(*ACCOUNT, pause=0.0)
             with store.connection() as connection:
                 row = connection.execute("select factor from vod_migrate.quotas").fetchone()
             assert row is not None

@@ -26,7 +26,6 @@ from store_helpers import (
 )
 
 from vod_migrate.errors import BadOption, StoreTooNew
-from vod_migrate.rate.limiter import LOOK_AHEAD
 from vod_migrate.results.database import database_state, upgrade_schema
 from vod_migrate.results.scans import ScanMoved
 from vod_migrate.results.store import Store
@@ -162,10 +161,10 @@ def test_a_clock_that_steps_back_holds_up_nobody_and_is_noted(store: Store, capl
             "update vod_migrate.quotas set next_at = now() + interval '10 min', cut_at = now() + interval '10 min', factor = 0.1, "
             "taken_at = array_fill(now() + interval '10 min', array[10])"
         )
-    first = store.reserve_slots("default", "RegisterMedia", "", count=1, priority=5, look=LOOK_AHEAD)
+    first = store.reserve_slots("default", "RegisterMedia", "", count=1, priority=5)
     assert (first.due, first.ask_again_in) == ((), 0.0)
     assert "stepped back" in caplog.text
-    second = store.reserve_slots("default", "RegisterMedia", "", count=1, priority=5, look=LOOK_AHEAD)
+    second = store.reserve_slots("default", "RegisterMedia", "", count=1, priority=5)
     assert second.due
     with store.connection() as connection:
         row = connection.execute(
@@ -177,8 +176,8 @@ def test_a_clock_that_steps_back_holds_up_nobody_and_is_noted(store: Store, capl
 
 def test_a_pause_that_the_service_asked_for_is_no_step_of_the_clock(store: Store) -> None:
     store.keep_quota("default", "RegisterMedia", 47)
-    store.slow_down("default", "RegisterMedia", cut=0.5, most_cut=0.5, lowest=0.1, pause=60)
-    asked = store.reserve_slots("default", "RegisterMedia", "", count=1, priority=5, look=LOOK_AHEAD)
+    store.slow_down("default", "RegisterMedia", pause=60)
+    asked = store.reserve_slots("default", "RegisterMedia", "", count=1, priority=5)
     assert not asked.due
     assert asked.ask_again_in == pytest.approx(58, abs=2)
 

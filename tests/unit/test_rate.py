@@ -9,9 +9,9 @@ from rate_model import next_slot
 
 from vod_migrate.errors import Interrupted, QuotaConflict, StoreError
 from vod_migrate.rate.limiter import (
+    AHEAD_SECONDS,
     LATE_SECONDS,
     MOST_PAUSE_SECONDS,
-    LookAhead,
     RateLimiter,
     Reservation,
     agree_on_rate,
@@ -48,23 +48,19 @@ class Rows:
     def keep_quota(self, account: str, api: str, rate: float) -> float:
         return self.rates.setdefault(f"{account}/{api}", rate)
 
-    def reserve_slots(
-        self, account: str, api: str, scope: str, *, count: int, priority: int, look: LookAhead
-    ) -> Reservation:
+    def reserve_slots(self, account: str, api: str, scope: str, *, count: int, priority: int) -> Reservation:
         assert (account, api, priority, count) == ("studio", "RegisterMedia", 5, 1)
         name, now = scope or "account", self.clock.now()
         if name not in self.rates:
             raise KeyError(name)
-        due = next_slot(now=now, reserved_until=self.until[name], ahead=look.ahead)
+        due = next_slot(now=now, reserved_until=self.until[name], ahead=AHEAD_SECONDS)
         if due is None:
-            return Reservation(ask_again_in=self.until[name] - look.ahead - now)
+            return Reservation(ask_again_in=self.until[name] - AHEAD_SECONDS - now)
         self.until[name] = due + 1 / self.rates[name]
         return Reservation(due=(due,), interval=1 / self.rates[name])
 
-    def slow_down(self, account: str, api: str, *, cut: float, most_cut: float, lowest: float, pause: float) -> None:
+    def slow_down(self, account: str, api: str, *, pause: float) -> None:
         assert (account, api) == ("studio", "RegisterMedia")
-        assert 0 < lowest < most_cut < 1
-        assert cut > 0
         self.pauses.append(pause)
 
 
@@ -185,10 +181,8 @@ def test_a_breaker_knows_whether_others_were_answered_since() -> None:
 class NoRows(Rows):
     """Somebody deleted the rate."""
 
-    def reserve_slots(
-        self, account: str, api: str, scope: str, *, count: int, priority: int, look: LookAhead
-    ) -> Reservation:
-        raise KeyError(account, api, scope, count, priority, look)
+    def reserve_slots(self, account: str, api: str, scope: str, *, count: int, priority: int) -> Reservation:
+        raise KeyError(account, api, scope, count, priority)
 
 
 @pytest.mark.parametrize(

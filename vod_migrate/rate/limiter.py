@@ -111,18 +111,16 @@ class RateStore(Protocol):
         """Makes the account's row if there is none and returns its rate."""
         ...
 
-    def reserve_slots(
-        self, account: str, api: str, scope: str, *, count: int, priority: int, look: LookAhead
-    ) -> Reservation:
-        """The next slots, up to so many, or when to ask again.
+    def reserve_slots(self, account: str, api: str, scope: str, *, count: int, priority: int) -> Reservation:
+        """The next slots, up to so many and as far as LOOK_AHEAD allows, or when to ask again.
 
         Raises:
             KeyError: there is no such row.
         """
         ...
 
-    def slow_down(self, account: str, api: str, *, cut: float, most_cut: float, lowest: float, pause: float) -> None:
-        """Cuts the share in force by `cut` calls per second, at most by the part `most_cut` of it, not below `lowest`.
+    def slow_down(self, account: str, api: str, *, pause: float) -> None:
+        """Cuts the share in force by CUT calls per second, at most by the part MOST_CUT of it, not below LOWEST.
 
         pause: seconds for which nobody sends.
         """
@@ -271,9 +269,7 @@ class RateLimiter:
 
     def _reserve(self, scope: str, count: int) -> Reservation | None:
         try:
-            return self._rows.reserve_slots(
-                self._account, self._api, scope, count=count, priority=self._priority, look=LOOK_AHEAD
-            )
+            return self._rows.reserve_slots(self._account, self._api, scope, count=count, priority=self._priority)
         except KeyError:
             if scope:
                 return None
@@ -289,13 +285,8 @@ class RateLimiter:
 
     def throttled(self, *, retry_after: float | None) -> None:
         """Slows the account down, because the service throttled a call."""
-        self._rows.slow_down(
-            self._account, self._api, cut=CUT, most_cut=MOST_CUT, lowest=LOWEST, pause=_pause(retry_after)
-        )
-
-
-def _pause(retry_after: float | None) -> float:
-    return min(MOST_PAUSE_SECONDS, max(0.0, retry_after or 0.0))
+        pause = min(MOST_PAUSE_SECONDS, max(0.0, retry_after or 0.0))
+        self._rows.slow_down(self._account, self._api, pause=pause)
 
 
 def agree_on_rate(rows: RateStore, *, account: str, configured: float | None) -> float:

@@ -8,7 +8,7 @@ import time
 from contextlib import suppress
 
 from vod_migrate.errors import StoreUnreachable
-from vod_migrate.rate.limiter import MOST_PAUSE_SECONDS, LookAhead, Reservation
+from vod_migrate.rate.limiter import CUT, LOOK_AHEAD, LOWEST, MOST_CUT, MOST_PAUSE_SECONDS, Reservation
 from vod_migrate.results.run import Run
 from vod_migrate.results.session import QUERIES, Session, StoreConnection
 
@@ -64,11 +64,9 @@ class Rates(Session):
         rows = self._do(lambda c: list(QUERIES.list_quotas(c)))
         return [(row["account"], row["api"], row["scope"], row["rate"], row["share"]) for row in rows]
 
-    def reserve_slots(
-        self, account: str, api: str, scope: str, *, count: int, priority: int, look: LookAhead
-    ) -> Reservation:
+    def reserve_slots(self, account: str, api: str, scope: str, *, count: int, priority: int) -> Reservation:
         """The next slots on this process's monotonic clock, up to so many; or after how long to ask again."""
-        asked = {"account": account, "api": api, "scope": scope, "priority": priority, **dataclasses.asdict(look)}
+        asked = {"account": account, "api": api, "scope": scope, "priority": priority, **dataclasses.asdict(LOOK_AHEAD)}
 
         def work(connection: StoreConnection) -> Reservation:
             asks = count
@@ -94,12 +92,12 @@ class Rates(Session):
 
         return self._do(work, pool=self._rate_pool)
 
-    def slow_down(self, account: str, api: str, *, cut: float, most_cut: float, lowest: float, pause: float) -> None:
+    def slow_down(self, account: str, api: str, *, pause: float) -> None:
         """The service throttled a call: the account's row slows down for everyone."""
         with suppress(StoreUnreachable):
             self._do(
                 lambda c: QUERIES.slow_down(
-                    c, account=account, api=api, cut=cut, most_cut=most_cut, lowest=lowest, pause=pause
+                    c, account=account, api=api, cut=CUT, most_cut=MOST_CUT, lowest=LOWEST, pause=pause
                 ),
                 pool=self._rate_pool,
             )
