@@ -101,24 +101,32 @@ GRACE_SECONDS = 5.0
 """Airflow's default: its supervisor sends SIGKILL this long after SIGTERM."""
 
 
-def grace_seconds() -> float:
-    """How many seconds the platform leaves a process between SIGTERM and SIGKILL.
+def seconds_from(variable: str, default: float, *, most: float, refusal: str) -> float:
+    """The seconds that an environment variable sets, 1 or more. refusal: what is said where it sets no such number, with `{given!r}` for it.
 
     Raises:
-        BadSetting: the variable is not a number from 1 to 600.
+        BadSetting: it is not a number from 1 to `most`.
     """
-    given = os.environ.get(GRACE_VARIABLE, "").strip()
+    given = os.environ.get(variable, "").strip()
     if not given:
-        return GRACE_SECONDS
+        return default
     try:
         seconds = float(given)
     except ValueError:
         seconds = 0.0
-    if not 1 <= seconds <= 600:  # noqa: PLR2004 - ten minutes are more than any platform grants
-        raise BadSetting(
-            f"{GRACE_VARIABLE} is {given!r}: give the seconds between SIGTERM and SIGKILL, 1 to 600, e.g. 30"
-        )
+    if not 1 <= seconds <= most:
+        raise BadSetting(refusal.format(given=given))
     return seconds
+
+
+def grace_seconds() -> float:
+    """How many seconds the platform leaves a process between SIGTERM and SIGKILL.
+
+    Raises:
+        BadSetting: the variable is not a number from 1 to 600: ten minutes are more than any platform grants.
+    """
+    refusal = GRACE_VARIABLE + " is {given!r}: give the seconds between SIGTERM and SIGKILL, 1 to 600, e.g. 30"
+    return seconds_from(GRACE_VARIABLE, GRACE_SECONDS, most=600, refusal=refusal)
 
 
 class StopSignal:

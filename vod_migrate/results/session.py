@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
@@ -15,10 +14,11 @@ from psycopg.rows import DictRow, dict_row
 from psycopg_pool import ConnectionPool, PoolTimeout
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
-from vod_migrate.errors import BadSetting, StoreUnreachable
+from vod_migrate.errors import StoreUnreachable
 from vod_migrate.results.address import read_address
 from vod_migrate.results.database import adjust, check_schema, settings
 from vod_migrate.results.driver_errors import out_of_step, told
+from vod_migrate.shutdown import seconds_from
 
 T = TypeVar("T")
 StoreConnection = psycopg.Connection[DictRow]
@@ -79,12 +79,13 @@ class Session:
         """
         plain = read_address(url, origin="the address of the results database")
         check_schema(plain)
+        refusal = LEASE_VARIABLE + " must be a number of seconds from 1 to 3600, not {given!r}"
         return cls(
             _pool(plain, connections, timeout=wait, checked=checked),
             _pool(plain, RATE_CONNECTIONS, autocommit=True),
             plain,
             patience=patience,
-            lease=_lease_seconds() if lease is None else lease,
+            lease=lease or seconds_from(LEASE_VARIABLE, LEASE_SECONDS, most=3600, refusal=refusal),
         )
 
     def __enter__(self) -> Self:
@@ -167,19 +168,6 @@ def _borrowed(pool: ConnectionPool[StoreConnection], patience: float | None = No
             if out_of_step(error):
                 connection.close()
             raise
-
-
-def _lease_seconds() -> float:
-    text = os.environ.get(LEASE_VARIABLE, "").strip()
-    if not text:
-        return LEASE_SECONDS
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0.0
-    if not 1 <= seconds <= 3600:  # noqa: PLR2004 - seconds
-        raise BadSetting(f"{LEASE_VARIABLE} must be a number of seconds from 1 to 3600, not {text!r}")
-    return seconds
 
 
 def storable(text: str | None) -> str | None:
