@@ -123,9 +123,10 @@ def idle(play: Stage, url: str, *, pending: int) -> float:
             mode=Mode.NEW,
             options=RunOptions(),
             spec=spec,
+            spec_digest="d",
             gate=Gate.OPEN,
         )
-        return store.prepare_run(asked, spec_digest="d", prefixes=[""], whole=True, leftovers=True)
+        return store.prepare_run(asked, prefixes=[""], whole=True, leftovers=True)
 
     with Store.open(url) as store, psycopg.connect(url, autocommit=True) as connection:
         other = begin(store, "other")

@@ -154,9 +154,10 @@ def _begin(store: Store, run_id: str) -> Run:
         mode=Mode.NEW,
         options=RunOptions(),
         spec=spec,
+        spec_digest="d",
         gate=Gate.OPEN,
     )
-    return store.prepare_run(asked, spec_digest="d", prefixes=[PREFIX], whole=True, leftovers=False)
+    return store.prepare_run(asked, prefixes=[PREFIX], whole=True, leftovers=False)
 
 
 def _list(store: Store, run: Run, found: list[MediaObject]) -> Place:
@@ -191,7 +192,7 @@ def _settle(store: Store, run: Run, place: Place, keys: list[str]) -> None:
                     key=key,
                     outcome="registered",
                     media_id=hashlib.md5(key.encode(), usedforsecurity=False).hexdigest(),
-                    description={"Title": key[-16:-4]},
+                    sent={"Title": key[-16:-4]},
                     call_id=call_id,
                 )
                 for key in keys[number : number + CALL]

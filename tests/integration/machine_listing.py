@@ -63,14 +63,13 @@ class Listing(MachineState):
             mode=mode,
             options=RunOptions(mode=mode),
             spec=migration,
+            spec_digest="d",
             gate=gate,
         )
         listing = mode is not Mode.FAILED
-        run = self.store.prepare_run(
-            asked, spec_digest="d", prefixes=[""] if listing else [], whole=True, leftovers=True, plan=plan
-        )
+        run = self.store.prepare_run(asked, prefixes=[""] if listing else [], whole=True, leftovers=True, plan=plan)
         if not listing:
-            self.store.queue_failed(run, prefixes=None)
+            self.store.queue_failed(run)
         self.runs.append(run)
         return run
 

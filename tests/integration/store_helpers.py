@@ -43,9 +43,10 @@ def begin(
         mode=options.mode,
         options=options,
         spec=spec,
+        spec_digest="d",
         gate=gate,
     )
-    return store.prepare_run(asked, spec_digest="d", prefixes=[""], whole=True, leftovers=True, plan=plan)
+    return store.prepare_run(asked, prefixes=[""], whole=True, leftovers=True, plan=plan)
 
 
 def page(keys: Iterable[str], *, cursor: str | None = None, fetched: float | None = None) -> SelectedPage:
@@ -108,7 +109,7 @@ def registered(key: str, call: CallRecord, media_id: str | None = None) -> Settl
         key=key,
         outcome="registered",
         media_id=media_id or f"m-{key}",
-        description={"Title": key},
+        sent={"Title": key},
         call_id=call.call_id,
     )
 

@@ -64,8 +64,8 @@ class Night:
                 mode=Mode(row["mode"]),
                 options=RunOptions(mode=Mode(row["mode"]), **row["options"]),
                 spec=spec,
+                spec_digest=spec.digest(),
             ),
-            spec_digest=spec.digest(),
             prefixes=[],
             whole=True,
         )
@@ -130,7 +130,7 @@ class Night:
             media_id=media_id,
             code=code,
             message=facts.get("message"),
-            description={"Title": facts.get("title", key)},
+            sent={"Title": facts.get("title", key)},
             call_id=call_id,
         )
         self.store.record(self.run, self.place, [], [settlement])
@@ -189,7 +189,7 @@ def test_what_failed_and_was_registered_by_a_late_answer_of_the_same_run_is_no_f
 ) -> None:
     night = Night(store)
     night.settled("films/late.mp4", "failed", code="no_answer")
-    late = Settlement(key="films/late.mp4", outcome="registered", media_id="M", description={"Title": "late"})
+    late = Settlement(key="films/late.mp4", outcome="registered", media_id="M", sent={"Title": "late"})
     store.record(night.run, night.place, [], [late])
     report = load_report(store, "run-1")
     assert (report.failures, report.counts.failed, report.counts.registered) == ((), 0, 1)

@@ -75,7 +75,7 @@ def test_the_higher_priority_gets_its_way_and_the_lower_one_a_small_share(crowd:
 
 
 def test_the_lower_priority_gets_what_a_higher_one_leaves(crowd: Crowd) -> None:
-    crowd.store.keep_cap("studio", API, "run:high", 10.0)
+    crowd.store.set_quota("studio", API, 10.0, scope="run:high")
     crowd.add("high", priority=9, caps=lambda: ("run:high",))
     crowd.add("low", priority=2)
     crowd.during(1.0)

@@ -92,8 +92,8 @@ class StoreMachine(Listing):
         self.draw(some.sampled_from([self.mark_and_take_back, self.forget, self.import_, self.import_]))(run)
 
     def mark_and_take_back(self, run: Run) -> None:
-        self.store.mark_facts_gone(run, [fact for key, fact in self.read.items() if key not in self.bucket])
-        self.store.take_facts_back(run, [fact for key, fact in self.read.items() if key in self.bucket])
+        self.store.mark_facts(run, [fact for key, fact in self.read.items() if key not in self.bucket], gone=True)
+        self.store.mark_facts(run, [fact for key, fact in self.read.items() if key in self.bucket], gone=False)
 
     def forget(self, run: Run) -> None:
         if not self.read:

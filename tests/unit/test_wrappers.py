@@ -339,4 +339,4 @@ def test_what_an_outcome_does_to_its_result(
     settled = settle(entry(1, attempts=before.get("attempts", 0), no_answers=before.get("no_answers", 0)), told)
     assert (settled.outcome, settled.code, settled.media_id) == (counted, code, told.media_id)
     if counted != "unknown":
-        assert settled.description == {"Title": "t"}
+        assert settled.sent == {"Title": "t"}

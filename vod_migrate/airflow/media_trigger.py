@@ -76,7 +76,7 @@ class MediaReadyTrigger(BaseTrigger):
         from vod_migrate.audit.readiness import is_ready  # noqa: PLC0415 - not while parsing
         from vod_migrate.audit.verification import verify  # noqa: PLC0415 - not while parsing
         from vod_migrate.migration.units import ALL_PARTS  # noqa: PLC0415 - not while parsing
-        from vod_migrate.results.registered import RegisteredObject  # noqa: PLC0415 - not while parsing
+        from vod_migrate.results.facts import RegisteredObject  # noqa: PLC0415 - not while parsing
         from vod_migrate.run.access import known_run, owned_run  # noqa: PLC0415 - not while parsing
 
         with open_results() as store:

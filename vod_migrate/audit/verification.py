@@ -10,7 +10,7 @@ from itertools import islice
 from vod_migrate.audit.media_states import MOST_IDS, MediaState, MediaStates
 from vod_migrate.cloud.connection import Connection
 from vod_migrate.errors import Interrupted
-from vod_migrate.results.registered import RegisteredObject
+from vod_migrate.results.facts import RegisteredObject
 from vod_migrate.results.run import Run
 from vod_migrate.results.store import Store
 from vod_migrate.results.verifications import Finding, Look, Playback, Scope, Verification

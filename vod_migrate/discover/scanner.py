@@ -189,7 +189,6 @@ class Scanner:
             cursor=page.cursor,
             samples={**page.samples, **selected.samples},
             broken=page.broken,
-            rows=page.rows,
             fetched=page.fetched,
             notes=notes,
             until=page.until,
@@ -265,7 +264,7 @@ class Scanner:
         return dict(left_out)
 
     def _hold_against_plan(self, place: Place, scan: Scan, stop: threading.Event) -> tuple[Scan, str]:
-        for other in self._store.scan_errors(self._run):
+        for other in self._store.scans(self._run, state="failed"):
             raise SourceError(
                 f"nothing is sent, because {_name(other)} could not be listed and compared with the plan: {other.error}"
             )

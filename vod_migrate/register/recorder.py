@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import time
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from vod_migrate.describe.metadata import fields_of
 from vod_migrate.errors import AccountStopped, RegisterError, RequestRefused, Throttled, TokenExpired, Transient
@@ -25,33 +26,25 @@ def settle(entry: Entry, outcome: Outcome, call_id: int | None = None) -> Settle
     A file that was refused, or that only a reply about it alone can clear up, is tried once more, alone. A file that five
     replies do not name has failed.
     """
+    code, message = outcome.code, outcome.message
     if outcome.verdict in (Verdict.REGISTERED, Verdict.ALREADY_REGISTERED):
-        return Settlement(
-            key=entry.key,
-            outcome=outcome.verdict.value,
-            media_id=outcome.media_id,
-            description=fields_of(entry.description),
-            call_id=call_id,
-        )
-    if outcome.verdict is Verdict.FAILED or outcome.code in TRIED_ALONE:
-        return Settlement(
-            key=entry.key,
-            outcome="failed" if entry.attempts else "retry",
-            code=outcome.code,
-            message=outcome.message,
-            description=fields_of(entry.description),
-            call_id=call_id,
-        )
-    if entry.no_answers + 1 >= MOST_NO_ANSWERS:
-        return Settlement(
-            key=entry.key,
-            outcome="failed",
-            code="no_answer",
-            message=f"{MOST_NO_ANSWERS} replies gave no clear answer about this file; the last: {outcome.message}",
-            description=fields_of(entry.description),
-            call_id=call_id,
-        )
-    return Settlement(key=entry.key, outcome="unknown", code=outcome.code, message=outcome.message, call_id=call_id)
+        result = outcome.verdict.value
+    elif outcome.verdict is Verdict.FAILED or outcome.code in TRIED_ALONE:
+        result = "failed" if entry.attempts else "retry"
+    elif entry.no_answers + 1 >= MOST_NO_ANSWERS:
+        result, code = "failed", "no_answer"
+        message = f"{MOST_NO_ANSWERS} replies gave no clear answer about this file; the last: {outcome.message}"
+    else:
+        result = "unknown"
+    return Settlement(
+        key=entry.key,
+        outcome=result,
+        media_id=outcome.media_id,
+        code=code,
+        message=message,
+        sent=None if result == "unknown" else fields_of(entry.description),
+        call_id=call_id,
+    )
 
 
 def settle_refused(entry: Entry, refusal: RequestRefused) -> Settlement:
@@ -61,7 +54,7 @@ def settle_refused(entry: Entry, refusal: RequestRefused) -> Settlement:
         outcome="failed",
         code=refusal.code,
         message=str(refusal),
-        description=fields_of(entry.description),
+        sent=fields_of(entry.description),
         call_id=refusal.call_id,
     )
 
@@ -86,36 +79,31 @@ class Recorded:
         """Sends and records."""
         call_id = new_call_id()
         started, began = dt.datetime.now(dt.UTC), time.monotonic()
+
+        def call(answer: str, **told: Any) -> CallRecord:
+            seconds = time.monotonic() - began
+            return CallRecord(
+                call_id=call_id, started_at=started, seconds=seconds, answer=answer, files=len(batch), **told
+            )
+
         try:
             reply = self._inner.register(batch)
         except RegisterError as error:
             error.call_id = call_id
-            call = CallRecord(
-                call_id=call_id,
-                started_at=started,
-                seconds=time.monotonic() - began,
-                answer=_answer(error),
-                files=len(batch),
+            failed = call(
+                _answer(error),
                 http_status=error.http_status,
                 code=error.code,
                 message=str(error),
                 request_id=error.request_id,
                 carried=tuple(entry.key for entry in batch.entries),
             )
-            self._ledger.record(call, _unsure(batch, call_id) if isinstance(error, Transient) else ())
+            self._ledger.record(failed, _unsure(batch, call_id) if isinstance(error, Transient) else ())
             raise
-        call = CallRecord(
-            call_id=call_id,
-            started_at=started,
-            seconds=time.monotonic() - began,
-            answer="ok",
-            files=len(batch),
-            http_status=200,
-            request_id=reply.request_id,
-        )
+        answered = call("ok", http_status=200, request_id=reply.request_id)
         self._accepted(batch, started)
         entries = {entry.key: entry for entry in batch.entries}
-        self._ledger.record(call, [settle(entries[outcome.key], outcome, call_id) for outcome in reply.outcomes])
+        self._ledger.record(answered, [settle(entries[outcome.key], outcome, call_id) for outcome in reply.outcomes])
         return reply
 
 

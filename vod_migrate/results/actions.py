@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Any
 
 from vod_migrate.results.run import Run
 from vod_migrate.results.session import QUERIES, Session, storable
@@ -31,32 +32,11 @@ class Actions(Session):
 
     def note_run_action(self, run: Run, what: Deed, *, by: str, detail: str = "", once: bool = False) -> None:
         """Something was done to a run. once: not if the same was noted for it before."""
-        self._note(what, by, account=run.account, migration=run.migration, run_id=run.run_id, detail=detail, once=once)
+        self._note(what, by, detail, account=run.account, migration=run.migration, run_id=run.run_id, once=once)
 
     def note_action(self, account: str, what: Deed, *, by: str, migration: str | None = None, detail: str = "") -> None:
         """Something was done to a migration, or to the whole account."""
-        self._note(what, by, account=account, migration=migration, run_id=None, detail=detail, once=False)
+        self._note(what, by, detail, account=account, migration=migration, run_id=None, once=False)
 
-    def _note(
-        self,
-        what: Deed,
-        who: str,
-        *,
-        account: str,
-        migration: str | None,
-        run_id: str | None,
-        detail: str,
-        once: bool,
-    ) -> None:
-        self._do(
-            lambda c: QUERIES.note_action(
-                c,
-                account=account,
-                migration=migration,
-                run_id=run_id,
-                what=what.value,
-                who=storable(who),
-                detail=storable(detail),
-                once=once,
-            )
-        )
+    def _note(self, what: Deed, who: str, detail: str, **to: Any) -> None:
+        self._ask(QUERIES.note_action, what=what.value, who=storable(who), detail=storable(detail), **to)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from vod_migrate.migration.units import ALL_PARTS
 from vod_migrate.results.session import QUERIES, Session, StoreConnection, storable
 
-_AT_ONCE = 2_000
 _LAST_CHARACTER = "\U0010ffff"
 
 
@@ -90,111 +88,74 @@ class Books(Session):
         self, shelf: Shelf, keys: Sequence[str], *, recent: float, millionths: int, seed: int
     ) -> dict[str, Fact]:
         """What is known about some keys. recent: for how many seconds a fact is; millionths, seed: of the random part, as `registered_objects`."""
-        rows = self._do(
-            lambda c: list(
-                QUERIES.facts_of_keys(
-                    c,
-                    source_id=shelf.source_id,
-                    migration_id=shelf.migration_id,
-                    keys=list(keys),
-                    recent=recent,
-                    millionths=millionths,
-                    all_parts=ALL_PARTS,
-                    seed=seed,
-                )
-            )
+        rows = self._ask(
+            QUERIES.facts_of_keys,
+            source_id=shelf.source_id,
+            migration_id=shelf.migration_id,
+            keys=list(keys),
+            recent=recent,
+            millionths=millionths,
+            all_parts=ALL_PARTS,
+            seed=seed,
         )
         return {row["key"]: Fact(**row) for row in rows}
 
     def facts_not_listed(self, shelf: Shelf, stretch: Stretch) -> Iterator[Fact]:
         """The migration's facts in a stretch that its listing did not name, by key."""
-        return _walked(
-            lambda after: self._do(
-                lambda c: list(
-                    QUERIES.facts_not_listed(
-                        c,
-                        source_id=shelf.source_id,
-                        migration_id=shelf.migration_id,
-                        first=stretch.prefix,
-                        after=stretch.after if after is None else after.key,
-                        until=stretch.end,
-                        listed=list(stretch.listed),
-                        age=stretch.age,
-                        most=_AT_ONCE,
-                    )
-                )
-            ),
-            Fact,
+        rows = self._walk(
+            QUERIES.facts_not_listed,
+            {"key": stretch.after},
+            source_id=shelf.source_id,
+            migration_id=shelf.migration_id,
+            first=stretch.prefix,
+            until=stretch.end,
+            listed=list(stretch.listed),
+            age=stretch.age,
         )
+        return (Fact(**row) for row in rows)
 
     def queued_among(self, shelf: Shelf, keys: Iterable[str]) -> set[str]:
         """Those of some keys that runs under way have in their queues."""
         asked = list(keys)
         if not asked:
             return set()
-        rows = self._do(lambda c: list(QUERIES.queued_among(c, source_id=shelf.source_id, keys=asked)))
-        return {row["key"] for row in rows}
+        return {row["key"] for row in self._ask(QUERIES.queued_among, source_id=shelf.source_id, keys=asked)}
 
     def unknown_media(self, shelf: Shelf, media_ids: Sequence[str]) -> list[str]:
         """Those of some MediaIds whose file nobody knows: no fact of the bucket names them, and no earlier walk has found them."""
-        rows = self._do(lambda c: list(QUERIES.unknown_media(c, source_id=shelf.source_id, media_ids=list(media_ids))))
+        rows = self._ask(QUERIES.unknown_media, source_id=shelf.source_id, media_ids=list(media_ids))
         return [row["media_id"] for row in rows]
 
     def keep_library(self, shelf: Shelf, found: Sequence[LibraryMedia]) -> None:
         """Keeps media that a walk has found."""
-        self._do(
-            lambda c: QUERIES.keep_library(
-                c,
-                source_id=shelf.source_id,
-                media_ids=[storable(one.media_id) for one in found],
-                keys=[storable(one.key) for one in found],
-                made=[one.made_at for one in found],
-            )
+        self._ask(
+            QUERIES.keep_library,
+            source_id=shelf.source_id,
+            media_ids=[storable(one.media_id) for one in found],
+            keys=[storable(one.key) for one in found],
+            made=[one.made_at for one in found],
         )
 
     def media_of_keys(self, shelf: Shelf, keys: Sequence[str], *, since: dt.datetime) -> dict[str, list[LibraryMedia]]:
         """Media of some keys' files that no fact names, the oldest first. since: when the walk began, by the database's clock."""
-        rows = self._do(
-            lambda c: list(QUERIES.media_of_keys(c, source_id=shelf.source_id, keys=list(keys), since=since))
-        )
         found: dict[str, list[LibraryMedia]] = {}
-        for row in rows:
+        for row in self._ask(QUERIES.media_of_keys, source_id=shelf.source_id, keys=list(keys), since=since):
             found.setdefault(row["key"], []).append(LibraryMedia(**row))
         return found
 
     def media_not_listed(self, shelf: Shelf, stretch: Stretch, *, since: dt.datetime) -> Iterator[LibraryMedia]:
         """Media of files in a stretch that its listing did not name, by key. since: as above."""
-        return _walked(
-            lambda after: self._do(
-                lambda c: list(
-                    QUERIES.media_not_listed(
-                        c,
-                        source_id=shelf.source_id,
-                        since=since,
-                        first=stretch.prefix,
-                        after=stretch.after if after is None else after.key,
-                        after_media=_LAST_CHARACTER if after is None else after.media_id,
-                        until=stretch.end,
-                        listed=list(stretch.listed),
-                        most=_AT_ONCE,
-                    )
-                )
-            ),
-            LibraryMedia,
+        rows = self._walk(
+            QUERIES.media_not_listed,
+            {"key": stretch.after, "media_id": _LAST_CHARACTER},
+            source_id=shelf.source_id,
+            since=since,
+            first=stretch.prefix,
+            until=stretch.end,
+            listed=list(stretch.listed),
         )
+        return (LibraryMedia(**row) for row in rows)
 
     def forget_library(self, shelf: Shelf) -> None:
         """Drops what no walk of the last day has seen."""
-        self._do(lambda c: QUERIES.forget_library(c, source_id=shelf.source_id))
-
-
-def _walked(read: Callable[[Any], list[dict[str, Any]]], kind: Any) -> Iterator[Any]:
-    """Rows in parts of _AT_ONCE, each a query of its own. read: the part after an element, None for the first."""
-    last = None
-    while True:
-        rows = read(last)
-        for row in rows:
-            last = kind(**row)
-            yield last
-        if len(rows) < _AT_ONCE:
-            return
+        self._ask(QUERIES.forget_library, source_id=shelf.source_id)

@@ -37,36 +37,34 @@ class Claims(Session):
 
     def take_role(self, run: Run, place: Place, role: str) -> bool:
         """Takes a role in the run beside the worker's own place, where nobody else holds it."""
-        taken = self._do(
-            lambda c: QUERIES.take_role(
-                c, run_no=run.run_no, role=role, worker_no=place.worker_no, token=place.token, lease=self.lease
-            )
+        taken = self._ask(
+            QUERIES.take_role,
+            run_no=run.run_no,
+            role=role,
+            worker_no=place.worker_no,
+            token=place.token,
+            lease=self.lease,
         )
         return taken is not None
 
     def drop_role(self, run: Run, place: Place, role: str) -> None:
         """Gives a role back."""
-        self._do(lambda c: QUERIES.drop_role(c, run_no=run.run_no, role=role, token=place.token))
+        self._ask(QUERIES.drop_role, run_no=run.run_no, role=role, token=place.token)
 
     def renew(self, place: Place) -> bool:
         """Renews a worker's lease, and its roles; False when somebody took its place."""
-        return bool(self._do(lambda c: QUERIES.renew(c, token=place.token, slot=place.slot, lease=self.lease)))
+        return bool(self._ask(QUERIES.renew, token=place.token, slot=place.slot, lease=self.lease))
 
     def leave(self, run: Run, place: Place, *, in_flight: Sequence[str] = (), patience: float | None = None) -> None:
         """Lets go of everything a worker holds; in_flight: the keys whose call is under way, so their outcome is not known.
 
         patience: seconds to wait for a database that is away; None: as long as for anything else.
         """
-        self._do(
-            lambda c: QUERIES.leave(
-                c, token=place.token, source_id=run.source_id, queue_no=run.queue_no, in_flight=list(in_flight)
-            ),
-            patience=patience,
-        )
+        self._ask(QUERIES.leave, token=place.token, **run.numbers, in_flight=list(in_flight), patience=patience)
 
     def release(self, place: Place, block_ids: Collection[int]) -> None:
         """Gives some blocks back unsent."""
-        self._do(lambda c: QUERIES.release_blocks(c, token=place.token, block_ids=list(block_ids)))
+        self._ask(QUERIES.release_blocks, token=place.token, block_ids=list(block_ids))
 
     def claim(
         self,
@@ -87,18 +85,15 @@ class Claims(Session):
 
         def work(connection: StoreConnection) -> Claimed:
             free = QUERIES.free_blocks_last if last else QUERIES.free_blocks
-            rows = list(
-                free(
-                    connection,
-                    queue_no=run.queue_no,
-                    alone=alone,
-                    token=place.token,
-                    known=list(known),
-                    most=_BLOCKS_AT_ONCE,
-                )
-            )
             wanted, total = [], 0
-            for row in rows:
+            for row in free(
+                connection,
+                queue_no=run.queue_no,
+                alone=alone,
+                token=place.token,
+                known=list(known),
+                most=_BLOCKS_AT_ONCE,
+            ):
                 if total >= most:
                     break
                 wanted.append(row)
@@ -149,20 +144,13 @@ class Claims(Session):
 
     def still_held(self, run: Run, place: Place, keys: Sequence[str]) -> set[str]:
         """Those of the keys that are to be sent and held by the worker."""
-        rows = self._do(
-            lambda c: list(
-                QUERIES.still_held(
-                    c, source_id=run.source_id, queue_no=run.queue_no, keys=list(keys), token=place.token
-                )
-            )
-        )
+        rows = self._ask(QUERIES.still_held, **run.numbers, keys=list(keys), token=place.token)
         return {row["key"] for row in rows}
 
     def work_left(self, run: Run) -> WorkLeft:
         """What keeps the run open."""
-        row = self._do(lambda c: QUERIES.work_left(c, run_no=run.run_no, queue_no=run.queue_no))
-        return WorkLeft(**row)
+        return WorkLeft(**self._ask(QUERIES.work_left, run_no=run.run_no, queue_no=run.queue_no))
 
     def take_call(self, run: Run, *, most: int) -> bool:
         """Counts one more call of the run, where it may make one."""
-        return self._do(lambda c: QUERIES.take_call(c, run_no=run.run_no, most=most)) is not None
+        return self._ask(QUERIES.take_call, run_no=run.run_no, most=most) is not None

@@ -38,26 +38,23 @@ class Corrections(Session):
 
     def sent_of_keys(self, shelf: Shelf, keys: Iterable[str]) -> dict[str, SentDescription]:
         """What was sent with those of some keys that are registered by the shelf's migration."""
-        asked = [storable(key) for key in keys]
-        rows = self._do(
-            lambda c: list(
-                QUERIES.sent_of_keys(c, source_id=shelf.source_id, migration_id=shelf.migration_id, keys=asked)
-            )
+        rows = self._ask(
+            QUERIES.sent_of_keys,
+            source_id=shelf.source_id,
+            migration_id=shelf.migration_id,
+            keys=[storable(key) for key in keys],
         )
         return {row["key"]: SentDescription(**row) for row in rows}
 
     def save_sent(self, run: Run, taken: Sequence[Correction]) -> int:
         """Records what VOD has taken under a run. Returns for how many objects; one that was settled since is left alone."""
-        return int(
-            self._do(
-                lambda c: QUERIES.save_sent(
-                    c,
-                    source_id=run.source_id,
-                    run_no=run.run_no,
-                    keys=[one.of.key for one in taken],
-                    settled=[one.of.settled_at for one in taken],
-                    sent=[Jsonb(dict(one.fields)) for one in taken],
-                    changed=[", ".join(one.fields) for one in taken],
-                )
-            )
+        saved = self._ask(
+            QUERIES.save_sent,
+            source_id=run.source_id,
+            run_no=run.run_no,
+            keys=[one.of.key for one in taken],
+            settled=[one.of.settled_at for one in taken],
+            sent=[Jsonb(dict(one.fields)) for one in taken],
+            changed=[", ".join(one.fields) for one in taken],
         )
+        return int(saved)

@@ -17,44 +17,33 @@ class Counts(Session):
 
     def outcome_counts(self, run: Run) -> dict[tuple[str, str], int]:
         """(outcome, code of a failed one or ''): objects, since the run began, or since a task of it was cleared."""
-
-        def work(connection: StoreConnection) -> dict[tuple[str, str], int]:
-            before = QUERIES.counted_before(connection, run_no=run.run_no) or {}
-            counted = {
-                (row["outcome"], row["code"]): int(row["objects"])
-                for row in QUERIES.outcome_counts(connection, run_no=run.run_no)
-            }
-            return {name: count - int(before.get(" ".join(name), 0)) for name, count in counted.items()}
-
-        return self._do(work)
+        rows = self._ask(QUERIES.outcome_counts, run_no=run.run_no)
+        return {(row["outcome"], row["code"]): row["objects"] - row["before"] for row in rows}
 
     def alone_left(self, run: Run) -> int:
         """How many objects were refused once and wait for their second try."""
-        return int(self._do(lambda c: QUERIES.alone_left(c, queue_no=run.queue_no)))
+        return int(self._ask(QUERIES.alone_left, queue_no=run.queue_no))
 
     def proven(self, run: Run) -> bool:
         """Whether a file was registered with the run's very settings, in this run or before, so that they were right once."""
-        return bool(self._do(lambda c: QUERIES.proven(c, run_no=run.run_no)))
+        return bool(self._ask(QUERIES.proven, run_no=run.run_no))
 
     def accepted_since(self, run: Run, moment: dt.datetime) -> bool:
         """Whether VOD took a call of the run that began after a moment, so that the settings are right now."""
-        return bool(self._do(lambda c: QUERIES.accepted_since(c, run_no=run.run_no, since=moment)))
+        return bool(self._ask(QUERIES.accepted_since, run_no=run.run_no, since=moment))
 
     def gauges(self, run: Run, place: Place, api: str, *, anyway: bool, patience: float) -> dict[str, float]:
         """What the gauges of a run show, by name; nothing for a worker that is not the first living one, unless `anyway`.
 
         pending: objects; oldest_pending_age: seconds; rate: the account's calls per second for that API; rate_share: in force, 0 to 1.
         """
-        row = self._do(
-            lambda c: QUERIES.run_gauges(
-                c,
-                run_no=run.run_no,
-                queue_no=run.queue_no,
-                account=run.account,
-                api=api,
-                worker_no=place.worker_no,
-                anyway=anyway,
-            ),
+        row = self._ask(
+            QUERIES.run_gauges,
+            **run.numbers,
+            account=run.account,
+            api=api,
+            worker_no=place.worker_no,
+            anyway=anyway,
             patience=patience,
         )
         return {name: float(value) for name, value in (row or {}).items()}

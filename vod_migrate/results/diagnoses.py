@@ -39,45 +39,39 @@ class Diagnoses(Session):
 
     def failure_codes(self, run: Run) -> list[str]:
         """The codes with which objects of a run failed."""
-        return [row["code"] for row in self._do(lambda c: list(QUERIES.failure_codes(c, run_no=run.run_no)))]
+        return [row["code"] for row in self._ask(QUERIES.failure_codes, run_no=run.run_no)]
 
     def failures_spread(self, run: Run, code: str, most: int) -> list[FailedObject]:
         """Up to so many objects that failed with a code and have no diagnosis yet, from everywhere in the bucket."""
-        return self._failed(QUERIES.failures_spread, run_no=run.run_no, source_id=run.source_id, code=code, most=most)
+        return self._failed(QUERIES.failures_spread, **run.numbers, code=code, most=most)
 
     def failures(self, run: Run, code: str) -> Iterator[FailedObject]:
         """All objects of a run that failed with a code, by key. Each stretch is a query of its own."""
         after = ""
-        while found := self._failed(
-            QUERIES.failures_after, run_no=run.run_no, source_id=run.source_id, code=code, after=after, most=_AT_ONCE
-        ):
+        while found := self._failed(QUERIES.failures_after, **run.numbers, code=code, after=after, most=_AT_ONCE):
             yield from found
             after = found[-1].key
 
-    def _failed(self, query: Any, **parameters: Any) -> list[FailedObject]:
-        rows = self._do(lambda c: list(query(c, **parameters)))
-        return [FailedObject(**{**row, "sent": row["sent"] or {}}) for row in rows]
+    def _failed(self, query: Any, **values: Any) -> list[FailedObject]:
+        return [FailedObject(**{**row, "sent": row["sent"] or {}}) for row in self._ask(query, **values)]
 
     def save_diagnoses(self, run: Run, found: Sequence[tuple[FailedObject, FoundCause]]) -> None:
         """Keeps what was found; it takes the place of what was found before."""
-        self._do(
-            lambda c: QUERIES.save_diagnoses(
-                c,
-                run_no=run.run_no,
-                keys=[one.key for one, _ in found],
-                codes=[one.code for one, _ in found],
-                causes=[cause.cause for _, cause in found],
-                certain=[cause.certain for _, cause in found],
-                evidence=[storable(cause.evidence) for _, cause in found],
-                ruled_out=[" ".join(cause.ruled_out) for _, cause in found],
-            )
+        self._ask(
+            QUERIES.save_diagnoses,
+            run_no=run.run_no,
+            keys=[one.key for one, _ in found],
+            codes=[one.code for one, _ in found],
+            causes=[cause.cause for _, cause in found],
+            certain=[cause.certain for _, cause in found],
+            evidence=[storable(cause.evidence) for _, cause in found],
+            ruled_out=[" ".join(cause.ruled_out) for _, cause in found],
         )
 
     def registered_keys(self, run: Run, most: int) -> list[str]:
         """Some keys that were registered with the very settings of a run, by it or before."""
-        rows = self._do(lambda c: list(QUERIES.registered_keys(c, run_no=run.run_no, most=most)))
-        return [row["key"] for row in rows]
+        return [row["key"] for row in self._ask(QUERIES.registered_keys, run_no=run.run_no, most=most)]
 
     def any_registered(self, run: Run) -> bool:
         """Whether a file of the run's bucket was ever registered."""
-        return bool(self._do(lambda c: QUERIES.any_registered(c, source_id=run.source_id)))
+        return bool(self._ask(QUERIES.any_registered, source_id=run.source_id))

@@ -133,9 +133,7 @@ def _started(postgres_server: Any, directory: Path) -> Any:
             return postgres_server.get_server(directory, cleanup_mode="stop")
         except (AssertionError, subprocess.SubprocessError):
             postgres_server.PostgresServer._instances.pop(directory, None)  # noqa: SLF001 - it would be given out as started
-            file = directory / "postmaster.pid"
-            text = file.read_text(encoding="utf-8", errors="replace") if file.exists() else ""
-            if not _is_postgres(text.split("\n", 1)[0], directory) or time.monotonic() > until:
+            if not _is_running(directory) or time.monotonic() > until:
                 raise
             time.sleep(0.5)
 
@@ -166,17 +164,19 @@ def _forget_the_dead(directory: Path) -> None:
 
     A number is given again after a crash or a restart of the machine, and the library takes any process of that number for the server.
     """
-    file = directory / "postmaster.pid"
-    if file.exists() and not _is_postgres(
-        file.read_text(encoding="utf-8", errors="replace").split("\n", 1)[0], directory
-    ):
-        file.unlink()
+    if not _is_running(directory):
+        (directory / "postmaster.pid").unlink(missing_ok=True)
     _prune_users(directory)
 
 
-def _is_postgres(pid: str, directory: Path) -> bool:
+def _is_running(directory: Path) -> bool:
+    """Whether the process that the folder's postmaster.pid names is its Postgres."""
     import psutil  # noqa: PLC0415 - comes with the extra
 
+    file = directory / "postmaster.pid"
+    if not file.exists():
+        return False
+    pid = file.read_text(encoding="utf-8", errors="replace").split("\n", 1)[0]
     try:
         command = psutil.Process(int(pid)).cmdline()
     except psutil.AccessDenied:

@@ -21,7 +21,7 @@ class Exports(Session):
         A fact has the time at which its transaction began, and can be seen when that ends: so it is the beginning of the oldest
         transaction that has not ended.
         """
-        moment: dt.datetime = self._do(QUERIES.export_moment)
+        moment: dt.datetime = self._ask(QUERIES.export_moment)
         return moment
 
     def export_base(self, run: Run) -> dt.datetime | None:
@@ -30,7 +30,7 @@ class Exports(Session):
         if export is None or not export.only_changes:
             return None
         same = Jsonb(export.model_dump(mode="json", include={"to", "format", "rows"}))
-        found: dt.datetime | None = self._do(lambda c: QUERIES.export_base(c, run_no=run.run_no, same=same))
+        found: dt.datetime | None = self._ask(QUERIES.export_base, run_no=run.run_no, same=same)
         return found
 
     def note_export(
@@ -38,4 +38,4 @@ class Exports(Session):
     ) -> None:
         """A table was written after a run. exported: where, and how many rows; since, until: from `export_base` and `export_moment`."""
         times = {"since": None if since is None else since.isoformat(), "until": until.isoformat()}
-        self._do(lambda c: QUERIES.note_export(c, run_no=run.run_no, exported=Jsonb({**exported, **times})))
+        self._ask(QUERIES.note_export, run_no=run.run_no, exported=Jsonb({**exported, **times}))

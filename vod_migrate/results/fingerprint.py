@@ -25,11 +25,8 @@ def fingerprint(objects: Iterable[MediaObject], broken: Iterable[BrokenRow] = ()
     Key, size, etag, time of the last change and the manifest's columns count; the storage class does not, because a lifecycle rule
     that moves objects changes nothing about what is sent.
     """
-    total = 0
-    for found in objects:
-        total += _digest(_words(found))
-    for row in broken:
-        total += _digest(f"\x02{row.key}\0{row.code}")
+    total = sum(_digest(_words(found)) for found in objects)
+    total += sum(_digest(f"\x02{row.key}\0{row.code}") for row in broken)
     return f"{total % _MODULUS:064x}"
 
 

@@ -65,20 +65,20 @@ class Firsts(Session):
 
     def first_is_ahead(self, run: Run, *, most: int) -> bool:
         """Whether a run of the migration would begin, or go on, with its first objects."""
-        return bool(self._do(lambda c: QUERIES.first_is_ahead(c, migration_id=run.migration_id, most=most)))
+        return bool(self._ask(QUERIES.first_is_ahead, migration_id=run.migration_id, most=most))
 
     def close_first(self, run: Run, state: FirstState) -> None:
         """They were looked at."""
-        self._do(lambda c: QUERIES.close_first(c, migration_id=run.migration_id, state=state.value))
+        self._ask(QUERIES.close_first, migration_id=run.migration_id, state=state.value)
 
     def first_sent(self, run: Run) -> dt.datetime:
         """All of them have been sent; when that was."""
-        sent: dt.datetime = self._do(lambda c: QUERIES.first_sent(c, migration_id=run.migration_id))
+        sent: dt.datetime = self._ask(QUERIES.first_sent, migration_id=run.migration_id)
         return sent
 
     def settled_since(self, run: Run, since: dt.datetime) -> tuple[int, int]:
         """(objects that the migration has settled since a moment, those of them that failed)."""
-        row = self._do(lambda c: QUERIES.settled_since(c, migration_id=run.migration_id, since=since))
+        row = self._ask(QUERIES.settled_since, migration_id=run.migration_id, since=since)
         return row["settled"], row["failed"]
 
     def claim_spread(self, run: Run, place: Place, *, most: int, max_objects: int | None) -> list[Work]:
@@ -100,17 +100,12 @@ class Firsts(Session):
                     break
                 each, one_more = divmod(missing, len(ids))
                 missing -= QUERIES.set_apart(
-                    connection,
-                    queue_no=run.queue_no,
-                    run_no=run.run_no,
-                    token=place.token,
-                    block_ids=ids,
-                    each=each,
-                    one_more=one_more,
+                    connection, **run.numbers, token=place.token, block_ids=ids, each=each, one_more=one_more
                 )
             if room > missing:
                 QUERIES.note_taken(connection, run_no=run.run_no, objects=room - missing)
-            rows = QUERIES.work_of_token(connection, token=place.token)
-            return [Work.from_row(row, bucket=run.bucket) for row in rows]
+            held = [row["block_id"] for row in QUERIES.blocks_held(connection, token=place.token)]
+            works = QUERIES.work_of_blocks(connection, block_ids=held)
+            return [Work.from_row(row, bucket=run.bucket) for row in works]
 
         return self._do(work)

@@ -23,7 +23,6 @@ BLOCK_RANGES = 256
 """Ranges that are read, and passed, together: a quarter of a million keys."""
 
 _WAITING = ("queued", "queued_again", "adopted")
-_RANGES_AT_ONCE = 500
 
 
 class ListedRanges(Session):
@@ -31,18 +30,8 @@ class ListedRanges(Session):
 
     def known_ranges(self, run: Run, prefix: str, *, after: str, most: int = BLOCK_RANGES) -> list[ListedRange]:
         """The next ranges of a prefix after a key, in order."""
-        rows = self._do(
-            lambda c: list(
-                QUERIES.known_ranges(
-                    c,
-                    migration_id=run.migration_id,
-                    source_id=run.source_id,
-                    prefix=prefix,
-                    after=after,
-                    rules=rules_of(run),
-                    most=most,
-                )
-            )
+        rows = self._ask(
+            QUERIES.known_ranges, **run.numbers, prefix=prefix, after=after, rules=rules_of(run), most=most
         )
         # A run of mode all queues what is settled, too.
         usable = run.mode is Mode.NEW
@@ -53,29 +42,11 @@ class ListedRanges(Session):
         self._do(lambda c: doubt(c, run, first=folder, last=folder + "\U0010ffff"))
 
 
-def settle_ranges(
-    connection: StoreConnection, run: Run, *, after: tuple[str, str] = ("", "")
-) -> tuple[str, str] | None:
-    """The next ranges of an ended run's queue learn what became of their objects. Returns where to go on, None at the end."""
-    row = QUERIES.settle_ranges(
-        connection,
-        queue_no=run.queue_no,
-        source_id=run.source_id,
-        migration_id=run.migration_id,
-        retry_failed=run.spec.register_.retry_failed,
-        prefix=after[0],
-        after=after[1],
-        most=_RANGES_AT_ONCE,
-    )
-    return None if row is None else (row["prefix"], row["until"])
-
-
 def still_settled(connection: StoreConnection, run: Run, scan: Scan, ranges: Sequence[ListedRange]) -> bool:
     """Whether nothing has put any of these in doubt since they were read."""
     settled = QUERIES.settled_ranges(
         connection,
-        migration_id=run.migration_id,
-        source_id=run.source_id,
+        **run.numbers,
         prefix=scan.prefix,
         rules=rules_of(run),
         until=[one.until for one in ranges],
@@ -102,24 +73,15 @@ def keep_range(
         doubt(connection, run, first=max(after, scan.prefix), last=last, prefix=scan.prefix)
     end = last if page.cursor else None
     if last is not None or end is None:
-        QUERIES.replace_ranges(
-            connection,
-            migration_id=run.migration_id,
-            source_id=run.source_id,
-            prefix=scan.prefix,
-            after=after,
-            until=end,
-        )
+        QUERIES.replace_ranges(connection, **run.numbers, prefix=scan.prefix, after=after, until=end)
     if page.digest is None or not page.keys or not _keeps(run):
         return
     QUERIES.keep_range(
         connection,
-        migration_id=run.migration_id,
-        source_id=run.source_id,
+        **run.numbers,
         prefix=scan.prefix,
         until=page.keys[-1],
         after=after,
-        queue_no=run.queue_no,
         waiting=None if missing else _waiting(run, page, counts),
         listed=page.listed,
         due=page.due,
@@ -131,14 +93,7 @@ def keep_range(
 
 def doubt(connection: StoreConnection, run: Run, *, first: str, last: str, prefix: str | None = None) -> None:
     """Ranges that touch these keys must be merged again. prefix: whose ranges are left alone."""
-    QUERIES.doubt_ranges(
-        connection,
-        migration_id=run.migration_id,
-        source_id=run.source_id,
-        prefix=prefix,
-        first=first,
-        last=last,
-    )
+    QUERIES.doubt_ranges(connection, **run.numbers, prefix=prefix, first=first, last=last)
 
 
 def rules_of(run: Run) -> bytes:

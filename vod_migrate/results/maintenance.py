@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
-from typing import Any
 
 from vod_migrate.errors import BadOption
 from vod_migrate.results.database import connected
-from vod_migrate.results.session import QUERIES, Session, StoreConnection
+from vod_migrate.results.session import QUERIES, Session
 
 _ROWS_AT_ONCE = 5_000
 _RUNS_AT_ONCE = 50
@@ -26,21 +25,13 @@ class Pruned:
 class Maintenance(Session):
     """Prune, transfer, discard, recount."""
 
-    def discard(self, run_id: str) -> int | None:
-        """Deletes what a run that has ended would still have sent, or its plan. Returns how many objects; None: somebody works on it."""
-        queue_no = self._do(lambda c: QUERIES.queue_of_run(c, run_id=run_id))
-        if queue_no is None:
-            raise KeyError(run_id)
-        return self.discard_queue(queue_no)
-
     def discard_queue(self, queue_no: int, *, anyway: bool = False) -> int | None:
-        """Deletes a queue's work, a part at a time. anyway: also where somebody works on it."""
-        given_up = self._do(lambda c: QUERIES.discard_queue(c, queue_no=queue_no, anyway=anyway))
-        if given_up is None:
+        """Deletes a queue's work, a part at a time. anyway: also where somebody works on it; else None there. Returns how many objects."""
+        migration_id = self._ask(QUERIES.discard_queue, queue_no=queue_no, anyway=anyway)
+        if migration_id is None:
             return None
-        migration_id = self._do(lambda c: QUERIES.migration_of_queue(c, queue_no=queue_no))
         deleted = 0
-        while (part := self._do(lambda c: QUERIES.delete_discarded(c, migration_id=migration_id))) is not None:
+        while (part := self._ask(QUERIES.delete_discarded, migration_id=migration_id)) is not None:
             deleted += int(part)
         return deleted
 
@@ -56,20 +47,20 @@ class Maintenance(Session):
         """
         if old == new:
             raise BadOption(f"transfer: {old!r} cannot be handed over to itself")
-        numbers = [self._do(lambda c, name=name: _number(c, account, name)) for name in (old, new)]  # type: ignore[misc]
+        numbers = [self._ask(QUERIES.migration_number, account=account, name=name) for name in (old, new)]
         if numbers[0] is None:
             raise BadOption(f"transfer: there is no migration {old!r} in account {account!r} of this results database")
         for name, number in zip((old, new), numbers, strict=True):
-            if number is not None and self._do(lambda c, n=number: QUERIES.migration_is_live(c, migration_id=n)):  # type: ignore[misc]
+            if number is not None and self._ask(QUERIES.migration_is_live, migration_id=number):
                 raise BadOption(f"transfer: a run of {name!r} is under way: wait for its end, or cancel it")
         if numbers[1] is None:
-            renamed = self._do(lambda c: QUERIES.rename_migration(c, account=account, old=old, new=new))
+            renamed = self._ask(QUERIES.rename_migration, account=account, old=old, new=new)
             if renamed is not None:
                 return int(renamed)
-            numbers[1] = self._do(lambda c: QUERIES.keep_migration(c, account=account, name=new))
-        sources = self._do(lambda c: list(QUERIES.sources_of_migration(c, account=account, migration_id=numbers[0])))
+            numbers[1] = self._ask(QUERIES.keep_migration, account=account, name=new)
+        sources = self._ask(QUERIES.sources_of_migration, account=account, migration_id=numbers[0])
         for row in sources:
-            self._do(lambda c, row=row: QUERIES.doubt_source(c, source_id=row["source_id"]))  # type: ignore[misc]
+            self._ask(QUERIES.doubt_source, source_id=row["source_id"])
         return sum(
             self._transfer(row["source_id"], numbers[0], numbers[1], message=f"from {old} to {new}") for row in sources
         )
@@ -77,10 +68,14 @@ class Maintenance(Session):
     def _transfer(self, source_id: int, old: int, new: int | None, *, message: str) -> int:
         moved, after = 0, ""
         while True:
-            part = self._do(
-                lambda c, after=after: QUERIES.transfer_part(  # type: ignore[misc]
-                    c, source_id=source_id, old=old, new=new, after=after, most=_ROWS_AT_ONCE, message=message
-                )
+            part = self._ask(
+                QUERIES.transfer_part,
+                source_id=source_id,
+                old=old,
+                new=new,
+                after=after,
+                most=_ROWS_AT_ONCE,
+                message=message,
             )
             if part["until"] is None:
                 return moved
@@ -95,16 +90,16 @@ class Maintenance(Session):
         seen: set[int] = set()
         while numbers := [
             row["run_no"]
-            for row in self._do(lambda c: list(QUERIES.prunable_runs(c, before=before, most=_RUNS_AT_ONCE + len(seen))))
+            for row in self._ask(QUERIES.prunable_runs, before=before, most=_RUNS_AT_ONCE + len(seen))
             if row["run_no"] not in seen
         ]:
             for number in numbers:
                 seen.add(number)
-                while part := self._do(lambda c, n=number: QUERIES.prune_calls(c, run_no=n, most=_ROWS_AT_ONCE)):  # type: ignore[misc]
+                while part := self._ask(QUERIES.prune_calls, run_no=number, most=_ROWS_AT_ONCE):
                     calls += part
-                self._do(lambda c, n=number: QUERIES.prune_run(c, run_no=n))  # type: ignore[misc]
+                self._ask(QUERIES.prune_run, run_no=number)
                 runs += 1
-        while part := self._do(lambda c: QUERIES.prune_events(c, before=before, most=_ROWS_AT_ONCE)):
+        while part := self._ask(QUERIES.prune_events, before=before, most=_ROWS_AT_ONCE):
             events += part
         self._give_back()
         return Pruned(runs=runs, calls=calls, events=events)
@@ -119,8 +114,4 @@ class Maintenance(Session):
 
     def recount(self) -> None:
         """Counts the totals of every migration anew from the facts."""
-        self._do(QUERIES.recount)
-
-
-def _number(connection: StoreConnection, account: str, name: str) -> Any:
-    return QUERIES.migration_number(connection, account=account, name=name)
+        self._ask(QUERIES.recount)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import reduce
 from typing import Any, Self
 
 
@@ -36,10 +37,7 @@ class Notes:
     @classmethod
     def total(cls, many: Iterable[Notes]) -> Notes:
         """All together."""
-        total = cls()
-        for one in many:
-            total = total.joined(one)
-        return total
+        return reduce(Notes.joined, many, cls())
 
     @classmethod
     def from_json(cls, body: Mapping[str, Any]) -> Self:

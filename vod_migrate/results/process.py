@@ -17,15 +17,8 @@ def is_gone(holder: str) -> bool:
     """Whether a process of this machine, as a lease names it, has ended. False where that cannot be known."""
     name, _, life = holder.partition(" ")
     host, _, pid = name.rpartition(":")
-    mine = _life(os.getpid())
-    if (
-        host != socket.gethostname()
-        or not pid.isdigit()
-        or not life
-        or mine.partition("/")[0] != life.partition("/")[0]
-    ):
-        return False
-    return _life(int(pid)) != life
+    here = host == socket.gethostname() and life.partition("/")[0] == _life(os.getpid()).partition("/")[0]
+    return here and life != "" and pid.isdigit() and _life(int(pid)) != life
 
 
 def _life(pid: int) -> str:

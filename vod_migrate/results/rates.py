@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import time
 from contextlib import suppress
+from dataclasses import asdict
+from typing import Any
 
 from vod_migrate.errors import StoreUnreachable
-from vod_migrate.rate.limiter import CUT, LOOK_AHEAD, LOWEST, MOST_CUT, MOST_PAUSE_SECONDS, Reservation
+from vod_migrate.rate.limiter import (
+    API,
+    CUT,
+    LOOK_AHEAD,
+    LOWEST,
+    MOST_CUT,
+    MOST_PAUSE_SECONDS,
+    Reservation,
+    run_scope,
+)
 from vod_migrate.results.run import Run
 from vod_migrate.results.session import QUERIES, Session, StoreConnection
 
@@ -20,53 +30,37 @@ class Rates(Session):
 
     def keep_quota(self, account: str, api: str, rate: float) -> float:
         """Makes the account's row if there is none. Returns the rate that it says."""
-        stored = self._do(lambda c: QUERIES.keep_quota(c, account=account, api=api, rate=rate))
+        stored = self._ask(QUERIES.keep_quota, account=account, api=api, rate=rate)
         return rate if stored is None else float(stored)
 
-    def set_quota(self, account: str, api: str, rate: float) -> None:
-        """Changes the account's rate, for everybody, at once."""
-        self._do(lambda c: QUERIES.set_rate(c, account=account, api=api, scope="", rate=rate))
+    def set_quota(self, account: str, api: str, rate: float, *, scope: str = "") -> None:
+        """A person changes the account's rate, or that of a migration or run in it: for everybody, within seconds."""
+        self._ask(QUERIES.set_rate, account=account, api=api, scope=scope, rate=rate)
 
-    def keep_cap(self, account: str, api: str, scope: str, rate: float) -> None:
-        """A rate of a migration's or a run's own, passed before the account's."""
-        self._do(lambda c: QUERIES.keep_cap(c, account=account, api=api, scope=scope, rate=rate))
-
-    def change_cap(self, account: str, api: str, scope: str, rate: float) -> None:
-        """The same by a person's hand, while it runs: workers follow within seconds."""
-        self._do(lambda c: QUERIES.set_rate(c, account=account, api=api, scope=scope, rate=rate))
-
-    def settle_migration_cap(self, run: Run, api: str) -> None:
-        """A run begins: its migration's own rate is what the file says, unless another run of it goes by what is there."""
-        rate = run.spec.register_.calls_per_second
-        self._do(
-            lambda c: QUERIES.settle_migration_cap(
-                c,
-                account=run.account,
-                api=api,
-                migration=run.migration,
-                migration_id=run.migration_id,
-                run_no=run.run_no,
-                rate=rate,
-            )
-        )
+    def keep_caps(self, run: Run) -> None:
+        """A run begins: its own rate, and its migration's as the file says, unless another run of it goes by what is there."""
+        quota: dict[str, Any] = {"account": run.account, "api": API}
+        own, migrations = run.options.calls_per_second, run.spec.register_.calls_per_second
+        self._ask(QUERIES.settle_migration_cap, **quota, **run.numbers, migration=run.migration, rate=migrations)
+        if own is not None:
+            self._ask(QUERIES.keep_cap, **quota, scope=run_scope(run.run_id), rate=own)
 
     def drop_cap(self, account: str, api: str, scope: str) -> None:
         """A run's own rate ends with it."""
-        self._do(lambda c: QUERIES.drop_cap(c, account=account, api=api, scope=scope))
+        self._ask(QUERIES.drop_cap, account=account, api=api, scope=scope)
 
     def connections_of_account(self, account: str) -> list[str]:
         """The IDs of the Airflow connections whose runs used the account's rates, in order."""
-        rows = self._do(lambda c: list(QUERIES.connections_of_account(c, account=account)))
-        return [row["connection"] for row in rows]
+        return [row["connection"] for row in self._ask(QUERIES.connections_of_account, account=account)]
 
     def quotas(self) -> list[tuple[str, str, str, float, float]]:
         """(account, api, scope, rate, share in force now) of every rate."""
-        rows = self._do(lambda c: list(QUERIES.list_quotas(c)))
+        rows = self._ask(QUERIES.list_quotas)
         return [(row["account"], row["api"], row["scope"], row["rate"], row["share"]) for row in rows]
 
     def reserve_slots(self, account: str, api: str, scope: str, *, count: int, priority: int) -> Reservation:
         """The next slots on this process's monotonic clock, up to so many; or after how long to ask again."""
-        asked = {"account": account, "api": api, "scope": scope, "priority": priority, **dataclasses.asdict(LOOK_AHEAD)}
+        asked = {"account": account, "api": api, "scope": scope, "priority": priority, **asdict(LOOK_AHEAD)}
 
         def work(connection: StoreConnection) -> Reservation:
             asks = count
@@ -95,9 +89,13 @@ class Rates(Session):
     def slow_down(self, account: str, api: str, *, pause: float) -> None:
         """The service throttled a call: the account's row slows down for everyone."""
         with suppress(StoreUnreachable):
-            self._do(
-                lambda c: QUERIES.slow_down(
-                    c, account=account, api=api, cut=CUT, most_cut=MOST_CUT, lowest=LOWEST, pause=pause
-                ),
+            self._ask(
+                QUERIES.slow_down,
+                account=account,
+                api=api,
+                cut=CUT,
+                most_cut=MOST_CUT,
+                lowest=LOWEST,
+                pause=pause,
                 pool=self._rate_pool,
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import secrets
 import threading
@@ -9,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from vod_migrate.results.run import Run
 from vod_migrate.results.session import QUERIES, Session, storable
@@ -34,45 +36,24 @@ class RecorderQueries(Session):
         A settlement with the number of one of these calls counts only if the call was not recorded before.
         """
         # As two texts: one array for each field cost the worker more than all else that it records.
-        told = {
-            "calls": json.dumps([_call(call) for call in calls], ensure_ascii=False),
-            "settlements": json.dumps([_settlement(one) for one in settlements], ensure_ascii=False),
+        told: dict[str, Any] = {
+            "calls": json.dumps([_fields(one) for one in calls], ensure_ascii=False, default=dt.datetime.isoformat),
+            "settlements": json.dumps([_fields(one) for one in settlements], ensure_ascii=False),
         }
-
-        def work(connection: object) -> int:
-            row = next(
-                iter(
-                    QUERIES.record(
-                        connection,
-                        run_no=run.run_no,
-                        worker_no=place.worker_no,
-                        source_id=run.source_id,
-                        queue_no=run.queue_no,
-                        migration_id=run.migration_id,
-                        token=place.token,
-                        again=run.mode.value == "new",
-                        **told,
-                    )
-                )
-            )
-            return int(row["settled"]) + int(row["moved"])
-
-        # One statement, so it needs no round trips to begin and to commit.
-        return self._do(work, pool=self._rate_pool)
+        row = self._ask(
+            QUERIES.record,
+            **run.numbers,
+            worker_no=place.worker_no,
+            token=place.token,
+            again=run.mode.value == "new",
+            **told,
+            pool=self._rate_pool,  # one statement, so it needs no round trips to begin and to commit
+        )
+        return int(row["settled"]) + int(row["moved"])
 
     def settle_alone(self, run: Run) -> int:
         """A run stopped by its threshold: what was refused once is failed. Returns how many objects."""
-        return int(
-            self._do(
-                lambda c: QUERIES.settle_alone(
-                    c,
-                    run_no=run.run_no,
-                    source_id=run.source_id,
-                    queue_no=run.queue_no,
-                    migration_id=run.migration_id,
-                )
-            )
-        )
+        return int(self._ask(QUERIES.settle_alone, **run.numbers))
 
     @contextmanager
     def category_lock(self, account: str, path: str) -> Iterator[None]:
@@ -82,33 +63,10 @@ class RecorderQueries(Session):
             yield
 
 
-def _call(call: CallRecord) -> dict[str, object]:
-    """A call as the query takes it."""
-    return {
-        "call_id": call.call_id,
-        "files": call.files,
-        "started_at": call.started_at.isoformat(),
-        "seconds": call.seconds,
-        "http_status": call.http_status,
-        "answer": call.answer,
-        "request_id": storable(call.request_id),
-        "code": storable(call.code),
-        "message": storable(call.message),
-        "carried": call.carried,
-    }
-
-
-def _settlement(settlement: Settlement) -> dict[str, object]:
-    """A settlement as the query takes it."""
-    return {
-        "key": settlement.key,
-        "call_id": settlement.call_id,
-        "outcome": settlement.outcome,
-        "media_id": settlement.media_id,
-        "code": storable(settlement.code),
-        "message": storable(settlement.message),
-        "sent": settlement.description,
-    }
+def _fields(record: CallRecord | Settlement) -> dict[str, object]:
+    """A record as the query takes it."""
+    fields = ((name, getattr(record, name)) for name in record.__slots__)
+    return {name: storable(value) if isinstance(value, str) else value for name, value in fields}
 
 
 @dataclass(kw_only=True, slots=True, eq=False)

@@ -31,13 +31,9 @@ class FoundMedia:
 class Repairs(Session):
     """Changes facts without a call; the run under which it happens says when and why. Each returns how many it changed."""
 
-    def mark_facts_gone(self, run: Run, facts: Sequence[FactRead]) -> int:
-        """Registered objects that OSS no longer lists."""
-        return self._repair(QUERIES.mark_facts_gone, run, **_as_read(facts))
-
-    def take_facts_back(self, run: Run, facts: Sequence[FactRead]) -> int:
-        """Objects that were gone and are listed again."""
-        return self._repair(QUERIES.take_facts_back, run, **_as_read(facts))
+    def mark_facts(self, run: Run, facts: Sequence[FactRead], *, gone: bool) -> int:
+        """Registered objects that OSS no longer lists, or those that were gone and are listed again."""
+        return self._repair(QUERIES.mark_facts, run, **_as_read(facts), gone=gone)
 
     def forget_facts(self, run: Run, facts: Sequence[FactRead]) -> int:
         """Objects that a run may take as new; their history stays."""
@@ -60,15 +56,7 @@ class Repairs(Session):
     def _repair(self, query: Any, run: Run, **values: Any) -> int:
         def work(connection: StoreConnection) -> int:
             QUERIES.doubt_source(connection, source_id=run.source_id)
-            return int(
-                query(
-                    connection,
-                    source_id=run.source_id,
-                    migration_id=run.migration_id,
-                    run_no=run.run_no,
-                    **values,
-                )
-            )
+            return int(query(connection, **run.numbers, **values))
 
         return self._do(work)
 

@@ -32,7 +32,7 @@ class Gate(StrEnum):
 class Run:
     """One execution of a migration, with the file as it was when the run was prepared.
 
-    run_no, queue_no, migration_id, source_id: its numbers in the results store, 0 until it is stored. gate: of its queue.
+    spec_digest: of the file that it was made from. run_no, queue_no, migration_id, source_id: its numbers in the results store, 0 until it is stored. gate: of its queue.
     """
 
     run_id: str
@@ -42,6 +42,7 @@ class Run:
     mode: Mode
     options: RunOptions
     spec: Migration
+    spec_digest: str = ""
     local_date: dt.date | None = None
     origin: str = "cli"
     dag_id: str | None = None
@@ -60,6 +61,16 @@ class Run:
     migration_id: int = 0
     source_id: int = 0
     gate: Gate = Gate.OPEN
+
+    @property
+    def numbers(self) -> dict[str, Any]:
+        """Its numbers, as queries name them."""
+        return {
+            "run_no": self.run_no,
+            "queue_no": self.queue_no,
+            "migration_id": self.migration_id,
+            "source_id": self.source_id,
+        }
 
     @property
     def adopts(self) -> bool:
@@ -85,11 +96,6 @@ class Run:
     def window(self) -> Window | None:
         """When the run may send; None: always."""
         return None if self.options.ignore_window else self.spec.opening
-
-    @property
-    def bound(self) -> bool:
-        """Whether the run may send only what a person has approved."""
-        return self.options.approve is not None or self.spec.require_approval
 
     @property
     def planning(self) -> bool:
@@ -120,4 +126,3 @@ class RunSignal:
     stop_message: str | None
     now: dt.datetime
     scopes: tuple[str, ...] = ()
-    gate: Gate = Gate.OPEN

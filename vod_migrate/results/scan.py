@@ -32,9 +32,9 @@ class SelectedPage:
     """One listed page after selection.
 
     keys: all that were listed and that Postgres can hold; listed: how many objects and rows there were; cursor: None on the
-    last. samples: up to SAMPLES keys (or rows) for each reason in left_out; broken: rows that are failed objects of their own;
-    rows: how many rows named no object, or one that stands in keys already. fetched: when its request was sent, on this process's
-    monotonic clock; None for now. until: how far a page of a listing speaks, where that is further than its last key.
+    last. samples: up to SAMPLES keys (or rows) for each reason in left_out; broken: rows that are failed objects of their own.
+    fetched: when its request was sent, on this process's monotonic clock; None for now. until: how far a page of a listing speaks, where
+    that is further than its last key.
 
     For the next listing of the same: digest, of the objects as OSS sent them (None: it is not to go by this page); folders: those with
     playlists; due: when what was decided ends by itself; again: whether what was decided follows from other objects, too.
@@ -47,7 +47,6 @@ class SelectedPage:
     cursor: str | None
     samples: Mapping[str, Sequence[str]] = field(default_factory=dict)
     broken: tuple[BrokenRow, ...] = ()
-    rows: int = 0
     fetched: float | None = None
     notes: Notes = field(default_factory=Notes)
     until: str | None = None
@@ -118,7 +117,6 @@ class Scan:
     scan_id: int
     prefix: str
     whole: bool
-    position: int = 0
     kind: ScanKind = ScanKind.PREFIX
     state: str = "open"
     cursor: str | None = None
@@ -197,7 +195,6 @@ class Scan:
 class PlanRecord:
     """A stored plan. approved: None until somebody decides; kept: the queue with what it would send is still there."""
 
-    run_no: int
     run_id: str
     digest: str
     queue_no: int

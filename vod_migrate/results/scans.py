@@ -11,7 +11,6 @@ import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 from psycopg.types.json import Jsonb
 
@@ -38,27 +37,20 @@ class Scans(Session):
 
     def open_scans(self, run: Run) -> list[Scan]:
         """What is left to list, in order."""
-        return self._scans(run, "open")
+        return self.scans(run, state="open")
 
-    def scans(self, run: Run) -> list[Scan]:
-        """All scans of a run, in order."""
-        return self._scans(run, None)
-
-    def scan_errors(self, run: Run) -> list[Scan]:
-        """The scans that were given up."""
-        return self._scans(run, "failed")
-
-    def _scans(self, run: Run, state: str | None) -> list[Scan]:
-        rows = self._do(lambda c: list(QUERIES.scans_of_run(c, run_no=run.run_no, state=state)))
+    def scans(self, run: Run, *, state: str | None = None) -> list[Scan]:
+        """The scans of a run, in order. state: only those in it."""
+        rows = self._ask(QUERIES.scans_of_run, run_no=run.run_no, state=state)
         return [Scan.from_row(row) for row in rows]
 
     def scan(self, scan_id: int) -> Scan:
         """Where a scan stands."""
-        return Scan.from_row(self._do(lambda c: QUERIES.get_scan(c, scan_id=scan_id)))
+        return Scan.from_row(self._ask(QUERIES.get_scan, scan_id=scan_id))
 
     def retry_failed_scans(self, run: Run) -> None:
         """Reopens the scans that were given up, each at its cursor."""
-        self._do(lambda c: QUERIES.retry_failed_scans(c, run_no=run.run_no))
+        self._ask(QUERIES.retry_failed_scans, run_no=run.run_no)
 
     def merge_page(self, run: Run, place: Place, scan: Scan, page: SelectedPage) -> Scan:
         """One page of a listing becomes work, and the cursor moves, in one transaction. Returns the scan after it.
@@ -86,10 +78,8 @@ class Scans(Session):
             if scan.whole:
                 missing = QUERIES.note_missing(
                     connection,
+                    **run.numbers,
                     scan_id=scan.scan_id,
-                    source_id=run.source_id,
-                    migration_id=run.migration_id,
-                    queue_no=run.queue_no,
                     first=scan.prefix,
                     after=scan.last_key or "",
                     until=page.last_key if page.cursor else scan.prefix + _LAST_CHARACTER,
@@ -123,7 +113,7 @@ class Scans(Session):
         nonce = uuid.uuid4()
 
         def work(connection: StoreConnection) -> Scan:
-            if self._held(connection, place, scan) is None:
+            if not _holds(connection, place, scan):
                 row = QUERIES.get_scan(connection, scan_id=scan.scan_id)
                 if row is not None and row["page_nonce"] == nonce:
                     # This very page is merged; only the answer to its commit was lost.
@@ -150,16 +140,6 @@ class Scans(Session):
 
         return self._do(work)
 
-    def _held(self, connection: StoreConnection, place: Place, scan: Scan) -> Any:
-        return QUERIES.hold_scan(
-            connection,
-            scan_id=scan.scan_id,
-            page_no=scan.page_no,
-            page_nonce=scan.page_nonce,
-            cursor=scan.cursor,
-            token=place.token,
-        )
-
     def _merge(
         self,
         connection: StoreConnection,
@@ -171,10 +151,7 @@ class Scans(Session):
     ) -> dict[str, int]:
         rows = QUERIES.merge_page(
             connection,
-            run_no=run.run_no,
-            queue_no=run.queue_no,
-            source_id=run.source_id,
-            migration_id=run.migration_id,
+            **run.numbers,
             scan_id=scan.scan_id,
             worker_no=place.worker_no,
             retry_failed=run.spec.register_.retry_failed,
@@ -203,34 +180,24 @@ class Scans(Session):
         """Records a page's broken rows; those that meet an object which is more than a broken row are left out instead."""
         if not page.broken:
             return page, {}
-        failed: dict[str, int] = {}
-        left_out = dict(page.left_out)
-        samples: dict[str, list[str]] = {}
-        rows = QUERIES.merge_broken(
-            connection,
-            source_id=run.source_id,
-            migration_id=run.migration_id,
-            run_no=run.run_no,
-            worker_no=place.worker_no,
-            planning=run.planning,
-            keys=[row.key for row in page.broken],
-            codes=[row.code for row in page.broken],
-            messages=[storable(row.message) for row in page.broken],
+        rows = list(
+            QUERIES.merge_broken(
+                connection,
+                **run.numbers,
+                worker_no=place.worker_no,
+                planning=run.planning,
+                keys=[row.key for row in page.broken],
+                codes=[row.code for row in page.broken],
+                messages=[storable(row.message) for row in page.broken],
+            )
         )
-        told = 0
-        for row in rows:
-            code = row["code"]
-            failed[code] = row["failed"]
-            told += row["failed"] + row["spared"]
-            samples[code] = [broken.message for broken in page.broken if broken.code == code]
-            if row["spared"]:
-                left_out[code] = left_out.get(code, 0) + row["spared"]
-        if again := len(page.broken) - told:
-            left_out["duplicate"] = left_out.get("duplicate", 0) + again
-        return (
-            replace(page, left_out=left_out, samples=joined_samples(page.samples, samples)),
-            {code: count for code, count in failed.items() if count},
-        )
+        failed = {row["code"]: row["failed"] for row in rows if row["failed"]}
+        left_out = {row["code"]: row["spared"] for row in rows if row["spared"]}
+        if again := len(page.broken) - sum(failed.values()) - sum(left_out.values()):
+            left_out["duplicate"] = again
+        samples = {row["code"]: [one.message for one in page.broken if one.code == row["code"]] for row in rows}
+        page = replace(page, left_out=summed(page.left_out, left_out), samples=joined_samples(page.samples, samples))
+        return page, failed
 
     def leftover_page(self, run: Run, scan: Scan, *, most: int = PART_KEYS) -> list[Leftover]:
         """The next objects that ended runs of the migration left, by key; [] after the last."""
@@ -253,14 +220,7 @@ class Scans(Session):
         return self._do(work)
 
     def _dead_queues(self, connection: StoreConnection, run: Run) -> list[int]:
-        rows = QUERIES.dead_queues(
-            connection,
-            migration_id=run.migration_id,
-            source_id=run.source_id,
-            queue_no=run.queue_no,
-            mode=run.mode.value,
-        )
-        return [row["queue_no"] for row in rows]
+        return [row["queue_no"] for row in QUERIES.dead_queues(connection, **run.numbers, mode=run.mode.value)]
 
     def merge_leftovers(
         self,
@@ -311,25 +271,18 @@ class Scans(Session):
         Raises:
             ScanMoved
         """
-        seen = 0
 
         def work(connection: StoreConnection) -> Scan:
-            nonlocal seen
-            plan_queue = QUERIES.queue_facts(connection, queue_no=run.queue_no)["plan_queue"]
-            made_at = QUERIES.queue_facts(connection, queue_no=plan_queue)["made_at"]
             rows = list(
                 QUERIES.approve_part(
                     connection,
-                    source_id=run.source_id,
-                    queue_no=run.queue_no,
-                    plan_queue=plan_queue,
-                    made_at=made_at,
+                    **run.numbers,
+                    **QUERIES.planned_queue(connection, queue_no=run.queue_no),
                     leftover_queues=self._dead_queues(connection, run),
                     after=scan.cursor or "",
                     most=most,
                 )
             )
-            seen = len(rows)
             until = max((row["until"] for row in rows), default=scan.cursor)
             counts = {row["reason"]: int(row["objects"]) for row in rows}
             page = SelectedPage(
@@ -343,7 +296,7 @@ class Scans(Session):
             return scan.after(page, counts, over_limit=())
 
         after = self._advance(place, scan, work)
-        return after if seen else None
+        return after if after.listed > scan.listed else None
 
     def close_scan(
         self,
@@ -362,17 +315,14 @@ class Scans(Session):
         """
 
         def work(connection: StoreConnection) -> None:
-            if self._held(connection, place, scan) is None:
+            if not _holds(connection, place, scan):
                 raise ScanMoved
             counts = dict(scan.counts)
             if state == "complete" and scan.whole:
                 absent = QUERIES.mark_gone(
                     connection,
+                    **run.numbers,
                     scan_id=scan.scan_id,
-                    source_id=run.source_id,
-                    migration_id=run.migration_id,
-                    queue_no=run.queue_no,
-                    run_no=run.run_no,
                     worker_no=place.worker_no,
                     planning=run.planning,
                 )
@@ -398,3 +348,16 @@ class Scans(Session):
             )
 
         self._do(work)
+
+
+def _holds(connection: StoreConnection, place: Place, scan: Scan) -> bool:
+    """Whether the scan stands exactly where its lister knows it to, and is the lister's; under a lock."""
+    held = QUERIES.hold_scan(
+        connection,
+        scan_id=scan.scan_id,
+        page_no=scan.page_no,
+        page_nonce=scan.page_nonce,
+        cursor=scan.cursor,
+        token=place.token,
+    )
+    return held is not None

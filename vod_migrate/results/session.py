@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -32,6 +32,7 @@ RUN_CONNECTIONS = 12
 """What a run works on, beside RATE_CONNECTIONS."""
 RATE_CONNECTIONS = 4
 _MOST_COLLISIONS = 20
+_ROWS_AT_ONCE = 2_000
 _COLLISIONS = (
     psycopg.errors.ExclusionViolation,  # another call brought the same MediaId in the same moment: now it can be seen
     psycopg.errors.DeadlockDetected,
@@ -135,6 +136,36 @@ class Session:
             before_sleep=renew_connections,
             reraise=True,
         )(attempt)
+
+    def _ask(
+        self,
+        query: Any,
+        *,
+        pool: ConnectionPool[StoreConnection] | None = None,
+        patience: float | None = None,
+        **values: Any,
+    ) -> Any:
+        """One named query in a transaction of its own: what it gives; a list where that is rows. Values that it does not name are ignored."""
+
+        def work(connection: StoreConnection) -> Any:
+            answer = query(connection, **values)
+            return list(answer) if isinstance(answer, Generator) else answer
+
+        return self._do(work, pool=pool, patience=patience)
+
+    def _walk(self, query: Any, begin: Mapping[str, str], **values: Any) -> Iterator[dict[str, Any]]:
+        """The rows of a named query in its order, a part at a time, each in a transaction of its own.
+
+        begin: what the first row comes after, by column; the query calls it `:after_COLUMN`, and its limit `:most`.
+        """
+        last = begin
+        while True:
+            after: dict[str, Any] = {f"after_{name}": last[name] for name in begin}
+            rows = self._ask(query, **values, **after, most=_ROWS_AT_ONCE)
+            yield from rows
+            if len(rows) < _ROWS_AT_ONCE:
+                return
+            last = rows[-1]
 
     def now(self) -> dt.datetime:
         """The database's clock."""

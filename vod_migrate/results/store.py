@@ -35,11 +35,9 @@ from vod_migrate.results.exports import Exports
 from vod_migrate.results.facts import Facts
 from vod_migrate.results.first import Firsts
 from vod_migrate.results.listed_ranges import ListedRanges
-from vod_migrate.results.notices import Notices
 from vod_migrate.results.plans import Plans
 from vod_migrate.results.rates import Rates
 from vod_migrate.results.recorder import RecorderQueries
-from vod_migrate.results.registered import RegisteredFacts
 from vod_migrate.results.repairs import Repairs
 from vod_migrate.results.scans import Scans
 from vod_migrate.results.verifications import Verifications
@@ -53,13 +51,11 @@ class Store(
     RecorderQueries,
     Counts,
     Facts,
-    RegisteredFacts,
     Books,
     Repairs,
     Corrections,
     Diagnoses,
     Exports,
-    Notices,
     Verifications,
     Firsts,
     ListedRanges,

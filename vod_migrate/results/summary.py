@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import reduce
 from typing import Any, Self
 
 from vod_migrate.results.scan import Scan, ScanKind, summed
+from vod_migrate.results.work import SETTLED
+
+_LISTED = ("changed", "gone", "owned_elsewhere", "unchanged", "failed_before", "queued_elsewhere")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,19 +63,13 @@ class RunCounts:
             for name, count in earlier.items()
             if count and name not in ("queued", "queued_again", "adopted")
         }
+        numbers: dict[str, Any] = {name: outcomes.get(name, 0) for name in SETTLED}
+        numbers |= {name: counts.get(name, 0) for name in _LISTED}
         return cls(
             discovered=sum(scan.listed for scan in listing),
-            registered=outcomes.get("registered", 0),
-            already_registered=outcomes.get("already_registered", 0),
-            failed=outcomes.get("failed", 0),
+            **numbers,
             pending=pending,
             unknown=unknown,
-            changed=counts.get("changed", 0),
-            gone=counts.get("gone", 0),
-            owned_elsewhere=counts.get("owned_elsewhere", 0),
-            unchanged=counts.get("unchanged", 0),
-            failed_before=counts.get("failed_before", 0),
-            queued_elsewhere=counts.get("queued_elsewhere", 0),
             left_out=_total(scan.left_out for scan in listing),
             leftovers=taken,
             leftovers_left_out=summed(
@@ -89,28 +87,9 @@ class RunCounts:
 
     def as_json(self) -> dict[str, Any]:
         """The `counts` of a run's JSON line."""
-        return {
-            "discovered": self.discovered,
-            "registered": self.registered,
-            "already_registered": self.already_registered,
-            "failed": self.failed,
-            "pending": self.pending,
-            "unknown": self.unknown,
-            "changed": self.changed,
-            "gone": self.gone,
-            "owned_elsewhere": self.owned_elsewhere,
-            "unchanged": self.unchanged,
-            "failed_before": self.failed_before,
-            "queued_elsewhere": self.queued_elsewhere,
-            "left_out": dict(self.left_out),
-            "leftovers": self.leftovers,
-            "leftovers_left_out": dict(self.leftovers_left_out),
-            "approval": dict(self.approval),
-        }
+        return {name: value for name, value in asdict(self).items() if name not in ("calls", "throttled")}
 
 
-def _total(many: Any) -> dict[str, int]:
-    total: dict[str, int] = {}
-    for counts in many:
-        total = summed(total, counts)
-    return total
+def _total(many: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    nothing: dict[str, int] = {}
+    return reduce(summed, many, nothing)

@@ -135,8 +135,11 @@ class Verifications(Session):
         for examples in body["samples"].values():
             for one in examples:
                 one["detail"] = storable(one["detail"].encode(errors="replace").decode())
-        self._do(
-            lambda c: QUERIES.keep_verification(
-                c, run_no=run.run_no, scope=scope.value, millionths=millionths, seed=seed, found=Jsonb(body)
-            )
+        self._ask(
+            QUERIES.keep_verification,
+            run_no=run.run_no,
+            scope=scope.value,
+            millionths=millionths,
+            seed=seed,
+            found=Jsonb(body),
         )

@@ -25,14 +25,12 @@ class Place:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Work:
-    """An object of a run's queue, and how often it was answered about before. again: there was a fact about it when it was queued."""
+    """An object of a run's queue, and how often it was answered about before."""
 
     block_id: int
     object: MediaObject
     attempts: int = 0
     no_answers: int = 0
-    unsure: bool = False
-    again: bool = False
 
     @property
     def key(self) -> str:
@@ -47,8 +45,6 @@ class Work:
             object=object_of(row, bucket=bucket),
             attempts=row["attempts"],
             no_answers=row["no_answers"],
-            unsure=row["unsure"],
-            again=row["again"],
         )
 
 
@@ -99,7 +95,7 @@ class Settlement:
 
     outcome: registered, already_registered or failed end its work and become its fact; retry: it was refused once, and is tried once
     more, alone, at the end; unknown: the answer said nothing about it, so anybody sends it again; unsure: its call failed on the way, and the
-    worker keeps it. call_id: the call that was answered so; None where there was none.
+    worker keeps it. sent: its description as it was sent; call_id: the call that was answered so; None where there was none.
     """
 
     key: str
@@ -107,7 +103,7 @@ class Settlement:
     media_id: str | None = None
     code: str | None = None
     message: str | None = None
-    description: Mapping[str, Any] | None = None
+    sent: Mapping[str, Any] | None = None
     call_id: int | None = None
 
 

@@ -6,7 +6,6 @@ from vod_migrate.cloud.connection import Connection
 from vod_migrate.errors import BadOption, BadSetting
 from vod_migrate.results.run import Run
 from vod_migrate.results.store import Store
-from vod_migrate.run.caps import keep_caps
 
 
 def reopened(store: Store, connection: Connection, run_id: str) -> Run:
@@ -20,7 +19,7 @@ def reopened(store: Store, connection: Connection, run_id: str) -> Run:
         return run
     # A single task of a finished run was cleared: the run works again.
     store.reopen_run(run_id)
-    keep_caps(store, run)
+    store.keep_caps(run)
     return store.run(run_id)
 
 

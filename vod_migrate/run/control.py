@@ -13,7 +13,7 @@ from vod_migrate.results.run import Run
 from vod_migrate.results.stop_code import StopCode
 from vod_migrate.results.store import Store
 from vod_migrate.run.access import known_run
-from vod_migrate.run.settle import finish
+from vod_migrate.run.settle import as_it_stands
 
 MOST_CALLS_PER_SECOND = 1000.0
 
@@ -36,7 +36,7 @@ def pause(store: Store, run_id: str, *, by: str) -> Run:
             raise BadOption(f"run {run_id} has ended already ({run.state}): there is nothing to pause")
         if run.stop_code is StopCode.CANCELLED:
             raise BadOption(f"run {run_id} is being cancelled ({run.stop_message}): it cannot be paused any more")
-    return _as_it_stands(store, run_id)
+    return as_it_stands(store, known_run(store, run_id))
 
 
 def cancel(store: Store, run_id: str, *, by: str) -> Run:
@@ -58,7 +58,7 @@ def cancel(store: Store, run_id: str, *, by: str) -> Run:
         run = known_run(store, run_id)
         if run.state not in ("running", "cancelled"):
             raise BadOption(f"run {run_id} has ended already ({run.state}): there is nothing to cancel")
-    return _as_it_stands(store, run_id)
+    return as_it_stands(store, known_run(store, run_id))
 
 
 def set_run_rate(store: Store, run_id: str, calls_per_second: float | None, *, by: str) -> Run:
@@ -132,7 +132,7 @@ def _change(store: Store, account: str, scope: str, calls_per_second: float | No
     if calls_per_second is None:
         store.drop_cap(account, API, scope)
     else:
-        store.change_cap(account, API, scope, calls_per_second)
+        store.set_quota(account, API, calls_per_second, scope=scope)
 
 
 def _check_rate(calls_per_second: float | None) -> None:
@@ -140,12 +140,3 @@ def _check_rate(calls_per_second: float | None) -> None:
         raise BadOption(
             f"calls per second: {calls_per_second:g} is not a rate: give a number above 0 and up to {MOST_CALLS_PER_SECOND:g}"
         )
-
-
-def _as_it_stands(store: Store, run_id: str) -> Run:
-    run = known_run(store, run_id)
-    if run.state == "running" and store.is_idle(run_id):
-        # Its process was killed: nobody else would give it its verdict before the next run.
-        finish(store=store, run_id=run_id)
-        return known_run(store, run_id)
-    return run

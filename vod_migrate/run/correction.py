@@ -12,7 +12,7 @@ from vod_migrate.migration.model import Migration
 from vod_migrate.migration.options import RunOptions
 from vod_migrate.results.actions import Deed
 from vod_migrate.results.store import Store
-from vod_migrate.run.parts import Parts
+from vod_migrate.run.parts import Parts, selection_of
 from vod_migrate.run.request import Origin, build_request
 from vod_migrate.run.settle import finishing
 
@@ -40,7 +40,7 @@ def correct(
         connection=connection,
         run=asked.run,
         prefixes=asked.prefixes,
-        selection=parts.selection(),
+        selection=selection_of(asked.run),
         describer=parts.describer(parts.lookups(create=apply and migration.describe.categories == "create")),
         stop=stop,
         each=each,
@@ -49,7 +49,7 @@ def correct(
         for _ in corrector.corrections():
             pass
         return corrector.counts
-    run = store.prepare_run(asked.run, spec_digest=migration.digest(), prefixes=(), whole=False)
+    run = store.prepare_run(asked.run, prefixes=(), whole=False)
     with finishing(store, run, interrupted_by=VodMigrateError):
         store.note_run_action(run, Deed.UPDATED, by=by)
         corrector.correct(run)

@@ -15,9 +15,9 @@ from vod_migrate.register.context import WorkerContext
 from vod_migrate.register.halt import StopRequest
 from vod_migrate.register.lease import Lease
 from vod_migrate.register.ledger import Ledger
-from vod_migrate.register.metered import MeteredRecorder
 from vod_migrate.register.worker import Worker
 from vod_migrate.results.process import this_process
+from vod_migrate.results.recorder import Recorder
 from vod_migrate.results.stop_code import ASKED, stop_error
 from vod_migrate.results.store import Store
 from vod_migrate.run.access import reopened
@@ -90,7 +90,7 @@ def register(
         run=run,
         place=place,
         lease=lease,
-        ledger=Ledger(MeteredRecorder(store, run, place, parts.metrics())),
+        ledger=Ledger(Recorder(store, run, place), parts.metrics()),
         name=f"{name}/{slot}",
         client=parts.client(),
         describer=parts.describer(parts.lookups(create=run.spec.describe.categories == "create")),

@@ -14,7 +14,7 @@ from vod_migrate.describe.covers import Covers
 from vod_migrate.describe.describer import Describer, Lookups
 from vod_migrate.discover.scanner import Scanner
 from vod_migrate.discover.selection import Selection
-from vod_migrate.discover.source import Steps, absent_of, object_of, parts_of, steps_of
+from vod_migrate.discover.source import absent_of, object_of, parts_of, steps_of
 from vod_migrate.metrics import Metrics, RunMetrics
 from vod_migrate.register.client import RegisterMediaClient
 from vod_migrate.register.media_check import MediaChecker
@@ -42,28 +42,13 @@ class Parts:
         """What is told about the run while it works."""
         return RunMetrics(receiver=self.receiver, account=self.run.account, migration=self.run.migration)
 
-    def selection(self) -> Selection:
-        """Which objects the run takes."""
-        source, options = self.run.spec.source, self.run.options
-        narrowed = ("",) if source.listed else (options.prefixes or source.prefixes)
-        return Selection(
-            self.run.spec.select,
-            now=dt.datetime.now(dt.UTC),
-            modified_since=options.modified_since,
-            prefixes=tuple(narrowed),
-        )
-
-    def steps(self) -> Steps:
-        """What its source has, and what of it is known from an earlier listing."""
-        return steps_of(self.connection, self.run, self.store)
-
     def scanner(self, *, patience: float) -> Scanner:
         """What lists it. patience: as for Scanner."""
         return Scanner(
             store=self.store,
             run=self.run,
-            selection=self.selection(),
-            steps=self.steps(),
+            selection=selection_of(self.run),
+            steps=steps_of(self.connection, self.run, self.store),
             parts_of=parts_of(self.connection, self.run),
             object_now=object_of(self.connection, self.run),
             absent=absent_of(self.connection, self.run),
@@ -102,3 +87,15 @@ class Parts:
             processed=self.run.spec.register_.processes,
             stop=self.stop,
         )
+
+
+def selection_of(run: Run) -> Selection:
+    """Which objects a run takes."""
+    source, options = run.spec.source, run.options
+    narrowed = ("",) if source.listed else (options.prefixes or source.prefixes)
+    return Selection(
+        run.spec.select,
+        now=dt.datetime.now(dt.UTC),
+        modified_since=options.modified_since,
+        prefixes=tuple(narrowed),
+    )

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import replace
 
 from vod_migrate.cloud.connection import Connection
 from vod_migrate.describe.describer import Lookups
 from vod_migrate.errors import BadOption, StoreError
 from vod_migrate.migration.model import Migration
-from vod_migrate.migration.options import Mode, RunOptions
+from vod_migrate.migration.options import RunOptions
 from vod_migrate.plan.digest import counts_of, stored_body
 from vod_migrate.plan.dry_lookups import DryLookups
 from vod_migrate.plan.estimate import planned_rate
@@ -27,7 +27,8 @@ from vod_migrate.results.scan import ScanKind
 from vod_migrate.results.store import Store
 from vod_migrate.run.access import reopened
 from vod_migrate.run.parts import Parts
-from vod_migrate.run.request import Origin, RunRequest, build_request
+from vod_migrate.run.request import Origin, build_request, compared, stored
+from vod_migrate.run.settle import Summary
 
 
 def plan(
@@ -41,19 +42,10 @@ def plan(
     """
     plain = options.model_copy(update={"dry_run": False, "approve": None})
     asked = build_request(connection=connection, migration=migration, options=plain, origin=Origin())
-    run = store.prepare_run(
-        replace(asked.run, gate=Gate.PLANNING),
-        spec_digest=migration.digest(),
-        prefixes=asked.prefixes,
-        whole=asked.whole,
-        leftovers=asked.run.adopts,
-        fixed=asked.fixed,
-    )
-    asked = replace(asked, run=run)
+    run = stored(store, asked, gate=Gate.PLANNING)
     try:
-        if run.mode is Mode.FAILED:
-            store.queue_failed(run, prefixes=asked.narrowed)
-        return _make(Parts(store=store, connection=connection, run=run, stop=stop), asked)
+        store.queue_failed(run)
+        return _make(Parts(store=store, connection=connection, run=run, stop=stop), asked.prefixes)
     except BaseException:
         with suppress(StoreError):
             store.forget_run(run)
@@ -70,20 +62,12 @@ def plan_run(*, store: Store, connection: Connection, run_id: str, stop: threadi
     if record is not None and record.approved:
         return Plan.from_json(record.body)
     run = reopened(store, connection, run_id)
-    narrowed = run.options.prefixes if run.mode is Mode.FAILED else None
     if record is not None:
         run = store.plan_anew(run)
-        if run.mode is Mode.FAILED:
-            store.queue_failed(run, prefixes=narrowed)
+        store.queue_failed(run)
     store.retry_failed_scans(run)
-    listing = [scan for scan in store.scans(run) if scan.kind in (ScanKind.PREFIX, ScanKind.ROWS)]
-    asked = RunRequest(
-        run=run,
-        prefixes=tuple(scan.prefix for scan in listing),
-        whole=all(scan.whole for scan in listing),
-        narrowed=narrowed,
-    )
-    return _make(Parts(store=store, connection=connection, run=run, stop=stop), asked)
+    prefixes = [scan.prefix for scan in store.scans(run) if scan.kind in (ScanKind.PREFIX, ScanKind.ROWS)]
+    return _make(Parts(store=store, connection=connection, run=run, stop=stop), prefixes)
 
 
 def plan_to_approve(store: Store, run_id: str) -> Plan | None:
@@ -125,19 +109,17 @@ def decide(store: Store, run_id: str, *, approved: bool, by: str) -> None:
     if decided and by:
         store.note_run_action(run, Deed.APPROVED if approved else Deed.REJECTED, by=by)
     if decided and approved:
-        run = store.approve_run(run)
-        if run.mode is Mode.FAILED:
-            store.queue_failed(run, prefixes=run.options.prefixes)
+        store.queue_failed(store.approve_run(run))
 
 
-def _make(parts: Parts, asked: RunRequest) -> Plan:
+def _make(parts: Parts, prefixes: Sequence[str]) -> Plan:
     began, store, run = time.monotonic(), parts.store, parts.run
     parts.scanner(patience=0.0).run()
     lookups = DryLookups(parts.lookups(create=False), makes=run.spec.describe.categories == "create")
     made = Planner(
         store=store,
         run=run,
-        compared=asked.compared,
+        compared=compared(run, prefixes),
         describer=parts.describer(Lookups(category=lookups.category, exists=lookups.exists)),
         lookups=lookups,
         rate=planned_rate(store, parts.connection, run),
@@ -145,13 +127,6 @@ def _make(parts: Parts, asked: RunRequest) -> Plan:
         began=began,
     ).make()
     body = stored_body(made)
-    summary = {
-        "run_id": run.run_id,
-        "state": "planned",
-        "counts": counts_of(made).as_json(),
-        "calls": 0,
-        "throttled": 0,
-        "seconds": made.planning_seconds,
-    }
-    store.save_plan(run, digest=made.digest, body=body, summary=summary)
+    summary = Summary(run_id=run.run_id, state="planned", counts=counts_of(made), seconds=made.planning_seconds)
+    store.save_plan(run, digest=made.digest, body=body, summary=summary.as_json())
     return Plan.from_json(body)

@@ -8,15 +8,14 @@ from dataclasses import replace
 from vod_migrate.cloud.connection import Connection
 from vod_migrate.errors import BadOption
 from vod_migrate.migration.model import Migration
-from vod_migrate.migration.options import Mode, RunOptions
+from vod_migrate.migration.options import RunOptions
 from vod_migrate.plan.approval import approved_plan
 from vod_migrate.rate.limiter import agree_on_rate
 from vod_migrate.results.actions import Deed
 from vod_migrate.results.run import Gate, Run
 from vod_migrate.results.scan import PlanRecord
 from vod_migrate.results.store import Store
-from vod_migrate.run.caps import keep_caps
-from vod_migrate.run.request import Origin, RunRequest, build_request
+from vod_migrate.run.request import Origin, RunRequest, build_request, compared, stored
 from vod_migrate.run.resume import resume
 
 
@@ -65,30 +64,15 @@ def prepare(
                 "run it with `vod-migrate run FILE --approve DIGEST`"
             )
         gate = Gate.PLANNING
-    run = stored(store, asked, gate=gate, plan=plan, spec_digest=migration.digest())
+    run = stored(store, asked, gate=gate, plan=plan)
+    store.keep_caps(run)
+    store.queue_failed(run)
     if origin.by:
         store.note_run_action(run, Deed.STARTED, by=origin.by, detail=f"mode {run.mode.value}", once=True)
         if plan is not None:
             store.note_run_action(
                 run, Deed.APPROVED, by=plan.decided_by or origin.by, detail=plan.digest[:12], once=True
             )
-    return run
-
-
-def stored(store: Store, asked: RunRequest, *, gate: Gate, plan: PlanRecord | None, spec_digest: str) -> Run:
-    """Stores a run as it was asked for. gate: of its queue; plan: what it was approved by."""
-    run = store.prepare_run(
-        replace(asked.run, gate=gate),
-        spec_digest=spec_digest,
-        prefixes=asked.prefixes,
-        whole=asked.whole,
-        leftovers=asked.run.adopts,
-        fixed=asked.fixed,
-        plan=plan,
-    )
-    keep_caps(store, run)
-    if run.mode is Mode.FAILED:
-        store.queue_failed(run, prefixes=asked.narrowed)
     return run
 
 
@@ -101,7 +85,7 @@ def _approved(store: Store, asked: RunRequest, *, by: str) -> tuple[RunRequest, 
     Raises:
         BadOption: it is not what was planned, or somebody has rejected the plan.
     """
-    plan = approved_plan(store, asked.run, asked.compared)
+    plan = approved_plan(store, asked.run, compared(asked.run, asked.prefixes))
     if plan.approved is None and asked.run.origin == "airflow" and asked.run.spec.require_approval:
         options = asked.run.options.model_copy(update={"approve": None})
         return replace(asked, run=replace(asked.run, options=options)), None

@@ -25,7 +25,7 @@ from vod_migrate.results.actions import Deed
 from vod_migrate.results.repairs import FactRead, FoundMedia
 from vod_migrate.results.run import Run
 from vod_migrate.results.store import Store
-from vod_migrate.run.parts import Parts
+from vod_migrate.run.parts import selection_of
 from vod_migrate.run.request import Origin, build_request
 from vod_migrate.run.settle import finishing
 
@@ -90,7 +90,7 @@ def reconcile(
         connection=connection,
         run=asked.run,
         prefixes=asked.prefixes,
-        selection=Parts(store=store, connection=connection, run=asked.run, stop=stop).selection(),
+        selection=selection_of(asked.run),
         extent=extent,
         stop=stop,
     )
@@ -103,7 +103,7 @@ def reconcile(
         if apply and plan.counts and not compared.balance.trouble:
             run_id, done = None, Counter[Drift]()
             if plan.kept:
-                run = store.prepare_run(asked.run, spec_digest=migration.digest(), prefixes=(), whole=False)
+                run = store.prepare_run(asked.run, prefixes=(), whole=False)
                 run_id = run.run_id
                 kinds = ", ".join(f"{count:,} {drift.value}" for drift, count in plan.counts.items())
                 store.note_run_action(run, Deed.REPAIRED, by=by, detail=kinds)
@@ -138,9 +138,9 @@ def _put_right(store: Store, run: Run, repair: Repair | None, part: Sequence[Jud
             ],
         )
     facts = [FactRead(key=one.key, settled_at=one.settled_at) for one in part if one.settled_at is not None]
-    if repair is Repair.MARK_GONE:
-        return store.mark_facts_gone(run, facts)
-    return store.take_facts_back(run, facts) if repair is Repair.TAKE_BACK else store.forget_facts(run, facts)
+    if repair in (Repair.MARK_GONE, Repair.TAKE_BACK):
+        return store.mark_facts(run, facts, gone=repair is Repair.MARK_GONE)
+    return store.forget_facts(run, facts)
 
 
 class _Plan:

@@ -1,11 +1,12 @@
-"""A run as somebody asks for it, before anything is stored."""
+"""A run as somebody asks for it, and how it is stored."""
 
 from __future__ import annotations
 
 import datetime as dt
 import secrets
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 from vod_migrate.cloud.connection import Connection
 from vod_migrate.errors import BadOption
@@ -14,7 +15,9 @@ from vod_migrate.migration.model import Migration
 from vod_migrate.migration.options import Mode, RunOptions
 from vod_migrate.migration.prefixes import check_prefix
 from vod_migrate.migration.templates import render
-from vod_migrate.results.run import Run
+from vod_migrate.results.run import Gate, Run
+from vod_migrate.results.scan import PlanRecord
+from vod_migrate.results.store import Store
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,38 +33,39 @@ class Origin:
     dag_run_id: str | None = None
     task_group: str | None = None
 
+    def fields(self) -> dict[str, Any]:
+        """What its run keeps of it."""
+        group = (self.task_group or "") if self.kind == "airflow" else None
+        return {"origin": self.kind, "dag_id": self.dag_id, "dag_run_id": self.dag_run_id, "task_group": group}
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunRequest:
-    """A run as somebody asks for it. prefixes: what it lists; whole: each to its end; narrowed: what mode failed is narrowed to.
-
-    fixed: what the file selects does not depend on a date.
-    """
+    """A run as somebody asks for it. prefixes: what it lists; whole: each to its end; fixed: what the file selects depends on no date."""
 
     run: Run
     prefixes: tuple[str, ...]
     whole: bool
-    narrowed: tuple[str, ...] | None
-    fixed: bool = True
+    fixed: bool
 
-    @property
-    def compared(self) -> dict[str, object]:
-        """What must be the same, besides the settings, for a plan to hold for a run."""
-        run, options = self.run, self.run.options
-        return {
-            "mode": run.mode.value,
-            "limit": options.limit,
-            "modified_since": None if options.modified_since is None else options.modified_since.isoformat(),
-            "codes": None if options.codes is None else sorted(options.codes),
-            "calls_per_second": options.calls_per_second,
-            "max_objects": options.max_objects,
-            "max_calls": options.max_calls,
-            "max_minutes": options.max_minutes,
-            "ignore_window": options.ignore_window,
-            "prefixes": list(self.prefixes or self.narrowed or ()),
-            "rows under": None if run.spec.source.listed else list(options.prefixes or ()),
-            "what earlier runs left": "is sent, too" if run.adopts else "stays",
-        }
+
+def compared(run: Run, prefixes: Sequence[str]) -> dict[str, object]:
+    """What must be the same, besides the settings, for a plan to hold for a run. prefixes: what it lists."""
+    options = run.options
+    return {
+        "mode": run.mode.value,
+        "limit": options.limit,
+        "modified_since": None if options.modified_since is None else options.modified_since.isoformat(),
+        "codes": None if options.codes is None else sorted(options.codes),
+        "calls_per_second": options.calls_per_second,
+        "max_objects": options.max_objects,
+        "max_calls": options.max_calls,
+        "max_minutes": options.max_minutes,
+        "ignore_window": options.ignore_window,
+        "prefixes": list(prefixes or options.prefixes or ()),
+        "rows under": None if run.spec.source.listed else list(options.prefixes or ()),
+        "what earlier runs left": "is sent, too" if run.adopts else "stays",
+    }
 
 
 def new_run_id() -> str:
@@ -94,16 +98,16 @@ def build_request(
     if prefixes and not listing:
         # As text, so that whoever plans or queues later need not know the date.
         options = options.model_copy(update={"prefixes": tuple(prefixes)})
-    stored = resolve(migration, date=local_date, given=options.date is not None, interval=interval, listing=listing)
+    resolved = resolve(migration, date=local_date, given=options.date is not None, interval=interval, listing=listing)
     if listing and not migration.source.listed:
         # One scan reads the whole file; its rows are narrowed as they come.
         if options.prefixes:
             options = options.model_copy(update={"prefixes": tuple(prefixes)})
         elif migration.source.inventory is not None:
-            within = stored.source.model_copy(update={"prefixes": tuple(prefixes)})
-            stored = stored.model_copy(update={"source": within})
+            within = resolved.source.model_copy(update={"prefixes": tuple(prefixes)})
+            resolved = resolved.model_copy(update={"source": within})
         kind = "manifest" if migration.source.manifest is not None else "inventory"
-        prefixes = [f"{kind} {stored.source.location}"]
+        prefixes = [f"{kind} {resolved.source.location}"]
     run = Run(
         run_id=run_id or new_run_id(),
         account=connection.account,
@@ -112,12 +116,10 @@ def build_request(
         bucket=migration.source.bucket,
         mode=options.mode,
         options=options,
-        spec=stored,
+        spec=resolved,
+        spec_digest=migration.digest(),
         local_date=local_date,
-        origin=origin.kind,
-        dag_id=origin.dag_id,
-        dag_run_id=origin.dag_run_id,
-        task_group=(origin.task_group or "") if origin.kind == "airflow" else None,
+        **origin.fields(),
     )
     dated = options.modified_since is not None or migration.select.windowed
     whole = migration.source.listed and options.limit is None and not dated
@@ -125,8 +127,19 @@ def build_request(
         run=run,
         prefixes=tuple(prefixes) if listing else (),
         whole=whole,
-        narrowed=tuple(prefixes) if narrowed and not listing else None,
         fixed=not (migration.source.dated or migration.select.follows_interval),
+    )
+
+
+def stored(store: Store, asked: RunRequest, *, gate: Gate, plan: PlanRecord | None = None) -> Run:
+    """Stores a run as it was asked for. gate: of its queue; plan: what it was approved by."""
+    return store.prepare_run(
+        replace(asked.run, gate=gate),
+        prefixes=asked.prefixes,
+        whole=asked.whole,
+        leftovers=asked.run.adopts,
+        fixed=asked.fixed,
+        plan=plan,
     )
 
 

@@ -22,7 +22,7 @@ from vod_migrate.errors import Interrupted, SourceError, VodMigrateError
 from vod_migrate.media import MediaObject
 from vod_migrate.results.scan import SAMPLES, Scan, ScanKind
 from vod_migrate.results.store import Store
-from vod_migrate.run.parts import Parts
+from vod_migrate.run.parts import selection_of
 from vod_migrate.run.request import RunRequest
 from vod_migrate.shutdown import StopClock
 
@@ -114,7 +114,7 @@ class Restoration:
         self._prefixes = asked.prefixes
         self._order = order
         self._stop = stop
-        self._selection = Parts(store=store, connection=connection, run=self._run, stop=stop).selection()
+        self._selection = selection_of(self._run)
         self.result = RestoreResult()
 
     def run(self) -> RestoreResult:

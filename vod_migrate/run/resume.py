@@ -9,9 +9,8 @@ from vod_migrate.migration.options import RunOptions, options_of
 from vod_migrate.results.run import Gate, Run
 from vod_migrate.results.store import Store
 from vod_migrate.run.access import owned_run
-from vod_migrate.run.caps import keep_caps
 from vod_migrate.run.request import Origin, check_rate, new_run_id
-from vod_migrate.run.settle import finish
+from vod_migrate.run.settle import as_it_stands
 
 
 def resume(
@@ -43,24 +42,18 @@ def resume(
         mode=before.mode,
         options=resumed_options(store, before, options),
         spec=before.spec,
+        spec_digest=before.spec_digest,
         local_date=before.local_date,
-        origin=origin.kind,
-        dag_id=origin.dag_id,
-        dag_run_id=origin.dag_run_id,
-        task_group=(origin.task_group or "") if origin.kind == "airflow" else None,
+        **origin.fields(),
     )
     check_rate(asked.spec, asked.options)
     retried = store.same_origin(asked)
     if retried is not None:
-        return store.run(retried)
-    if before.state == "running" and store.is_idle(before.run_id):
-        finish(store=store, run_id=before.run_id)
-        before = store.run(before.run_id)
+        return retried
+    before = as_it_stands(store, before)
     check_resumable(store, before)
-    run = store.prepare_run(
-        asked, spec_digest=store.spec_digest(before.run_id), prefixes=[], whole=False, continues=before
-    )
-    keep_caps(store, run)
+    run = store.prepare_run(asked, prefixes=(), whole=False, continues=before)
+    store.keep_caps(run)
     return run
 
 

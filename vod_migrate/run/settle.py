@@ -59,8 +59,22 @@ def finish(*, store: Store, run_id: str) -> Summary:
     """Gives the run its verdict, from what is recorded."""
     run = store.run(run_id)
     plan = store.plan_of(run_id)
-    if plan is not None and not plan.approved:
-        return _planned(store, run, plan)
+    summary = _planned(run, plan) if plan is not None and not plan.approved else _ended(store, run)
+    store.finish_run(run, state=summary.state, summary=summary.as_json())
+    return summary
+
+
+def as_it_stands(store: Store, run: Run) -> Run:
+    """A run as it stands now: one whose process was killed gets its verdict, which nobody else would give it before the next run."""
+    if run.state == "running" and store.is_idle(run.run_id):
+        finish(store=store, run_id=run.run_id)
+        return store.run(run.run_id)
+    return run
+
+
+def _ended(store: Store, run: Run) -> Summary:
+    """The end of a run that was to send something."""
+    run_id = run.run_id
     if run.stop_code is StopCode.THRESHOLD:
         store.settle_alone(run)
     store.drop_cap(run.account, API, run_scope(run_id))
@@ -70,15 +84,13 @@ def finish(*, store: Store, run_id: str) -> Summary:
         error = Unfinished("no plan was made, and nothing was sent; see why planning ended, then run it again")
     state = state_of(error)
     began = run.created_at or store.now()
-    summary = Summary(
+    return Summary(
         run_id=run_id,
         state=state,
         counts=counts,
         seconds=((run.finished_at or store.now()) - began).total_seconds(),
         error=error,
     )
-    store.finish_run(run, state=state, summary=summary.as_json())
-    return summary
 
 
 @contextmanager
@@ -93,13 +105,13 @@ def finishing(store: Store, run: Run, *, interrupted_by: type[VodMigrateError]) 
     finish(store=store, run_id=run.run_id)
 
 
-def _planned(store: Store, run: Run, record: PlanRecord) -> Summary:
+def _planned(run: Run, record: PlanRecord) -> Summary:
     """The end of a run that only planned: nothing was sent, and that is no fault."""
     plan = Plan.from_json(dict(record.body))
     decision = None
     if record.decided_at is not None:
         decision = {"approved": record.approved, "by": record.decided_by, "at": record.decided_at.isoformat()}
-    summary = Summary(
+    return Summary(
         run_id=run.run_id,
         state="planned",
         counts=counts_of(plan),
@@ -107,5 +119,3 @@ def _planned(store: Store, run: Run, record: PlanRecord) -> Summary:
         plan=plan,
         decision=decision,
     )
-    store.finish_run(run, state=summary.state, summary=summary.as_json())
-    return summary

@@ -29,7 +29,7 @@ def verdict(store: Store, run: Run, counts: RunCounts) -> VodMigrateError | None
         return Cancelled(f"{stopped}; {counted(left, 'object')} left unsent", code=stopped.code)
     if stopped is not None and not isinstance(stopped, Paused):
         return stopped
-    broken = store.scan_errors(run)
+    broken = store.scans(run, state="failed")
     if broken:
         first = broken[0]
         more = f" ({len(broken)} prefixes could not be listed)" if len(broken) > 1 else ""

@@ -16,7 +16,7 @@ select o.key, true as own, '' as migration, o.registered, o.gone, o.size, o.etag
        false as drawn
 from vod_migrate.objects o
 where o.source_id = :source_id and o.migration_id = :migration_id
-  and o.key >= :first and o.key > :after and o.key <= :until and o.key <> all(:listed::text[])
+  and o.key >= :first and o.key > :after_key and o.key <= :until and o.key <> all(:listed::text[])
   and o.settled_at < clock_timestamp() - make_interval(secs => :age)
   and not exists (
     select 1 from vod_migrate.events e
@@ -75,7 +75,7 @@ order by l.key, l.made_at, l.media_id;
 select l.key, l.media_id, l.made_at, null as holder
 from vod_migrate.library l
 where l.source_id = :source_id and l.seen_at >= :since
-  and l.key >= :first and l.key <= :until and (l.key, l.media_id) > (:after, :after_media)
+  and l.key >= :first and l.key <= :until and (l.key, l.media_id) > (:after_key, :after_media_id)
   and l.key <> all(:listed::text[])
 order by l.key, l.media_id limit :most;
 

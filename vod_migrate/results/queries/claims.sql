@@ -82,11 +82,7 @@ where b.queue_no = :queue_no and b.alone = :alone
 order by block_id limit :most for update skip locked;
 
 -- name: free_blocks_last
--- The same from the far end of the backlog.
-with finished as (
-  delete from vod_migrate.blocks b
-  where b.token = :token and not exists (select 1 from vod_migrate.work w where w.block_id = b.block_id)
-)
+-- The same from the far end of the backlog; the worker's own empty blocks stay until it claims from the other end.
 select block_id, objects, taken_by from vod_migrate.blocks b
 where b.queue_no = :queue_no and b.alone = :alone
   and (b.token is null
@@ -123,7 +119,7 @@ from chosen, rest where w.source_id = chosen.source_id and w.key = chosen.key an
 
 -- name: work_of_blocks
 -- The objects of some blocks, by key.
-select block_id, key, size, etag, last_modified, storage_class, attributes, attempts, no_answers, unsure, again
+select block_id, key, size, etag, last_modified, storage_class, attributes, attempts, no_answers
 from vod_migrate.work where block_id = any(:block_ids::bigint[]) order by block_id, key;
 
 -- name: blocks_held

@@ -1,13 +1,11 @@
 -- The numbers of a run.
 
 -- name: outcome_counts
--- What a run did so far: objects by outcome, failed ones by code.
-select outcome, code, sum(objects)::bigint as objects from vod_migrate.counts
-where run_no = :run_no group by outcome, code having sum(objects) <> 0;
-
--- name: counted_before$
--- What it had done before one of its tasks was cleared.
-select counted_before from vod_migrate.runs where run_no = :run_no;
+-- What a run did so far: objects by outcome, failed ones by code. before: how many of them before one of its tasks was cleared.
+select c.outcome, c.code, sum(c.objects)::bigint as objects,
+       coalesce(r.counted_before ->> (c.outcome || ' ' || c.code), '0')::bigint as before
+from vod_migrate.counts c join vod_migrate.runs r using (run_no)
+where run_no = :run_no group by c.outcome, c.code, r.counted_before having sum(c.objects) <> 0;
 
 -- name: alone_left$
 -- How many objects were refused once and wait for their second try.
@@ -46,18 +44,6 @@ from (
   select 0, count(*) from vod_migrate.work w where w.queue_no = :queue_no and w.unsure
 ) parts;
 
--- name: alike_among
--- Those of some objects without a fact whose size and etag are those of a registered one, with its key: rather of one that is gone.
-select listed.key, o.key as other, o.gone
-from unnest(:keys::text[], :sizes::bigint[], :etags::text[]) as listed (key, size, etag)
-cross join lateral (
-  select o.key, o.gone from vod_migrate.objects o
-  where o.source_id = :source_id and hashtext(o.etag) = hashtext(listed.etag) and o.registered and o.etag is not null and o.size >= 65536
-    and o.etag = listed.etag and o.size = listed.size and o.key <> listed.key
-  order by o.gone desc, o.key limit 1
-) o
-where not exists (select 1 from vod_migrate.objects f where f.source_id = :source_id and f.key = listed.key);
-
 -- name: run_gauges^
 -- What a run has left to send, for how many seconds the oldest of it has been there (since its listing began, or else its queue was made),
 -- and the account's rate and the share of it in force. No row for a worker that is not the first living one of its run, unless `anyway`.
@@ -78,8 +64,3 @@ where r.account = :account and r.api = :api and r.scope = ''
   and (:anyway or :worker_no = (
     select min(w.worker_no) from vod_migrate.workers w
     where w.run_no = :run_no and w.expires_at > now() and w.slot not in ('prepare', 'discover')));
-
--- name: registered_among
--- Those of some keys of a bucket that have been registered.
-select o.key from vod_migrate.sources s join vod_migrate.objects o using (source_id)
-where s.account = :account and s.bucket = :bucket and o.key = any(:keys::text[]) and o.registered;

@@ -92,15 +92,3 @@ with chosen as materialized (
   from (select block_id, count(*) as objects from chosen group by block_id) c where b.block_id = c.block_id
 )
 select count(*) from chosen;
-
--- name: work_of_token
--- The objects that a worker holds.
-select w.block_id, w.key, w.size, w.etag, w.last_modified, w.storage_class, w.attributes, w.attempts, w.no_answers, w.unsure, w.again
-from vod_migrate.blocks b join vod_migrate.work w using (block_id) where b.token = :token order by w.block_id, w.key;
-
--- name: registered_since
--- What a migration has registered since a moment, by key.
-select o.key, o.media_id, o.size from vod_migrate.runs r join vod_migrate.objects o using (run_no)
-where r.migration_id = :migration_id and coalesce(r.finished_at, 'infinity') >= :since and o.settled_at >= :since
-  and o.source_id = :source_id and o.registered and not o.gone and o.key > :after
-order by o.key limit :most;

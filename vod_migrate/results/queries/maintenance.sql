@@ -1,18 +1,14 @@
 -- What is done now and then, from the command line.
 
--- name: queue_of_run$
--- The queue whose work a run sends.
-select queue_no from vod_migrate.runs where run_id = :run_id;
-
 -- name: discard_queue$
--- A queue is given up; its work is deleted next. Nothing where somebody works on it.
+-- A queue is given up; its work is deleted next. Its migration, or nothing where somebody works on it.
 with doubted as (
   update vod_migrate.ranges set waiting = null where queue_no = :queue_no and waiting > 0
 )
 update vod_migrate.queues q set gate = 'discarded'
 where q.queue_no = :queue_no and q.gate <> 'discarded'
   and (:anyway or not exists (select 1 from vod_migrate.live_runs l where l.queue_no = q.queue_no))
-returning queue_no;
+returning migration_id;
 
 -- name: delete_discarded$
 -- A part of the work of queues that were given up.
@@ -29,10 +25,6 @@ select (select count(*) from work)::bigint where exists (select 1 from chosen);
 -- name: migration_number$
 -- The number of a migration.
 select migration_id from vod_migrate.migrations where account = :account and name = :name;
-
--- name: migration_of_queue$
--- Whose queue it is.
-select migration_id from vod_migrate.queues where queue_no = :queue_no;
 
 -- name: rename_migration$
 -- A migration takes another name, where nobody has it yet: its facts, its runs and its work go along.
@@ -87,15 +79,13 @@ where r.state <> 'running' and coalesce(r.finished_at, r.created_at) < :before
        or not exists (select 1 from vod_migrate.objects o where o.run_no = r.run_no))
 order by r.run_no limit :most;
 
--- name: prune_calls$
+-- name: prune_calls!
 -- A part of the calls of a run.
-with gone as (
-  delete from vod_migrate.calls where call_id = any(array(
-    select call_id from vod_migrate.calls where run_no = :run_no limit :most)) returning 1
-) select count(*) from gone;
+delete from vod_migrate.calls where call_id = any(array(select call_id from vod_migrate.calls where run_no = :run_no limit :most));
 
 -- name: prune_run!
--- The rest of the audit of a run. The run itself, its file and its window stay as long as a fact, or work that is left, names it.
+-- The rest of the audit of a run. The run itself, its file and its window stay as long as a fact, or work that is left, names it; of a
+-- plan that was interrupted nothing stays.
 with rates as (
   delete from vod_migrate.rates where run_no = :run_no
 ), places as (
@@ -128,12 +118,9 @@ delete from vod_migrate.queues q using unnamed u
 where q.queue_no = u.queue_no
   and not exists (select 1 from vod_migrate.runs other where other.queue_no = q.queue_no and other.run_no <> u.run_no);
 
--- name: prune_events$
+-- name: prune_events!
 -- A part of the events before a moment.
-with gone as (
-  delete from vod_migrate.events where ctid = any(array(
-    select ctid from vod_migrate.events where at < :before limit :most)) returning 1
-) select count(*) from gone;
+delete from vod_migrate.events where ctid = any(array(select ctid from vod_migrate.events where at < :before limit :most));
 
 -- name: recount!
 -- The totals of every migration, counted anew.

@@ -71,7 +71,7 @@ where migration_id = :migration_id and source_id = :source_id and prefix <> all(
 -- an object without a fact, or a fact without an object leaves its range to be merged again.
 with part as materialized (
   select r.prefix, r.until, r.after, r.waiting from vod_migrate.ranges r
-  where r.queue_no = :queue_no and r.waiting > 0 and (r.prefix, r.until) > (:prefix, :after) order by r.prefix, r.until limit :most
+  where r.queue_no = :queue_no and r.waiting > 0 and (r.prefix, r.until) > (:prefix, :until) order by r.prefix, r.until limit :most
 ), idle as materialized (
   select part.* from part where not exists (
     select 1 from vod_migrate.work w

@@ -1,6 +1,6 @@
 -- What was sent, and what it meant: the one place where work becomes fact.
 
--- name: record
+-- name: record^
 -- Calls and what they meant for each object, in one commit. Recording twice changes nothing: a settlement that came with a call counts only
 -- with that call, any other only while its work is there.
 -- Final (registered, already_registered, failed): the work goes and the fact is written. retry and unknown: the work moves to a block that

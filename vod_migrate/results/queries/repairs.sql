@@ -1,40 +1,24 @@
 -- What a reconciliation puts right. Each statement changes only facts that are still as they were read: settled at that moment.
 
--- name: mark_facts_gone$
--- Objects that OSS no longer lists. A gone object keeps its MediaId.
-with gone as (
-  update vod_migrate.objects o set gone = true
+-- name: mark_facts$
+-- Objects that OSS no longer lists, or lists again. A gone object keeps its MediaId.
+with marked as (
+  update vod_migrate.objects o set gone = :gone
   from unnest(:keys::text[], :settled::timestamptz[]) as asked (key, settled_at)
   where o.source_id = :source_id and o.key = asked.key and o.settled_at = asked.settled_at
-    and o.migration_id = :migration_id and o.registered and not o.gone
+    and o.migration_id = :migration_id and o.registered and o.gone <> :gone
   returning o.key
 ), told as (
-  insert into vod_migrate.events (source_id, run_no, what, key) select :source_id, :run_no, 'gone', key from gone
+  insert into vod_migrate.events (source_id, run_no, what, key)
+  select :source_id, :run_no, case when :gone then 'gone' else 'returned' end, key from marked
 ), summed as (
   insert into vod_migrate.totals as t (migration_id, worker_no, state, code, objects)
-  select :migration_id, 0, state, '', count(*) * sign from gone, (values ('gone', 1), ('registered', -1)) as moved (state, sign)
-  group by state, sign order by state
+  select :migration_id, 0, state, '', count(*) * case when gains = :gone then 1 else -1 end
+  from marked, (values ('gone', true), ('registered', false)) as moved (state, gains)
+  group by state, gains order by state
   on conflict (migration_id, worker_no, state, code) do update set objects = t.objects + excluded.objects
 )
-select count(*) from gone;
-
--- name: take_facts_back$
--- Objects that are in the bucket again.
-with back as (
-  update vod_migrate.objects o set gone = false
-  from unnest(:keys::text[], :settled::timestamptz[]) as asked (key, settled_at)
-  where o.source_id = :source_id and o.key = asked.key and o.settled_at = asked.settled_at
-    and o.migration_id = :migration_id and o.registered and o.gone
-  returning o.key
-), told as (
-  insert into vod_migrate.events (source_id, run_no, what, key) select :source_id, :run_no, 'returned', key from back
-), summed as (
-  insert into vod_migrate.totals as t (migration_id, worker_no, state, code, objects)
-  select :migration_id, 0, state, '', count(*) * sign from back, (values ('gone', -1), ('registered', 1)) as moved (state, sign)
-  group by state, sign order by state
-  on conflict (migration_id, worker_no, state, code) do update set objects = t.objects + excluded.objects
-)
-select count(*) from back;
+select count(*) from marked;
 
 -- name: forget_facts$
 -- Objects whose fact no longer holds, so that a run may take them as new. What is forgotten stays in their history.

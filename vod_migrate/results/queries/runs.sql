@@ -40,7 +40,7 @@ on conflict do nothing returning run_no;
 -- name: get_run^
 -- One run.
 select r.run_id, r.run_no, r.queue_no, r.migration_id, r.source_id, m.account, m.name as migration, s.bucket, r.mode, r.options, r.spec,
-       r.local_date, r.origin, r.dag_id, r.dag_run_id, r.task_group, r.state, r.stop_code, r.stop_message, r.created_at, r.finished_at,
+       r.spec_digest, r.local_date, r.origin, r.dag_id, r.dag_run_id, r.task_group, r.state, r.stop_code, r.stop_message, r.created_at, r.finished_at,
        r.summary, r.region, r.reopened_at, q.gate
 from vod_migrate.runs r
 join vod_migrate.migrations m using (migration_id)
@@ -63,7 +63,7 @@ where r.state = 'running' and w.expires_at > now() and (r.run_id = :run_id or r.
 -- Leases whose processes have ended.
 update vod_migrate.workers set expires_at = now() where token = any(:tokens::uuid[]) and expires_at > now();
 
--- name: close_dead_runs
+-- name: close_dead_runs!
 -- Runs of this migration that were killed are shown as interrupted, and their own rate ends with them.
 with dead as (
   update vod_migrate.runs r set state = 'interrupted', finished_at = now()
@@ -72,8 +72,7 @@ with dead as (
   returning run_id, migration_id
 )
 delete from vod_migrate.quotas q using dead join vod_migrate.migrations m using (migration_id)
-where q.account = m.account and q.scope = 'run:' || dead.run_id
-returning q.scope;
+where q.account = m.account and q.scope = 'run:' || dead.run_id;
 
 -- name: latest_run_id$
 -- The newest run of a migration; one that only repaired results has neither listed nor sent anything, and one that planned sends nothing.
@@ -131,18 +130,12 @@ select exists (select 1 from vod_migrate.live_runs join vod_migrate.runs using (
 
 -- name: run_signal^
 -- What a run's workers look at every second: whether it goes on, the database's clock, and the rates of its own.
-select r.state, r.stop_code, r.stop_message, clock_timestamp() as now, q.gate,
+select r.state, r.stop_code, r.stop_message, clock_timestamp() as now,
        array(select scope from vod_migrate.quotas q
              where q.account = m.account and q.api = 'RegisterMedia' and q.scope in ('run:' || r.run_id, 'migration:' || m.name)
              order by scope desc) as scopes
-from vod_migrate.runs r
-join vod_migrate.migrations m using (migration_id)
-join vod_migrate.queues q using (queue_no)
+from vod_migrate.runs r join vod_migrate.migrations m using (migration_id)
 where r.run_id = :run_id;
-
--- name: spec_digest$
--- The digest of the file that a run was made from.
-select spec_digest from vod_migrate.runs where run_id = :run_id;
 
 -- name: note_rate!
 -- A run's own rate, as its report names it.
@@ -150,6 +143,12 @@ update vod_migrate.runs
 set options = case when :rate::float8 is null then options - 'calls_per_second'
                    else options || jsonb_build_object('calls_per_second', :rate::float8) end
 where run_id = :run_id;
+
+-- name: claim_notice$
+-- Whether a receiver is still to be told of an event of a run; from now on it is not.
+insert into vod_migrate.notices (run_no, opened_at, event, receiver)
+select run_no, reopened_at, :event, :receiver from vod_migrate.runs where run_no = :run_no
+on conflict do nothing returning true;
 
 -- name: finish_run!
 -- The run has its verdict; its queue is done when nothing is left in it.
@@ -195,20 +194,3 @@ with chosen as materialized (
   on conflict (run_no, parent_no) do update set objects = r.objects + excluded.objects
 )
 select count(*) from queued;
-
--- name: forget_run!
--- A plan that was interrupted leaves nothing behind; its work is deleted before.
-with run as (
-  delete from vod_migrate.runs where run_id = :run_id returning run_no, queue_no
-), queue as (
-  delete from vod_migrate.queues q using run where q.queue_no = run.queue_no
-), places as (
-  delete from vod_migrate.workers w using run where w.run_no = run.run_no
-), notices as (
-  delete from vod_migrate.notices n using run where n.run_no = run.run_no
-), links as (
-  delete from vod_migrate.reruns l using run where l.run_no = run.run_no
-), absent as (
-  delete from vod_migrate.missing m using vod_migrate.scans s join run using (run_no) where m.scan_id = s.scan_id
-)
-delete from vod_migrate.scans s using run where s.run_no = run.run_no;

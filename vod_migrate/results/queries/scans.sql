@@ -36,21 +36,19 @@ where run_no = :run_no and state = 'failed';
 
 -- name: scans_of_run
 -- All scans of a run, in order.
-select scan_id, position, kind, prefix, whole, state, cursor, last_key, page_no, page_nonce, listed, counts, left_out, samples, notes,
+select scan_id, kind, prefix, whole, state, cursor, last_key, page_no, page_nonce, listed, counts, left_out, samples, notes,
        selected, fingerprint, error_code, error
 from vod_migrate.scans where run_no = :run_no and (:state::text is null or state = :state) order by position;
 
 -- name: get_scan^
 -- Where a scan stands.
-select scan_id, position, kind, prefix, whole, state, cursor, last_key, page_no, page_nonce, listed, counts, left_out, samples, notes,
+select scan_id, kind, prefix, whole, state, cursor, last_key, page_no, page_nonce, listed, counts, left_out, samples, notes,
        selected, fingerprint, error_code, error
 from vod_migrate.scans where scan_id = :scan_id;
 
--- name: hold_scan^
--- The same under a lock, for its lister only: exactly where it stood, while the lister's lease holds.
-select s.scan_id, s.position, s.kind, s.prefix, s.whole, s.state, s.cursor, s.last_key, s.page_no, s.page_nonce, s.listed, s.counts,
-       s.left_out, s.samples, s.notes, s.selected, s.fingerprint, s.error_code, s.error
-from vod_migrate.scans s
+-- name: hold_scan$
+-- Whether it stands exactly there, while its lister's lease holds; locked.
+select s.scan_id from vod_migrate.scans s
 where s.scan_id = :scan_id and s.state = 'open' and s.page_no = :page_no and s.page_nonce is not distinct from :page_nonce
   and s.cursor is not distinct from :cursor
   and exists (select 1 from vod_migrate.workers w
@@ -339,24 +337,23 @@ with stretch as materialized (
 ), dropped as (
   delete from vod_migrate.work w using judged j
   where w.source_id = :source_id and w.queue_no = :queue_no and w.key = j.key and j.reason <> 'approved' returning w.block_id
-), shrunk as (
-  update vod_migrate.blocks b set objects = b.objects - d.objects
-  from (select block_id, count(*) as objects from dropped group by block_id) d where b.block_id = d.block_id
 ), superseded as (
   -- What earlier runs left of these is sent from here.
   delete from vod_migrate.work w using judged j
   where w.source_id = :source_id and w.key = j.key and j.reason = 'approved' and w.queue_no = any(:leftover_queues::int[])
   returning w.block_id
-), shrunk_too as (
+), shrunk as (
   update vod_migrate.blocks b set objects = b.objects - d.objects
-  from (select block_id, count(*) as objects from superseded group by block_id) d where b.block_id = d.block_id
+  from (select block_id, count(*) as objects from (table dropped union all table superseded) gone group by block_id) d
+  where b.block_id = d.block_id
 )
 select reason, count(*) as objects, max(key) as until, array_agg(key order by key) filter (where place <= 5) as samples
 from (select judged.*, row_number() over (partition by reason order by key) as place from judged) placed group by reason;
 
--- name: queue_facts^
--- What a queue is.
-select queue_no, mode, gate, plan_queue, made_at from vod_migrate.queues where queue_no = :queue_no;
+-- name: planned_queue^
+-- The queue of the plan that a queue is held against.
+select planned.queue_no as plan_queue, planned.made_at from vod_migrate.queues q join vod_migrate.queues planned on planned.queue_no = q.plan_queue
+where q.queue_no = :queue_no;
 
 -- name: set_gate!
 -- A queue's gate moves.
