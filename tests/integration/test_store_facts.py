@@ -247,6 +247,22 @@ def test_a_failed_object_keeps_its_place_until_it_is_settled_anew(store: Store) 
     assert store.outcome_counts(run) == {("failed", "x"): 1}
 
 
+def test_failures_are_found_behind_any_number_that_were_settled_since(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vod_migrate.results.session._ROWS_AT_ONCE", 2)
+    run = begin(store, "r1")
+    keys = [f"{number}.mp4" for number in range(6)]
+    list_all(store, run, keys)
+    place = store.take_place(run, slot="one", host="h")
+    assert len(store.claim(run, place).works) == 6
+    call, late = a_call(files=6), a_call(files=3)
+    failed = [Settlement(key=key, outcome="failed", code="x", message="y", call_id=call.call_id) for key in keys]
+    store.record(run, place, [call], failed)
+    store.record(run, place, [late], [registered(key, late) for key in keys[:3]])
+    assert [one.key for one in store.failures(run, "x")] == keys[3:]
+
+
 # The schema
 
 

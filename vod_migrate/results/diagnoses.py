@@ -9,8 +9,6 @@ from typing import Any
 from vod_migrate.results.run import Run
 from vod_migrate.results.session import QUERIES, Session, storable
 
-_AT_ONCE = 1_000
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FailedObject:
@@ -43,17 +41,11 @@ class Diagnoses(Session):
 
     def failures_spread(self, run: Run, code: str, most: int) -> list[FailedObject]:
         """Up to so many objects that failed with a code and have no diagnosis yet, from everywhere in the bucket."""
-        return self._failed(QUERIES.failures_spread, **run.numbers, code=code, most=most)
+        return [_failed(row) for row in self._ask(QUERIES.failures_spread, **run.numbers, code=code, most=most)]
 
     def failures(self, run: Run, code: str) -> Iterator[FailedObject]:
         """All objects of a run that failed with a code, by key. Each stretch is a query of its own."""
-        after = ""
-        while found := self._failed(QUERIES.failures_after, **run.numbers, code=code, after=after, most=_AT_ONCE):
-            yield from found
-            after = found[-1].key
-
-    def _failed(self, query: Any, **values: Any) -> list[FailedObject]:
-        return [FailedObject(**{**row, "sent": row["sent"] or {}}) for row in self._ask(query, **values)]
+        return map(_failed, self._walk(QUERIES.failures_after, {"key": ""}, **run.numbers, code=code))
 
     def save_diagnoses(self, run: Run, found: Sequence[tuple[FailedObject, FoundCause]]) -> None:
         """Keeps what was found; it takes the place of what was found before."""
@@ -75,3 +67,7 @@ class Diagnoses(Session):
     def any_registered(self, run: Run) -> bool:
         """Whether a file of the run's bucket was ever registered."""
         return bool(self._ask(QUERIES.any_registered, source_id=run.source_id))
+
+
+def _failed(row: Mapping[str, Any]) -> FailedObject:
+    return FailedObject(**{**row, "sent": row["sent"] or {}})

@@ -19,13 +19,16 @@ where o.run_no = :run_no and not o.registered and o.code = :code
 order by e.lot limit :most;
 
 -- name: failures_after
--- The same by key, whether they have a diagnosis or not.
+-- The same by key, whether they have a diagnosis or not. Any number of them may have been settled anew since.
 select o.key, o.code, o.size, o.etag, o.storage_class, o.sent from (
   select distinct e.key from vod_migrate.events e
-  where e.run_no = :run_no and e.what = 'failed' and e.code = :code and e.key > :after order by e.key limit :most
+  where e.run_no = :run_no and e.what = 'failed' and e.code = :code and e.key > :after_key order by e.key
 ) e
-join vod_migrate.objects o on o.source_id = :source_id and o.key = e.key and o.run_no = :run_no and not o.registered and o.code = :code
-order by e.key;
+cross join lateral (
+  select * from vod_migrate.objects o where o.source_id = :source_id and o.key = e.key limit 1
+) o
+where o.run_no = :run_no and not o.registered and o.code = :code
+order by e.key limit :most;
 
 -- name: save_diagnoses!
 insert into vod_migrate.diagnoses (run_no, key, code, cause, certain, evidence, ruled_out)
