@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from vod_migrate.airflow.assets import asset_uri
+from vod_migrate.migration.checks import StagedStart
 from vod_migrate.migration.export import Export
-from vod_migrate.migration.first import StagedStart
 from vod_migrate.migration.model import Migration
 from vod_migrate.migration.notification import Notify
 from vod_migrate.migration.source import MEDIA_EXTENSIONS

@@ -6,7 +6,8 @@ import datetime as dt
 import re
 from typing import Annotated, Any, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationInfo, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, GetCoreSchemaHandler, ValidationInfo, field_validator
+from pydantic_core import CoreSchema
 
 _NUMBER = re.compile(r"[+-]?\d+(\.\d*)?")
 
@@ -23,9 +24,16 @@ Moment = Annotated[dt.datetime, BeforeValidator(reject_number)]
 
 
 class SettingsModel(BaseModel):
-    """A mapping of settings: unknown ones are refused, nothing changes afterwards."""
+    """A mapping of settings: unknown ones are refused, nothing changes afterwards. The text below a setting describes it to users."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, use_attribute_docstrings=True)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: type[BaseModel], handler: GetCoreSchemaHandler) -> CoreSchema:
+        # A text may take several lines here; users read it as one.
+        for setting in cls.model_fields.values():
+            setting.description = setting.description and " ".join(setting.description.split())
+        return handler(source)
 
     @field_validator("*", mode="before")
     @classmethod

@@ -5,7 +5,15 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, ValidationInfo, WithJsonSchema, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
 
 from vod_migrate.migration.base import SettingsModel
 from vod_migrate.migration.patterns import KeyPattern
@@ -57,38 +65,21 @@ def _constant(template: str) -> bool:
 class DescriptionFields(SettingsModel):
     """The fields of RegisterMetadata, each a Jinja2 template; tags are a list of templates."""
 
-    title: Annotated[str | None, Field(min_length=1, description="Title, at most 128 bytes.")] = None
-    description: Annotated[
-        str | None,
-        Field(description="Jinja2 template of the Description, at most 1,024 bytes; if empty, none is sent."),
-    ] = None
-    tags: Annotated[
-        tuple[str, ...] | None,
-        Field(
-            max_length=MOST_TAGS,
-            description="List of Jinja2 templates of tags, at most 16 of 32 bytes. A comma separates tags; empty and repeated ones are removed.",
-        ),
-    ] = None
-    cover_url: Annotated[
-        str | None,
-        Field(
-            description="Jinja2 template of the CoverURL, at most 1,024 bytes: a URL, or the key of a picture in the same bucket."
-        ),
-    ] = None
-    category: Annotated[
-        str | None,
-        Field(description="Jinja2 template of the category's path, `Shows/{{ folder }}`: at most 3 names of 64 bytes."),
-    ] = None
-    cate_id: Annotated[
-        _Number | None, Field(description="Instead of category: the CateId, a number or a Jinja2 template of one.")
-    ] = None
-    reference_id: Annotated[
-        _Reference | None,
-        Field(
-            description="Jinja2 template of the ReferenceId (6 to 64 of A-Z a-z 0-9 _ -, unique for the account), "
-            "or `{derive: true}`: `vm-` and a hash of bucket and key, which templates can use as `derived_id`."
-        ),
-    ] = None
+    title: Annotated[str | None, Field(min_length=1)] = None
+    """Title, at most 128 bytes."""
+    description: str | None = None
+    """Jinja2 template of the Description, at most 1,024 bytes; if empty, none is sent."""
+    tags: Annotated[tuple[str, ...] | None, Field(max_length=MOST_TAGS)] = None
+    """List of Jinja2 templates of tags, at most 16 of 32 bytes. A comma separates tags; empty and repeated ones are removed."""
+    cover_url: str | None = None
+    """Jinja2 template of the CoverURL, at most 1,024 bytes: a URL, or the key of a picture in the same bucket."""
+    category: str | None = None
+    """Jinja2 template of the category's path, `Shows/{{ folder }}`: at most 3 names of 64 bytes."""
+    cate_id: _Number | None = None
+    """Instead of category: the CateId, a number or a Jinja2 template of one."""
+    reference_id: _Reference | None = None
+    """Jinja2 template of the ReferenceId (6 to 64 of A-Z a-z 0-9 _ -, unique for the account), or `{derive: true}`:
+    `vm-` and a hash of bucket and key, which templates can use as `derived_id`."""
 
     @field_validator(*_WORDINGS)
     @classmethod
@@ -135,55 +126,35 @@ def _check_constant(field: str, text: str) -> None:
 class Policies(SettingsModel):
     """What to do with a value that exceeds a limit: `cut` it (to whole characters, without emoji), `drop` the field, `fail` the object."""
 
-    title: Annotated[Literal["cut", "fail"], Field(description="A title is required, so it cannot be dropped.")] = "cut"
-    description: Annotated[Literal["cut", "drop", "fail"], Field(description="Over 1,024 bytes, or with emoji.")] = (
-        "cut"
-    )
-    tags: Annotated[
-        Literal["cut", "drop", "fail"],
-        Field(description="A tag over 32 bytes or with emoji (drop leaves out that tag); tags after the sixteenth."),
-    ] = "drop"
-    cover_url: Annotated[Literal["drop", "fail"], Field(description="Not a URL, or over 1,024 bytes.")] = "drop"
-    category: Annotated[
-        Literal["drop", "fail"],
-        Field(
-            description="More than 3 levels, a name over 64 bytes, a CateId that is not a number, or a category that does not exist."
-        ),
-    ] = "fail"
-    reference_id: Annotated[
-        Literal["drop", "fail"],
-        Field(description="Not 6 to 64 of the allowed characters; a cut ID might be that of another object."),
-    ] = "fail"
+    title: Literal["cut", "fail"] = "cut"
+    """A title is required, so it cannot be dropped."""
+    description: Literal["cut", "drop", "fail"] = "cut"
+    """Over 1,024 bytes, or with emoji."""
+    tags: Literal["cut", "drop", "fail"] = "drop"
+    """A tag over 32 bytes or with emoji (drop leaves out that tag); tags after the sixteenth."""
+    cover_url: Literal["drop", "fail"] = "drop"
+    """Not a URL, or over 1,024 bytes."""
+    category: Literal["drop", "fail"] = "fail"
+    """More than 3 levels, a name over 64 bytes, a CateId that is not a number, or a category that does not exist."""
+    reference_id: Literal["drop", "fail"] = "fail"
+    """Not 6 to 64 of the allowed characters; a cut ID might be that of another object."""
+
+
+def _check_match(pattern: str) -> str:
+    # From the beginning of the key, as if it began with ^.
+    check_expression("^" + pattern.removeprefix("^"))
+    KeyPattern(pattern)
+    return pattern
 
 
 class Rule(DescriptionFields):
     """Other templates for some keys. A rule inherits all settings that it does not set; `''` or `[]` turns a field off."""
 
-    prefix: Annotated[str | None, Field(min_length=1, description="The rule applies to keys that begin with this.")] = (
-        None
-    )
-    match: Annotated[
-        str | None,
-        Field(
-            min_length=1,
-            description="The rule applies to keys that this regular expression matches from their beginning; its named groups are "
-            "`match.<group>`.",
-        ),
-    ] = None
-
-    @field_validator("prefix")
-    @classmethod
-    def _usable_prefix(cls, prefix: str | None) -> str | None:
-        return None if prefix is None else check_prefix(prefix)
-
-    @field_validator("match")
-    @classmethod
-    def _safe_match(cls, pattern: str | None) -> str | None:
-        if pattern is not None:
-            # From the beginning of the key, as if it began with ^.
-            check_expression("^" + pattern.removeprefix("^"))
-            KeyPattern(pattern)
-        return pattern
+    prefix: Annotated[str, Field(min_length=1), AfterValidator(check_prefix)] | None = None
+    """The rule applies to keys that begin with this."""
+    match: Annotated[str, Field(min_length=1), AfterValidator(_check_match)] | None = None
+    """The rule applies to keys that this regular expression matches from their beginning; its named groups are
+    `match.<group>`."""
 
     @model_validator(mode="after")
     def _says_something(self) -> Rule:
@@ -199,46 +170,28 @@ class Rule(DescriptionFields):
         return f"prefix {self.prefix!r}" if self.prefix is not None else f"match {self.match!r}"
 
 
+def _check_pattern(pattern: str) -> str:
+    if not KeyPattern(pattern).names:
+        raise ValueError("has no named group that a template could use: write (?P<show>…) around a part")
+    return pattern
+
+
 class Describe(DescriptionFields):
     """The RegisterMetadata of an object, made from its key."""
 
-    title: Annotated[
-        str,
-        Field(
-            min_length=1,
-            description="Jinja2 template of the Title, at most 128 bytes. Every template may use `key`, `name` (last part), "
-            "`stem` (without extension), `extension`, `folder`, `folders`, `bucket`, `size`, `last_modified`, `derived_id`, "
-            "`match.<group>` of the pattern and `row.<column>` of a manifest.",
-        ),
-    ] = "{{ stem }}"
-    pattern: Annotated[
-        str | None,
-        Field(
-            min_length=1,
-            description="Regular expression with named groups, matched from the beginning of the key, for `match.<group>` in templates.",
-        ),
-    ] = None
-    rules: Annotated[
-        tuple[Rule, ...], Field(description="Other templates for some keys; the first rule that applies is used.")
-    ] = ()
-    categories: Annotated[
-        Literal["require", "create"],
-        Field(description="If a category does not exist: `require` refuses the object, `create` creates the category."),
-    ] = "require"
-    cover_if_exists: Annotated[
-        bool,
-        Field(
-            strict=True, description="Send a cover only if that object exists in the bucket (one HEAD request each)."
-        ),
-    ] = False
+    title: Annotated[str, Field(min_length=1)] = "{{ stem }}"
+    """Jinja2 template of the Title, at most 128 bytes. Every template may use `key`, `name` (last part), `stem`
+    (without extension), `extension`, `folder`, `folders`, `bucket`, `size`, `last_modified`, `derived_id`,
+    `match.<group>` of the pattern and `row.<column>` of a manifest."""
+    pattern: Annotated[str, Field(min_length=1), AfterValidator(_check_pattern)] | None = None
+    """Regular expression with named groups, matched from the beginning of the key, for `match.<group>` in templates."""
+    rules: tuple[Rule, ...] = ()
+    """Other templates for some keys; the first rule that applies is used."""
+    categories: Literal["require", "create"] = "require"
+    """If a category does not exist: `require` refuses the object, `create` creates the category."""
+    cover_if_exists: Annotated[bool, Field(strict=True)] = False
+    """Send a cover only if that object exists in the bucket (one HEAD request each)."""
     policies: Policies = Policies()
-
-    @field_validator("pattern")
-    @classmethod
-    def _named_groups(cls, pattern: str | None) -> str | None:
-        if pattern is not None and not KeyPattern(pattern).names:
-            raise ValueError("has no named group that a template could use: write (?P<show>…) around a part")
-        return pattern
 
     @model_validator(mode="after")
     def _groups_exist(self) -> Describe:

@@ -6,7 +6,7 @@ import re
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from vod_migrate.migration.base import SettingsModel
 
@@ -34,64 +34,38 @@ class Receiver(StrEnum):
     AIRFLOW = "airflow"
 
 
+def _check_channel(channel: str) -> str:
+    if not _CHANNEL.fullmatch(channel):
+        raise ValueError(
+            "is not the name of a webhook: write lower-case letters, digits and _, and keep the URL in VOD_MIGRATE_WEBHOOK_<NAME> or in an "
+            "Airflow connection"
+        )
+    return channel
+
+
+def _check_import_path(notifier: str) -> str:
+    if not _IMPORT_PATH.fullmatch(notifier):
+        raise ValueError("is not an import path: write package.module.SomeNotifier")
+    return notifier
+
+
 class Notify(SettingsModel):
     """One receiver of notifications about runs; each event of a run is sent once."""
 
-    to: Annotated[
-        Receiver,
-        Field(
-            description="`webhook`: JSON for your own program; `dingtalk`, `wecom`, `feishu`: a custom robot in a group; `airflow`: "
-            "a notifier of an Airflow provider, used in Airflow only."
-        ),
-    ]
-    events: Annotated[
-        tuple[RunEvent, ...],
-        Field(
-            min_length=1,
-            description="`finished`: success; `failed`: any end without success; `threshold`: stopped by `stop_after`; `paused`; `approval`: a plan waits for approval.",
-        ),
-    ] = (RunEvent.FAILED, RunEvent.APPROVAL)
-    channel: Annotated[
-        str | None,
-        Field(
-            description="The name of the webhook, whose URL is a secret: an Airflow connection with that ID (type `http`, the URL as its password), "
-            "or the variable `VOD_MIGRATE_WEBHOOK_<NAME>`.",
-        ),
-    ] = None
-    language: Annotated[
-        Literal["en", "zh"],
-        Field(
-            description="The language of the message: English, or Chinese (`zh`). Keys and VOD's own texts are not translated."
-        ),
-    ] = "en"
-    notifier: Annotated[
-        str | None,
-        Field(description="`airflow`: the import path of the notifier's class."),
-    ] = None
-    arguments: Annotated[
-        dict[str, Any],
-        Field(
-            default_factory=dict,
-            description="`airflow`: the notifier's arguments. Its templated ones can use `{{ vod.text }}` and the fields of the webhook's JSON.",
-        ),
-    ]
-
-    @field_validator("channel")
-    @classmethod
-    def _name_of_a_webhook(cls, channel: str | None) -> str | None:
-        if channel is not None and not _CHANNEL.fullmatch(channel):
-            raise ValueError(
-                "is not the name of a webhook: write lower-case letters, digits and _, and keep the URL in VOD_MIGRATE_WEBHOOK_<NAME> or in an "
-                "Airflow connection"
-            )
-        return channel
-
-    @field_validator("notifier")
-    @classmethod
-    def _import_path(cls, notifier: str | None) -> str | None:
-        if notifier is not None and not _IMPORT_PATH.fullmatch(notifier):
-            raise ValueError("is not an import path: write package.module.SomeNotifier")
-        return notifier
+    to: Receiver
+    """`webhook`: JSON for your own program; `dingtalk`, `wecom`, `feishu`: a custom robot in a group; `airflow`: a
+    notifier of an Airflow provider, used in Airflow only."""
+    events: Annotated[tuple[RunEvent, ...], Field(min_length=1)] = (RunEvent.FAILED, RunEvent.APPROVAL)
+    """`finished`: success; `failed`: any end without success; `threshold`: stopped by `stop_after`; `paused`; `approval`: a plan waits for approval."""
+    channel: Annotated[str, AfterValidator(_check_channel)] | None = None
+    """The name of the webhook, whose URL is a secret: an Airflow connection with that ID (type `http`, the URL as its
+    password), or the variable `VOD_MIGRATE_WEBHOOK_<NAME>`."""
+    language: Literal["en", "zh"] = "en"
+    """The language of the message: English, or Chinese (`zh`). Keys and VOD's own texts are not translated."""
+    notifier: Annotated[str, AfterValidator(_check_import_path)] | None = None
+    """`airflow`: the import path of the notifier's class."""
+    arguments: Annotated[dict[str, Any], Field(default_factory=dict)]
+    """`airflow`: the notifier's arguments. Its templated ones can use `{{ vod.text }}` and the fields of the webhook's JSON."""
 
     @model_validator(mode="after")
     def _fits_its_receiver(self) -> Notify:

@@ -6,6 +6,8 @@ import re
 import unicodedata
 from typing import Any
 
+from vod_migrate.migration.templates import PREFIX_FACTS, check_template
+
 BUCKET = r"^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$"
 
 _ADDRESS = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<host>[^/]*)/?(?P<path>.*)", re.DOTALL)
@@ -24,10 +26,7 @@ def check_prefix(prefix: str) -> str:
         raise ValueError(
             f"{prefix!r} is an address, not the beginning of a key: write {where!r}, and the bucket in source.bucket"
         )
-    if prefix[:1] in ("/", "\\"):
-        raise ValueError(
-            f"{prefix!r} matches nothing, because no key begins with {prefix[0]!r}: write {_relative(prefix)!r}"
-        )
+    _check_begin(prefix)
     # What stands between braces is a template, and "*" a product there.
     if "*" in _TEMPLATE.sub("", prefix):
         before = prefix.partition("*")[0]
@@ -35,6 +34,18 @@ def check_prefix(prefix: str) -> str:
             f"{prefix!r} has a '*', but a prefix has no wildcards: write {before!r} (globs go into select.include, and a rule has `match`)"
         )
     return prefix
+
+
+def check_prefixes(prefixes: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    """The prefixes of a run themselves, where each is a template that can be filled in, and keys can begin with it.
+
+    Raises:
+        ValueError: one is not; says what to write.
+    """
+    for prefix in prefixes or ():
+        check_template(prefix, PREFIX_FACTS)
+        check_prefix(prefix)
+    return prefixes
 
 
 def check_pattern(pattern: str) -> None:
@@ -45,14 +56,16 @@ def check_pattern(pattern: str) -> None:
     """
     if (address := _ADDRESS.match(pattern)) is not None:
         raise ValueError(f"{pattern!r} is an address, not a pattern for keys: write {_key_of(address)!r}")
-    if pattern[:1] in ("/", "\\"):
-        raise ValueError(
-            f"{pattern!r} matches nothing, because no key begins with {pattern[0]!r}: write {_relative(pattern)!r}"
-        )
+    _check_begin(pattern)
     if pattern.endswith("/"):
         raise ValueError(
             f"{pattern!r} matches no file, because a glob is compared with the whole key: write {pattern + '*'!r}"
         )
+
+
+def _check_begin(text: str) -> None:
+    if text[:1] in ("/", "\\"):
+        raise ValueError(f"{text!r} matches nothing, because no key begins with {text[0]!r}: write {_relative(text)!r}")
 
 
 def check_expression(text: str) -> str:

@@ -22,33 +22,22 @@ Price = Annotated[
 class Prices(SettingsModel):
     """Prices from your price list or contract, for the cost estimate of a plan. Anything without a price is not estimated."""
 
-    currency: Annotated[
-        str, Field(pattern=r"^[A-Z]{3}$", description="The currency of all prices, as its three letters.")
-    ] = "CNY"
-    oss_10k_requests: Annotated[
-        Price, Field(description="10,000 requests to OSS: pages of listings, and HeadObject.")
-    ] = None
-    register_10k_calls: Annotated[Price, Field(description="10,000 calls of RegisterMedia.")] = None
-    registered_gb: Annotated[
-        Price, Field(description="1 GB (10⁹ bytes) of registered files, for everything that VOD bills by size.")
-    ] = None
-    transcoded_minute: Annotated[
-        Price,
-        Field(
-            description="1 minute of video through the template group or workflow, all outputs together; needs `minutes_per_gb`."
-        ),
-    ] = None
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "CNY"
+    """The currency of all prices, as its three letters."""
+    oss_10k_requests: Price = None
+    """10,000 requests to OSS: pages of listings, and HeadObject."""
+    register_10k_calls: Price = None
+    """10,000 calls of RegisterMedia."""
+    registered_gb: Price = None
+    """1 GB (10⁹ bytes) of registered files, for everything that VOD bills by size."""
+    transcoded_minute: Price = None
+    """1 minute of video through the template group or workflow, all outputs together; needs `minutes_per_gb`."""
     minutes_per_gb: Annotated[
         Decimal | None,
-        Field(
-            gt=0,
-            le=_HIGHEST,
-            max_digits=15,
-            decimal_places=8,
-            description="How many minutes of video 1 GB of the source contains, e.g. 16.7 at 8 Mbit/s: OSS does not know durations.",
-        ),
+        Field(gt=0, le=_HIGHEST, max_digits=15, decimal_places=8),
         WithJsonSchema({"anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"type": "string"}, {"type": "null"}]}),
     ] = None
+    """How many minutes of video 1 GB of the source contains, e.g. 16.7 at 8 Mbit/s: OSS does not know durations."""
 
     @model_validator(mode="after")
     def _minutes_that_can_be_counted(self) -> Prices:

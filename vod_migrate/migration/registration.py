@@ -7,7 +7,7 @@ import re
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_validator
 
 from vod_migrate.migration.base import SettingsModel
 
@@ -16,39 +16,38 @@ CALLBACK_URL_BYTES = 256
 """Extend: RegisterMedia's UserData page; callback URL: SetMessageCallback page (both read 2026-11)."""
 
 
+def _lower(value: Any) -> Any:
+    return value.lower() if isinstance(value, str) else value
+
+
+def _check_url(url: str) -> str:
+    if not re.fullmatch(r"https?://[^\s/?#]+\S*", url) or not _host(url):
+        raise ValueError("is not a URL: write it like https://media.example.com/vod")
+    if len(url.encode()) > CALLBACK_URL_BYTES:
+        raise ValueError(f"has {len(url.encode())} bytes; VOD allows {CALLBACK_URL_BYTES}")
+    return url
+
+
+def _host(url: str) -> str | None:
+    try:
+        return urlsplit(url).hostname
+    except ValueError:
+        return None
+
+
 class MessageCallback(SettingsModel):
     """Where VOD reports processing that is started later for these files; it does not report the registration itself."""
 
     model_config = ConfigDict(populate_by_name=True)
 
-    callback_type: Annotated[
-        Literal["http", "mns"], Field(alias="CallbackType", description="`http`, or `mns` for a message queue.")
-    ] = "http"
-    callback_url: Annotated[
-        str | None, Field(alias="CallbackURL", description="For http: the address, at most 256 bytes.")
-    ] = None
-    mns_endpoint: Annotated[
-        str | None, Field(alias="MnsEndpoint", min_length=1, description="For mns: the queue's public endpoint.")
-    ] = None
-    mns_queue_name: Annotated[
-        str | None, Field(alias="MnsQueueName", min_length=1, description="For mns: the queue's name.")
-    ] = None
-
-    @field_validator("callback_type", mode="before")
-    @classmethod
-    def _any_case(cls, value: Any) -> Any:
-        return value.lower() if isinstance(value, str) else value
-
-    @field_validator("callback_url")
-    @classmethod
-    def _an_address(cls, url: str | None) -> str | None:
-        if url is None:
-            return None
-        if not re.fullmatch(r"https?://[^\s/?#]+\S*", url) or not _host(url):
-            raise ValueError("is not a URL: write it like https://media.example.com/vod")
-        if len(url.encode()) > CALLBACK_URL_BYTES:
-            raise ValueError(f"has {len(url.encode())} bytes; VOD allows {CALLBACK_URL_BYTES}")
-        return url
+    callback_type: Annotated[Literal["http", "mns"], BeforeValidator(_lower), Field(alias="CallbackType")] = "http"
+    """`http`, or `mns` for a message queue."""
+    callback_url: Annotated[Annotated[str, AfterValidator(_check_url)] | None, Field(alias="CallbackURL")] = None
+    """For http: the address, at most 256 bytes."""
+    mns_endpoint: Annotated[str | None, Field(alias="MnsEndpoint", min_length=1)] = None
+    """For mns: the queue's public endpoint."""
+    mns_queue_name: Annotated[str | None, Field(alias="MnsQueueName", min_length=1)] = None
+    """For mns: the queue's name."""
 
     @model_validator(mode="after")
     def _complete(self) -> MessageCallback:
@@ -58,13 +57,6 @@ class MessageCallback(SettingsModel):
         if self.callback_type == "mns" and not mns:
             raise ValueError("MnsEndpoint or MnsQueueName is missing: a callback of type mns needs both")
         return self
-
-
-def _host(url: str) -> str | None:
-    try:
-        return urlsplit(url).hostname
-    except ValueError:
-        return None
 
 
 def _from_json(value: Any) -> Any:
@@ -79,32 +71,28 @@ def _from_json(value: Any) -> Any:
     return read
 
 
+def _compact(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
+def _check_extend(extend: dict[str, Any]) -> dict[str, Any]:
+    try:
+        size = len(_compact(extend).encode())
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"holds a value that JSON does not have: {error}; put it in quotes") from None
+    if size > EXTEND_BYTES:
+        raise ValueError(f"has {size} bytes as JSON; VOD allows {EXTEND_BYTES}")
+    return extend
+
+
 class UserData(SettingsModel):
     """RegisterMedia's UserData, the same for every file of the migration."""
 
     model_config = ConfigDict(populate_by_name=True)
 
     message_callback: Annotated[MessageCallback | None, Field(alias="MessageCallback")] = None
-    extend: Annotated[
-        dict[str, Any] | None,
-        Field(
-            alias="Extend",
-            description="The data that VOD returns in its callbacks, at most 512 bytes as JSON.",
-        ),
-    ] = None
-
-    @field_validator("extend")
-    @classmethod
-    def _short(cls, extend: dict[str, Any] | None) -> dict[str, Any] | None:
-        if extend is None:
-            return None
-        try:
-            size = len(_compact(extend).encode())
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"holds a value that JSON does not have: {error}; put it in quotes") from None
-        if size > EXTEND_BYTES:
-            raise ValueError(f"has {size} bytes as JSON; VOD allows {EXTEND_BYTES}")
-        return extend
+    extend: Annotated[Annotated[dict[str, Any], AfterValidator(_check_extend)] | None, Field(alias="Extend")] = None
+    """The data that VOD returns in its callbacks, at most 512 bytes as JSON."""
 
     @model_validator(mode="after")
     def _something(self) -> UserData:
@@ -117,68 +105,31 @@ class UserData(SettingsModel):
         return _compact(self.model_dump(mode="json", by_alias=True, exclude_none=True))
 
 
-def _compact(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-
-
 class Register(SettingsModel):
     """How the files are registered. Set exactly one of template_group_id and workflow_id."""
 
-    template_group_id: Annotated[
-        str | None,
-        Field(
-            min_length=1, max_length=64, description="`VOD_NO_TRANSCODE`, or the ID of a transcoding template group."
-        ),
-    ] = None
-    workflow_id: Annotated[str | None, Field(min_length=1, max_length=64, description="The ID of a VOD workflow.")] = (
-        None
-    )
-    user_data: Annotated[
-        UserData | None,
-        BeforeValidator(_from_json),
-        Field(description="UserData of every file: a mapping, or the same as JSON text."),
-    ] = None
-    enable_first_frame_cover: Annotated[
-        bool | None,
-        Field(
-            strict=True,
-            description="EnableFirstFrameCover of the SDK: the first frame becomes the cover. Null leaves it out.",
-        ),
-    ] = None
-    generate_thumbnail: Annotated[
-        bool | None, Field(strict=True, description="GenerateThumbnail of the SDK. Null leaves it out.")
-    ] = None
-    calls_per_second: Annotated[
-        float | None,
-        Field(
-            gt=0,
-            le=1000,
-            description="A rate for this migration, below that of the account, which the connection sets.",
-        ),
-    ] = None
-    url_encoding: Annotated[
-        Literal["percent", "raw"],
-        Field(
-            description="How the key is written in FileURL. The vendor does not document it; its other APIs require `percent`."
-        ),
-    ] = "percent"
-    max_request_bytes: Annotated[
-        int,
-        Field(
-            ge=2048,
-            le=65536,
-            description="Largest encoded query of one call; a call has fewer than 10 files if ten would exceed it.",
-        ),
-    ] = 32768
-    workers: Annotated[
-        int,
-        Field(ge=1, le=8, description="Register tasks of a run; one saturates an account, more add availability."),
-    ] = 1
-    threads: Annotated[int, Field(ge=1, le=128, description="Threads of each worker.")] = 32
-    retry_failed: Annotated[
-        int,
-        Field(ge=0, le=365, description="In how many later runs mode `new` sends a failed object again; 0: none."),
-    ] = 0
+    template_group_id: Annotated[str | None, Field(min_length=1, max_length=64)] = None
+    """`VOD_NO_TRANSCODE`, or the ID of a transcoding template group."""
+    workflow_id: Annotated[str | None, Field(min_length=1, max_length=64)] = None
+    """The ID of a VOD workflow."""
+    user_data: Annotated[UserData | None, BeforeValidator(_from_json)] = None
+    """UserData of every file: a mapping, or the same as JSON text."""
+    enable_first_frame_cover: Annotated[bool | None, Field(strict=True)] = None
+    """EnableFirstFrameCover of the SDK: the first frame becomes the cover. Null leaves it out."""
+    generate_thumbnail: Annotated[bool | None, Field(strict=True)] = None
+    """GenerateThumbnail of the SDK. Null leaves it out."""
+    calls_per_second: Annotated[float | None, Field(gt=0, le=1000)] = None
+    """A rate for this migration, below that of the account, which the connection sets."""
+    url_encoding: Literal["percent", "raw"] = "percent"
+    """How the key is written in FileURL. The vendor does not document it; its other APIs require `percent`."""
+    max_request_bytes: Annotated[int, Field(ge=2048, le=65536)] = 32768
+    """Largest encoded query of one call; a call has fewer than 10 files if ten would exceed it."""
+    workers: Annotated[int, Field(ge=1, le=8)] = 1
+    """Register tasks of a run; one saturates an account, more add availability."""
+    threads: Annotated[int, Field(ge=1, le=128)] = 32
+    """Threads of each worker."""
+    retry_failed: Annotated[int, Field(ge=0, le=365)] = 0
+    """In how many later runs mode `new` sends a failed object again; 0: none."""
 
     @property
     def processes(self) -> bool:

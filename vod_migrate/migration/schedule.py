@@ -9,8 +9,10 @@ import datetime as dt
 import math
 import re
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import AfterValidator
 
 if TYPE_CHECKING:
     from croniter import croniter  # type: ignore[import-untyped]
@@ -59,6 +61,10 @@ def check_schedule(schedule: str) -> str:
             "'0 1 * * *'"
         ) from None
     return schedule
+
+
+Schedule = Annotated[str, AfterValidator(check_schedule)]
+"""A cron expression that comes, or a preset."""
 
 
 def next_start(schedule: str, zone: ZoneInfo, now: dt.datetime) -> dt.datetime:

@@ -7,11 +7,11 @@ import difflib
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, ValidationError, model_validator
 
 from vod_migrate.migration.base import SettingsModel, reject_number
 from vod_migrate.migration.patterns import matcher
-from vod_migrate.migration.prefixes import BUCKET, check_bucket, check_prefix
+from vod_migrate.migration.prefixes import BUCKET, check_bucket, check_prefixes
 from vod_migrate.migration.templates import PREFIX_FACTS, check_template
 
 MEDIA_EXTENSIONS: tuple[str, ...] = tuple(
@@ -45,30 +45,34 @@ def _check_location(location: str) -> str:
     return location
 
 
+_Location = Annotated[str, Field(min_length=1), AfterValidator(_check_location)]
+
+
 class ManifestColumns(SettingsModel):
     """Assigns manifest columns to fields. If a cell is empty, the templates fill its field."""
 
-    title: Annotated[str | None, Field(min_length=1, description="Column of the Title.")] = None
-    description: Annotated[str | None, Field(min_length=1, description="Column of the Description.")] = None
-    tags: Annotated[str | None, Field(min_length=1, description="Column of the Tags.")] = None
-    cover_url: Annotated[str | None, Field(min_length=1, description="Column of the CoverURL.")] = None
-    category: Annotated[str | None, Field(min_length=1, description="Column of the category's path.")] = None
-    cate_id: Annotated[str | None, Field(min_length=1, description="Column of the CateId.")] = None
-    reference_id: Annotated[str | None, Field(min_length=1, description="Column of the ReferenceId.")] = None
-    size: Annotated[
-        str | None, Field(min_length=1, description="Column of the size in bytes; `size` if there is one.")
-    ] = None
-    etag: Annotated[str | None, Field(min_length=1, description="Column of the ETag; `etag` if there is one.")] = None
-    last_modified: Annotated[
-        str | None,
-        Field(
-            min_length=1,
-            description="Column of the last change, ISO 8601 (without an offset, in `timezone`); `last_modified` if there is one.",
-        ),
-    ] = None
-    storage_class: Annotated[
-        str | None, Field(min_length=1, description="Column of the storage class; `storage_class` if there is one.")
-    ] = None
+    title: Annotated[str | None, Field(min_length=1)] = None
+    """Column of the Title."""
+    description: Annotated[str | None, Field(min_length=1)] = None
+    """Column of the Description."""
+    tags: Annotated[str | None, Field(min_length=1)] = None
+    """Column of the Tags."""
+    cover_url: Annotated[str | None, Field(min_length=1)] = None
+    """Column of the CoverURL."""
+    category: Annotated[str | None, Field(min_length=1)] = None
+    """Column of the category's path."""
+    cate_id: Annotated[str | None, Field(min_length=1)] = None
+    """Column of the CateId."""
+    reference_id: Annotated[str | None, Field(min_length=1)] = None
+    """Column of the ReferenceId."""
+    size: Annotated[str | None, Field(min_length=1)] = None
+    """Column of the size in bytes; `size` if there is one."""
+    etag: Annotated[str | None, Field(min_length=1)] = None
+    """Column of the ETag; `etag` if there is one."""
+    last_modified: Annotated[str | None, Field(min_length=1)] = None
+    """Column of the last change, ISO 8601 (without an offset, in `timezone`); `last_modified` if there is one."""
+    storage_class: Annotated[str | None, Field(min_length=1)] = None
+    """Column of the storage class; `storage_class` if there is one."""
 
     @model_validator(mode="after")
     def _one_category(self) -> ManifestColumns:
@@ -84,42 +88,19 @@ class ManifestColumns(SettingsModel):
 class Manifest(SettingsModel):
     """A table with one object per row; templates can use all of its columns as `row.<column>`."""
 
-    location: Annotated[
-        str,
-        Field(min_length=1, description="A path (relative to this file) or oss://BUCKET/KEY; may use `{{ date }}`."),
-    ]
-    format: Annotated[
-        Literal["csv", "jsonl", "parquet"] | None,
-        Field(description="By default, the extension decides: .csv, .jsonl, .parquet; the text formats also with .gz."),
-    ] = None
-    key_column: Annotated[
-        str,
-        Field(
-            min_length=1, description="Column with the object: a key, oss://BUCKET/KEY, or an https URL in the bucket."
-        ),
-    ] = "key"
-    key_encoding: Annotated[
-        KeyEncoding,
-        Field(
-            description="Encoding of bare keys: `plain`, `url` (percent-encoded) or `form` (percent-encoded, and + is a space)."
-        ),
-    ] = "plain"
+    location: _Location
+    """A path (relative to this file) or oss://BUCKET/KEY; may use `{{ date }}`."""
+    format: Literal["csv", "jsonl", "parquet"] | None = None
+    """By default, the extension decides: .csv, .jsonl, .parquet; the text formats also with .gz."""
+    key_column: Annotated[str, Field(min_length=1)] = "key"
+    """Column with the object: a key, oss://BUCKET/KEY, or an https URL in the bucket."""
+    key_encoding: KeyEncoding = "plain"
+    """Encoding of bare keys: `plain`, `url` (percent-encoded) or `form` (percent-encoded, and + is a space)."""
     columns: ManifestColumns = ManifestColumns()
-    null_values: Annotated[
-        tuple[str, ...],
-        Field(description="Texts that count as an empty cell, in every column; [] reads every text literally."),
-    ] = ("\\N", "NULL", "null", "NaN", "nan", "None", "#N/A")
-    check: Annotated[
-        Literal["none", "head"],
-        Field(
-            description="`head` looks up each object in OSS: it must exist, and OSS provides its size, storage class and time."
-        ),
-    ] = "none"
-
-    @field_validator("location")
-    @classmethod
-    def _readable_location(cls, location: str) -> str:
-        return _check_location(location)
+    null_values: tuple[str, ...] = ("\\N", "NULL", "null", "NaN", "nan", "None", "#N/A")
+    """Texts that count as an empty cell, in every column; [] reads every text literally."""
+    check: Literal["none", "head"] = "none"
+    """`head` looks up each object in OSS: it must exist, and OSS provides its size, storage class and time."""
 
     @model_validator(mode="after")
     def _known_format(self) -> Manifest:
@@ -139,28 +120,12 @@ class Manifest(SettingsModel):
 class Inventory(SettingsModel):
     """An OSS bucket inventory: its manifest.json and gzip CSV files, checked by their MD5."""
 
-    manifest: Annotated[
-        str,
-        Field(
-            min_length=1,
-            description="The manifest.json: its key in `bucket`, or oss://BUCKET/KEY; without `bucket`, a path to it or to its folder.",
-        ),
-    ]
-    bucket: Annotated[
-        BucketName | None,
-        Field(description="The bucket that holds the inventory; leave it out for a folder on this machine."),
-    ] = None
-    key_encoding: Annotated[
-        KeyEncoding,
-        Field(
-            description="Encoding of the keys. OSS documents URL encoding, but not how it encodes a space: `form` reads + as one."
-        ),
-    ] = "url"
-
-    @field_validator("manifest")
-    @classmethod
-    def _readable_location(cls, location: str) -> str:
-        return _check_location(location)
+    manifest: _Location
+    """The manifest.json: its key in `bucket`, or oss://BUCKET/KEY; without `bucket`, a path to it or to its folder."""
+    bucket: BucketName | None = None
+    """The bucket that holds the inventory; leave it out for a folder on this machine."""
+    key_encoding: KeyEncoding = "url"
+    """Encoding of the keys. OSS documents URL encoding, but not how it encodes a space: `form` reads + as one."""
 
     @model_validator(mode="after")
     def _one_bucket(self) -> Inventory:
@@ -177,40 +142,20 @@ class Inventory(SettingsModel):
 class Source(SettingsModel):
     """Where the objects are: listed by prefix, read from a manifest, or read from an inventory."""
 
-    bucket: Annotated[BucketName, Field(description="The OSS bucket; it must have been added to VOD.")]
-    prefixes: Annotated[
-        tuple[str, ...],
-        Field(
-            min_length=1,
-            description="Key prefixes to list; `{{ date }}` is the local date of the interval's start. [''] is the whole "
-            "bucket. With an inventory, only its objects under these prefixes are taken.",
-        ),
-    ] = ("",)
-    manifest: Annotated[Manifest | None, Field(description="A table of objects, instead of prefixes.")] = None
-    inventory: Annotated[Inventory | None, Field(description="An OSS inventory, instead of listing the bucket.")] = None
-    domains: Annotated[
-        tuple[str, ...],
-        Field(
-            description="Custom domains of the bucket, e.g. media.example.com: a manifest may name objects by URLs of these domains."
-        ),
-    ] = ()
+    bucket: BucketName
+    """The OSS bucket; it must have been added to VOD."""
+    prefixes: Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(check_prefixes)] = ("",)
+    """Key prefixes to list; `{{ date }}` is the local date of the interval's start. [''] is the whole bucket. With an
+    inventory, only its objects under these prefixes are taken."""
+    manifest: Manifest | None = None
+    """A table of objects, instead of prefixes."""
+    inventory: Inventory | None = None
+    """An OSS inventory, instead of listing the bucket."""
+    domains: tuple[str, ...] = ()
+    """Custom domains of the bucket, e.g. media.example.com: a manifest may name objects by URLs of these domains."""
 
-    requests_at_once: Annotated[
-        int,
-        Field(
-            ge=1,
-            le=64,
-            description="How many pages of a listing are requested at the same time.",
-        ),
-    ] = 8
-
-    @field_validator("prefixes")
-    @classmethod
-    def _readable_prefixes(cls, prefixes: tuple[str, ...]) -> tuple[str, ...]:
-        for prefix in prefixes:
-            check_template(prefix, PREFIX_FACTS)
-            check_prefix(prefix)
-        return prefixes
+    requests_at_once: Annotated[int, Field(ge=1, le=64)] = 8
+    """How many pages of a listing are requested at the same time."""
 
     @model_validator(mode="after")
     def _one_origin(self) -> Source:
@@ -271,103 +216,71 @@ _Edge = Annotated[
 ]
 
 
+def _check_patterns(patterns: tuple[str, ...]) -> tuple[str, ...]:
+    for pattern in patterns:
+        matcher(pattern)
+    return patterns
+
+
+def _known_extensions(extensions: tuple[str, ...]) -> tuple[str, ...]:
+    cleaned = tuple(extension.lower().removeprefix(".") for extension in extensions)
+    for extension in cleaned:
+        if extension not in MEDIA_EXTENSIONS:
+            near = difflib.get_close_matches(extension, MEDIA_EXTENSIONS, 1)
+            hint = f"did you mean {near[0]!r}?" if near else "remove it"
+            raise ValueError(f"VOD does not accept {extension!r} files: {hint}")
+    return cleaned
+
+
+def _check_classes(classes: tuple[str, ...]) -> tuple[str, ...]:
+    for name in classes:
+        if name not in STORAGE_CLASSES:
+            raise ValueError(f"OSS has no storage class {name!r}; known: {', '.join(STORAGE_CLASSES)}")
+    return classes
+
+
+_Patterns = Annotated[tuple[str, ...], AfterValidator(_check_patterns)]
+
+
 class Select(SettingsModel):
     """Which objects are registered; each object that is left out is counted under a named reason."""
 
-    include: Annotated[
-        tuple[str, ...],
-        Field(
-            description="Only keys that match one of these: a glob over the whole key (`*` also matches `/`), or `re:` and a "
-            "regular expression that may match anywhere in the key. Empty: all."
-        ),
-    ] = ()
-    exclude: Annotated[
-        tuple[str, ...], Field(description="Leave out keys that match one of these; the same kinds of patterns.")
-    ] = ()
-    extensions: Annotated[
-        tuple[str, ...],
-        Field(
-            min_length=1,
-            description="File extensions without the dot, case-insensitive; by default all that VOD accepts.",
-        ),
-    ] = MEDIA_EXTENSIONS
-    hls: Annotated[
-        Literal["playlists", "all"],
-        Field(
-            description="`playlists`: segments and other parts of HLS and DASH streams are left out; the playlist represents them. `all` registers them."
-        ),
-    ] = "playlists"
-    hidden: Annotated[
-        Literal["skip", "register"],
-        Field(
-            description="`skip` leaves out names that only programs use: `._*`, `@eaDir/`, recycle bins, `*.part` and the like (the "
-            "page on sources has the whole list); `register` registers them."
-        ),
-    ] = "skip"
-    min_size: Annotated[int, Field(ge=0, description="Smallest size in bytes; 1 leaves empty objects out.")] = 1
-    max_size: Annotated[int | None, Field(ge=1, description="Largest size in bytes.")] = None
-    modified_after: Annotated[
-        _Edge,
-        Field(
-            description="Only objects modified at or after this time: a time (without an offset, the migration's time zone), "
-            "or the run's `interval_start` or `interval_end`."
-        ),
-    ] = None
-    modified_before: Annotated[
-        _Edge, Field(description="Only objects modified before this time; takes the same values.")
-    ] = None
-    storage_classes: Annotated[
-        tuple[str, ...],
-        Field(
-            min_length=1,
-            description="Storage classes to register. Archived objects are left out by default, because VOD cannot read them.",
-        ),
-    ] = ("Standard", "IA")
-    archived: Annotated[
-        Literal["skip", "restored", "register"],
-        Field(
-            description="Objects of the archive classes: `skip` registers only those in storage_classes; `restored` also registers "
-            "restored copies, whose media may stop playing when the copy expires; `register` registers all of them."
-        ),
-    ] = "skip"
-    restored_min_days: Annotated[
-        int,
-        Field(ge=0, le=365, description="With `archived: restored`: for how many days a copy must still be readable."),
-    ] = 1
+    include: _Patterns = ()
+    """Only keys that match one of these: a glob over the whole key (`*` also matches `/`), or `re:` and a regular
+    expression that may match anywhere in the key. Empty: all."""
+    exclude: _Patterns = ()
+    """Leave out keys that match one of these; the same kinds of patterns."""
+    extensions: Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(_known_extensions)] = MEDIA_EXTENSIONS
+    """File extensions without the dot, case-insensitive; by default all that VOD accepts."""
+    hls: Literal["playlists", "all"] = "playlists"
+    """`playlists`: segments and other parts of HLS and DASH streams are left out; the playlist represents them. `all` registers them."""
+    hidden: Literal["skip", "register"] = "skip"
+    """`skip` leaves out names that only programs use: `._*`, `@eaDir/`, recycle bins, `*.part` and the like (the page
+    on sources has the whole list); `register` registers them."""
+    min_size: Annotated[int, Field(ge=0)] = 1
+    """Smallest size in bytes; 1 leaves empty objects out."""
+    max_size: Annotated[int | None, Field(ge=1)] = None
+    """Largest size in bytes."""
+    modified_after: _Edge = None
+    """Only objects modified at or after this time: a time (without an offset, the migration's time zone), or the run's
+    `interval_start` or `interval_end`."""
+    modified_before: _Edge = None
+    """Only objects modified before this time; takes the same values."""
+    storage_classes: Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(_check_classes)] = (
+        "Standard",
+        "IA",
+    )
+    """Storage classes to register. Archived objects are left out by default, because VOD cannot read them."""
+    archived: Literal["skip", "restored", "register"] = "skip"
+    """Objects of the archive classes: `skip` registers only those in storage_classes; `restored` also registers
+    restored copies, whose media may stop playing when the copy expires; `register` registers all of them."""
+    restored_min_days: Annotated[int, Field(ge=0, le=365)] = 1
+    """With `archived: restored`: for how many days a copy must still be readable."""
 
-    on_moved: Annotated[
-        Literal["hold", "register"] | None,
-        Field(
-            description="What to do with an unregistered object of 64 KiB or more that has the size and ETag of a registered one: it "
-            "was moved or renamed if that one is gone, and is a duplicate otherwise. `hold` leaves it out, `register` registers it; null: a run registers the first 100 and holds the others."
-        ),
-    ] = None
-
-    @field_validator("include", "exclude")
-    @classmethod
-    def _usable_patterns(cls, patterns: tuple[str, ...]) -> tuple[str, ...]:
-        for pattern in patterns:
-            matcher(pattern)
-        return patterns
-
-    @field_validator("extensions")
-    @classmethod
-    def _known_extensions(cls, extensions: tuple[str, ...]) -> tuple[str, ...]:
-        cleaned = tuple(extension.lower().removeprefix(".") for extension in extensions)
-        for extension in cleaned:
-            if extension not in MEDIA_EXTENSIONS:
-                near = difflib.get_close_matches(extension, MEDIA_EXTENSIONS, 1)
-                hint = f"did you mean {near[0]!r}?" if near else "remove it"
-                raise ValueError(f"VOD does not accept {extension!r} files: {hint}")
-        return cleaned
-
-    @field_validator("storage_classes")
-    @classmethod
-    def _known_classes(cls, classes: tuple[str, ...]) -> tuple[str, ...]:
-        for name in classes:
-            if name not in STORAGE_CLASSES:
-                raise ValueError(f"OSS has no storage class {name!r}; known: {', '.join(STORAGE_CLASSES)}")
-        return classes
+    on_moved: Literal["hold", "register"] | None = None
+    """What to do with an unregistered object of 64 KiB or more that has the size and ETag of a registered one: it was
+    moved or renamed if that one is gone, and is a duplicate otherwise. `hold` leaves it out, `register` registers it;
+    null: a run registers the first 100 and holds the others."""
 
     @model_validator(mode="after")
     def _in_order(self) -> Select:
