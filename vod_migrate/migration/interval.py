@@ -35,31 +35,26 @@ def resolve(
     Raises:
         BadOption: a location needs a date, or the selection an interval, that the run does not have.
     """
-    facts = interval_variables(migration, date, None if given else interval)
-    source = migration.source
-    if listing and source.location:
-        source = source.at(render(source.location, facts, "source location"))
-    edges = dict(
-        zip(("interval_start", "interval_end"), (facts.get(n) for n in ("interval_start", "interval_end")), strict=True)
-    )
-    if given and date is not None:
-        midnight = dt.datetime.combine(date, dt.time(), migration.zone)
-        edges = {
-            "interval_start": midnight,
-            "interval_end": dt.datetime.combine(date + dt.timedelta(days=1), dt.time(), migration.zone),
-        }
-    return migration.model_copy(update={"source": source, "select": _windowed(migration, edges, listing=listing)})
-
-
-def _windowed(migration: Migration, edges: Mapping[str, dt.datetime | None], *, listing: bool) -> Select:
-    select = migration.select
     if not listing:
-        return select
+        return migration
+    facts: Mapping[str, Any] = interval_variables(migration, date, None if given else interval)
+    source = migration.source
+    if source.location:
+        source = source.at(render(source.location, facts, "source location"))
+    if given and date is not None:
+        days = (date, date + dt.timedelta(days=1))
+        start, end = (dt.datetime.combine(day, dt.time(), migration.zone) for day in days)
+        facts = {"interval_start": start, "interval_end": end}
+    return migration.model_copy(update={"source": source, "select": _windowed(migration, facts)})
+
+
+def _windowed(migration: Migration, facts: Mapping[str, Any]) -> Select:
+    select = migration.select
     resolved: dict[str, dt.datetime] = {}
     for name in ("modified_after", "modified_before"):
         edge = getattr(select, name)
         if isinstance(edge, str):
-            moment = edges[edge]
+            moment = facts.get(edge)
             if moment is None:
                 raise BadOption(
                     f"select.{name} is {edge}, and this run has no interval: start it by its schedule or a backfill, or give "
