@@ -123,7 +123,7 @@ def test_keys_that_are_given_are_the_keys_in_force() -> None:
 
 def test_a_role_is_assumed_with_the_keys_and_never_replaced_by_them() -> None:
     source = fields(credential_provider="ram_role_arn", role_arn=ROLE).credentials
-    assert source.keys is None
+    assert source.provider == "ram_role_arn"
     with pytest.deprecated_call():
         assert source.client.get_type() == "ram_role_arn"
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from vod_migrate.cloud.credentials import Credentials, _credentials
+from vod_migrate.cloud.credentials import Credentials, credentials_from
 from vod_migrate.cloud.location import service_host
 from vod_migrate.errors import BadSetting
 
@@ -97,7 +97,7 @@ def connection_from_fields(
     return Connection(
         account=given.get("account", DEFAULT_ACCOUNT),
         region=region,
-        credentials=_credentials(given, origin=origin, name_of=name_of),
+        credentials=credentials_from(given, origin=origin, name_of=name_of),
         oss_endpoint=_endpoint(
             given.get("oss_endpoint") or f"https://oss-{region}.aliyuncs.com", name_of("oss_endpoint"), origin
         ),

@@ -7,7 +7,7 @@ import logging
 import re
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -67,15 +67,11 @@ class _Renewable:
 
 @dataclass(frozen=True, kw_only=True)
 class Credentials:
-    """Keys that are given, or the provider that hands them out and renews them.
-
-    base: the keys that a provider assumes its role with.
-    """
+    """Keys that are given, or the provider that hands out others and renews them; one that is given both assumes its role with the keys."""
 
     keys: Keys | None = None
     provider: str = ""
     role_arn: str = ""
-    base: Keys | None = None
 
     @cached_property
     def client(self) -> Any:
@@ -89,30 +85,13 @@ class Credentials:
 
         # Its logger prints whole tracebacks with the request in them: keys, tokens and signatures.
         logging.getLogger("credentials").disabled = True
+        given = {} if self.keys is None else {name: value or None for name, value in asdict(self.keys).items()}
+        kind = self.provider or ("sts" if given.get("security_token") else "access_key")
         try:
-            if self.keys is not None:
-                kind = "sts" if self.keys.security_token else "access_key"
-                return Client(
-                    Config(
-                        type=kind,
-                        access_key_id=self.keys.access_key_id,
-                        access_key_secret=self.keys.access_key_secret,
-                        security_token=self.keys.security_token or None,
-                    )
-                )
-            if self.provider == "default":
+            if kind == "default":
                 return _Renewable(Client)
-            if self.base is not None:
-                role = Config(
-                    type=self.provider,
-                    role_arn=self.role_arn,
-                    access_key_id=self.base.access_key_id,
-                    access_key_secret=self.base.access_key_secret,
-                    security_token=self.base.security_token or None,
-                )
-                return _Renewable(lambda: Client(role))
-            given = Config(type=self.provider, role_arn=self.role_arn or None)
-            return _Renewable(lambda: Client(given))
+            config = Config(type=kind, role_arn=self.role_arn or None, **given)
+            return _Renewable(lambda: Client(config)) if self.provider else Client(config)
         except Exception as error:
             raise BadSetting(
                 f"credential provider {self.provider or 'keys'!r} cannot be used ({_reason(error)})"
@@ -126,18 +105,13 @@ class Credentials:
         Raises:
             BadSetting: the provider returned none.
         """
-        if self.keys is not None or not refused.security_token:
+        if not self.provider or not refused.security_token:
             return False
-        try:
-            return bool(self.client.renew(refused.security_token))
-        except Exception as error:
-            raise BadSetting(
-                f"credential provider {self.provider!r} returned no credentials ({_reason(error)})"
-            ) from error
+        return bool(self._asked(lambda: self.client.renew(refused.security_token)))
 
     def proven(self) -> None:
         """The service accepted what is in force now."""
-        if self.keys is None:
+        if self.provider:
             self.client.proven()
 
     def current(self) -> Keys:
@@ -146,24 +120,32 @@ class Credentials:
         Raises:
             BadSetting: the provider returned none.
         """
-        if self.keys is not None:
+        if self.keys is not None and not self.provider:
             return self.keys
-        try:
-            given = self.client.get_credential()
-        except Exception as error:
-            raise BadSetting(
-                f"credential provider {self.provider!r} returned no credentials ({_reason(error)})"
-            ) from error
+        given = self._asked(lambda: self.client.get_credential())  # noqa: PLW0108 - making the client may fail, too
         return Keys(
             access_key_id=given.access_key_id,
             access_key_secret=given.access_key_secret,
             security_token=given.security_token or "",
         )
 
+    def _asked(self, ask: Callable[[], Any]) -> Any:
+        try:
+            return ask()
+        except Exception as error:
+            raise BadSetting(
+                f"credential provider {self.provider!r} returned no credentials ({_reason(error)})"
+            ) from error
 
-def _credentials(given: Mapping[str, str], *, origin: str, name_of: Any) -> Credentials:
+
+def credentials_from(given: Mapping[str, str], *, origin: str, name_of: Callable[[str], str]) -> Credentials:
+    """The credentials of a connection's fields. name_of: what a field is called where a person sets it.
+
+    Raises:
+        BadSetting: naming the field and the fix.
+    """
     identifier, secret = given.get("access_key_id"), given.get("access_key_secret")
-    provider = given.get("credential_provider", "")
+    provider, role_arn = given.get("credential_provider", ""), given.get("role_arn", "")
     if provider and provider not in PROVIDERS:
         raise BadSetting(
             f"{name_of('credential_provider')} is {provider!r} in {origin}: choose one of {', '.join(PROVIDERS)}"
@@ -174,27 +156,20 @@ def _credentials(given: Mapping[str, str], *, origin: str, name_of: Any) -> Cred
     keys = None
     if identifier and secret:
         keys = Keys(access_key_id=identifier, access_key_secret=secret, security_token=given.get("security_token", ""))
+    no_keys = f"{name_of('access_key_id')} and {name_of('access_key_secret')} are missing in {origin}"
     if provider == _ROLE_PROVIDER:
-        return _assumed_role(keys, given.get("role_arn", ""), origin=origin, name_of=name_of)
+        if not role_arn:
+            raise BadSetting(f"{name_of('role_arn')} is missing in {origin}: {_ROLE_PROVIDER} needs the role to assume")
+        if keys is None:
+            raise BadSetting(f"{no_keys}: {_ROLE_PROVIDER} assumes its role with an AccessKey")
+        return Credentials(keys=keys, provider=provider, role_arn=role_arn)
     if keys is not None:
         return Credentials(keys=keys)
     if provider:
-        return Credentials(provider=provider, role_arn=given.get("role_arn", ""))
+        return Credentials(provider=provider, role_arn=role_arn)
     raise BadSetting(
-        f"{name_of('access_key_id')} and {name_of('access_key_secret')} are missing in {origin}: set them, or name a "
-        f"provider in {name_of('credential_provider')} ({', '.join(PROVIDERS)})"
+        f"{no_keys}: set them, or name a provider in {name_of('credential_provider')} ({', '.join(PROVIDERS)})"
     )
-
-
-def _assumed_role(keys: Keys | None, role_arn: str, *, origin: str, name_of: Any) -> Credentials:
-    if not role_arn:
-        raise BadSetting(f"{name_of('role_arn')} is missing in {origin}: {_ROLE_PROVIDER} needs the role to assume")
-    if keys is None:
-        raise BadSetting(
-            f"{name_of('access_key_id')} and {name_of('access_key_secret')} are missing in {origin}: "
-            f"{_ROLE_PROVIDER} assumes its role with an AccessKey"
-        )
-    return Credentials(provider=_ROLE_PROVIDER, role_arn=role_arn, base=keys)
 
 
 def _reason(error: Exception) -> str:
