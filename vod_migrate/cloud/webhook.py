@@ -10,9 +10,9 @@ import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass, field
-from queue import Empty, SimpleQueue
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from vod_migrate.cloud.redaction import one_line
@@ -134,22 +134,16 @@ def _answer(request: urllib.request.Request) -> tuple[int, bytes]:
 
 def _in_time(ask: Callable[[], _T]) -> _T:
     """What `ask` returns; a receiver that sends a byte now and then never lets a socket's own timeout pass."""
-    ended: SimpleQueue[tuple[_T | None, BaseException | None]] = SimpleQueue()
+    answer: Future[_T] = Future()
 
     def run() -> None:
         try:
-            ended.put((ask(), None))
+            answer.set_result(ask())
         except BaseException as error:  # noqa: BLE001 - raised again by whoever waits
-            ended.put((None, error))
+            answer.set_exception(error)
 
     threading.Thread(target=run, daemon=True).start()
-    try:
-        value, error = ended.get(timeout=TIMEOUT_SECONDS)
-    except Empty:
-        raise TimeoutError from None
-    if error is not None:
-        raise error
-    return cast("_T", value)
+    return answer.result(timeout=TIMEOUT_SECONDS)
 
 
 def hidden(text: str, webhook: Webhook) -> str:
