@@ -14,7 +14,7 @@ from shell import BUCKET, MIGRATION, Done, Shell
 
 from vod_migrate.cloud.clients import open_bucket
 from vod_migrate.cloud.connection import connection_from_fields
-from vod_migrate.cloud.restored_copy import restored_copy
+from vod_migrate.cloud.list_page import restored_copy
 from vod_migrate.media import RestoredCopy
 from vod_migrate.sandbox.pytest_plugin import Sandbox
 

@@ -76,11 +76,13 @@ def test_a_host_that_does_not_exist_ends_a_run_before_the_first_answer(
 @pytest.mark.parametrize(
     "fault", [(socket.EAI_AGAIN, "Temporary failure in name resolution"), (socket.EAI_NONAME, "x")]
 )
-def test_a_name_that_does_not_resolve_for_now_or_after_an_answer_is_an_outage(fault: tuple[int, str]) -> None:
+def test_a_name_that_does_not_resolve_for_now_or_after_an_answer_is_an_outage(
+    fault: tuple[int, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     number, text = fault
     told = f"Failed to resolve 'oss' ([Errno {number}] {text})"
-    answered = number == socket.EAI_NONAME
-    assert local_fault.local_fault(told, endpoint="oss", setting="oss_endpoint", answered=answered) is None
+    monkeypatch.setattr(local_fault, "ANSWERED", {"oss"} if number == socket.EAI_NONAME else set())
+    assert local_fault.local_fault(told, endpoint="oss", setting="oss_endpoint") is None
 
 
 PROFILES = [

@@ -7,7 +7,7 @@ from typing import Any
 import oss2
 import pytest
 
-from vod_migrate.cloud.clock_skew import skew_of
+from vod_migrate.cloud.local_fault import skew_of
 from vod_migrate.cloud.oss import source_error
 from vod_migrate.cloud.oss_reason import OssReason
 from vod_migrate.errors import BucketMissing, EndpointRefused, SourceDenied, SourceError, SourceUnavailable

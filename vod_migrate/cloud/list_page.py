@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
+from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from types import SimpleNamespace
 from typing import Any
@@ -12,8 +14,8 @@ import oss2
 from lxml import etree
 
 from vod_migrate.cloud.oss_reason import OssReason
-from vod_migrate.cloud.restored_copy import restored_copy
 from vod_migrate.errors import ListingBroken, SourceUnavailable
+from vod_migrate.media import RestoredCopy
 
 _BEGIN, _END = b"<Contents>", b"</Contents>"
 _ELEMENTS = ("Key", "LastModified", "ETag", "Size", "StorageClass", "RestoreInfo")
@@ -25,6 +27,8 @@ _WRITTEN = re.compile(
 )
 """An object as OSS writes it. A page with one that is written otherwise is read with lxml."""
 _MOST_AT_ONCE = 1 << 20
+_ONGOING = re.compile(r'ongoing-request="(true|false)"')
+_EXPIRY = re.compile(r'expiry-date="([^"]*)"')
 
 
 class FastBucket(oss2.Bucket):  # type: ignore[misc]
@@ -96,6 +100,26 @@ def read_page(result: Any) -> Any:
     return result
 
 
+def restored_copy(text: str) -> RestoredCopy | None:
+    """What `RestoreInfo` of a listing or `x-oss-restore` of HeadObject says about the readable copy of an archived object.
+
+    `ongoing-request="true"`, or `ongoing-request="false", expiry-date="…"`; None for anything else.
+    """
+    ongoing = _ONGOING.search(text)
+    if ongoing is None:
+        return None
+    expiry = _EXPIRY.search(text)
+    return RestoredCopy(ready=ongoing[1] == "false", expires=None if expiry is None else _moment(expiry[1]))
+
+
+def _moment(text: str) -> dt.datetime | None:
+    try:
+        moment = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=dt.UTC)
+
+
 def _decoded(text: str | None, *, encoded: bool) -> str | None:
     return _plain(text) if text and encoded else text
 
@@ -109,7 +133,5 @@ def _plain(text: str) -> str:
     return unquote(text, errors="surrogateescape") if "%" in text else text
 
 
-@lru_cache(maxsize=512)
-def _folder(encoded: str) -> str:
-    # Most keys of a page share their folders, and decoding is half of what reading a page costs.
-    return _plain(encoded)
+# Most keys of a page share their folders, and decoding is half of what reading a page costs.
+_folder = lru_cache(maxsize=512)(_plain)

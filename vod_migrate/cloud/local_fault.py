@@ -1,4 +1,4 @@
-"""Mistakes of this machine's own configuration, which no waiting mends: they end a run at once.
+"""Mistakes of this machine's own configuration, its clock among them, which no waiting mends: they end a run at once.
 
 The SDKs hand on what `requests` and the resolver said as text, so it is recognised by its text. A name that does not resolve is such a
 mistake only until the endpoint has answered once: afterwards it is an outage.
@@ -7,6 +7,9 @@ mistake only until the endpoint has answered once: afterwards it is an outage.
 from __future__ import annotations
 
 import re
+import time
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
 
 _MISTAKES = {
     re.compile("Missing dependencies for SOCKS|Unable to determine SOCKS version"): (
@@ -28,14 +31,23 @@ _NO_SUCH_NAME = re.compile(
 )
 
 
-def local_fault(text: str, *, endpoint: str, setting: str, answered: bool) -> str | None:
+def local_fault(text: str, *, endpoint: str, setting: str) -> str | None:
     """What is wrong here, with the fix, as the text of a failed request tells; None where the fault may be elsewhere.
 
-    endpoint, setting: where the request went, and the connection's field that says so; answered: whether it ever answered.
+    endpoint, setting: where the request went, and the connection's field that says so.
     """
     for pattern, fix in _MISTAKES.items():
         if pattern.search(text):
             return fix
-    if not answered and _NO_SUCH_NAME.search(text):
+    if endpoint not in ANSWERED and _NO_SUCH_NAME.search(text):
         return f"the host of {endpoint} does not exist: correct the connection's {setting} or region, or this machine's DNS"
     return None
+
+
+def skew_of(headers: Mapping[str, str] | None) -> float | None:
+    """Seconds that this machine's clock is ahead, by the Date of an answer; None without a readable one. The Date has no fractions."""
+    date = next((value for name, value in (headers or {}).items() if name.lower() == "date"), "")
+    try:
+        return time.time() - parsedate_to_datetime(date).timestamp() - 0.5
+    except (ValueError, TypeError):
+        return None

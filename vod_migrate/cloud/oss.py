@@ -15,16 +15,14 @@ from urllib.parse import urlsplit
 import oss2
 from urllib3.exceptions import HTTPError
 
-from vod_migrate.cloud.clock_skew import skew_of
 from vod_migrate.cloud.connection import Connection
 from vod_migrate.cloud.credentials import Credentials
-from vod_migrate.cloud.list_page import FastBucket, read_page
-from vod_migrate.cloud.local_fault import ANSWERED, local_fault
+from vod_migrate.cloud.list_page import FastBucket, read_page, restored_copy
+from vod_migrate.cloud.local_fault import ANSWERED, local_fault, skew_of
 from vod_migrate.cloud.location import Location, is_service_host, other_form
 from vod_migrate.cloud.oss_reason import OssReason
 from vod_migrate.cloud.oss_session import OssSession
 from vod_migrate.cloud.redaction import one_line
-from vod_migrate.cloud.restored_copy import restored_copy
 from vod_migrate.cloud.retry import TRIES, patiently
 from vod_migrate.errors import (
     BucketMissing,
@@ -45,7 +43,14 @@ MOST_CONNECTIONS = 64
 _CHUNK = 1 << 20
 _WRITING = "oss:PutObject on it"
 _TOKEN_CODES = {"SecurityTokenExpired", "InvalidSecurityToken"}
-_BAD_KEYS = {"InvalidAccessKeyId", "SignatureDoesNotMatch", *_TOKEN_CODES}
+_REASONS = {
+    "PublicEndpointForbidden": OssReason.PRIVATE,
+    "RequestTimeTooSkewed": OssReason.SKEWED,
+    **dict.fromkeys(("InvalidAccessKeyId", "SignatureDoesNotMatch", *_TOKEN_CODES), OssReason.BAD_KEYS),
+    "UserDisable": OssReason.SUSPENDED,
+    "NoSuchBucket": OssReason.NO_BUCKET,
+}
+"""What a code says by itself."""
 _ACCEPTED = 202
 _BAD_REQUEST, _NOT_FOUND, _FORBIDDEN, _TOO_MANY_REQUESTS, _SERVER_ERROR = 400, 404, 403, 429, 500
 _PRIVATE = (
@@ -301,8 +306,7 @@ class BucketClient:
 
     def _check_here(self, error: object) -> None:
         """Refuses a mistake of this machine's configuration."""
-        endpoint = self._connection.oss_endpoint
-        fault = local_fault(str(error), endpoint=endpoint, setting="oss_endpoint", answered=endpoint in ANSWERED)
+        fault = local_fault(str(error), endpoint=self._connection.oss_endpoint, setting="oss_endpoint")
         if fault is not None:
             raise EndpointRefused(f"OSS cannot be reached: {fault}", reason=OssReason.MISCONFIGURED)
 
@@ -349,26 +353,16 @@ def source_error(error: oss2.exceptions.OssError, verb: str, about: str | Locati
     return kind(message, reason=reason, region=region)
 
 
-def _reason(  # noqa: PLR0911 - one line a reason
+def _reason(
     error: oss2.exceptions.OssError, code: str, region: str, details: Mapping[str, Any], *, of_object: bool
 ) -> OssReason:
-    if (
-        isinstance(error, oss2.exceptions.RequestError)
-        or error.status >= _SERVER_ERROR
-        or error.status <= 0
-        or error.status == _TOO_MANY_REQUESTS
-    ):
+    # oss2 gives what was never answered a status below 0.
+    if error.status <= 0 or error.status == _TOO_MANY_REQUESTS or error.status >= _SERVER_ERROR:
         return OssReason.UNREACHABLE
-    if code == "PublicEndpointForbidden" or details.get("EC") == "0048-00000401":
+    if details.get("EC") == "0048-00000401":
         return OssReason.PRIVATE
-    if code == "RequestTimeTooSkewed":
-        return OssReason.SKEWED
-    if code in _BAD_KEYS:
-        return OssReason.BAD_KEYS
-    if code == "UserDisable":
-        return OssReason.SUSPENDED
-    if code == "NoSuchBucket":
-        return OssReason.NO_BUCKET
+    if code in _REASONS:
+        return _REASONS[code]
     if region:
         # A signature for another region names the bucket's; the endpoint of another region names the right one.
         return OssReason.OTHER_REGION

@@ -46,18 +46,14 @@ def upload(bucket: BucketClient, key: str, chunks: Iterator[bytes], *, sleep: Ca
             size += len(part)
         patiently(lambda: bucket.complete_upload(key, upload_id, etags, size=size), sleep=sleep, tries=TRIES)
     except BaseException:
-        _abort(bucket, key, upload_id)
+        try:
+            bucket.abort_upload(key, upload_id)
+        except SourceError as error:
+            log.warning(
+                "the parts of an unfinished upload stay in the bucket until a lifecycle rule deletes them: %s", error
+            )
         raise
     return size
-
-
-def _abort(bucket: BucketClient, key: str, upload_id: str) -> None:
-    try:
-        bucket.abort_upload(key, upload_id)
-    except SourceError as error:
-        log.warning(
-            "the parts of an unfinished upload stay in the bucket until a lifecycle rule deletes them: %s", error
-        )
 
 
 def _parts(chunks: Iterator[bytes]) -> Iterator[bytes]:

@@ -15,10 +15,9 @@ from alibabacloud_vod20170321.client import Client
 from darabonba.runtime import RuntimeOptions
 from Tea.exceptions import TeaException
 
-from vod_migrate.cloud.clock_skew import skew_of
 from vod_migrate.cloud.connection import Connection
 from vod_migrate.cloud.credentials import Credentials
-from vod_migrate.cloud.local_fault import ANSWERED, local_fault
+from vod_migrate.cloud.local_fault import ANSWERED, local_fault, skew_of
 from vod_migrate.cloud.redaction import one_line
 from vod_migrate.errors import (
     AccountStopped,
@@ -88,12 +87,7 @@ class VodClient:
             except (TeaException, CredentialException) as error:
                 classified = classify(error, api=api)
                 if isinstance(classified, NetworkTrouble) and (
-                    fault := local_fault(
-                        str(classified),
-                        endpoint=self._endpoint,
-                        setting="vod_endpoint",
-                        answered=self._endpoint in ANSWERED,
-                    )
+                    fault := local_fault(str(classified), endpoint=self._endpoint, setting="vod_endpoint")
                 ):
                     raise Misconfigured(f"VOD cannot be reached: {fault}") from error
                 if classified.http_status is not None:
