@@ -32,10 +32,6 @@ class Location:
     def __str__(self) -> str:
         return f"oss://{self.bucket}/{self.path}" if self.bucket else self.path
 
-    def beside(self, path: str) -> Location:
-        """Another key of the same bucket, or another path."""
-        return Location(bucket=self.bucket, path=path)
-
 
 class NotAnAddress(ValueError):
     """A text that has the form of an address and names no bucket and key; the message ends a sentence, with the fix."""

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from itertools import islice
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -85,22 +85,17 @@ def inventory_pages(
     if not contents.files:
         yield ListedPage(objects=(), cursor=None)
     for number in range(first, len(contents.files)):
-        following = number + 1 < len(contents.files)
         with _checked(connection, contents, contents.files[number], sleep) as source:
-            rows = islice(read_csv(source, header=contents.schema), start, None)
             pages = row_pages(
-                (_told(row, reader, bucket, source.name) for row in rows),
+                read_csv(source, header=contents.schema),
+                partial(_told, reader=reader, bucket=bucket, name=source.name),
                 start=start,
-                cursor_at=_cursors(contents.version, number),
-                last=lambda following=following: not following,  # type: ignore[misc] # bound at once
+                cursor=f"{contents.version}@{number}:",
+                last=number + 1 == len(contents.files),
             )
             for page in pages:
                 yield page if streams is None else with_parts(page, kin_of(page.objects), streams)
         start = 0
-
-
-def _cursors(version: str, number: int) -> Callable[[int], str]:
-    return lambda row: f"{version}@{number}:{row}"
 
 
 def _told(row: Row, reader: RowReader, bucket: str, name: str) -> RowResult:
@@ -136,7 +131,7 @@ def read_contents(
         ManifestBroken: it is not one, or another bucket's. SourceDenied, SourceUnavailable.
     """
     if not place.bucket and Path(place.path).is_dir():
-        place = place.beside(str(Path(place.path) / "manifest.json"))
+        place = replace(place, path=str(Path(place.path) / "manifest.json"))
     with fetched(connection, place, sleep=sleep) as source:
         if source.path.stat().st_size > _MANIFEST_BYTES:
             raise ManifestBroken(
@@ -175,7 +170,7 @@ def read_contents(
 def _check_whole(connection: Connection | None, place: Location, md5: str, sleep: Callable[[float], None]) -> None:
     """Compares manifest.json with the manifest.checksum that OSS writes beside it; a copy may have left that behind."""
     folder, slash, name = place.path.rpartition("/")
-    beside = place.beside(f"{folder}{slash}manifest.checksum")
+    beside = replace(place, path=f"{folder}{slash}manifest.checksum")
     if name != "manifest.json" or (not place.bucket and not Path(beside.path).exists()):
         return
     try:
@@ -219,7 +214,7 @@ def _checked(
     connection: Connection, contents: Contents, file: _DataFile, sleep: Callable[[float], None]
 ) -> Iterator[SourceFile]:
     """A data file, from the first of the places where it may lie, once its MD5 is known to be right."""
-    places = [contents.place.beside(path) for path in _paths(contents, file.name)]
+    places = [replace(contents.place, path=path) for path in _paths(contents, file.name)]
     if not contents.place.bucket:
         places = [place for place in places if Path(place.path).is_file()] or places[:1]
     with ExitStack() as stack:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import time
 from collections.abc import Callable, Iterator, Mapping
-from itertools import islice
 
 from vod_migrate.cloud.clients import open_bucket
 from vod_migrate.cloud.connection import Connection
@@ -44,12 +43,12 @@ def manifest_pages(
     """
     with fetched(connection, location_of(manifest.location), sleep=sleep) as source:
         start = next(iter(resume_position(cursor, source.version, source.name)), 0)
-        described = {name: column for name, column in manifest.columns.named().items() if name not in OBJECT_COLUMNS}
+        described = {column: name for name, column in manifest.columns.named().items() if name not in OBJECT_COLUMNS}
         reader = RowReader(
             bucket=bucket,
             key_encoding=manifest.key_encoding,
             columns=_columns(manifest),
-            renamed=described,
+            names=described,
             domains=frozenset(domain.lower() for domain in domains),
             nulls=frozenset(manifest.null_values),
             zone=zone,
@@ -59,10 +58,8 @@ def manifest_pages(
             for row in interruptible(read_table(source, manifest.kind, wanted), sleep):
                 if (key := reader.playlist(row)) is not None:
                     streams.note(key)
-        rows = islice(read_table(source, manifest.kind, wanted), start, None)
-        pages = row_pages(
-            (reader.read(row) for row in rows), start=start, cursor_at=lambda row: f"{source.version}@{row}"
-        )
+        rows = read_table(source, manifest.kind, wanted)
+        pages = row_pages(rows, reader.read, start=start, cursor=f"{source.version}@")
         if manifest.check == "head":
             pages = looked_up(pages, open_bucket(connection, bucket), wanted=lambda _: True, sleep=sleep)
         for page in pages:

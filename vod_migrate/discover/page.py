@@ -11,6 +11,9 @@ from vod_migrate.media import BrokenRow, MediaObject
 PAGE_KEYS = 1000
 """The most that ListObjectsV2 gives in one page (its reference page; the default is 100)."""
 
+LONGEST_KEY = 1023
+"""Bytes of an object's name (PutObject page), and so of one that a listing begins behind (reference page of ListObjectsV2)."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ListedPage:

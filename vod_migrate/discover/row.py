@@ -6,80 +6,68 @@ import datetime as dt
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from vod_migrate.cloud.location import ForeignDomain, NotAnAddress, located
+from vod_migrate.discover.page import LONGEST_KEY
+from vod_migrate.discover.selection import storable
 from vod_migrate.discover.streams import is_playlist
 from vod_migrate.discover.table import Row
 from vod_migrate.media import BrokenRow, MediaObject, Rejected
-
-LONGEST_KEY = 1023
-"""Bytes of an object's name (OSS, PutObject page)."""
 
 _BROKEN_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _SECONDS = re.compile(r"\d{9,11}")
 
 
+@dataclass(frozen=True, kw_only=True)
 class RowReader:
     """Reads the rows of one source.
 
     columns: the column of each of key, size, etag, last_modified and storage_class; a column that is not there is unknown.
-    renamed: setting: column, for description fields, which templates find under the setting's name.
+    names: the setting of a column for description fields, under whose name templates find it.
     keep: whether the other columns stay with the object. domains: hosts of the bucket's own.
     nulls: texts that stand for an empty cell. zone: of times without an offset.
     """
 
-    def __init__(
-        self,
-        *,
-        bucket: str,
-        key_encoding: str,
-        columns: Mapping[str, str],
-        renamed: Mapping[str, str] | None = None,
-        keep: bool = True,
-        domains: frozenset[str] = frozenset(),
-        nulls: frozenset[str] = frozenset(),
-        zone: dt.tzinfo = dt.UTC,
-    ) -> None:
-        self._bucket = bucket
-        self._encoding = key_encoding
-        self._columns = columns
-        self._names = {column: name for name, column in (renamed or {}).items()}
-        self._keep = keep
-        self._domains = domains
-        self._nulls = nulls
-        self._zone = zone
+    bucket: str
+    key_encoding: str
+    columns: Mapping[str, str]
+    names: Mapping[str, str] = field(default_factory=dict)
+    keep: bool = True
+    domains: frozenset[str] = frozenset()
+    nulls: frozenset[str] = frozenset()
+    zone: dt.tzinfo = dt.UTC
 
     def read(self, row: Row) -> MediaObject | BrokenRow | Rejected:
         """What a row says."""
-        if self._nulls and not row.ours:
+        if self.nulls and not row.ours:
             row = replace(row, values={name: self._known(value) for name, value in row.values.items()})
-        told = row.values.get(self._columns["key"])
+        told = row.values.get(self.columns["key"])
         if row.rejected is not None:
             return _broken(told, row.rejected)
         try:
             return MediaObject(
-                bucket=self._bucket,
+                bucket=self.bucket,
                 key=self._key(row),
                 size=_size(self._told(row, "size")),
                 etag=_text(self._told(row, "etag"), "etag").strip('"').upper() or None,
-                last_modified=_moment(self._told(row, "last_modified"), self._zone),
+                last_modified=_moment(self._told(row, "last_modified"), self.zone),
                 storage_class=_text(self._told(row, "storage_class"), "storage_class") or None,
-                row=self._rest(row) if self._keep else {},
+                row=self._rest(row) if self.keep else {},
                 where=row.where,
             )
         except Rejected as rejected:
             return _broken(told, Rejected(rejected.code, f"{row.where} {rejected.message}"))
 
     def _known(self, value: Any) -> Any:
-        return None if isinstance(value, str) and value.strip() in self._nulls else value
+        return None if isinstance(value, str) and value.strip() in self.nulls else value
 
     def playlist(self, row: Row) -> str | None:
         """The key of a row that is about a playlist; None where it is not."""
-        told = row.values.get(self._columns["key"])
+        told = row.values.get(self.columns["key"])
         if not isinstance(told, str) or not (".m3u8" in told.lower() or ".mpd" in told.lower()):
             return None
         try:
@@ -89,15 +77,15 @@ class RowReader:
         return key if is_playlist(key) else None
 
     def _told(self, row: Row, name: str) -> Any:
-        return row.values.get(self._columns[name]) if name in self._columns else None
+        return row.values.get(self.columns[name]) if name in self.columns else None
 
     def _key(self, row: Row) -> str:
-        told = row.values.get(self._columns["key"])
+        told = row.values.get(self.columns["key"])
         if told is None or told == "":
-            raise Rejected("row_no_key", f"has no value in the column {self._columns['key']!r}: write the object's key")
+            raise Rejected("row_no_key", f"has no value in the column {self.columns['key']!r}: write the object's key")
         if not isinstance(told, str):
             raise Rejected("row_key", f"has the key {told!r}, which is not text: write it as text")
-        if not _is_text(told):
+        if not storable(told):
             why = (
                 "contains a NUL, which a key cannot contain"
                 if "\x00" in told
@@ -105,10 +93,10 @@ class RowReader:
             )
             raise Rejected("row_encoding", f"has the key '{_shown(told)}', which {why}")
         bucket, key = self._recorded(row, told) or self._located(told)
-        if bucket != self._bucket:
+        if bucket != self.bucket:
             raise Rejected(
                 "row_other_bucket",
-                f"names {_shown(told)!r}, which is in bucket {bucket!r}: this migration's bucket is {self._bucket!r}",
+                f"names {_shown(told)!r}, which is in bucket {bucket!r}: this migration's bucket is {self.bucket!r}",
             )
         if not key:
             raise Rejected("row_key", f"names {_shown(told)!r}, a bucket without a key: write the object's key")
@@ -128,31 +116,26 @@ class RowReader:
 
     def _located(self, told: str) -> tuple[str, str]:
         try:
-            found = located(told, domains=self._domains, bucket=self._bucket)
+            found = located(told, domains=self.domains, bucket=self.bucket)
         except NotAnAddress as error:
             code = "row_other_bucket" if isinstance(error, ForeignDomain) else "row_key"
             raise Rejected(code, f"names {_shown(told)!r}, which {error}") from None
         if found is None:
-            return self._bucket, _decoded(told, self._encoding)
+            return self.bucket, _decoded(told, self.key_encoding)
         # A URL is always encoded.
-        return found.bucket, _decoded(found.path, self._encoding if told[:4].lower() == "oss:" else "url")
+        return found.bucket, _decoded(found.path, self.key_encoding if told[:4].lower() == "oss:" else "url")
 
     def _rest(self, row: Row) -> dict[str, Any]:
-        known = set(self._columns.values())
+        known = set(self.columns.values())
         rest = {
-            self._names.get(column, column): value
+            self.names.get(column, column): value
             for column, value in row.values.items()
-            if column not in known or column in self._names
+            if column not in known or column in self.names
         }
-        for name in self._names.values():
+        for name in self.names.values():
             _check_described(name, rest.get(name))
-        try:
-            plain = json.dumps(rest, ensure_ascii=False, allow_nan=False)
-            usable = "\\u0000" not in plain and _is_text(plain)
-        except ValueError:
-            usable = False
-        if not usable:
-            bad = next((column for column, value in rest.items() if not _storable(value)), "")
+        if not _storable_json(rest):
+            bad = next((column for column, value in rest.items() if not _storable_json(value)), "")
             raise Rejected(
                 "row_encoding",
                 f"has bytes or characters in the column {_shown(bad)!r} that are not text: save the file as UTF-8",
@@ -171,7 +154,7 @@ def _check_described(name: str, value: Any) -> None:
 
 def _broken(told: Any, rejected: Rejected) -> BrokenRow | Rejected:
     """A failed result under the key as far as it is told; a row without one can only be counted."""
-    if isinstance(told, str) and not _is_text(told):
+    if isinstance(told, str) and not storable(told):
         # Nothing is recorded under a key that nobody wrote.
         return rejected
     name = _shown(told)
@@ -228,25 +211,17 @@ def _moment(told: Any, zone: dt.tzinfo) -> dt.datetime | None:
 
 def _text(told: Any, name: str) -> str:
     text = "" if told is None else str(told).strip()
-    if not _is_text(text):
+    if not storable(text):
         raise Rejected("row_encoding", f"has bytes in {name} that are not UTF-8: save the file as UTF-8")
     return text
 
 
-def _storable(value: Any) -> bool:
+def _storable_json(value: Any) -> bool:
     try:
         plain = json.dumps(value, ensure_ascii=False, allow_nan=False)
     except ValueError:
         return False
-    return "\\u0000" not in plain and _is_text(plain)
-
-
-def _is_text(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return "\x00" not in text
+    return "\\u0000" not in plain and storable(plain)
 
 
 def _shown(told: Any) -> str:

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from vod_migrate.discover.page import PAGE_KEYS, ListedPage
 from vod_migrate.discover.selection import sample_of
+from vod_migrate.discover.table import Row
 from vod_migrate.errors import ManifestBroken
 from vod_migrate.media import BrokenRow, MediaObject, Rejected
 from vod_migrate.results.scan import SAMPLES
@@ -20,24 +21,20 @@ RowResult = MediaObject | BrokenRow | Rejected
 
 
 def row_pages(
-    told: Iterable[RowResult],
-    *,
-    cursor_at: Callable[[int], str],
-    start: int = 0,
-    last: Callable[[], bool] = lambda: True,
+    rows: Iterable[Row], read: Callable[[Row], RowResult], *, start: int, cursor: str, last: bool = True
 ) -> Iterator[ListedPage]:
     """Pages of what rows say, from row `start` on; at least one, so that an empty source ends, too.
 
-    cursor_at: the cursor before a row, counted from 0; last: whether nothing follows these rows.
+    cursor: what stands in a cursor before the number of a row, counted from 0; last: whether nothing follows these rows.
     """
-    rest = iter(told)
+    rest: Iterator[RowResult] = map(read, islice(rows, start, None))
     place = start
     while True:
         taken = list(islice(rest, PAGE_KEYS))
         place += len(taken)
         following = next(rest, None)
         ended = following is None
-        yield _page(taken, cursor=None if ended and last() else cursor_at(place))
+        yield _page(taken, cursor=None if ended and last else f"{cursor}{place}")
         if following is None:
             return
         rest = chain([following], rest)

@@ -53,12 +53,10 @@ def read_table(source: SourceFile, kind: str, columns: Sequence[str]) -> Iterato
         ManifestBroken: a column is missing, or the file breaks off; names file and line.
     """
     if kind == "parquet":
-        yield from _parquet(source, columns)
-        return
+        return _parquet(source, columns)
     if kind == "jsonl":
-        yield from _jsonl(source, columns)
-        return
-    yield from read_csv(source, columns=columns)
+        return _jsonl(source, columns)
+    return read_csv(source, columns=columns)
 
 
 def read_csv(source: SourceFile, *, header: Sequence[str] | None = None, columns: Sequence[str] = ()) -> Iterator[Row]:
@@ -109,14 +107,15 @@ class _Lines:
         self._source = source
         self._text = io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="")
         self.number = 0
-        self._ended = False
 
-    def __iter__(self) -> _Lines:
-        return self
+    def __iter__(self) -> Iterator[str]:
+        while line := self._next():
+            self.number += 1
+            yield line
+        # The wrapper would close a file that its context still holds.
+        self._text.detach()
 
-    def __next__(self) -> str:
-        if self._ended:
-            raise StopIteration
+    def _next(self) -> str:
         try:
             line = self._text.readline(_LONGEST_LINE)
         except BROKEN_GZIP as error:
@@ -124,16 +123,10 @@ class _Lines:
                 f"{self._source.name} is cut off after line {self.number:,} ({error}): the gzip file is damaged or not "
                 "complete, write it again"
             ) from error
-        if not line:
-            # The wrapper would close a file that its context still holds.
-            self._text.detach()
-            self._ended = True
-            raise StopIteration
         if len(line) == _LONGEST_LINE:
             raise ManifestBroken(
                 f"{self._source.name}: line {self.number + 1:,} is longer than {_LONGEST_LINE:,} characters: is it a table?"
             )
-        self.number += 1
         return line
 
 
