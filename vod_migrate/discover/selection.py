@@ -22,6 +22,9 @@ ARCHIVE_REASONS = ("archived", "being_restored", "restored_copy")
 RESTORED = "restored"
 """The hint about an object that is taken because it has a restored copy."""
 
+_OF_COPIES = frozenset((*ARCHIVE_REASONS, RESTORED))
+"""What ends by itself with a restored copy."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Selected:
@@ -71,26 +74,39 @@ class Selection:
 
     def select(self, page: ListedPage) -> Selected:
         """Divides a page."""
-        kept = []
-        tally = _Tally()
+        kept, archived = [], []
+        left_out: Counter[str] = Counter()
+        hints: Counter[str] = Counter()
+        samples: dict[str, list[str]] = {}
+        expires: dict[str, dt.datetime] = {}
+
+        def count(counts: Counter[str], found: MediaObject, name: str) -> None:
+            counts[name] += 1
+            if counts[name] <= SAMPLES:
+                samples.setdefault(name, []).append(sample_of(found.key))
+            if name in _OF_COPIES and found.restored is not None and (end := found.restored.expires) is not None:
+                expires[name] = min(end, expires.get(name, end))
+
         for found in page.objects:
             reason = self.reason(found, part=page.parts.get(found.key))
             if reason is not None:
-                tally.leave_out(found, reason)
+                count(left_out, found, reason)
+                if reason == "archived":
+                    archived.append(found)
                 continue
             kept.append(found)
             if found.restored is not None and found.restored.ready:
-                tally.hint(found, RESTORED)
+                count(hints, found, RESTORED)
             if self._hidden and looks_machine_made(found.key):
-                tally.hint(found, "looks_hidden")
+                count(hints, found, "looks_hidden")
             if found.key in page.suspects:
-                tally.hint(found, SUSPECT)
+                count(hints, found, SUSPECT)
         return Selected(
             kept=tuple(kept),
-            left_out=dict(tally.left_out),
-            samples=tally.samples,
-            archived=tuple(tally.archived),
-            notes=tally.notes(),
+            left_out=dict(left_out),
+            samples=samples,
+            archived=tuple(archived),
+            notes=Notes(hints=dict(hints), expires=expires),
         )
 
     def due(self, objects: Sequence[MediaObject]) -> dt.datetime | None:
@@ -164,42 +180,6 @@ class Selection:
 def is_archived(found: MediaObject) -> bool:
     """Whether an object must be restored before it can be read."""
     return "Archive" in (found.storage_class or "")
-
-
-class _Tally:
-    """What is counted about the objects of a page."""
-
-    def __init__(self) -> None:
-        self.left_out: Counter[str] = Counter()
-        self.samples: dict[str, list[str]] = {}
-        self.archived: list[MediaObject] = []
-        self._hints: Counter[str] = Counter()
-        self._expires: dict[str, dt.datetime] = {}
-
-    def leave_out(self, found: MediaObject, reason: str) -> None:
-        self._count(self.left_out, found, reason)
-        if reason == "archived":
-            self.archived.append(found)
-        if reason in ARCHIVE_REASONS:
-            self._note_expiry(found, reason)
-
-    def hint(self, found: MediaObject, hint: str) -> None:
-        self._count(self._hints, found, hint)
-        if hint == RESTORED:
-            self._note_expiry(found, hint)
-
-    def notes(self) -> Notes:
-        return Notes(hints=dict(self._hints), expires=self._expires)
-
-    def _count(self, counts: Counter[str], found: MediaObject, name: str) -> None:
-        counts[name] += 1
-        if counts[name] <= SAMPLES:
-            self.samples.setdefault(name, []).append(sample_of(found.key))
-
-    def _note_expiry(self, found: MediaObject, name: str) -> None:
-        expires = None if found.restored is None else found.restored.expires
-        if expires is not None:
-            self._expires[name] = min(expires, self._expires.get(name, expires))
 
 
 def _resolved(edge: dt.datetime | str | None) -> dt.datetime | None:
