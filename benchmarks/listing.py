@@ -233,7 +233,7 @@ class Nights:
             rules, told = model or (b"", {})
             bucket = our_bucket(self.server.endpoint)
             after = key(already - 1)
-            for page in list_pages(bucket, "", cursor=f"after:{after}", after=after):
+            for page in list_pages(bucket, "", after=after):
                 if not page.objects:
                     break
                 connection.execute(

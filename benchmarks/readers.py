@@ -99,8 +99,8 @@ def by_us_at_once(endpoint: str, at_once: int) -> Iterator[int]:
     from vod_migrate.discover.listing import Listing  # noqa: PLC0415 - once the environment is clean
 
     listing = Listing(
-        our_bucket(endpoint),
-        "",
+        bucket=our_bucket(endpoint),
+        prefix="",
         start="",
         known=lambda _: (),
         at_once=at_once,

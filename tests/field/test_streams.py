@@ -15,8 +15,8 @@ from shell import BUCKET, MIGRATION, Shell
 
 from vod_migrate.discover.held_pages import settled_pages
 from vod_migrate.discover.page import ListedPage
-from vod_migrate.discover.stream_text import StreamText, read_text
-from vod_migrate.discover.streams import Streams, folder_of, is_playlist
+from vod_migrate.discover.stream_text import StreamText, folder_of, read_text
+from vod_migrate.discover.streams import Streams, is_playlist
 from vod_migrate.media import MediaObject
 from vod_migrate.sandbox.pytest_plugin import Sandbox
 

@@ -18,8 +18,8 @@ import pytest
 from vod_migrate.cloud.list_page import read_page
 from vod_migrate.cloud.oss import BucketClient
 from vod_migrate.discover import listing, spans
-from vod_migrate.discover.boundary import key_ahead
 from vod_migrate.discover.page import ListedPage
+from vod_migrate.discover.spans import key_ahead
 
 MOST = 10
 AT_ONCE = 8
@@ -99,8 +99,8 @@ def network(monkeypatch: pytest.MonkeyPatch) -> Network:
 
 def steps(shelf: Shelf, *, start: str = "", at_once: int = AT_ONCE) -> Iterator[ListedPage]:
     whole = listing.Listing(
-        cast(BucketClient, shelf),
-        "",
+        bucket=cast(BucketClient, shelf),
+        prefix="",
         start=start,
         known=lambda _: (),
         at_once=at_once,

@@ -11,7 +11,8 @@ from hypothesis import strategies as some
 
 from vod_migrate.discover.held_pages import settled_pages
 from vod_migrate.discover.page import ListedPage
-from vod_migrate.discover.streams import Streams, folder_of, folders_above, is_candidate, is_playlist, is_segment
+from vod_migrate.discover.stream_text import folder_of
+from vod_migrate.discover.streams import Streams, folders_above, is_candidate, is_playlist, is_segment
 from vod_migrate.media import MediaObject
 
 NOON = dt.datetime(2024, 5, 1, 12, tzinfo=dt.UTC)

@@ -131,8 +131,8 @@ def _short_spans(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def listing(bucket: Bucket, memory: Memory, at_once: int) -> Iterator[ListedPage | Unchanged]:
     return Listing(
-        cast(BucketClient, bucket),
-        "",
+        bucket=cast(BucketClient, bucket),
+        prefix="",
         start=memory.position,
         known=memory.known,
         at_once=at_once,

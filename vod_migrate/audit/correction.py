@@ -20,12 +20,12 @@ from vod_migrate.cloud.connection import Connection
 from vod_migrate.describe.describer import Describer
 from vod_migrate.describe.metadata import metadata
 from vod_migrate.discover.selection import Selection, storable
-from vod_migrate.discover.source import pages_of
+from vod_migrate.discover.source import RunSource
 from vod_migrate.errors import Interrupted, RequestRefused
 from vod_migrate.media import Rejected
 from vod_migrate.results.corrections import Correction, SentDescription
 from vod_migrate.results.run import Run
-from vod_migrate.results.scan import SAMPLES, Scan, ScanKind
+from vod_migrate.results.scan import SAMPLES
 from vod_migrate.results.store import Store
 
 UPDATE_VIDEO_INFOS = "UpdateVideoInfos"
@@ -123,10 +123,9 @@ class Corrector:
             SourceError: the source cannot be listed. Interrupted. StoreUnreachable.
         """
         shelf = self._store.shelf(self._run.account, self._run.migration, self._run.bucket)
-        pages = pages_of(self._connection, self._run)
-        kind = ScanKind.PREFIX if self._run.spec.source.listed else ScanKind.ROWS
-        for number, prefix in enumerate(self._prefixes):
-            for page in pages(Scan(scan_id=number, prefix=prefix, whole=True, kind=kind), self._stop):
+        source = RunSource(self._connection, self._run)
+        for prefix in self._prefixes:
+            for page in source.pages(prefix, self._stop):
                 if self._stop.is_set():
                     raise Interrupted("the comparison was stopped; run the command again", code="interrupted")
                 self.counts.listed += len(page.objects)

@@ -26,12 +26,12 @@ from vod_migrate.cloud.connection import Connection
 from vod_migrate.cloud.retry import TRIES, patiently
 from vod_migrate.discover.page import ListedPage
 from vod_migrate.discover.selection import Selection, sample_of, storable
-from vod_migrate.discover.source import pages_of
+from vod_migrate.discover.source import RunSource
 from vod_migrate.errors import Interrupted, RegisterError
 from vod_migrate.migration.units import ALL_PARTS
 from vod_migrate.results.books import Shelf, Stretch
 from vod_migrate.results.run import Run
-from vod_migrate.results.scan import SAMPLES, Scan, ScanKind
+from vod_migrate.results.scan import SAMPLES
 from vod_migrate.results.store import Store
 from vod_migrate.shutdown import StopClock
 
@@ -187,12 +187,11 @@ class Reconciliation:
             self.balance.calls[LIST_OBJECTS] += 1
 
     def _books(self, shelf: Shelf, walked: dt.datetime | None) -> Iterator[Judgment | Question]:
-        pages = pages_of(self._connection, self._run)
+        source = RunSource(self._connection, self._run)
         sorted_ = self._run.spec.source.listed
-        kind = ScanKind.PREFIX if sorted_ else ScanKind.ROWS
-        for number, prefix in enumerate(self._prefixes):
+        for prefix in self._prefixes:
             after = ""
-            for page in pages(Scan(scan_id=number, prefix=prefix, whole=True, kind=kind), self._stop):
+            for page in source.pages(prefix, self._stop):
                 if self._stop.is_set():
                     raise Interrupted("the comparison was stopped; run the command again", code="interrupted")
                 # OSS is asked once more whether there is nothing after the last key.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 from vod_migrate.discover.page import ListedPage
 from vod_migrate.discover.streams import SUSPECT, Kin, Look, Streams, is_playlist, is_segment, kin_of
@@ -47,14 +47,14 @@ def settled_pages(
         yield folders.judged(ready, kin, last, ended=True)
 
 
+@dataclass
 class StreamFolders:
-    """What is known about the folders of a listing."""
+    """What is known about the folders of a listing. unsure: as of `settled_pages`."""
 
-    def __init__(self, streams: Streams, look: Look, unsure: Callable[[str], bool]) -> None:
-        self._streams = streams
-        self._look = look
-        self._unsure = unsure
-        self._looked: dict[str, bool] = {}
+    _streams: Streams
+    _look: Look
+    _unsure: Callable[[str], bool]
+    _looked: dict[str, bool] = field(default_factory=dict)
 
     def settled(self, kin: Kin, last: str | None) -> bool:
         """Whether there is nothing to wait for: the listing has left the folders around, or says enough already."""

@@ -14,25 +14,22 @@ from __future__ import annotations
 import logging
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain
-from typing import TYPE_CHECKING
 
 from vod_migrate.cloud.list_page import apart
+from vod_migrate.cloud.oss import BucketClient
 from vod_migrate.discover.packing import packed
 from vod_migrate.discover.page import PAGE_KEYS, ListedPage, digest_of
-from vod_migrate.discover.prefix_pages import check_order, cursor_after, list_pages, read_page, sortable
-from vod_migrate.discover.read_ahead import read_ahead
+from vod_migrate.discover.prefix_pages import check_order, cursor_after, list_pages, read_ahead, read_page, sortable
 from vod_migrate.discover.spans import Span, Spans
-from vod_migrate.discover.streams import folder_of, folders_above, is_playlist
+from vod_migrate.discover.stream_text import folder_of
+from vod_migrate.discover.streams import folders_above, is_playlist
 from vod_migrate.discover.unread_pages import unread_pages
 from vod_migrate.errors import SourceUnavailable
 from vod_migrate.results.listed_ranges import BLOCK_RANGES
 from vod_migrate.results.scan import ListedRange
-
-if TYPE_CHECKING:
-    from vod_migrate.cloud.oss import BucketClient
 
 log = logging.getLogger(__name__)
 
@@ -49,38 +46,30 @@ class Unchanged:
     ranges: tuple[ListedRange, ...]
 
 
+@dataclass(kw_only=True)
 class Listing:
-    """One listing of a prefix."""
+    """One listing of a prefix.
 
-    def __init__(
-        self,
-        bucket: BucketClient,
-        prefix: str,
-        *,
-        start: str,
-        known: Callable[[str], Sequence[ListedRange]],
-        at_once: int,
-        judge: Judge,
-        doubt: Callable[[str], None],
-        sleep: Callable[[float], None],
-        most: int = PAGE_KEYS,
-    ) -> None:
-        """Start: the key to begin after, '' for the beginning; known: the next ranges after a key; at_once: requests; most: keys in a page.
+    start: the key to begin after, '' for the beginning; known: the next ranges after a key; at_once: requests; most: keys in a page. doubt: is
+    told of a folder whose objects this listing has passed and that may be decided about otherwise by now; sleep: waits between tries.
+    """
 
-        doubt: is told of a folder whose objects this listing has passed and that may be decided about otherwise by now; sleep: waits between
-        tries.
-        """
-        self._bucket, self._prefix, self._start = bucket, prefix, start
-        self._known, self._at_once = known, at_once
-        self._judge, self._doubt, self._sleep = judge, doubt, sleep
-        self._most = most
-        self._touched: set[str] = set()
-        self._doubted: set[str] = set()
+    bucket: BucketClient
+    prefix: str
+    start: str
+    known: Callable[[str], Sequence[ListedRange]]
+    at_once: int
+    judge: Judge
+    doubt: Callable[[str], None]
+    sleep: Callable[[float], None]
+    most: int = PAGE_KEYS
+    _touched: set[str] = field(default_factory=set, init=False)
+    _doubted: set[str] = field(default_factory=set, init=False)
 
     def steps(self) -> Iterator[ListedPage | Unchanged]:
         """What is unchanged, and pages of what is not, in the order of the keys."""
-        walk = partial(unread_pages, self._bucket, self._prefix, most=self._most, sleep=self._sleep)
-        spans = Spans(walk, self._ranges(), start=self._start, at_once=self._at_once, most=self._most)
+        walk = partial(unread_pages, self.bucket, self.prefix, most=self.most, sleep=self.sleep)
+        spans = Spans(walk, self._ranges(), start=self.start, at_once=self.at_once, most=self.most)
         try:
             yield from self._steps(spans)
         finally:
@@ -127,14 +116,14 @@ class Listing:
             if last.until is not None:
                 edges.update(folders_above(last.until))
 
-        yield from self._judge(
-            read_ahead(packed(parts(), most=self._most, share=bool(again) or one.known is not None)), edges
+        yield from self.judge(
+            read_ahead(packed(parts(), most=self.most, share=bool(again) or one.known is not None)), edges
         )
 
     def _look_behind(self, start: str) -> None:
         """What this listing has passed below a touched folder is for the next one."""
         for folder in (self._touched & folders_above(start)) - self._doubted if start else ():
-            self._doubt(folder)
+            self.doubt(folder)
             self._doubted.add(folder)
 
     def _is_unchanged(self, one: Span) -> bool:
@@ -170,27 +159,19 @@ class Listing:
             begins, last = last, unread.last
             ended = one.ended and not one.pages
             try:
-                page = read_page(self._bucket.read(unread.answer), self._bucket.name, self._prefix, elements=True)
+                page = read_page(self.bucket.read(unread.answer), self.bucket.name, self.prefix, elements=True)
             except SourceUnavailable as error:
-                log.info("a page of %r is asked for again: %s", self._prefix, error)
+                log.info("a page of %r is asked for again: %s", self.prefix, error)
                 yield from self._read_anew(begins, one.until if ended else last)
                 continue
-            check_order(page, self._prefix, begins or None)
+            check_order(page, self.prefix, begins or None)
             page = _within(replace(page, fetched=unread.fetched), one.until, ended=ended)
             spans.passed(last, len(page.objects) if one.known is None else None)
             yield page
 
     def _read_anew(self, start: str, until: str | None) -> Iterator[ListedPage]:
         """What lies between two keys now, one page after the other."""
-        pages = list_pages(
-            self._bucket,
-            self._prefix,
-            cursor=cursor_after(start) if start else None,
-            after=start or None,
-            sleep=self._sleep,
-            elements=True,
-        )
-        for page in pages:
+        for page in list_pages(self.bucket, self.prefix, after=start, sleep=self.sleep, elements=True):
             reached = until is not None and bool(page.objects) and sortable(page.objects[-1].key) >= sortable(until)
             ended = reached or page.cursor is None
             yield _within(page, until, ended=ended)
@@ -200,10 +181,10 @@ class Listing:
     def _ranges(self) -> Iterator[ListedRange]:
         """All of them; a small one is read together with the next, so that pages do not become ever smaller."""
         before: ListedRange | None = None
-        block = self._known(self._start)
+        block = self.known(self.start)
         while block:
             for one in block:
-                if before is not None and _are_small(before, one, self._most):
+                if before is not None and _are_small(before, one, self.most):
                     before = replace(
                         one,
                         listed=before.listed + one.listed,
@@ -215,7 +196,7 @@ class Listing:
                 if before is not None:
                     yield before
                 before = one
-            block = self._known(block[-1].until)
+            block = self.known(block[-1].until)
         if before is not None:
             yield before
 

@@ -1,20 +1,24 @@
-"""Asks OSS about objects of a page one by one, where their source does not say enough."""
+"""Asks OSS about single objects, where their source does not say enough: what each is, and which of some keys there are no more."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import logging
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from vod_migrate.cloud.location import Location
-from vod_migrate.cloud.retry import patiently
-from vod_migrate.discover.page import ListedPage
+from vod_migrate.cloud.oss import BucketClient
+from vod_migrate.cloud.retry import TRIES, patiently
+from vod_migrate.discover.page import PAGE_KEYS, ListedPage
+from vod_migrate.discover.stream_text import folder_of
+from vod_migrate.errors import SourceError
 from vod_migrate.media import BrokenRow, MediaObject
 
-if TYPE_CHECKING:
-    from vod_migrate.cloud.oss import BucketClient
+log = logging.getLogger(__name__)
 
+_MOST_PAGES = 20
+"""List requests for the keys of one listed page: a renamed folder has thousands of them side by side. Keys that lie farther apart stay unasked."""
 _HEADS_AT_ONCE = 16
 _HEAD_TRIES = 4
 
@@ -71,3 +75,34 @@ def _missing(found: MediaObject, other_form: str) -> BrokenRow:
         fix = f"the bucket has it in {other_form}, whose letters look the same; write the key as OSS lists it"
     message = f"{found.where} names {place}, which does not exist: {fix}"
     return BrokenRow(key=found.key, code="row_no_object", message=message)
+
+
+def absent_among(
+    keys: Iterable[str], client: BucketClient, *, prefix: str, sleep: Callable[[float], None]
+) -> frozenset[str]:
+    """Those of some keys that the bucket does not have; one that could not be asked about counts as there.
+
+    prefix: of the listing that the run is allowed, for keys below it; others are looked for in their own folder.
+    """
+    absent: set[str] = set()
+    waiting = sorted(keys)
+    for _ in range(_MOST_PAGES):
+        if not waiting:
+            break
+        first = waiting[0]
+        within = prefix if first.startswith(prefix) else folder_of(first)
+        # Begins just before the first key: `start_after` leaves out the key that it names.
+        after = first[:-1] if len(first) > len(within) else ""
+        try:
+            page = patiently(lambda: client.list_page(within, most=PAGE_KEYS, after=after), sleep=sleep, tries=TRIES)  # noqa: B023 - called at once
+        except SourceError as error:
+            log.warning("files that look moved or copied could not be checked, so they count as copies: %s", error)
+            break
+        listed = [row[0] for row in page.object_list]
+        until = listed[-1] if page.is_truncated and listed else None
+        covered = {key for key in waiting if key.startswith(within) and (until is None or key <= until)}
+        if not covered:
+            break
+        absent |= covered.difference(listed)
+        waiting = [key for key in waiting if key not in covered]
+    return frozenset(absent)

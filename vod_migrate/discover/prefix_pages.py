@@ -1,4 +1,4 @@
-"""Objects from listing an OSS prefix, one page of 1,000 keys at a time, from any cursor.
+"""Objects from listing an OSS prefix, one page of 1,000 keys after the other.
 
 An impossible page (keys out of order, repeated, outside the prefix, truncated without a token or complete with one) is
 an error, never a short listing: a listing that lies would mark living objects as gone. For the same reason the end of a
@@ -11,19 +11,18 @@ import datetime as dt
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import islice, pairwise
 from operator import lt
-from typing import TYPE_CHECKING, Any, TypeGuard
+from typing import Any
 
 from vod_migrate.cloud.list_page import objects_in
+from vod_migrate.cloud.oss import BucketClient
 from vod_migrate.cloud.retry import TRIES, patiently
 from vod_migrate.discover.page import PAGE_KEYS, ListedPage, digest_of
 from vod_migrate.errors import ListingBroken
 from vod_migrate.media import MediaObject
-
-if TYPE_CHECKING:
-    from vod_migrate.cloud.oss import BucketClient
 
 log = logging.getLogger(__name__)
 
@@ -39,21 +38,21 @@ def list_pages(
     bucket: BucketClient,
     prefix: str,
     *,
-    cursor: str | None = None,
-    after: str | None = None,
+    after: str = "",
     delimiter: str = "",
     sleep: Callable[[float], None] = time.sleep,
     elements: bool = False,
 ) -> Iterator[ListedPage]:
-    """The pages of a prefix, from a cursor on.
+    """The pages of a prefix.
 
-    after: the last key before the cursor, to check the order against; delimiter: '/' leaves subfolders out;
-    sleep: waits between tries; elements: whether pages keep the elements of their objects.
+    after: the key to begin behind; delimiter: '/' leaves subfolders out; sleep: waits between tries; elements: whether pages
+    keep the elements of their objects.
 
     Raises:
         SourceUnavailable: after its retries; SourceDenied, BucketMissing, ListingBroken: at once.
     """
-    last, empty = after, 0
+    cursor = cursor_after(after) if after else None
+    last, empty = after or None, 0
     while True:
         asked = time.monotonic()
         page = read_page(_asked(bucket, prefix, cursor, delimiter, sleep), bucket.name, prefix, elements=elements)
@@ -76,6 +75,18 @@ def list_pages(
         cursor = page.cursor
 
 
+def read_ahead(pages: Iterator[ListedPage]) -> Iterator[ListedPage]:
+    """The same pages; each is asked for as soon as the one before it is there, while that is merged."""
+    pool = ThreadPoolExecutor(1, thread_name_prefix="read-ahead")
+    try:
+        coming = pool.submit(next, pages, None)
+        while (page := coming.result()) is not None:
+            coming = pool.submit(next, pages, None)
+            yield page
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
 def _goes_on(bucket: BucketClient, prefix: str, last: str | None, sleep: Callable[[float], None]) -> bool:
     """Whether OSS has objects after the one at which it says that the listing ends: one small request a listing.
 
@@ -93,9 +104,8 @@ def _asked(
     sleep: Callable[[float], None],
     most: int | None = None,
 ) -> Any:
-    where = {"token": cursor or ""}
-    if follows_key(cursor):
-        where = {"after": cursor.removeprefix(_AFTER)}
+    token = cursor or ""
+    where = {"after": token.removeprefix(_AFTER)} if token.startswith(_AFTER) else {"token": token}
     return patiently(
         lambda: bucket.list_page(prefix, delimiter=delimiter, most=most or PAGE_KEYS, **where), sleep=sleep, tries=TRIES
     )
@@ -142,11 +152,6 @@ def read_page(result: Any, bucket: str, prefix: str, *, elements: bool = False) 
 def cursor_after(key: str | None) -> str:
     """A cursor that continues after a key."""
     return f"{_AFTER}{key or ''}"
-
-
-def follows_key(cursor: str | None) -> TypeGuard[str]:
-    """Whether a cursor is one of `cursor_after`, and no token of OSS."""
-    return cursor is not None and cursor.startswith(_AFTER)
 
 
 def _moments(objects: Sequence[tuple[str, str, str, int, str]]) -> list[dt.datetime]:

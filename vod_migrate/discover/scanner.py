@@ -10,7 +10,7 @@ import datetime as dt
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -18,10 +18,10 @@ from vod_migrate.discover.listing import Unchanged
 from vod_migrate.discover.page import ListedPage
 from vod_migrate.discover.prefix_pages import cursor_after
 from vod_migrate.discover.selection import Selected, Selection, is_archived, sample_of, storable
-from vod_migrate.discover.source import Steps
-from vod_migrate.discover.streams import folder_of, is_playlist
+from vod_migrate.discover.source import RunSource, check_stop
+from vod_migrate.discover.stream_text import folder_of
+from vod_migrate.discover.streams import is_playlist
 from vod_migrate.errors import Interrupted, SourceError, SourceUnavailable, StoreError, VodMigrateError
-from vod_migrate.media import MediaObject
 from vod_migrate.metrics import RunMetrics
 from vod_migrate.migration.options import Mode
 from vod_migrate.results.claims import DISCOVER
@@ -52,26 +52,19 @@ class Scanner:
         store: Store,
         run: Run,
         selection: Selection,
-        steps: Steps,
-        parts_of: Callable[[Sequence[MediaObject], threading.Event], Mapping[str, str]],
-        object_now: Callable[[MediaObject, threading.Event], MediaObject],
-        absent: Callable[[Iterable[str], str, threading.Event], frozenset[str]],
+        source: RunSource,
         metrics: RunMetrics,
         stop: threading.Event,
         patience: float,
     ) -> None:
-        """Parts_of: which of some objects are only parts of a stream, and why they are left out; object_now: an object as OSS describes it; absent: which of some keys the bucket has no more, by a prefix that may be listed; stop: ends the listing, and is set when somebody else lists.
+        """Stop: ends the listing, and is set when somebody else lists.
 
-        patience: for how many seconds a worker that takes over leaves an
-        unreachable source to a later try.
+        patience: for how many seconds a worker that takes over leaves an unreachable source to a later try.
         """
         self._store = store
         self._run = run
         self._selection = selection
-        self._steps = steps
-        self._parts_of = parts_of
-        self._object_now = object_now
-        self._absent = absent
+        self._source = source
         self._metrics = metrics
         self._stop = stop
         self._patience = patience
@@ -94,7 +87,8 @@ class Scanner:
                 try:
                     self._scan(place, scan, self._stop)
                 except ScanMoved:
-                    self._still_listing(place)
+                    if not self._store.renew(place):
+                        raise Interrupted("another process is listing for this run", code="replaced") from None
                 except (Interrupted, StoreError):
                     raise
                 except VodMigrateError as error:
@@ -136,17 +130,13 @@ class Scanner:
         if now.state == "open":
             self._store.close_scan(self._run, place, now, state="failed", code=source_code_of(error), error=str(error))
 
-    def _still_listing(self, place: Place) -> None:
-        if not self._store.renew(place):
-            raise Interrupted("another process is listing for this run", code="replaced")
-
     def _scan(self, place: Place, scan: Scan, stop: threading.Event) -> None:
         """Brings one scan to its end.
 
         Raises:
             ScanMoved
         """
-        _check(stop)
+        check_stop(stop)
         steps = {ScanKind.LEFTOVERS: self._take_leftovers, ScanKind.APPROVAL: self._hold_against_plan}
         after, state = steps.get(scan.kind, self._list)(place, scan, stop)
         self._store.close_scan(self._run, place, after, state=state)
@@ -154,8 +144,8 @@ class Scanner:
     def _list(self, place: Place, scan: Scan, stop: threading.Event) -> tuple[Scan, str]:
         if scan.page_no and scan.cursor is None:
             return scan, "complete"
-        for step in self._steps(scan, stop):
-            _check(stop)
+        for step in self._source.steps(self._store, scan, stop):
+            check_stop(stop)
             before = scan
             if isinstance(step, Unchanged):
                 cursor = cursor_after(step.ranges[-1].until)
@@ -208,7 +198,7 @@ class Scanner:
             return selected
         # The results learn only at the end of a listing what has left the bucket. Who says `register` need not know.
         living = set() if policy == "register" else {one.key for one in alike.values() if not one.gone}
-        absent = self._absent(living, scan.prefix, stop) if living else frozenset()
+        absent = self._source.absent(living, scan.prefix, stop) if living else frozenset()
         kind = {key: MOVED if one.gone or one.key in absent else DUPLICATE for key, one in alike.items()}
         free = len(alike) if policy == "register" else 0
         if policy is None:
@@ -242,7 +232,7 @@ class Scanner:
     def _take_leftovers(self, place: Place, scan: Scan, stop: threading.Event) -> tuple[Scan, str]:
         selection = leftover_selection(self._run, now=dt.datetime.now(dt.UTC), fixed=scan.whole)
         while found := self._store.leftover_page(self._run, scan):
-            _check(stop)
+            check_stop(stop)
             left_out = self._unfit(found, selection, stop)
             scan = self._store.merge_leftovers(self._run, place, scan, found, left_out=left_out)
         return scan, "complete"
@@ -251,13 +241,13 @@ class Scanner:
         self, found: Sequence[Leftover], selection: Selection, stop: threading.Event
     ) -> dict[str, Sequence[str]]:
         """What this run's file leaves out, by reason: it may be another one than that of the run that left it."""
-        parts = self._parts_of([one.object for one in found], stop)
+        parts = self._source.parts([one.object for one in found], stop)
         left_out: dict[str, list[str]] = {}
         for one in found:
             left = one.object
             if self._run.spec.select.archived == "restored" and is_archived(left):
                 # Work does not keep whether there is a restored copy, which may have expired since.
-                left = self._object_now(left, stop)
+                left = self._source.now(left, stop)
             reason = selection.reason(left, part=parts.get(left.key))
             if reason is not None:
                 left_out.setdefault(reason, []).append(one.object.key)
@@ -269,7 +259,7 @@ class Scanner:
                 f"nothing is sent, because {_name(other)} could not be listed and compared with the plan: {other.error}"
             )
         while (after := self._store.approve_page(self._run, place, scan)) is not None:
-            _check(stop)
+            check_stop(stop)
             scan = after
         return self._store.scan(scan.scan_id), "complete"
 
@@ -303,13 +293,10 @@ class Scanner:
         finally:
             over.set()
             thread.join(1.0)  # a database that is away must not hold up the end
-            self._leave(place)
-
-    def _leave(self, place: Place) -> None:
-        try:
-            self._store.leave(self._run, place, patience=1.0)
-        except StoreError as error:
-            log.warning("the lease of the lister could not be released, so it expires by itself: %s", error)
+            try:
+                self._store.leave(self._run, place, patience=1.0)
+            except StoreError as error:
+                log.warning("the lease of the lister could not be released, so it expires by itself: %s", error)
 
 
 def leftover_selection(run: Run, *, now: dt.datetime, fixed: bool) -> Selection:
@@ -328,8 +315,3 @@ def leftover_selection(run: Run, *, now: dt.datetime, fixed: bool) -> Selection:
 
 def _name(scan: Scan) -> str:
     return f"prefix {scan.prefix!r}" if scan.kind is ScanKind.PREFIX else scan.prefix or f"the {scan.kind.value}"
-
-
-def _check(stop: threading.Event) -> None:
-    if stop.is_set():
-        raise Interrupted("discovery was stopped; it continues at its cursor next time", code="interrupted")

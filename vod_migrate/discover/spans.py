@@ -8,13 +8,16 @@ where the one before it ends, so no key lies in two or in none, whatever the buc
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import pairwise
+from os.path import commonprefix
 from queue import SimpleQueue
 
-from vod_migrate.discover.boundary import key_ahead
+from vod_migrate.discover.page import LONGEST_KEY
 from vod_migrate.discover.prefix_pages import sortable
+from vod_migrate.discover.selection import storable
 from vod_migrate.discover.unread_pages import UnreadPage
 from vod_migrate.results.scan import ListedRange
 
@@ -28,6 +31,9 @@ _FIRST_GUESS = 8
 _SPARE = 0.05
 """How many requests more than pages are needed: this part of them, and twice as many as are sent at once. Each span that is ahead may take one;
 once they are used up, no span is cut until there are some again."""
+
+_SURROGATES, _AFTER_SURROGATES = 0xD800, 0xE000
+_MOST_CODE = 0x10FFFF
 
 
 @dataclass(kw_only=True, eq=False, slots=True)
@@ -227,3 +233,27 @@ class Spans:
         rest.dropped = True
         self._held -= sum(page.size for page in rest.pages)
         self._spare -= len(rest.pages)
+
+
+def key_ahead(key: str, ends: Sequence[str], pages: int) -> str | None:
+    """A key about so many pages behind `key`, no matter whether it exists; None where nothing can be said.
+
+    ends: the last keys of successive pages. The first character at which they went on at least twice, be it in a number, in a name or in a
+    folder's, goes on from `key` as fast as it did there.
+    """
+    steps = [(len(commonprefix(pair)), *pair) for pair in pairwise(ends)]  # noqa: RUF071 - these are no paths
+    if len(steps) < 2:  # noqa: PLR2004 - one step may be the last of its kind
+        return None
+    place = min(sorted(step[0] for step in steps)[1], len(key) - 1)
+    passed = sum(
+        ord(after[place]) - ord(before[place])
+        for shared, before, after in steps
+        if shared == place and len(before) > place
+    )
+    code = ord(key[place]) + max(1, pages * passed // len(steps))
+    if _SURROGATES <= code < _AFTER_SURROGATES:
+        code = _AFTER_SURROGATES
+    if code > _MOST_CODE:
+        return None
+    guess = key[:place] + chr(code)
+    return guess if storable(guess) and len(guess.encode()) <= LONGEST_KEY else None

@@ -4,22 +4,16 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from itertools import islice
-from typing import TYPE_CHECKING
 
+from vod_migrate.cloud.oss import BucketClient
 from vod_migrate.cloud.retry import patiently
-from vod_migrate.discover.held_pages import StreamFolders
-from vod_migrate.discover.page import ListedPage
 from vod_migrate.discover.prefix_pages import list_pages
 from vod_migrate.discover.stream_text import MOST_BYTES, StreamText, read_text
-from vod_migrate.discover.streams import Streams, is_playlist, kin_of
+from vod_migrate.discover.streams import is_playlist
 from vod_migrate.errors import ManifestBroken, SourceDenied
-from vod_migrate.media import MediaObject
-
-if TYPE_CHECKING:
-    from vod_migrate.cloud.oss import BucketClient
 
 log = logging.getLogger(__name__)
 
@@ -68,17 +62,3 @@ class StreamLookup:
                 )
             return None
         return None if told is None else read_text(key, told[0], bucket=self._client.name, whole=told[1])
-
-
-class StreamJudge:
-    """Says of single objects, in any order, which are parts of a stream."""
-
-    def __init__(self, client: BucketClient, *, sleep: Callable[[float], None]) -> None:
-        # A run of a manifest needs no permission to list.
-        lookup = StreamLookup(client, prefix=None, sleep=sleep)
-        self._folders = StreamFolders(Streams(read=lookup.read), lookup.look, lambda _: True)
-
-    def parts(self, objects: Sequence[MediaObject]) -> Mapping[str, str]:
-        """The reasons of those that are left out, by key."""
-        page = ListedPage(objects=tuple(objects), cursor=None)
-        return self._folders.judged(page, kin_of(objects), None, ended=False).parts

@@ -57,9 +57,15 @@ class StreamText:
         return bool(self.parts or self.whole or self.children or self.elsewhere)
 
 
-def shape_of(folder: str, name: str) -> Shape:
+def folder_of(key: str) -> str:
+    """The folder of a key, with its '/'; '' at the top of the bucket."""
+    return key[: key.rfind("/") + 1]
+
+
+def shape_of(key: str) -> Shape:
     """The shape of a file."""
-    return folder, _DIGITS.sub("#", name)
+    folder = folder_of(key)
+    return folder, _DIGITS.sub("#", key[len(folder) :])
 
 
 def read_text(key: str, raw: bytes, *, bucket: str, whole: bool) -> StreamText:
@@ -70,7 +76,7 @@ def read_text(key: str, raw: bytes, *, bucket: str, whole: bool) -> StreamText:
         except zlib.error:
             return StreamText()
     text = raw.decode("utf-8-sig", "replace")
-    folder = key[: key.rfind("/") + 1]
+    folder = folder_of(key)
 
     def resolve(uri: str, base: str = folder) -> str | None:
         return _key(uri, base, bucket)
@@ -96,8 +102,7 @@ def _hls(text: str, resolve: Callable[[str], str | None], *, whole: bool) -> Str
             children.append(key)
             variant = True
         else:
-            folder, slash, name = key.rpartition("/")
-            shapes.add(shape_of(folder + slash, name))
+            shapes.add(shape_of(key))
     ended = variant or any(line.startswith(_END_TAGS) for line in lines)
     return StreamText(
         parts=frozenset(shapes) if len(shapes) <= MOST_SHAPES else frozenset(),
@@ -151,7 +156,7 @@ def _add_representation(
         for child in level:
             name = _name(child)
             if name == "BaseURL" and base is not None:
-                base = resolve((child.text or "").strip(), base[: base.rfind("/") + 1])
+                base = resolve((child.text or "").strip(), folder_of(base))
                 own_file = base is not None and not base.endswith("/")
             elif name == "SegmentTemplate":
                 templates |= {
@@ -163,13 +168,11 @@ def _add_representation(
         return
     uris = [*(_filled(uri, element) for uri in templates.values()), *segments]
     for uri in uris:
-        key = resolve(uri, base[: base.rfind("/") + 1])
+        key = resolve(uri, folder_of(base))
         if key is not None:
-            above, slash, name = key.rpartition("/")
-            parts.add(shape_of(above + slash, name))
+            parts.add(shape_of(key))
     if own_file:
-        above, slash, name = base.rpartition("/")
-        (parts if segments else whole).add(shape_of(above + slash, name))
+        (parts if segments else whole).add(shape_of(base))
 
 
 def _list_of(element: Any) -> list[str]:

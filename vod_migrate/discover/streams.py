@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from vod_migrate.discover.stream_text import Shape, StreamText, shape_of
+from vod_migrate.discover.stream_text import Shape, StreamText, folder_of, shape_of
 from vod_migrate.media import MediaObject
 
 log = logging.getLogger(__name__)
@@ -43,11 +43,6 @@ Look = Callable[[str, bool], Sequence[str]]
 
 Read = Callable[[str], StreamText | None]
 """What a playlist or manifest says; None where it may not be read."""
-
-
-def folder_of(key: str) -> str:
-    """The folder of a key, with its '/'; '' at the top of the bucket."""
-    return key[: key.rfind("/") + 1]
 
 
 def folders_above(key: str) -> set[str]:
@@ -97,10 +92,10 @@ def kin_of(objects: Iterable[MediaObject]) -> list[Kin]:
         extension = one.key.rpartition(".")[2].lower()
         if extension not in _SEGMENTS and extension not in _OTHERS:
             continue
-        folder, slash, name = one.key.rpartition("/")
-        shape = shape_of(folder + slash, name)
+        shape = shape_of(one.key)
         kin = found.get(shape)
         if kin is None:
+            name = one.key[len(shape[0]) :]
             kin = found[shape] = Kin(shape=shape, name=name, candidate=is_candidate(name))
         kin.keys.append(one.key)
     return list(found.values())

@@ -6,17 +6,15 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from vod_migrate.cloud.list_page import end_of, objects_in
+from vod_migrate.cloud.oss import BucketClient
 from vod_migrate.cloud.retry import TRIES, patiently
 from vod_migrate.discover.page import PAGE_KEYS, ListedPage, digest_of
 from vod_migrate.discover.prefix_pages import MOST_EMPTY_PAGES, check_order, read_page
 from vod_migrate.errors import ListingBroken
 from vod_migrate.results.scan import ListedRange
-
-if TYPE_CHECKING:
-    from vod_migrate.cloud.oss import BucketClient
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

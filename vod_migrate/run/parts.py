@@ -14,7 +14,7 @@ from vod_migrate.describe.covers import Covers
 from vod_migrate.describe.describer import Describer, Lookups
 from vod_migrate.discover.scanner import Scanner
 from vod_migrate.discover.selection import Selection
-from vod_migrate.discover.source import absent_of, object_of, parts_of, steps_of
+from vod_migrate.discover.source import RunSource
 from vod_migrate.metrics import Metrics, RunMetrics
 from vod_migrate.register.client import RegisterMediaClient
 from vod_migrate.register.media_check import MediaChecker
@@ -48,10 +48,7 @@ class Parts:
             store=self.store,
             run=self.run,
             selection=selection_of(self.run),
-            steps=steps_of(self.connection, self.run, self.store),
-            parts_of=parts_of(self.connection, self.run),
-            object_now=object_of(self.connection, self.run),
-            absent=absent_of(self.connection, self.run),
+            source=RunSource(self.connection, self.run),
             metrics=self.metrics(),
             stop=self.stop,
             patience=patience,

@@ -17,10 +17,10 @@ from vod_migrate.cloud.oss import BucketClient, RestoreAnswer
 from vod_migrate.cloud.retry import TRIES, patiently
 from vod_migrate.discover.page import ListedPage
 from vod_migrate.discover.selection import sample_of
-from vod_migrate.discover.source import pages_of
+from vod_migrate.discover.source import RunSource
 from vod_migrate.errors import Interrupted, SourceError, VodMigrateError
 from vod_migrate.media import MediaObject
-from vod_migrate.results.scan import SAMPLES, Scan, ScanKind
+from vod_migrate.results.scan import SAMPLES
 from vod_migrate.results.store import Store
 from vod_migrate.run.parts import selection_of
 from vod_migrate.run.request import RunRequest
@@ -143,10 +143,9 @@ class Restoration:
                     break
 
     def _pages(self) -> Iterator[ListedPage]:
-        pages = pages_of(self._connection, self._run)
-        kind = ScanKind.PREFIX if self._run.spec.source.listed else ScanKind.ROWS
-        for number, prefix in enumerate(self._prefixes):
-            yield from pages(Scan(scan_id=number, prefix=prefix, whole=True, kind=kind), self._stop)
+        source = RunSource(self._connection, self._run)
+        for prefix in self._prefixes:
+            yield from source.pages(prefix, self._stop)
 
     def _archived(self, page: ListedPage) -> Sequence[MediaObject]:
         """What a run would take if it were not archived, and nobody has registered yet."""
