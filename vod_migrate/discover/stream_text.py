@@ -64,8 +64,8 @@ def folder_of(key: str) -> str:
 
 def shape_of(key: str) -> Shape:
     """The shape of a file."""
-    folder = folder_of(key)
-    return folder, _DIGITS.sub("#", key[len(folder) :])
+    folder, slash, name = key.rpartition("/")
+    return folder + slash, _DIGITS.sub("#", name)
 
 
 def read_text(key: str, raw: bytes, *, bucket: str, whole: bool) -> StreamText:
