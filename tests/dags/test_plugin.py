@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from vod_migrate.airflow.icon import ICON
+from vod_migrate.airflow.provider import ICON
 
 READ = """
 import json

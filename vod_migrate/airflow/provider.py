@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
+from pathlib import Path
 from typing import Any
 
-from vod_migrate.airflow.icon import ICON
+from vod_migrate.cloud.credentials import PROVIDERS
+
+# A data URL needs no request, and is right below any path under which Airflow is served.
+ICON = "data:image/svg+xml;base64," + b64encode((Path(__file__).parent / "icon.svg").read_bytes()).decode()
+"""A blue square with a file and a play button, legible on light and on dark."""
 
 CONNECTION_TYPE = "aliyun_vod"
 
@@ -20,50 +26,40 @@ REGIONS = (
 )
 """Suggestions only, any region may be typed (VOD service endpoints page, read 2026-11)."""
 
+
+def _field(label: str, description: str, kind: str = "string", **schema: Any) -> dict[str, Any]:
+    return {"label": label, "description": description, "schema": {"type": [kind, "null"], **schema}}
+
+
 CONNECTION_FIELDS: dict[str, dict[str, Any]] = {
-    "region": {
-        "label": "Region",
-        "description": "Region of the VOD service and of the buckets. Choose one or enter another.",
-        "schema": {"type": ["string", "null"], "examples": list(REGIONS)},
-    },
-    "security_token": {
-        "label": "STS token",
-        "description": "Only with a temporary AccessKey.",
-        "schema": {"type": ["string", "null"], "format": "password"},
-    },
-    "credential_provider": {
-        "label": "Credential provider",
-        "description": "Instead of an AccessKey: the source of credentials for alibabacloud-credentials.",
-        "schema": {
-            "type": ["string", "null"],
-            "enum": ["", "default", "ecs_ram_role", "ram_role_arn", "oidc_role_arn", "credentials_uri"],
-        },
-    },
-    "role_arn": {
-        "label": "Role ARN",
-        "description": "For ram_role_arn and oidc_role_arn: acs:ram::<account>:role/<name>.",
-        "schema": {"type": ["string", "null"]},
-    },
-    "oss_endpoint": {
-        "label": "OSS endpoint",
-        "description": "With scheme; empty: the public endpoint of the region. Listing through an internal endpoint costs no traffic.",
-        "schema": {"type": ["string", "null"]},
-    },
-    "vod_endpoint": {
-        "label": "VOD endpoint",
-        "description": "With scheme; empty: the endpoint of the region.",
-        "schema": {"type": ["string", "null"]},
-    },
-    "account": {
-        "label": "Account name",
-        "description": "Connections with the same name share a quota and results; give each cloud account its own name.",
-        "schema": {"type": ["string", "null"]},
-    },
-    "calls_per_second": {
-        "label": "Calls per second",
-        "description": "The account's rate for RegisterMedia, shared by all workers. Empty: 47; VOD allows 50.",
-        "schema": {"type": ["number", "null"], "exclusiveMinimum": 0, "maximum": 1000},
-    },
+    "region": _field(
+        "Region",
+        "Region of the VOD service and of the buckets. Choose one or enter another.",
+        examples=list(REGIONS),
+    ),
+    "security_token": _field("STS token", "Only with a temporary AccessKey.", format="password"),
+    "credential_provider": _field(
+        "Credential provider",
+        "Instead of an AccessKey: the source of credentials for alibabacloud-credentials.",
+        enum=["", *PROVIDERS],
+    ),
+    "role_arn": _field("Role ARN", "For ram_role_arn and oidc_role_arn: acs:ram::<account>:role/<name>."),
+    "oss_endpoint": _field(
+        "OSS endpoint",
+        "With scheme; empty: the public endpoint of the region. Listing through an internal endpoint costs no traffic.",
+    ),
+    "vod_endpoint": _field("VOD endpoint", "With scheme; empty: the endpoint of the region."),
+    "account": _field(
+        "Account name",
+        "Connections with the same name share a quota and results; give each cloud account its own name.",
+    ),
+    "calls_per_second": _field(
+        "Calls per second",
+        "The account's rate for RegisterMedia, shared by all workers. Empty: 47; VOD allows 50.",
+        "number",
+        exclusiveMinimum=0,
+        maximum=1000,
+    ),
 }
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from airflow.plugins_manager import AirflowPlugin
 
-from vod_migrate.airflow.icon import ICON
 from vod_migrate.airflow.pages.app import create_app
+from vod_migrate.airflow.provider import ICON
 
 _PREFIX = "vod-reports"
 
