@@ -15,8 +15,8 @@ from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
 
 from vod_migrate.airflow.pages.app import create_app
-from vod_migrate.airflow.pages.consoles import oss_folder
 from vod_migrate.airflow.pages.download import AT_ONCE, streamed
+from vod_migrate.airflow.pages.routes.objects import oss_folder
 from vod_migrate.airflow.pages.run_access import repeatable_run, run_of_path
 from vod_migrate.airflow.pages.store import forget_results, results
 from vod_migrate.airflow.pages.viewer import Viewer, viewer_of

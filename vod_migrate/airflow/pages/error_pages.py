@@ -82,5 +82,4 @@ def _answer(request: Request, trouble: ErrorPage, status: int, detail: str) -> R
     if "text/html" not in request.headers.get("accept", "") and "hx-request" not in request.headers:
         return JSONResponse({"detail": detail or trouble.title}, status_code=status)
     template = "trouble-part.html" if "hx-request" in request.headers else "trouble.html"
-    viewer = getattr(request.state, "viewer", None)
-    return render(request, template, viewer=viewer, status_code=status, trouble=trouble, detail=detail, styles=styles())
+    return render(request, template, status_code=status, trouble=trouble, detail=detail, styles=styles())

@@ -14,7 +14,7 @@ from fastapi.responses import HTMLResponse
 from markupsafe import Markup
 
 from vod_migrate.airflow.pages.locale import LANGUAGE_COOKIE, ZONE_COOKIE, reading_of
-from vod_migrate.airflow.pages.viewer import TOKEN_HEADER, Viewer
+from vod_migrate.airflow.pages.viewer import TOKEN_HEADER
 from vod_migrate.report import page
 
 PREFIX = "vod-reports"
@@ -50,9 +50,7 @@ class Paths:
         return self("static", digest_of(name), name)
 
 
-def render(
-    request: Request, name: str, *, viewer: Viewer | None = None, status_code: int = 200, **context: Any
-) -> HTMLResponse:
+def render(request: Request, name: str, *, status_code: int = 200, **context: Any) -> HTMLResponse:
     """A page, or a fragment of one for htmx.
 
     Every template knows `_`, `_n` and `duration` (see `templating.words`), `path` (a Paths), `zone` and `language` (the
@@ -63,7 +61,7 @@ def render(
         "path": Paths(request),
         "language": reading.language,
         "zone": reading.zone,
-        "viewer": viewer,
+        "viewer": getattr(request.state, "viewer", None),
         "nonce": request.state.nonce,
         "cookies": {"language": LANGUAGE_COOKIE, "zone": ZONE_COOKIE},
         "token_header": TOKEN_HEADER,

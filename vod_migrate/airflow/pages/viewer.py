@@ -62,7 +62,8 @@ class Viewer:
         """Whether the runs of a DAG may be read; None: runs from the command line."""
         if dag_id is None:
             return self.administrator
-        return self._may_see_dag(dag_id) and self._may("GET", dag_id)
+        dag = get_auth_manager().is_authorized_dag(method="GET", details=_details(dag_id), user=self.user)
+        return dag and self._may("GET", dag_id)
 
     def may_trigger(self, dag_id: str | None) -> bool:
         """Whether a run of the DAG may be started, as Airflow's own API decides it."""
@@ -85,9 +86,6 @@ class Viewer:
 
     def _dags(self) -> Iterable[str]:
         return get_auth_manager().get_authorized_dag_ids(user=self.user)
-
-    def _may_see_dag(self, dag_id: str) -> bool:
-        return get_auth_manager().is_authorized_dag(method="GET", details=_details(dag_id), user=self.user)
 
     def _may(self, method: Any, dag_id: str) -> bool:
         return get_auth_manager().is_authorized_dag(

@@ -33,4 +33,4 @@ def compare(request: Request, viewer: ViewerDep, store: Results, run: RunName, o
         run_of_path(beside, viewer, store)
         pair = run_pair(report, load_report(store, beside))
     runs = runs_of_migration(store, chosen.account, chosen.migration, readable=viewer.readable, most=_MOST_RUNS)
-    return render(request, "compare.html", viewer=viewer, run=chosen, pair=pair, runs=runs.lines, chosen=(run, beside))
+    return render(request, "compare.html", run=chosen, pair=pair, runs=runs.lines, chosen=(run, beside))

@@ -33,7 +33,6 @@ def dag_tab(
     return render(
         request,
         "dag.html",
-        viewer=viewer,
         dag_id=dag_id,
         page=page,
         last=last,

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from fastapi import APIRouter, HTTPException, Response
 
 from vod_migrate.airflow.pages.download import streamed
 from vod_migrate.airflow.pages.locale import ReadingDep
 from vod_migrate.airflow.pages.run_access import ReadableRun
 from vod_migrate.airflow.pages.store import Results
-from vod_migrate.report.browse.runs import RunLine
 from vod_migrate.report.downloads import attachment, failures_csv, mapping_csv, mapping_parquet
 from vod_migrate.report.html import render_html
 from vod_migrate.report.loader import load_report
@@ -25,13 +22,13 @@ _PARQUET = "application/vnd.apache.parquet"
 @router.get("/runs/{run_id}/failures.csv")
 def failures(run: ReadableRun, store: Results) -> Response:
     """Every failed object of the run, explained."""
-    return _table(run, failures_csv(store, run.run_id), "failures.csv", _CSV)
+    return streamed(failures_csv(store, run.run_id), disposition=attachment(run.run_id, "failures.csv"), kind=_CSV)
 
 
 @router.get("/runs/{run_id}/mapping.csv")
 def mapping(run: ReadableRun, store: Results) -> Response:
     """Object → MediaId of what the run registered or found registered."""
-    return _table(run, mapping_csv(store, run.run_id), "mapping.csv", _CSV)
+    return streamed(mapping_csv(store, run.run_id), disposition=attachment(run.run_id, "mapping.csv"), kind=_CSV)
 
 
 @router.get("/runs/{run_id}/mapping.parquet")
@@ -39,7 +36,8 @@ def mapping_as_parquet(run: ReadableRun, store: Results) -> Response:
     """The same for programs."""
     if not parquet_installed():
         raise HTTPException(404, "Parquet needs pyarrow on Airflow's API server: pip install 'vod-migrate[parquet]'")
-    return _table(run, mapping_parquet(store, run.run_id), "mapping.parquet", _PARQUET)
+    rows = mapping_parquet(store, run.run_id)
+    return streamed(rows, disposition=attachment(run.run_id, "mapping.parquet"), kind=_PARQUET)
 
 
 @router.get("/runs/{run_id}/report.html")
@@ -48,7 +46,3 @@ def whole_report(run: ReadableRun, reading: ReadingDep, store: Results) -> Respo
     page = render_html(load_report(store, run.run_id), language=reading.language, zone=reading.zone)
     named = {"content-disposition": attachment(run.run_id, "html")}
     return Response(page, media_type="text/html; charset=utf-8", headers=named)
-
-
-def _table(run: RunLine, rows: Iterator[bytes], suffix: str, kind: str) -> Response:
-    return streamed(rows, disposition=attachment(run.run_id, suffix), kind=kind)

@@ -49,7 +49,6 @@ def all_migrations(
     return render(
         request,
         "migrations.html",
-        viewer=viewer,
         page=page,
         first=not after,
         named=q.strip(),
@@ -83,7 +82,6 @@ def one_migration(
     return render(
         request,
         "migration.html",
-        viewer=viewer,
         line=line,
         heirs=_heirs(store, viewer, line),
         charted=charted,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Annotated, Literal
+from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 from fastapi.responses import HTMLResponse
 
-from vod_migrate.airflow.pages.consoles import VOD_MEDIA, oss_folder
 from vod_migrate.airflow.pages.download import streamed
 from vod_migrate.airflow.pages.render import render
 from vod_migrate.airflow.pages.store import Results
@@ -20,6 +20,9 @@ from vod_migrate.report.browse.search import STATES, PageCursor, Search, read_se
 from vod_migrate.report.downloads import MOST_ROWS, attachment, objects_csv
 
 router = APIRouter()
+
+VOD_MEDIA = "https://vod.console.aliyun.com/#/media/video/list"
+"""The list *Audio/Video*, which searches by ID (the page *Search for media asset information*). The vendor documents no address of one media."""
 
 _LONGEST = 4_000  # read_search says what is too long, in its own words
 
@@ -80,7 +83,6 @@ def objects(
     return render(
         request,
         "objects.html",
-        viewer=viewer,
         status_code=422 if refused else 200,
         wanted=wanted,
         refused=refused,
@@ -114,9 +116,18 @@ def one_object(
     return render(
         request,
         "object.html",
-        viewer=viewer,
         found=found,
         line=found.line,
         vod_console=VOD_MEDIA,
         oss_console=oss_folder(found.region, bucket, key) if found.region else "",
     )
+
+
+def oss_folder(region: str, bucket: str, key: str) -> str:
+    """The folder of an object in the OSS console, which has no address for a single object.
+
+    The vendor's pages link to `/bucket/oss-REGION/BUCKET/overview`; the console's own `object?path=FOLDER/` lists a folder.
+    """
+    folder = key[: key.rfind("/") + 1]
+    place = "/".join(quote(part, safe="") for part in (f"oss-{region}", bucket))
+    return f"https://oss.console.aliyun.com/bucket/{place}/object?path={quote(folder, safe='')}"

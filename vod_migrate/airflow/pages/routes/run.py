@@ -41,11 +41,10 @@ def dag_run_tab(
         raise HTTPException(404, NO_SUCH_RUN)
     found = runs_of_dag_run(store, dag_id, dag_run_id, readable=frozenset({dag_id}))
     if not found:
-        context = {"dag_id": dag_id, "dag_run_id": dag_run_id}
-        return render(request, "no-run.html", viewer=viewer, status_code=404, **context)
+        return render(request, "no-run.html", status_code=404)
     chosen = next((one for one in found if one.run_id == run), found[0])
     facts = _facts(store, chosen, viewer, reading)
-    return render(request, "run.html", viewer=viewer, found=found, in_tab=True, **facts)
+    return render(request, "run.html", found=found, in_tab=True, **facts)
 
 
 @router.get("/runs/{run_id}")
@@ -54,7 +53,7 @@ def run_page(
 ) -> HTMLResponse:
     """The same report by the run's own id, also for a run from the command line."""
     facts = _facts(store, run, viewer, reading)
-    return render(request, "run.html", viewer=viewer, found=(run,), in_tab=False, **facts)
+    return render(request, "run.html", found=(run,), in_tab=False, **facts)
 
 
 @router.get("/runs/{run_id}/live")
@@ -62,7 +61,7 @@ def run_live(
     request: Request, run: ReadableRun, viewer: ViewerDep, reading: ReadingDep, store: Results
 ) -> HTMLResponse:
     """What changes while a run is at work; the page asks for it every few seconds."""
-    return render(request, "run-live.html", viewer=viewer, **_facts(store, run, viewer, reading))
+    return render(request, "run-live.html", **_facts(store, run, viewer, reading))
 
 
 def _facts(store: Store, run: RunLine, viewer: Viewer, reading: Locale) -> dict[str, Any]:
