@@ -15,10 +15,9 @@ from airflow.sdk import DAG
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 from databases import Databases
 
-from vod_migrate.airflow.dag import migration_dag, migration_group
+from vod_migrate.airflow.dag import migration_dag, migration_group, trigger_form
 from vod_migrate.airflow.dag_doc import migration_page
 from vod_migrate.airflow.operators import PrepareOperator, reports_folder
-from vod_migrate.airflow.trigger_form import trigger_form
 from vod_migrate.migration.loader import parse_migration
 from vod_migrate.migration.model import Migration
 from vod_migrate.results.store import Store

@@ -8,7 +8,7 @@ import pytest
 from airflow.sdk import Param
 from airflow.sdk.exceptions import ParamValidationError
 
-from vod_migrate.airflow.trigger_form import trigger_form
+from vod_migrate.airflow.dag import trigger_form
 from vod_migrate.migration.options import Mode, RunOptions, parse_options
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
-from airflow.sdk import DAG, BaseOperator, CronDataIntervalTimetable, TaskGroup, TriggerRule, XComArg
+from airflow.sdk import DAG, BaseOperator, CronDataIntervalTimetable, Param, TaskGroup, TriggerRule, XComArg
 
 from vod_migrate.airflow.assets import asset_uri
 from vod_migrate.airflow.dag_doc import migration_page
@@ -17,9 +18,9 @@ from vod_migrate.airflow.operators import (
     RegisterOperator,
     ReportOperator,
 )
-from vod_migrate.airflow.trigger_form import trigger_form
 from vod_migrate.airflow.verification import VerifyOperator
 from vod_migrate.migration.model import Migration
+from vod_migrate.migration.options import RunOptions
 
 FIRST_DATE = dt.date(2020, 1, 1)
 """How far back a backfill may go where the file does not say."""
@@ -41,6 +42,11 @@ RETRYING: dict[str, Any] = {
 }
 WORKING_RETRIES = 10_000
 """Of the tasks that work for hours or days: each restart of an Airflow worker costs a try. What a retry cannot mend fails at once."""
+
+_COPIED = (
+    "type", "format", "items", "minimum", "maximum", "exclusiveMinimum", "enum", "title", "section", "values_display",
+)  # fmt: skip
+"""What the form takes of an option's schema."""
 
 
 class MigrationGroup(TaskGroup):
@@ -156,3 +162,29 @@ def timetable(schedule: str | None, timezone: str) -> CronDataIntervalTimetable 
 def starting(migration: Migration) -> dt.datetime:
     """The first moment that a DAG of a migration covers."""
     return dt.datetime.combine(migration.start_date or FIRST_DATE, dt.time(), tzinfo=migration.zone)
+
+
+def trigger_form() -> dict[str, Param]:
+    """The run options as Airflow Params, by name; untouched fields mean the migration file's own values."""
+    schema = _schema()
+    return {name: _field(field, schema["$defs"]) for name, field in schema["properties"].items()}
+
+
+@cache
+def _schema() -> dict[str, Any]:
+    # The same for every DAG of a folder.
+    return RunOptions.model_json_schema()
+
+
+def _field(schema: dict[str, Any], definitions: dict[str, Any]) -> Param:
+    # Pydantic writes an optional value as anyOf [its schema, null]; Airflow's form wants one list of types.
+    merged: dict[str, Any] = {}
+    types: list[str] = []
+    for branch in schema.get("anyOf", [schema]):
+        kind = {**definitions.get(branch.get("$ref", "").rpartition("/")[2], {}), **branch}
+        types.append(kind["type"])
+        merged |= kind
+    given = {key: value for key, value in {**merged, **schema}.items() if key in _COPIED}
+    # The form shows a field by the last type that it is given.
+    given["type"] = types[0] if len(types) == 1 else sorted(types, key=lambda kind: kind != "null")
+    return Param(schema.get("default"), description_md=schema["description"], **given)

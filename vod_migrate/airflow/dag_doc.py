@@ -6,12 +6,12 @@ from vod_migrate.airflow.assets import asset_uri
 from vod_migrate.migration.checks import StagedStart
 from vod_migrate.migration.export import Export
 from vod_migrate.migration.model import Migration
-from vod_migrate.migration.notification import Notify
 from vod_migrate.migration.source import MEDIA_EXTENSIONS
 
 
 def migration_page(migration: Migration, origin: str) -> str:
     """The page in Markdown. origin: the migration's file."""
+    limits, schedule = migration.pause_after.in_words(), migration.schedule
     rows = [
         ("Source", _code(f"oss://{migration.source.bucket}/") + " " + _origin(migration)),
         ("Taken", _taken(migration)),
@@ -20,10 +20,10 @@ def migration_page(migration: Migration, origin: str) -> str:
         ("Connection", _code(migration.connection)),
         ("Rate", _rate(migration)),
         ("Window", _window(migration)),
-        ("Pauses", _pauses(migration)),
+        ("Pauses", f"after {' or '.join(limits)}" if limits else "only on request"),
         ("Stops", _stops(migration)),
         ("Verified", _verified(migration)),
-        ("Schedule", _schedule(migration)),
+        ("Schedule", f"{_code(schedule)} in {migration.timezone}" if schedule else "only when triggered"),
     ]
     if migration.first is not None:
         rows.insert(-1, ("First", _first(migration.first)))
@@ -38,8 +38,9 @@ def migration_page(migration: Migration, origin: str) -> str:
         )
     if migration.export is not None:
         rows.append(("Export", _export(migration.export)))
-    if migration.notify:
-        rows.append(("Notified", "; ".join(_told(receiver) for receiver in migration.notify)))
+    told = [f"{_code(one.channel or one.notifier or '')} of {', '.join(one.events)}" for one in migration.notify]
+    if told:
+        rows.append(("Notified", "; ".join(told)))
     table = "\n".join(f"| **{name}** | {value} |" for name, value in rows)
     return f"""### Migration {migration.name}
 
@@ -113,11 +114,6 @@ def _window(migration: Migration) -> str:
     return f"sends only {opening}; outside this window a run pauses, and the next one continues"
 
 
-def _pauses(migration: Migration) -> str:
-    limits = migration.pause_after.in_words()
-    return f"after {' or '.join(limits)}" if limits else "only on request"
-
-
 def _first(first: StagedStart) -> str:
     looked = f", checks them for up to {first.timeout}" if first.verify else ""
     then = {
@@ -135,17 +131,9 @@ def _verified(migration: Migration) -> str:
     return f"{verify.after} after each run, {verify.sample} of its registered media are checked in VOD"
 
 
-def _schedule(migration: Migration) -> str:
-    return f"{_code(migration.schedule)} in {migration.timezone}" if migration.schedule else "only when triggered"
-
-
 def _export(export: Export) -> str:
     what = "the changes" if export.only_changes else "the complete table"
     return f"{what} after each run to {_code(export.to)}, as {export.format}"
-
-
-def _told(receiver: Notify) -> str:
-    return f"{_code(receiver.channel or receiver.notifier or '')} of {', '.join(receiver.events)}"
 
 
 def _approval(migration: Migration) -> str:

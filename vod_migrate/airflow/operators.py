@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
-    from vod_migrate.plan.model import Plan
     from vod_migrate.results.store import Store
 
 
@@ -240,6 +239,7 @@ class ReportOperator(_RunOperator):
     def execute(self, context: Context) -> None:
         """Runs however the tasks before it ended."""
         from vod_migrate.airflow.messages import messenger, report_link  # noqa: PLC0415 - not while parsing
+        from vod_migrate.plan.files import write_plan  # noqa: PLC0415 - not while parsing
         from vod_migrate.plan.text import plan_text  # noqa: PLC0415 - not while parsing
         from vod_migrate.run.conclusion import conclude  # noqa: PLC0415 - not while parsing
 
@@ -259,7 +259,11 @@ class ReportOperator(_RunOperator):
             self.log.info("%s", end.text)
             if summary.plan is not None:
                 self.log.info("%s", plan_text(summary.plan))
-                end = replace(end, warning=end.warning or _write_plan(summary.plan, folder))
+                try:
+                    if folder is not None:
+                        write_plan(summary.plan, folder)
+                except BadSetting as error:
+                    end = replace(end, warning=end.warning or str(error))
             for warning in (end.warning, end.unsent):
                 if warning:
                     self.log.warning("%s", warning)
@@ -283,19 +287,6 @@ def reports_folder() -> Path | None:
         return None
     # As Airflow does: a home that is not known stays a `~`.
     return Path(os.path.expanduser(named or os.path.join(os.environ.get("AIRFLOW_HOME", "~/airflow"), "vod_reports")))  # noqa: PTH111, PTH118
-
-
-def _write_plan(plan: Plan, folder: Path | None) -> str:
-    """Writes a plan's files; returns a warning where they cannot be written."""
-    from vod_migrate.plan.files import write_plan  # noqa: PLC0415 - not while parsing
-
-    if folder is None:
-        return ""
-    try:
-        write_plan(plan, folder)
-    except BadSetting as error:
-        return str(error)
-    return ""
 
 
 def _check_resumed(store: Store, options: RunOptions, migration: Migration, dag_id: str) -> None:

@@ -15,6 +15,7 @@ from vod_migrate.airflow.operators import StoppableOperator, explained, reports_
 from vod_migrate.migration.loader import parse_migration
 from vod_migrate.migration.model import Migration
 from vod_migrate.migration.options import RunOptions
+from vod_migrate.migration.units import ALL_PARTS
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -45,11 +46,9 @@ class ReconcileOperator(StoppableOperator):
         stop = self.begin()
         with explained(self), open_results() as store:
             migration = parse_migration(self.migration, origin=f"the migration of {self.task_id}")
-            chosen = migration.reconcile
-            millionths = chosen.millionths if chosen is not None else Extent().millionths
-            extent = Extent(millionths=millionths, seed=random.randrange(2**31))  # noqa: S311 - a draw, not secrecy
-            if not extent.whole:
-                extent = Extent(millionths=extent.millionths, seed=extent.seed, library=False)
+            millionths = ALL_PARTS if migration.reconcile is None else migration.reconcile.millionths
+            draw = random.randrange(2**31)  # noqa: S311 - a draw, not secrecy
+            extent = Extent(millionths=millionths, seed=draw, library=millionths == ALL_PARTS)
             folder = reports_folder()
             path = None if folder is None else folder / f"{migration.name}.drift.csv"
             if folder is not None:
