@@ -22,7 +22,7 @@ from contextlib import suppress
 from enum import Enum
 
 from vod_migrate.errors import FirstFailed, FirstReached, Interrupted, Retryable, VodMigrateError
-from vod_migrate.migration.first import StagedStart
+from vod_migrate.migration.checks import StagedStart
 from vod_migrate.migration.options import Mode
 from vod_migrate.migration.units import ALL_PARTS
 from vod_migrate.register.aside import Aside
