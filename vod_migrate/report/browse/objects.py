@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from vod_migrate.report.browse.access import QUERIES, Readable, filters, read_only
+from vod_migrate.report.browse.access import QUERIES, Readable, directed, filters, read_only
 from vod_migrate.report.browse.search import PageCursor, Search, prefix_end
 from vod_migrate.results.session import StoreConnection
 from vod_migrate.results.store import Store
@@ -108,12 +108,10 @@ def find_objects(
     )
 
 
-def found_codes(
-    store: Store, *, readable: Readable, account: str | None = None, migration: str | None = None
-) -> tuple[tuple[str, int], ...]:
+def found_codes(store: Store, *, readable: Readable) -> tuple[tuple[str, int], ...]:
     """The codes of failed objects and how many objects have each, the most frequent first: what a search can choose from."""
     with read_only(store) as connection:
-        return tuple(_codes(connection, readable, account, migration).items())
+        return tuple(_codes(connection, readable, None, None).items())
 
 
 def seen_migrations(store: Store, *, readable: Readable) -> tuple[tuple[str, str], ...]:
@@ -251,25 +249,28 @@ def _rows(
         "first": search.prefix,
         "after": "" if back else key or "",
         "beyond": min(key or end, end) if back else end,
-        "back": back,
         "most": most,
         **filters(readable),
     }
     # In a bucket of several migrations, what lies before and behind its own facts is not read.
     facts = asked | {"first": max(search.prefix, place.first_key), "beyond": min(asked["beyond"], place.beyond)}
+
+    def read(query: Any, asked: dict[str, Any], **more: Any) -> list[dict[str, Any]]:
+        return connection.execute(directed(query, down=back), asked | more).fetchall()
+
     rows: list[dict[str, Any]] = []
     match search.states:
         case ("failed",):
             codes = [search.code] if search.code else list(_codes(connection, readable, place.account, place.migration))
-            rows += QUERIES.failed_lines(connection, codes=codes, **asked)
+            rows += read(QUERIES.failed_lines, asked, codes=codes)
         case ("gone",):
-            rows += QUERIES.gone_lines(connection, **asked)
+            rows += read(QUERIES.gone_lines, asked)
         case ("registered",):
-            rows += QUERIES.fact_lines(connection, state="registered", **facts)
+            rows += read(QUERIES.fact_lines, facts, state="registered")
         case ("pending",):
             pass
         case _:
-            rows += QUERIES.fact_lines(connection, state=None, **facts)
+            rows += read(QUERIES.fact_lines, facts, state=None)
     if place.queues:
-        rows += QUERIES.pending_lines(connection, queues=place.queues, **asked)
+        rows += read(QUERIES.pending_lines, asked, queues=place.queues)
     return rows

@@ -1,37 +1,28 @@
 -- What the pages inside Airflow read. Every query takes :everything and :dags, the ids of the DAGs whose runs its reader may read, and shows
 -- nothing of a migration that none of them has run; of runs, only those of these DAGs. :everything is for administrators, who also see
--- runs from the command line. Totals come from the counts; no query reads many more rows than it shows.
+-- runs from the command line. Totals come from the counts; no query reads many more rows than it shows. {order} and {beyond} are filled in by
+-- `directed`: desc and <, or asc and >.
 
 -- name: run_lines
--- Runs, the newest first or the :oldest: one by its id, those of a DAG run, of a DAG, or of a migration; with one state or mode.
+-- Runs, the newest first or the oldest: one by its id, those of a DAG run, of a DAG, or of a migration; with one state or mode.
 select r.run_id, m.account, m.name as migration, s.bucket, r.mode, r.state, r.stop_code, r.stop_message, r.origin, r.dag_id, r.dag_run_id,
        r.task_group, r.execution, r.created_at as started, r.finished_at as finished, coalesce(r.spec ->> 'timezone', 'UTC') as timezone,
        coalesce(c.registered, 0)::bigint as registered, coalesce(c.already_registered, 0)::bigint as already_registered,
        coalesce(c.failed, 0)::bigint as failed,
-       coalesce((r.summary #>> '{counts,pending}')::bigint, 0) + coalesce((r.summary #>> '{counts,unknown}')::bigint, 0) as left,
+       coalesce((r.summary -> 'counts' ->> 'pending')::bigint, 0) + coalesce((r.summary -> 'counts' ->> 'unknown')::bigint, 0) as left,
        (r.summary ->> 'calls')::bigint as calls
 from (
-  (select * from vod_migrate.runs
-   where not :oldest::boolean and (:everything::boolean or dag_id = any(:dags::text[]))
-     and (:run_id::text is null or run_id = :run_id)
-     and (:dag_id::text is null or dag_id = :dag_id)
-     and (:dag_run_id::text is null or dag_run_id = :dag_run_id)
-     and (:migration::text is null or migration_id = (
-       select migration_id from vod_migrate.migrations where account = :account and name = :migration))
-     and (:state::text is null or state = :state) and (:mode::text is null or mode = :mode)
-     and (:beyond::timestamptz is null
-          or (created_at, run_no) < (:beyond, (select run_no from vod_migrate.runs where run_id = :beyond_run::text)))
-   order by created_at desc, run_no desc limit :most)
-  union all
-  (select * from vod_migrate.runs
-   where :oldest::boolean and (:everything::boolean or dag_id = any(:dags::text[]))
-     and (:dag_id::text is null or dag_id = :dag_id)
-     and (:migration::text is null or migration_id = (
-       select migration_id from vod_migrate.migrations where account = :account and name = :migration))
-     and (:state::text is null or state = :state) and (:mode::text is null or mode = :mode)
-     and (:beyond::timestamptz is null
-          or (created_at, run_no) > (:beyond, (select run_no from vod_migrate.runs where run_id = :beyond_run::text)))
-   order by created_at, run_no limit :most)
+  select * from vod_migrate.runs
+  where (:everything::boolean or dag_id = any(:dags::text[]))
+    and (:run_id::text is null or run_id = :run_id)
+    and (:dag_id::text is null or dag_id = :dag_id)
+    and (:dag_run_id::text is null or dag_run_id = :dag_run_id)
+    and (:migration::text is null or migration_id = (
+      select migration_id from vod_migrate.migrations where account = :account and name = :migration))
+    and (:state::text is null or state = :state) and (:mode::text is null or mode = :mode)
+    and (:beyond::timestamptz is null
+         or (created_at, run_no) {beyond} (:beyond, (select run_no from vod_migrate.runs where run_id = :beyond_run::text)))
+  order by created_at {order}, run_no {order} limit :most
 ) r
 join vod_migrate.migrations m using (migration_id)
 join vod_migrate.sources s on s.source_id = r.source_id
@@ -41,8 +32,7 @@ left join lateral (
          sum(objects) filter (where outcome = 'failed') as failed
   from vod_migrate.counts where run_no = r.run_no
 ) c on true
-order by case when not :oldest::boolean then r.created_at end desc, case when :oldest::boolean then r.created_at end,
-         case when :oldest::boolean then r.run_no else -r.run_no end;
+order by r.created_at {order}, r.run_no {order};
 
 -- name: migration_lines
 -- Migrations by name: what became of their objects, their newest run, and the DAGs that run them.
@@ -185,39 +175,27 @@ group by t.code having sum(t.objects) > 0
 order by objects desc, t.code limit :most;
 
 -- name: fact_lines
--- A stretch of one migration's facts in one bucket by key, between two keys: forwards, or :back. One index, in its order.
-select f.key, case when f.gone then 'gone' when f.registered then 'registered' else 'failed' end as state, f.code, f.media_id, f.size,
-       f.settled_at as updated
-from (
-  (select * from vod_migrate.objects o
-   where not :back::boolean and o.source_id = :source_id and o.key >= :first and o.key > :after and o.key < :beyond
-     and o.migration_id = :migration_id and (:state::text is null or o.registered and not o.gone)
-   order by o.key limit :most)
-  union all
-  (select * from vod_migrate.objects o
-   where :back::boolean and o.source_id = :source_id and o.key >= :first and o.key < :beyond
-     and o.migration_id = :migration_id and (:state::text is null or o.registered and not o.gone)
-   order by o.key desc limit :most)
-) f
-where exists (
-  select 1 from vod_migrate.migration_dags d
-  where d.migration_id = :migration_id and (:everything::boolean or d.dag_id = any(:dags::text[]))
-);
+-- A stretch of one migration's facts in one bucket by key, between two keys, forwards or backwards. One index, in its order.
+select o.key, case when o.gone then 'gone' when o.registered then 'registered' else 'failed' end as state, o.code, o.media_id, o.size,
+       o.settled_at as updated
+from vod_migrate.objects o
+where o.source_id = :source_id and o.key >= :first and o.key > :after and o.key < :beyond and o.migration_id = :migration_id
+  and (:state::text is null or o.registered and not o.gone)
+  and exists (
+    select 1 from vod_migrate.migration_dags d
+    where d.migration_id = :migration_id and (:everything::boolean or d.dag_id = any(:dags::text[]))
+  )
+order by o.key {order} limit :most;
 
 -- name: failed_lines
 -- The same of objects that failed, each code in the order of its index.
 select f.key, 'failed' as state, f.code, f.media_id, f.size, f.settled_at as updated
 from unnest(:codes::text[]) as wanted (code)
 cross join lateral (
-  (select * from vod_migrate.objects o
-   where not :back::boolean and o.migration_id = :migration_id and o.code = wanted.code and o.source_id = :source_id
-     and o.key >= :first and o.key > :after and o.key < :beyond and not o.registered
-   order by o.key limit :most)
-  union all
-  (select * from vod_migrate.objects o
-   where :back::boolean and o.migration_id = :migration_id and o.code = wanted.code and o.source_id = :source_id
-     and o.key >= :first and o.key < :beyond and not o.registered
-   order by o.key desc limit :most)
+  select * from vod_migrate.objects o
+  where o.migration_id = :migration_id and o.code = wanted.code and o.source_id = :source_id
+    and o.key >= :first and o.key > :after and o.key < :beyond and not o.registered
+  order by o.key {order} limit :most
 ) f
 where exists (
   select 1 from vod_migrate.migration_dags d
@@ -226,22 +204,14 @@ where exists (
 
 -- name: gone_lines
 -- The same of objects that are gone.
-select f.key, 'gone' as state, f.code, f.media_id, f.size, f.settled_at as updated
-from (
-  (select * from vod_migrate.objects o
-   where not :back::boolean and o.migration_id = :migration_id and o.source_id = :source_id and o.gone
-     and o.key >= :first and o.key > :after and o.key < :beyond
-   order by o.key limit :most)
-  union all
-  (select * from vod_migrate.objects o
-   where :back::boolean and o.migration_id = :migration_id and o.source_id = :source_id and o.gone
-     and o.key >= :first and o.key < :beyond
-   order by o.key desc limit :most)
-) f
-where exists (
-  select 1 from vod_migrate.migration_dags d
-  where d.migration_id = :migration_id and (:everything::boolean or d.dag_id = any(:dags::text[]))
-);
+select o.key, 'gone' as state, o.code, o.media_id, o.size, o.settled_at as updated
+from vod_migrate.objects o
+where o.migration_id = :migration_id and o.source_id = :source_id and o.gone and o.key >= :first and o.key > :after and o.key < :beyond
+  and exists (
+    select 1 from vod_migrate.migration_dags d
+    where d.migration_id = :migration_id and (:everything::boolean or d.dag_id = any(:dags::text[]))
+  )
+order by o.key {order} limit :most;
 
 -- name: open_queues
 -- The queues whose work some migrations still have to send.
@@ -256,15 +226,10 @@ where q.migration_id = any(:migrations::int[]) and q.gate not in ('done', 'disca
 -- The same of objects that are still to be sent and were never settled.
 select w.key, 'pending' as state, null as code, null as media_id, w.size, q.made_at as updated
 from (
-  (select * from vod_migrate.work w
-   where not :back::boolean and w.source_id = :source_id and w.key >= :first and w.key > :after and w.key < :beyond
-     and w.queue_no = any(:queues::int[]) and not w.again
-   order by w.key limit :most)
-  union all
-  (select * from vod_migrate.work w
-   where :back::boolean and w.source_id = :source_id and w.key >= :first and w.key < :beyond
-     and w.queue_no = any(:queues::int[]) and not w.again
-   order by w.key desc limit :most)
+  select * from vod_migrate.work w
+  where w.source_id = :source_id and w.key >= :first and w.key > :after and w.key < :beyond
+    and w.queue_no = any(:queues::int[]) and not w.again
+  order by w.key {order} limit :most
 ) w
 join vod_migrate.queues q using (queue_no)
 where exists (

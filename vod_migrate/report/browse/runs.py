@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from vod_migrate.report.browse.access import QUERIES, Readable, filters, read_only, storable_text
+from vod_migrate.report.browse.access import QUERIES, Readable, directed, filters, read_only, storable_text
 from vod_migrate.results.store import Store
 
 RUNS_A_PAGE = 50
@@ -133,5 +133,5 @@ def _lines(store: Store, *, readable: Readable, most: int, oldest: bool = False,
         return []
     asked = dict.fromkeys(names) | narrowed
     with read_only(store) as connection:
-        rows = QUERIES.run_lines(connection, most=most, oldest=oldest, **filters(readable), **asked)
-        return [RunLine(**row) for row in rows]
+        query = directed(QUERIES.run_lines, down=not oldest)
+        return [RunLine(**row) for row in connection.execute(query, {"most": most, **filters(readable), **asked})]
