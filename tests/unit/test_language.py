@@ -57,7 +57,7 @@ def in_code(*folders: Path) -> Iterator[str]:
 def by_name() -> Iterator[str]:
     yield from (*RUN_STATES, *SCAN_STATES)
     yield from (text for texts in CUT_SHORT.values() for text in (texts[0], texts[2]))
-    for label, note in count_lines.NOTES.items():
+    for label, (_, note) in count_lines.COUNTS.items():
         yield from (label, note)
     yield from diagnosis.DEEDS.values()
     yield from diagnosis.RULED_OUT.values()

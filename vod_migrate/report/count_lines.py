@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from vod_migrate.report.model import Report
 from vod_migrate.results.summary import RunCounts
 
 
@@ -23,59 +23,41 @@ class CountLine:
         return None if self.before is None else self.now - self.before
 
 
-def count_lines(report: Report) -> tuple[CountLine, ...]:
-    """Every count that is not zero in both runs; listed, registered and failed always."""
-    now = _counted(report.counts)
-    before = None if report.previous is None else _counted(report.previous.counts)
-    lines = []
-    for label, note in NOTES.items():
-        number = CountLine(label=label, note=note, now=now[label], before=None if before is None else before[label])
-        if label in _ALWAYS or number.now or number.before:
-            lines.append(number)
-    return tuple(lines)
+def count_lines(now: RunCounts, before: RunCounts | None) -> tuple[CountLine, ...]:
+    """Every count that is not zero in both runs; listed, registered and failed always. before: of the run to compare with."""
+    numbers = (
+        CountLine(
+            label=label, note=note, now=_number(now, name), before=None if before is None else _number(before, name)
+        )
+        for label, (name, note) in COUNTS.items()
+    )
+    return tuple(number for number in numbers if number.label in _ALWAYS or number.now or number.before)
 
 
 _ALWAYS = ("Listed", "Registered", "Failed")
 
-NOTES = {
-    "Listed": "objects found under the prefixes",
-    "Left out": "by the migration's selection",
-    "Registered before": "by an earlier run: not sent again",
-    "Failed before": "in an earlier run: mode failed sends them again",
-    "Changed": "content changed since registration: not sent, MediaId kept",
-    "Owned elsewhere": "belongs to another migration: not sent",
-    "Queued elsewhere": "another run is working on them",
-    "Gone": "known before, no longer in the bucket",
-    "Leftovers": "taken over from earlier runs",
-    "Leftovers left out": "of earlier runs, no longer selected",
-    "Registered": "new in VOD",
-    "Already registered": "VOD knew the file and returned its MediaId",
-    "Failed": "explained by code in this report",
-    "Pending": "not sent yet: left for the next run",
-    "Unknown": "sent, but the reply was lost: sending again is harmless",
-    "Calls": "to RegisterMedia, up to 10 files each",
-    "Throttled": "calls refused because the account's quota was used up",
+COUNTS = {
+    "Listed": ("discovered", "objects found under the prefixes"),
+    "Left out": ("left_out", "by the migration's selection"),
+    "Registered before": ("unchanged", "by an earlier run: not sent again"),
+    "Failed before": ("failed_before", "in an earlier run: mode failed sends them again"),
+    "Changed": ("changed", "content changed since registration: not sent, MediaId kept"),
+    "Owned elsewhere": ("owned_elsewhere", "belongs to another migration: not sent"),
+    "Queued elsewhere": ("queued_elsewhere", "another run is working on them"),
+    "Gone": ("gone", "known before, no longer in the bucket"),
+    "Leftovers": ("leftovers", "taken over from earlier runs"),
+    "Leftovers left out": ("leftovers_left_out", "of earlier runs, no longer selected"),
+    "Registered": ("registered", "new in VOD"),
+    "Already registered": ("already_registered", "VOD knew the file and returned its MediaId"),
+    "Failed": ("failed", "explained by code in this report"),
+    "Pending": ("pending", "not sent yet: left for the next run"),
+    "Unknown": ("unknown", "sent, but the reply was lost: sending again is harmless"),
+    "Calls": ("calls", "to RegisterMedia, up to 10 files each"),
+    "Throttled": ("throttled", "calls refused because the account's quota was used up"),
 }
-"""Every count by its label, in the order of the lines, and what it means."""
+"""Every count by its label, in the order of the lines: its name among the counts, and what it means."""
 
 
-def _counted(counts: RunCounts) -> dict[str, int]:
-    return {
-        "Listed": counts.discovered,
-        "Left out": sum(counts.left_out.values()),
-        "Registered before": counts.unchanged,
-        "Failed before": counts.failed_before,
-        "Changed": counts.changed,
-        "Owned elsewhere": counts.owned_elsewhere,
-        "Queued elsewhere": counts.queued_elsewhere,
-        "Gone": counts.gone,
-        "Leftovers": counts.leftovers,
-        "Leftovers left out": sum(counts.leftovers_left_out.values()),
-        "Registered": counts.registered,
-        "Already registered": counts.already_registered,
-        "Failed": counts.failed,
-        "Pending": counts.pending,
-        "Unknown": counts.unknown,
-        "Calls": counts.calls,
-        "Throttled": counts.throttled,
-    }
+def _number(counts: RunCounts, name: str) -> int:
+    found: int | Mapping[str, int] = getattr(counts, name)
+    return found if isinstance(found, int) else sum(found.values())

@@ -63,7 +63,7 @@ def report_facts(report: Report, *, language: Language, zone: ZoneInfo) -> dict[
     return {
         "report": report,
         "sentence": headline_of(report, language),
-        "numbers": count_lines(report),
+        "numbers": count_lines(report.counts, None if report.previous is None else report.previous.counts),
         "chart": _chart(report, language, zone),
         "playback_states": PLAYBACK,
         "rate_table": [(begin + dt.timedelta(seconds=point.offset), point) for point in points],

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections import Counter
+from dataclasses import dataclass
 
 from vod_migrate.report.count_lines import CountLine, count_lines
-from vod_migrate.report.model import PreviousRun, Report, Setting
+from vod_migrate.report.model import Report, Setting
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,34 +47,25 @@ class RunPair:
 def run_pair(one: Report, other: Report) -> RunPair:
     """Two runs, in either order."""
     earlier, later = sorted((one, other), key=lambda report: (report.run.started, report.run.run_id))
-    before = PreviousRun(
-        run_id=earlier.run.run_id,
-        state=earlier.run.state,
-        started=earlier.run.started,
-        seconds=earlier.run.seconds,
-        counts=earlier.counts,
-    )
     return RunPair(
         earlier=earlier,
         later=later,
-        numbers=count_lines(replace(later, previous=before)),
+        numbers=count_lines(later.counts, earlier.counts),
         failures=_groups(_counted(earlier), _counted(later)),
         options=_differing(earlier.run.options, later.run.options),
         settings=_differing(earlier.run.settings, later.run.settings),
     )
 
 
-def _counted(report: Report) -> dict[str, int]:
-    counted: dict[str, int] = {}
+def _counted(report: Report) -> Counter[str]:
+    counted: Counter[str] = Counter()
     for group in report.failures:
-        counted[group.name] = counted.get(group.name, 0) + group.count
+        counted[group.name] += group.count
     return counted
 
 
-def _groups(earlier: Mapping[str, int], later: Mapping[str, int]) -> tuple[GroupPair, ...]:
-    pairs = [
-        GroupPair(name=name, earlier=earlier.get(name, 0), later=later.get(name, 0)) for name in {*earlier, *later}
-    ]
+def _groups(earlier: Counter[str], later: Counter[str]) -> tuple[GroupPair, ...]:
+    pairs = [GroupPair(name=name, earlier=earlier[name], later=later[name]) for name in {*earlier, *later}]
     return tuple(sorted(pairs, key=lambda pair: (-max(pair.earlier, pair.later), pair.name)))
 
 

@@ -129,7 +129,7 @@ def _number_lines(report: Report, language: Language) -> Iterator[Line]:
         heading += f"{right(language.say('change'), NUMBER)}   {since}"
     yield "", ""
     yield heading, "dim"
-    for number in count_lines(report):
+    for number in count_lines(report.counts, None if previous is None else previous.counts):
         line = f"  {padded(language.say(number.label), LABEL)}{grouped(number.now):>{NUMBER}}"
         if number.change is not None:
             line += f"{signed(number.change):>{NUMBER}}"
