@@ -81,7 +81,7 @@ def by_name() -> Iterator[str]:
         "not known",
     )
     yield from (f"{{n}} {unit}" for unit in ("object", "objects", "call", "calls", "minute", "minutes"))
-    yield from (*plan_text.NOTES, *plan_text.NOTES.values(), *TRAITS)
+    yield from (*plan_text.NUMBERS, *(note for _, note in plan_text.NUMBERS.values() if note), *TRAITS)
     yield from ("OSS requests", "RegisterMedia calls", "GB registered", "minutes transcoded")
     yield from (said for texts in plan_text.REPEATED for said in texts if said)
     yield from ("the account's rate", "the migration's register.calls_per_second", "the run's calls_per_second")

@@ -159,6 +159,11 @@ class Plan(_Part):
         return ZoneInfo(self.timezone)
 
     @property
+    def left_out_objects(self) -> int:
+        """Objects that the selection leaves out."""
+        return sum(left.count for left in self.left_out)
+
+    @property
     def would_fail(self) -> int:
         """Objects and rows that fail without a call."""
         return sum(group.count for group in self.failing)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator
-from typing import Any
 
 from vod_migrate.migration.prefixes import empty_prefix_hint
 from vod_migrate.plan.cost import money
@@ -28,21 +27,24 @@ _MOST_MARKDOWN = 30_000
 """Characters of a plan on Airflow's page; far more than anybody reads, far fewer than a row of its database holds."""
 
 
-NOTES = {
-    "Left out": "by the selection",
-    "Registered before": "not sent again",
-    "Failed before": "left alone; mode failed sends them",
-    "Changed": "content changed since registration: not sent",
-    "Owned elsewhere": "belongs to another migration",
-    "Queued elsewhere": "another run is working on them",
-    "Gone": "known before, no longer in the source",
-    "Sent again": "failed or registered before",
-    "Leftovers": "of earlier runs, sent along",
-    "Leftovers left out": "of earlier runs, no longer selected",
-    "Broken rows": "of the manifest",
-    "Would fail": "of these, explained below",
+NUMBERS = {
+    "Listed": ("listed", ""),
+    "Left out": ("left_out_objects", "by the selection"),
+    "Registered before": ("unchanged", "not sent again"),
+    "Failed before": ("failed_before", "left alone; mode failed sends them"),
+    "Changed": ("changed", "content changed since registration: not sent"),
+    "Owned elsewhere": ("owned_elsewhere", "belongs to another migration"),
+    "Queued elsewhere": ("queued_elsewhere", "another run is working on them"),
+    "Gone": ("gone", "known before, no longer in the source"),
+    "New": ("new", ""),
+    "Sent again": ("again", "failed or registered before"),
+    "Leftovers": ("leftovers", "of earlier runs, sent along"),
+    "Leftovers left out": ("leftovers_left_out", "of earlier runs, no longer selected"),
+    "Broken rows": ("broken_rows", "of the manifest"),
+    "Would fail": ("would_fail", "of these, explained below"),
+    "Would be sent": ("to_send", ""),
 }
-"""What the numbers of a plan mean, by their labels."""
+"""The numbers of a plan by their labels, in the order of the lines: the name among its fields, and what it means."""
 
 REPEATED = (
     (
@@ -71,7 +73,7 @@ def plan_markdown(plan: Plan) -> str:
     rows = [
         ("would be sent", grouped(plan.to_send)),
         ("would fail", grouped(plan.would_fail)),
-        ("left out", grouped(sum(one.count for one in plan.left_out))),
+        ("left out", grouped(plan.left_out_objects)),
         ("calls", grouped(plan.batches.calls)),
         ("time", f"{duration(plan.seconds)} at {rate(plan.rate.calls_per_second)} calls/s"),
         ("digest", f"`{plan.digest}`"),
@@ -185,29 +187,13 @@ def _empty_prefixes(plan: Plan, language: Language) -> Iterator[Line]:
 def _numbers(plan: Plan, language: Language) -> Iterator[Line]:
     prefixes = sum(1 for one in plan.prefixes if one.listed)
     found = language.say("under {n} prefixes", n=grouped(prefixes)) if prefixes > 1 else ""
-    numbers = {
-        "Listed": plan.listed,
-        "Left out": sum(one.count for one in plan.left_out),
-        "Registered before": plan.unchanged,
-        "Failed before": plan.failed_before,
-        "Changed": plan.changed,
-        "Owned elsewhere": plan.owned_elsewhere,
-        "Queued elsewhere": plan.queued_elsewhere,
-        "Gone": plan.gone,
-        "New": plan.new,
-        "Sent again": plan.again,
-        "Leftovers": plan.leftovers,
-        "Leftovers left out": plan.leftovers_left_out,
-        "Broken rows": plan.broken_rows,
-        "Would fail": plan.would_fail,
-        "Would be sent": plan.to_send,
-    }
     yield "", ""
-    for label, number in numbers.items():
+    for label, (name, note) in NUMBERS.items():
+        number = getattr(plan, name)
         if number or label in ("Listed", "Would be sent"):
-            note = found if label == "Listed" else language.say(NOTES[label]) if label in NOTES else ""
+            told = found if label == "Listed" else language.say(note)
             style = "red" if label == "Would fail" else ""
-            yield f"  {padded(language.say(label), LABEL)}{grouped(number):>{NUMBER}}  {note}", style
+            yield f"  {padded(language.say(label), LABEL)}{grouped(number):>{NUMBER}}  {told}", style
 
 
 def _calls(plan: Plan, language: Language) -> Iterator[Line]:
@@ -333,7 +319,7 @@ def _descriptions(plan: Plan, language: Language) -> Iterator[Line]:
         yield f"  {cut(visible(sample.key), COLUMNS - 2)}", ""
         yield f"    {language.say(', ').join(map(language.say, sample.why.split(', ')))}", "dim"
         for name, value in sample.metadata.items():
-            yield f"    {name:<{_FIELD}}{cut(visible(_plain(value)), COLUMNS - 4 - _FIELD)}", ""
+            yield f"    {name:<{_FIELD}}{cut(visible(str(value)), COLUMNS - 4 - _FIELD)}", ""
 
 
 def _how_to_run(plan: Plan, file: str | None, language: Language) -> Iterator[Line]:
@@ -351,7 +337,3 @@ def _how_to_run(plan: Plan, file: str | None, language: Language) -> Iterator[Li
     yield language.say("To send exactly this, without objects that change or vanish in the meantime:"), "bold"
     # Never wrapped: it is there to be copied.
     yield f"  {command(plan, file)}", COMMAND
-
-
-def _plain(value: Any) -> str:
-    return value if isinstance(value, str) else str(value)
