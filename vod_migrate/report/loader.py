@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from vod_migrate.report.model import (
     Calls,
     ExportFacts,
     FailureGroup,
+    Hint,
+    LeftOut,
     PreviousRun,
     RelatedRun,
     Report,
@@ -24,8 +27,7 @@ from vod_migrate.report.model import (
     Sample,
     ScanFacts,
     Setting,
-    hint_groups,
-    left_out_groups,
+    by_reason,
 )
 from vod_migrate.report.rate_chart import DOCUMENTED_CALLS_PER_SECOND, bucket_width, rate_points
 from vod_migrate.results.notes import Notes
@@ -76,12 +78,12 @@ def load_report(store: Store, run_id: str) -> Report:
             )
         )
         scans = tuple(ScanFacts(**row) for row in QUERIES.scans_of_run(connection, run_no=run_no, most=_MOST_SCANS))
-        left_samples: dict[str, dict[str, list[str]]] = {}
-        notes: dict[str, Notes] = {}
+        samples: defaultdict[str, dict[str, list[str]]] = defaultdict(dict)
+        notes: defaultdict[str, Notes] = defaultdict(Notes)
         for row in QUERIES.scan_samples(connection, run_no=run_no):
             kind = row["kind"] if row["kind"] in _APART else _LISTING
-            left_samples[kind] = joined_samples(left_samples.get(kind, {}), row["samples"])
-            notes[kind] = notes.get(kind, Notes()).joined(Notes.from_json(row["notes"]))
+            samples[kind] = joined_samples(samples[kind], row["samples"])
+            notes[kind] = notes[kind].joined(Notes.from_json(row["notes"]))
         verified = tuple(map(VerificationRecord.from_row, QUERIES.verifications_of_run(connection, run_no=run_no)))
         kin = [
             (row.pop("parent"), _related(row))
@@ -99,12 +101,14 @@ def load_report(store: Store, run_id: str) -> Report:
         calls=calls,
         rates=rates,
         failures=failures,
-        left_out=left_out_groups(counts.left_out, left_samples.get(_LISTING, {}), notes.get(_LISTING)),
-        hints=hint_groups(notes.get(_LISTING, Notes()), left_samples.get(_LISTING, {})),
-        leftovers_left_out=left_out_groups(counts.leftovers_left_out, left_samples.get("leftovers", {})),
-        plan_differences=left_out_groups(
+        left_out=by_reason(LeftOut, counts.left_out, samples[_LISTING], notes[_LISTING]),
+        hints=by_reason(Hint, notes[_LISTING].hints, samples[_LISTING], notes[_LISTING]),
+        leftovers_left_out=by_reason(LeftOut, counts.leftovers_left_out, samples["leftovers"], Notes()),
+        plan_differences=by_reason(
+            LeftOut,
             {reason: count for reason, count in counts.approval.items() if reason != "approved"},
-            left_samples.get("approval", {}),
+            samples["approval"],
+            Notes(),
         ),
         actions=actions,
         scans=scans,

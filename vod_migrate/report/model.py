@@ -10,7 +10,7 @@ import dataclasses
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from vod_migrate.report.diagnosis import (
@@ -179,16 +179,18 @@ class FailureGroup:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class LeftOut:
-    """Objects that the selection left out for one named reason. samples: up to five of their keys.
-
-    expires: the first end of their restored copies.
-    """
+class Reasoned:
+    """Objects of which the selection says the same. samples: up to five of their keys; expires: the first end of their restored copies."""
 
     reason: str
     count: int
     samples: tuple[str, ...] = ()
     expires: dt.datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LeftOut(Reasoned):
+    """Objects that the selection left out for one named reason."""
 
     @property
     def diagnosis(self) -> Diagnosis:
@@ -197,13 +199,8 @@ class LeftOut:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Hint:
-    """Objects that the selection keeps, and that somebody should look at. samples: up to five of their keys; expires: as in LeftOut."""
-
-    reason: str
-    count: int
-    samples: tuple[str, ...] = ()
-    expires: dt.datetime | None = None
+class Hint(Reasoned):
+    """Objects that the selection keeps, and that somebody should look at."""
 
     @property
     def diagnosis(self) -> Diagnosis:
@@ -211,28 +208,17 @@ class Hint:
         return diagnose_hint(self.reason)
 
 
-def left_out_groups(
-    counts: Mapping[str, int], samples: Mapping[str, Sequence[str]], notes: Notes | None = None
-) -> tuple[LeftOut, ...]:
-    """The reasons with their samples, the most frequent first."""
-    known = notes or Notes()
+Group = TypeVar("Group", LeftOut, Hint)
+
+
+def by_reason(
+    kind: type[Group], counts: Mapping[str, int], samples: Mapping[str, Sequence[str]], notes: Notes
+) -> tuple[Group, ...]:
+    """The groups of one kind, the most frequent first. counts: objects by reason; notes: of the same scans."""
     return tuple(
-        LeftOut(
-            reason=reason,
-            count=count,
-            samples=tuple(samples.get(reason, ())),
-            expires=known.expires.get(reason),
-        )
+        kind(reason=reason, count=count, samples=tuple(samples.get(reason, ())), expires=notes.expires.get(reason))
         for reason, count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))
         if count
-    )
-
-
-def hint_groups(notes: Notes, samples: Mapping[str, Sequence[str]]) -> tuple[Hint, ...]:
-    """The hints with their samples, the most frequent first."""
-    return tuple(
-        Hint(reason=reason, count=count, samples=tuple(samples.get(reason, ())), expires=notes.expires.get(reason))
-        for reason, count in sorted(notes.hints.items(), key=lambda item: (-item[1], item[0]))
     )
 
 
@@ -343,11 +329,9 @@ class Report:
         plain["counts"] = self.counts.as_json()
         for shown, group in zip(plain["failures"], self.failures, strict=True):
             shown |= {"share": round(self.share_of(group), 3), "diagnosis": _plain(group.diagnosis)}
-        for name in ("left_out", "leftovers_left_out", "plan_differences"):
-            for shown, left in zip(plain[name], getattr(self, name), strict=True):
-                shown["diagnosis"] = _plain(left.diagnosis)
-        for shown, hint in zip(plain["hints"], self.hints, strict=True):
-            shown["diagnosis"] = _plain(hint.diagnosis)
+        for name in ("left_out", "leftovers_left_out", "plan_differences", "hints"):
+            for shown, found in zip(plain[name], getattr(self, name), strict=True):
+                shown["diagnosis"] = _plain(found.diagnosis)
         plain["verifications"] = [record.as_json() for record in self.verifications]
         if self.previous is not None:
             plain["previous"]["counts"] = self.previous.counts.as_json()
