@@ -4,26 +4,15 @@ from __future__ import annotations
 
 from vod_migrate.report.language import ENGLISH, Language
 from vod_migrate.report.model import Report, RunFacts
+from vod_migrate.report.text_format import grouped
 from vod_migrate.results.summary import RunCounts
 
 _NARROWING = ("codes", "prefixes", "date", "modified_since")
 
 
-def headline_of(report: Report, language: Language) -> str:
-    """The report's sentence in a language."""
-    return headline(
-        run=report.run,
-        counts=report.counts,
-        prefixes=report.prefixes,
-        prefixes_failed=report.prefixes_failed,
-        language=language,
-    )
-
-
-def headline(
-    *, run: RunFacts, counts: RunCounts, prefixes: int, prefixes_failed: int, language: Language = ENGLISH
-) -> str:
+def headline_of(report: Report, language: Language = ENGLISH) -> str:
     """One sentence, without the names that every format shows above it."""
+    run, counts = report.run, report.counts
     waiting = counts.pending + counts.unknown
     settled = _settled(counts, language)
     if run.state == "planned":
@@ -34,10 +23,10 @@ def headline(
         )
     if run.state in CUT_SHORT:
         return _cut_short(run, settled, waiting, language)
-    if prefixes_failed:
+    if report.prefixes_failed:
         return language.say(
             "{which}; {settled} in {time}.",
-            which=_unlisted(run, prefixes, prefixes_failed, language),
+            which=_unlisted(report, language),
             settled=settled,
             time=language.duration(run.seconds),
         )
@@ -81,13 +70,15 @@ def _cut_short(run: RunFacts, settled: str, waiting: int, language: Language) ->
     return language.say(text, time=language.duration(run.seconds), settled=settled, rest=rest)
 
 
-def _unlisted(run: RunFacts, prefixes: int, prefixes_failed: int, language: Language) -> str:
-    if not run.listed:
+def _unlisted(report: Report, language: Language) -> str:
+    if not report.run.listed:
         return language.say("The source could not be read")
-    if prefixes == 1:
+    if report.prefixes == 1:
         return language.say("The prefix could not be listed")
     return language.say(
-        "{failed} of {all} prefixes could not be listed", failed=f"{prefixes_failed:,}", all=f"{prefixes:,}"
+        "{failed} of {all} prefixes could not be listed",
+        failed=grouped(report.prefixes_failed),
+        all=grouped(report.prefixes),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import aiosql
 
 from vod_migrate.errors import BadOption
 from vod_migrate.migration.source import MEDIA_EXTENSIONS
-from vod_migrate.report.headline import headline
+from vod_migrate.report.headline import headline_of
 from vod_migrate.report.model import (
     Action,
     CallRates,
@@ -94,9 +95,9 @@ def load_report(store: Store, run_id: str) -> Report:
         before = None if run.state == "planned" else QUERIES.previous_run(connection, run_no=run_no)
 
     counts = store.counts(run_id)
-    return Report(
+    report = Report(
         run=run,
-        sentence=headline(run=run, counts=counts, prefixes=totals["prefixes"], prefixes_failed=totals["failed"]),
+        sentence="",
         counts=counts,
         calls=calls,
         rates=rates,
@@ -119,6 +120,7 @@ def load_report(store: Store, run_id: str) -> Report:
         parents=tuple(one for parent, one in kin if parent),
         reruns=tuple(one for parent, one in kin if not parent),
     )
+    return replace(report, sentence=headline_of(report))
 
 
 def _run(row: Mapping[str, Any]) -> RunFacts:
