@@ -120,27 +120,18 @@ def _time(value: dt.datetime) -> str:
     return value.astimezone(dt.UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
-class _Written(io.RawIOBase):
-    """A file that is only ever written, and whose bytes are taken away in between."""
+class _Written(io.BytesIO):
+    """A file whose bytes are taken away in between; its position counts them, too."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._parts: list[bytes] = []
-        self._length = 0
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, content: Any) -> int:
-        part = bytes(content)
-        self._parts.append(part)
-        self._length += len(part)
-        return len(part)
+    _gone = 0
 
     def tell(self) -> int:
-        return self._length
+        return self._gone + super().tell()
 
     def taken(self) -> bytes:
         """What was written since the last time."""
-        parts, self._parts = self._parts, []
-        return b"".join(parts)
+        content = self.getvalue()
+        self._gone += len(content)
+        self.seek(0)
+        self.truncate()
+        return content
