@@ -25,14 +25,14 @@ def chat_body(receiver: Receiver, text: str, *, secret: str, now: float) -> tupl
     """The parameters to add to the robot's URL, and the JSON to send. secret: of the robot's signature, '' for none; now: Unix seconds."""
     content = _cut(text.translate(_INERT), MOST_BYTES[receiver])
     if receiver is Receiver.DINGTALK:
-        return _dingtalk_signature(secret, now), {
+        return _signature(receiver, secret, now), {
             "msgtype": "text",
             "text": {"content": content},
             "at": {"isAtAll": False},
         }
     if receiver is Receiver.WECOM:
         return {}, {"msgtype": "text", "text": {"content": content}}
-    return {}, {**_feishu_signature(secret, now), "msg_type": "text", "content": {"text": content}}
+    return {}, {**_signature(receiver, secret, now), "msg_type": "text", "content": {"text": content}}
 
 
 def refusal(receiver: Receiver, answer: Mapping[str, Any]) -> str:
@@ -42,21 +42,14 @@ def refusal(receiver: Receiver, answer: Mapping[str, Any]) -> str:
     return "" if found == 0 else f"{found}: {answer.get(told)}"
 
 
-def _dingtalk_signature(secret: str, now: float) -> dict[str, str]:
+def _signature(receiver: Receiver, secret: str, now: float) -> dict[str, str]:
     if not secret:
         return {}
-    timestamp = str(round(now * 1000))
-    digest = hmac.digest(secret.encode(), f"{timestamp}\n{secret}".encode(), "sha256")
-    return {"timestamp": timestamp, "sign": base64.b64encode(digest).decode()}
-
-
-def _feishu_signature(secret: str, now: float) -> dict[str, str]:
-    if not secret:
-        return {}
-    timestamp = str(int(now))
-    # The text to sign is the key here, and the message is empty.
-    digest = hmac.digest(f"{timestamp}\n{secret}".encode(), b"", "sha256")
-    return {"timestamp": timestamp, "sign": base64.b64encode(digest).decode()}
+    timestamp = str(round(now * 1000) if receiver is Receiver.DINGTALK else int(now))
+    signed = f"{timestamp}\n{secret}".encode()
+    # For Feishu, the text to sign is the key, and the message is empty.
+    key, message = (secret.encode(), signed) if receiver is Receiver.DINGTALK else (signed, b"")
+    return {"timestamp": timestamp, "sign": base64.b64encode(hmac.digest(key, message, "sha256")).decode()}
 
 
 def _cut(text: str, most: int) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -80,16 +80,10 @@ def _chart(report: Report, language: Language, zone: ZoneInfo) -> dict[str, Any]
         "width": rates.width,
         "zone": zone.key,
         "offsets": [point.offset for point in rates.points],
-        "accepted": _rounded(point.accepted for point in rates.points),
-        "throttled": _rounded(point.throttled for point in rates.points),
-        "other": _rounded(point.other for point in rates.points),
+        **{kind: [round(getattr(one, kind), 3) for one in rates.points] for kind in ("accepted", "throttled", "other")},
         "limits": {"documented": rates.documented, "account": rates.account_rate, "cap": rates.cap},
         "words": {name: language.say(name) for name in ("accepted", "throttled", "refused or unanswered")},
     }
-
-
-def _rounded(rates: Iterable[float]) -> list[float]:
-    return [round(rate, 3) for rate in rates]
 
 
 def _filled(text: str, values: dict[str, Any]) -> Markup:
