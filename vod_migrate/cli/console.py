@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -24,12 +24,13 @@ from vod_migrate.results.session import RUN_CONNECTIONS
 from vod_migrate.results.store import Store
 from vod_migrate.shutdown import StopSignal
 
-RunArgument = Annotated[
-    str,
-    typer.Argument(
-        metavar="RUN", help="A run's ID, or a migration's name for its latest run.", autocompletion=complete_run
-    ),
-]
+
+def run_argument(meaning: str, *, metavar: str = "RUN") -> Any:
+    """The argument that names a run or a migration, which a shell completes. meaning: its help."""
+    return typer.Argument(metavar=metavar, help=meaning, autocompletion=complete_run)
+
+
+RunArgument = Annotated[str, run_argument("A run's ID, or a migration's name for its latest run.")]
 
 _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 

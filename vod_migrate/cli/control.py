@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from vod_migrate.cli.completion import complete_run
-from vod_migrate.cli.console import ReportOption, RunArgument, find_run, open_store, user
+from vod_migrate.cli.console import ReportOption, RunArgument, find_run, open_store, run_argument, user
 from vod_migrate.cli.options import JsonOption, takes_run_options
 from vod_migrate.cli.run import run_to_end
 from vod_migrate.cli.spoken import confirm
@@ -72,10 +71,8 @@ def resume(
 def rate(
     of: Annotated[
         str,
-        typer.Argument(
-            metavar="RUN|MIGRATION",
-            help="The ID of an active run, or a migration's name for all of its active runs.",
-            autocompletion=complete_run,
+        run_argument(
+            "The ID of an active run, or a migration's name for all of its active runs.", metavar="RUN|MIGRATION"
         ),
     ],
     calls_per_second: Annotated[

@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from vod_migrate.cli.completion import complete_run
-from vod_migrate.cli.console import find_run, open_store, user
+from vod_migrate.cli.console import find_run, open_store, run_argument, user
 from vod_migrate.cli.spoken import confirm
 from vod_migrate.errors import BadOption
 from vod_migrate.report.progress import shown_wait
@@ -79,11 +78,7 @@ def transfer(
     confirm(f"{moved:,} objects of {old!r} now belong to {new!r}")
 
 
-def discard(
-    run: Annotated[
-        str, typer.Argument(metavar="RUN", help="A run that has ended, or a plan.", autocompletion=complete_run)
-    ],
-) -> None:
+def discard(run: Annotated[str, run_argument("A run that has ended, or a plan.")]) -> None:
     """Discard the unsent objects of a run, so that no later run takes them over; a later listing may find them again."""
     with open_store() as store:
         found = find_run(store, run)

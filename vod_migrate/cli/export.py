@@ -11,8 +11,7 @@ from typing import Annotated
 
 import typer
 
-from vod_migrate.cli.completion import complete_run
-from vod_migrate.cli.console import find_run, open_store, say, stop_on_signals
+from vod_migrate.cli.console import find_run, open_store, run_argument, say, stop_on_signals
 from vod_migrate.cli.options import JsonOption
 from vod_migrate.cli.streams import print_json
 from vod_migrate.cloud.connection import connection_from_environment
@@ -33,12 +32,7 @@ _MOST_KEY_BYTES = 1_023
 
 def export(
     of: Annotated[
-        str,
-        typer.Argument(
-            metavar="RUN",
-            help="A run's ID for the objects that it settled, or a migration's name for all of its objects.",
-            autocompletion=complete_run,
-        ),
+        str, run_argument("A run's ID for the objects that it settled, or a migration's name for all of its objects.")
     ],
     to: Annotated[str, typer.Option(metavar="PLACE", help="A path, oss://BUCKET/KEY, or - for stdout.")],
     rows: Annotated[

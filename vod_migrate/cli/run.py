@@ -10,8 +10,16 @@ from typing import Annotated
 
 import typer
 
-from vod_migrate.cli.completion import complete_run
-from vod_migrate.cli.console import ReportOption, find_run, name_files, open_store, say, stop_on_signals, user
+from vod_migrate.cli.console import (
+    ReportOption,
+    find_run,
+    name_files,
+    open_store,
+    run_argument,
+    say,
+    stop_on_signals,
+    user,
+)
 from vod_migrate.cli.metrics import statsd_metrics
 from vod_migrate.cli.options import FileArgument, JsonOption, takes_run_options
 from vod_migrate.cli.plan import show_plan
@@ -202,7 +210,7 @@ def run_migration(
 
 
 def work(
-    run_id: Annotated[str, typer.Argument(metavar="RUN", help="An active run.", autocompletion=complete_run)],
+    run_id: Annotated[str, run_argument("An active run.")],
     slot: Annotated[
         str,
         typer.Option(

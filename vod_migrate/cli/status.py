@@ -6,8 +6,7 @@ from typing import Annotated
 
 import typer
 
-from vod_migrate.cli.completion import complete_run
-from vod_migrate.cli.console import open_store
+from vod_migrate.cli.console import open_store, run_argument
 from vod_migrate.cli.options import JsonOption
 from vod_migrate.cli.spoken import spoken
 from vod_migrate.cli.streams import json_text
@@ -16,12 +15,7 @@ from vod_migrate.report.status import render_status, status_rows
 
 
 def status(
-    of: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="RUN", help="A run's ID, or a migration's name; all runs by default.", autocompletion=complete_run
-        ),
-    ] = None,
+    of: Annotated[str | None, run_argument("A run's ID, or a migration's name; all runs by default.")] = None,
     most: Annotated[int, typer.Option(min=1, max=1000, help="How many runs, newest first.")] = 10,
     watching: WatchOption = False,
     every: EveryOption = EVERY,

@@ -9,8 +9,7 @@ from typing import Annotated
 import typer
 
 from vod_migrate.audit.verification import verify_run
-from vod_migrate.cli.completion import complete_run
-from vod_migrate.cli.console import find_run, open_store, say, stop_on_signals
+from vod_migrate.cli.console import find_run, open_store, run_argument, say, stop_on_signals
 from vod_migrate.cli.options import JsonOption
 from vod_migrate.cli.spoken import spoken
 from vod_migrate.cli.streams import print_json
@@ -26,11 +25,7 @@ from vod_migrate.results.verifications import Scope
 def check_media(
     of: Annotated[
         str,
-        typer.Argument(
-            metavar="RUN",
-            help="A run's ID for the objects that it registered, or a migration's name for all of its objects.",
-            autocompletion=complete_run,
-        ),
+        run_argument("A run's ID for the objects that it registered, or a migration's name for all of its objects."),
     ],
     sample: Annotated[
         float | None, typer.Option(min=0.0001, max=100, metavar="PERCENT", help="Check a random sample of the objects.")
