@@ -14,12 +14,11 @@ from vod_migrate.cli.spoken import confirm
 from vod_migrate.cli.streams import print_json
 from vod_migrate.cloud.connection import connection_from_environment
 from vod_migrate.errors import BadOption
+from vod_migrate.migration.model import Migration
 from vod_migrate.migration.options import RunOptions
 from vod_migrate.results.run import Run
 from vod_migrate.results.store import Store
 from vod_migrate.run import control
-from vod_migrate.run.prepare import prepare
-from vod_migrate.run.request import Origin
 
 LETTING_GO_SECONDS = 6.0
 """How long a command waits to see the run end; workers stop within five."""
@@ -52,20 +51,12 @@ def resume(
     as_json: JsonOption = False,
 ) -> None:
     """Start a new run for the unsent objects of a run, with the same file and options, without listing again."""
-    connection = connection_from_environment()
 
-    def begin(store: Store, run_id: str) -> Run:
+    def asked(store: Store) -> tuple[Migration, RunOptions]:
         before = find_run(store, of, sends=True)
-        return prepare(
-            store=store,
-            connection=connection,
-            migration=before.spec,
-            options=options.model_copy(update={"resume": before.run_id}),
-            origin=Origin(by=user()),
-            run_id=run_id,
-        )
+        return before.spec, options.model_copy(update={"resume": before.run_id})
 
-    run_to_end(connection, begin, report_dir=report_dir, as_json=as_json)
+    run_to_end(connection_from_environment(), asked, report_dir=report_dir, as_json=as_json)
 
 
 def rate(

@@ -52,12 +52,24 @@ _LETTING_GO_SECONDS = 5.0
 
 
 def run_to_end(
-    connection: Connection, begin: Callable[[Store, str], Run], *, report_dir: Path | None, as_json: bool
+    connection: Connection,
+    asked: Callable[[Store], tuple[Migration, RunOptions]],
+    *,
+    report_dir: Path | None,
+    as_json: bool,
 ) -> None:
-    """Prepares a run, works until it ends, and raises why it was not a success. begin: stores the run under the ID given."""
+    """Prepares a run, works until it ends, and raises why it was not a success. asked: what is to be run, and how."""
     run_id, language = new_run_id(), spoken()
     with statsd_metrics() as metrics, open_store() as store, stop_on_signals() as stop:
-        run = begin(store, run_id)
+        migration, options = asked(store)
+        run = prepare(
+            store=store,
+            connection=connection,
+            migration=migration,
+            options=options,
+            origin=Origin(by=user()),
+            run_id=run_id,
+        )
         say(
             language.say(
                 "run {run} of {name!r} on bucket {bucket!r}", run=run_id, name=run.migration, bucket=run.bucket
@@ -194,19 +206,7 @@ def run_migration(
 ) -> None:
     """A new run of a migration to its end; raises why it was not a success."""
     preflight(connection, migration)
-    run_to_end(
-        connection,
-        lambda store, run_id: prepare(
-            store=store,
-            connection=connection,
-            migration=migration,
-            options=options,
-            origin=Origin(by=user()),
-            run_id=run_id,
-        ),
-        report_dir=report_dir,
-        as_json=as_json,
-    )
+    run_to_end(connection, lambda _: (migration, options), report_dir=report_dir, as_json=as_json)
 
 
 def work(
