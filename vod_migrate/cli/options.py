@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import functools
 import inspect
+import random
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import NoneType
@@ -12,7 +13,9 @@ from typing import Annotated, Any, TypeAlias, cast, get_args, get_type_hints
 
 import typer
 
+from vod_migrate.errors import BadOption
 from vod_migrate.migration.options import RunOptions, options_of, parse_options
+from vod_migrate.migration.units import ALL_PARTS
 
 FileArgument: TypeAlias = Annotated[Path, typer.Argument(metavar="FILE", help="The migration file (YAML).")]
 JsonOption: TypeAlias = Annotated[bool, typer.Option("--json", help="Print one line of JSON for machines.")]
@@ -63,3 +66,25 @@ def _parameters(names: Sequence[str]) -> Iterator[inspect.Parameter]:
             default=field.default,
             annotation=Annotated[kind if field.default is not None else kind | None, option],
         )
+
+
+def places(options: RunOptions) -> list[str]:
+    """The options that say where to look, as they are typed."""
+    words = [word for prefix in options.prefixes or () for word in ("--prefix", prefix)]
+    if options.date is not None:
+        words += ["--date", options.date.isoformat()]
+    if options.modified_since is not None:
+        words += ["--modified-since", options.modified_since.isoformat()]
+    return words
+
+
+def drawn_part(sample: float | None, seed: int | None) -> tuple[int, int]:
+    """How much is looked at, in millionths, and the seed by which it is drawn. sample: in per cent, None for everything.
+
+    Raises:
+        BadOption: there is a seed and no sample.
+    """
+    if seed is not None and sample is None:
+        raise BadOption("--seed needs --sample")
+    drawn = seed if seed is not None else random.randrange(2**31)  # noqa: S311 - a draw, not secrecy
+    return ALL_PARTS if sample is None else max(1, round(sample / 100 * ALL_PARTS)), drawn

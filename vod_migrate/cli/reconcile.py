@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import shlex
 import sys
 from collections import Counter
@@ -18,7 +17,7 @@ from vod_migrate.audit.drift import KINDS, REPAIRABLE, Drift
 from vod_migrate.audit.drift_file import drift_file
 from vod_migrate.audit.reconciliation import Extent
 from vod_migrate.cli.console import find_run, open_store, say, stop_on_signals, user
-from vod_migrate.cli.options import JsonOption, takes_run_options
+from vod_migrate.cli.options import JsonOption, drawn_part, places, takes_run_options
 from vod_migrate.cli.run import run_migration
 from vod_migrate.cli.spoken import spoken
 from vod_migrate.cli.streams import print_json
@@ -27,7 +26,6 @@ from vod_migrate.errors import BadOption, Unfinished
 from vod_migrate.migration.loader import load_migration
 from vod_migrate.migration.model import Migration
 from vod_migrate.migration.options import RunOptions
-from vod_migrate.migration.units import ALL_PARTS
 from vod_migrate.report.group_lines import NUMBER
 from vod_migrate.report.language import Language
 from vod_migrate.report.progress import shown_wait
@@ -74,13 +72,11 @@ def reconcile_books(
 
     Without --yes, nothing is changed. The exit code is 6 if there are differences, or if some are left after the repairs.
     """
-    if seed is not None and sample is None:
-        raise BadOption("--seed needs --sample")
+    millionths, drawn = drawn_part(sample, seed)
     names = repair or []
     wanted = _wanted(names, sampled=sample is not None)
     if yes and not wanted:
         raise BadOption(f"--yes carries out what --repair names: give --repair with {_KINDS} or all, too")
-    drawn = seed if seed is not None else random.randrange(2**31)  # noqa: S311 - a draw, not secrecy
     language = spoken()
     connection = connection_from_environment()
     with open_store() as store, stop_on_signals() as stop:
@@ -99,7 +95,7 @@ def reconcile_books(
                 connection=connection,
                 migration=migration,
                 options=options,
-                extent=_extent(sample, drawn),
+                extent=Extent(millionths=millionths, seed=drawn, library=sample is None),
                 stop=stop,
                 repair=wanted,
                 apply=yes,
@@ -131,12 +127,6 @@ def _migration(store: Store, of: str) -> Migration:
     return load_migration(path) if path.suffix or path.exists() else find_run(store, of).spec
 
 
-def _extent(sample: float | None, seed: int) -> Extent:
-    if sample is None:
-        return Extent()
-    return Extent(millionths=max(1, round(sample / 100 * ALL_PARTS)), seed=seed, library=False)
-
-
 def _wanted(names: list[str], *, sampled: bool) -> tuple[Drift, ...]:
     if "all" in names:
         names = [drift.value for drift in REPAIRABLE if not (sampled and drift is Drift.NOT_RECORDED)]
@@ -153,14 +143,8 @@ def _wanted(names: list[str], *, sampled: bool) -> tuple[Drift, ...]:
 
 
 def _command(of: str, options: RunOptions, names: list[str]) -> str:
-    words = ["vod-migrate", "reconcile", of]
-    for prefix in options.prefixes or ():
-        words += ["--prefix", prefix]
-    if options.date is not None:
-        words += ["--date", options.date.isoformat()]
-    for name in names:
-        words += ["--repair", name]
-    return shlex.join([*words, "--yes"])
+    repairs = [word for name in names for word in ("--repair", name)]
+    return shlex.join(["vod-migrate", "reconcile", of, *places(options), *repairs, "--yes"])
 
 
 def _repair_lines(found: Reconciled, command: str, language: Language) -> Iterator[Line]:

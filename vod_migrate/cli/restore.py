@@ -6,6 +6,7 @@ import re
 import shlex
 import sys
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
@@ -13,7 +14,7 @@ from zoneinfo import ZoneInfo
 import typer
 
 from vod_migrate.cli.console import open_store, say, stop_on_signals
-from vod_migrate.cli.options import FileArgument, JsonOption, takes_run_options
+from vod_migrate.cli.options import FileArgument, JsonOption, places, takes_run_options
 from vod_migrate.cli.spoken import spoken
 from vod_migrate.cli.streams import print_json
 from vod_migrate.cloud.connection import connection_from_environment
@@ -113,13 +114,7 @@ def _warnings(migration: Migration, days: int) -> Iterator[str]:
 
 
 def _command(file: Path, options: RunOptions, order: RestoreOrder, size: str | None) -> str:
-    words = ["vod-migrate", "restore", str(file), "--tier", order.tier, "--days", str(order.days)]
-    for prefix in options.prefixes or ():
-        words += ["--prefix", prefix]
-    if options.date is not None:
-        words += ["--date", options.date.isoformat()]
-    if options.modified_since is not None:
-        words += ["--modified-since", options.modified_since.isoformat()]
+    words = ["vod-migrate", "restore", str(file), "--tier", order.tier, "--days", str(order.days), *places(options)]
     if order.most_objects is not None:
         words += ["--max-objects", str(order.most_objects)]
     if size is not None:
@@ -203,20 +198,18 @@ def _total(amounts: dict[str, Amount]) -> Amount:
 
 def _as_json(result: RestoreResult, order: RestoreOrder) -> dict[str, Any]:
     def plain(amounts: dict[str, Amount]) -> dict[str, Any]:
-        return {name: {"objects": one.objects, "bytes": one.bytes} for name, one in sorted(amounts.items())}
+        return {name: asdict(one) for name, one in sorted(amounts.items())}
 
     return {
         "tier": order.tier,
         "days": order.days,
         "to_restore": plain(result.wanted),
         "chosen": plain(result.chosen),
-        "begun": {"objects": result.begun.objects, "bytes": result.begun.bytes},
+        "begun": asdict(result.begun),
         "being_restored": result.ongoing,
         "readable": result.readable,
         "first_expiry": None if result.expires is None else result.expires.isoformat(),
         "registered": result.registered,
-        "refused": [
-            {"reason": why, "objects": one.objects, "samples": one.samples} for why, one in result.refused.items()
-        ],
+        "refused": [{"reason": why, **asdict(one)} for why, one in result.refused.items()],
         "limited": result.limited,
     }

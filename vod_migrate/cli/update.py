@@ -14,7 +14,7 @@ import typer
 from vod_migrate.audit.correction import Change, CorrectionCounts
 from vod_migrate.audit.table_file import table_file
 from vod_migrate.cli.console import open_store, say, stop_on_signals, user
-from vod_migrate.cli.options import FileArgument, JsonOption, takes_run_options
+from vod_migrate.cli.options import FileArgument, JsonOption, places, takes_run_options
 from vod_migrate.cli.spoken import spoken
 from vod_migrate.cli.streams import print_json
 from vod_migrate.cloud.connection import connection_from_environment
@@ -64,7 +64,8 @@ def update(
     if as_json:
         print_json({"applied": yes, **done.as_json()})
     else:
-        lines = _lines(migration.name, done, applied=yes, command=_command(file, options), language=language)
+        command = shlex.join(["vod-migrate", "update", str(file), *places(options), "--yes"])
+        lines = _lines(migration.name, done, applied=yes, command=command, language=language)
         typer.echo(rendered(lines, colour=sys.stdout.isatty()), nl=False)
     if output is not None:
         say(language.say("wrote {path}", path=output))
@@ -74,15 +75,6 @@ def update(
 
 def _cells(change: Change) -> tuple[Any, ...]:
     return change.key, change.media_id, change.name, change.old, change.new
-
-
-def _command(file: Path, options: RunOptions) -> str:
-    words = ["vod-migrate", "update", str(file)]
-    for prefix in options.prefixes or ():
-        words += ["--prefix", prefix]
-    if options.date is not None:
-        words += ["--date", options.date.isoformat()]
-    return shlex.join([*words, "--yes"])
 
 
 def _lines(name: str, done: CorrectionCounts, *, applied: bool, command: str, language: Language) -> Iterator[Line]:

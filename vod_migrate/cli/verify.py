@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import sys
 from typing import Annotated
 
@@ -10,12 +9,11 @@ import typer
 
 from vod_migrate.audit.verification import verify_run
 from vod_migrate.cli.console import find_run, open_store, run_argument, say, stop_on_signals
-from vod_migrate.cli.options import JsonOption
+from vod_migrate.cli.options import JsonOption, drawn_part
 from vod_migrate.cli.spoken import spoken
 from vod_migrate.cli.streams import print_json
 from vod_migrate.cloud.connection import connection_from_environment
-from vod_migrate.errors import BadOption, Unfinished
-from vod_migrate.migration.units import ALL_PARTS
+from vod_migrate.errors import Unfinished
 from vod_migrate.report.playback_lines import found_lines
 from vod_migrate.report.terminal import rendered
 from vod_migrate.report.text_format import counted, visible
@@ -39,9 +37,7 @@ def check_media(
 
     Twenty objects a call, within a quota of its own. The exit code is 6 if media are missing, cannot be played or belong to another file.
     """
-    if seed is not None and sample is None:
-        raise BadOption("--seed needs --sample")
-    drawn = seed if seed is not None else random.randrange(2**31)  # noqa: S311 - a draw, not secrecy
+    millionths, drawn = drawn_part(sample, seed)
     connection = connection_from_environment()
     with open_store() as store, stop_on_signals() as stop:
         run = find_run(store, of)
@@ -50,7 +46,7 @@ def check_media(
             connection,
             run,
             Scope.RUN if run.run_id == of else Scope.MIGRATION,
-            millionths=ALL_PARTS if sample is None else max(1, round(sample / 100 * ALL_PARTS)),
+            millionths=millionths,
             seed=drawn,
             stop=stop,
         )
