@@ -24,9 +24,6 @@ RULED_OUT: dict[str, str] = _TEXTS["ruled_out"]
 PLAYBACK: dict[str, tuple[str, str]] = {state: tuple(texts) for state, texts in _TEXTS["playback"].items()}
 """What each state of a media is called, and what it means."""
 
-REASONS = frozenset(_LEFT_OUT)
-"""Every reason for which an object may be left out."""
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Diagnosis:

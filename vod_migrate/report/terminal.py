@@ -66,11 +66,6 @@ def right(text: str, columns: int) -> str:
     return " " * (columns - cell_len(text)) + text
 
 
-def fitted(line: str) -> str:
-    """A line that fits the terminal."""
-    return line if cell_len(line) <= COLUMNS else cut(line, COLUMNS)
-
-
 def rendered(lines: Iterable[Line], *, colour: bool) -> str:
     """The lines as text that ends with a newline. colour: with the terminal's colour codes."""
     console = Console(
@@ -82,5 +77,6 @@ def rendered(lines: Iterable[Line], *, colour: bool) -> str:
     )
     with console.capture() as captured:
         for line, style in lines:
-            console.print(Text((line if style == COMMAND else fitted(line)).rstrip(), style=style), soft_wrap=True)
+            whole = line if style == COMMAND else cut(line, COLUMNS)
+            console.print(Text(whole.rstrip(), style=style), soft_wrap=True)
     return captured.get()

@@ -6,7 +6,7 @@ import datetime as dt
 import unicodedata
 from zoneinfo import ZoneInfo
 
-__all__ = ["clock", "counted", "day", "duration", "grouped", "moment", "rate", "share", "signed", "visible", "volume"]
+__all__ = ["counted", "day", "duration", "grouped", "moment", "rate", "share", "signed", "visible", "volume"]
 
 _MINUTE, _HOUR = 60, 3_600
 _TENTHS_BELOW = 10
@@ -84,11 +84,6 @@ def volume(size: int) -> str:
 def moment(time: dt.datetime, zone: ZoneInfo) -> str:
     """'2026-11-22 01:00:00', in the zone, which is named once."""
     return time.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S")
-
-
-def clock(time: dt.datetime, zone: ZoneInfo) -> str:
-    """'01:00:00' in the zone."""
-    return time.astimezone(zone).strftime("%H:%M:%S")
 
 
 def day(time: dt.datetime, zone: ZoneInfo) -> str:
