@@ -41,7 +41,13 @@ def approved_plan(store: Store, run: Run, compared: Mapping[str, object]) -> Pla
             f"approve: the list of what the plan {plan.digest[:12]} would send was deleted, because it is old or a newer plan of the same "
             "run took its place: plan again"
         )
-    differences = [*_of_run(plan, run), *_of_options(plan, compared), *_of_settings(plan, run)]
+    promised = run.spec.promised()
+    planned = {name: value for name, value in plan.settings.items() if name in promised}
+    differences = [
+        *_of_run(plan, run),
+        *_between("", plan.compared, compared),
+        *_between("the file's ", dict(_flat(planned)), dict(_flat(promised))),
+    ]
     if differences:
         shown = "; ".join(differences[:_MOST_NAMED])
         more = f"; and {len(differences) - _MOST_NAMED} more" if len(differences) > _MOST_NAMED else ""
@@ -81,21 +87,10 @@ def _of_run(plan: Plan, run: Run) -> Iterator[str]:
             yield f"the plan is for {what} {planned!r}, this run for {now!r}"
 
 
-def _of_options(plan: Plan, compared: Mapping[str, object]) -> Iterator[str]:
-    for name in sorted({*plan.compared, *compared}):
-        planned, now = plan.compared.get(name), compared.get(name)
-        if planned != now:
-            yield f"{name}: {_shown(planned)} in the plan, {_shown(now)} now"
-
-
-def _of_settings(plan: Plan, run: Run) -> Iterator[str]:
-    promised = run.spec.promised()
-    planned, now = dict(_flat(plan.settings)), dict(_flat(promised))
+def _between(what: str, planned: Mapping[str, object], now: Mapping[str, object]) -> Iterator[str]:
     for name in sorted({*planned, *now}):
-        if name.partition(".")[0] not in promised:
-            continue
         if planned.get(name) != now.get(name):
-            yield f"the file's {name}: {_shown(planned.get(name))} in the plan, {_shown(now.get(name))} now"
+            yield f"{what}{name}: {_shown(planned.get(name))} in the plan, {_shown(now.get(name))} now"
 
 
 def _flat(content: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
