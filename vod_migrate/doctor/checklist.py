@@ -5,6 +5,7 @@ A check that could not be made is `not checked`, never `failed`: a missing permi
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -76,6 +77,11 @@ def failed(name: str, tried: str, error: VodMigrateError, fix: str) -> Check:
 def not_checked(name: str, why: str, fix: str = "", *, tried: str = "nothing") -> Check:
     """It is not known."""
     return Check(name=name, verdict=CheckStatus.NOT_CHECKED, tried=tried, answer=why, fix=fix)
+
+
+def none_checked(names: Iterable[str], why: str) -> list[Check]:
+    """None of them is known, for one reason."""
+    return [not_checked(name, why) for name in names]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

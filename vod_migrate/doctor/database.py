@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from vod_migrate.cloud.connection import DEFAULT_ACCOUNT, Connection
-from vod_migrate.doctor.checklist import Check, failed, not_checked, ok, warning
+from vod_migrate.doctor.checklist import Check, failed, none_checked, not_checked, ok, warning
 from vod_migrate.errors import StoreError, StoreNotMigrated, VodMigrateError
 from vod_migrate.rate.limiter import API, rate_conflict
+from vod_migrate.report.rate_chart import DOCUMENTED_CALLS_PER_SECOND
 from vod_migrate.results.database import (
     DatabaseState,
     database_state,
@@ -19,8 +20,6 @@ from vod_migrate.results.database import (
 from vod_migrate.results.session import RATE_CONNECTIONS, RUN_CONNECTIONS
 from vod_migrate.results.store import Store
 
-DOCUMENTED_CALLS_PER_SECOND = 50.0
-"""RegisterMedia, per account (QPS limits page, 2024-10)."""
 _HALF = 0.5
 _TRIED = "connecting to the results database"
 
@@ -33,8 +32,7 @@ def database_checks(named: Callable[[], str], connection: Connection | None) -> 
         refuse_unfit(state)
     except VodMigrateError as error:
         yield database_away(error)
-        for name in ("schema", "grants", "connections", "quota"):
-            yield not_checked(name, "the database is not usable")
+        yield from none_checked(("schema", "grants", "connections", "quota"), "the database is not usable")
         return
     yield ok("database", _TRIED, f"{state.database!r} responds, uses UTF-8 and is writable")
     yield (schema := _schema_check(state))

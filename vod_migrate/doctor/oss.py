@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from vod_migrate.cloud.connection import Connection
 from vod_migrate.cloud.oss_reason import OssReason
-from vod_migrate.doctor.checklist import Check, failed, not_checked, ok, warning
+from vod_migrate.doctor.checklist import Check, failed, none_checked, not_checked, ok, warning
 from vod_migrate.errors import BadSetting, SourceDenied, SourceError, SourceUnavailable
 from vod_migrate.migration.description import Describe
 from vod_migrate.migration.prefixes import empty_prefix_hint
@@ -87,12 +87,12 @@ def bucket_checks(
         assert first.error is not None  # noqa: S101 - it has a reason
         fix = f"check the connection's oss_endpoint ({connection.oss_endpoint}), the network and its proxy, then try again"
         yield failed("oss", tried, first.error, fix)
-        yield from _unknown("OSS does not respond", "bucket", "region")
+        yield from none_checked(("bucket", "region"), "OSS does not respond")
         return
     yield ok("oss", tried, f"{connection.oss_endpoint} responds")
     if first.reason in _ACCOUNT_WIDE:
         why = f"OSS rejects all other requests until the problem with {_ACCOUNT_WIDE[OssReason(first.reason)]} is fixed"
-        yield from _unknown(why, "bucket", "region")
+        yield from none_checked(("bucket", "region"), why)
         return
     if first.error is not None and first.reason == OssReason.PRIVATE:
         yield failed("bucket", tried, first.error, "set the connection's oss_endpoint as the result says")
@@ -101,7 +101,7 @@ def bucket_checks(
     if first.error is not None and first.reason == OssReason.NO_BUCKET:
         fix = "correct source.bucket in the migration file; bucket names are the same for all regions"
         yield failed("bucket", tried, first.error, fix)
-        yield from _unknown("the bucket does not exist", "region")
+        yield not_checked("region", "the bucket does not exist")
         return
     placed = first if first.located else location
     if placed is None or not placed.located:
@@ -179,7 +179,3 @@ def cover_check(bucket: BucketClient, describe: Describe) -> Check:
 
 def _named(prefixes: Sequence[str]) -> str:
     return ", ".join(repr(prefix) if prefix else "the whole bucket" for prefix in prefixes)
-
-
-def _unknown(why: str, *names: str) -> list[Check]:
-    return [not_checked(name, why) for name in names]

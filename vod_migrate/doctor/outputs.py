@@ -14,7 +14,7 @@ from vod_migrate.cloud.connection import Connection
 from vod_migrate.cloud.location import location_of
 from vod_migrate.cloud.oss_reason import OssReason
 from vod_migrate.cloud.webhook import Webhook
-from vod_migrate.doctor.checklist import Check, not_checked, ok, warning
+from vod_migrate.doctor.checklist import Check, none_checked, not_checked, ok, warning
 from vod_migrate.doctor.deadline import TIMEOUTS
 from vod_migrate.errors import BadSetting, SourceError
 from vod_migrate.migration.export import Export
@@ -46,7 +46,7 @@ def output_checks(
 ) -> Iterator[Check]:
     """The checks export and notify. webhook: finds one by its name; notifier: an Airflow notifier by its path, None without Airflow."""
     if migration is None:
-        yield from (not_checked(name, "no usable migration file") for name in ("export", "notify"))
+        yield from none_checked(("export", "notify"), "no usable migration file")
         return
     yield _export_check(connection, migration)
     yield _notify_check(migration, webhook, notifier)

@@ -16,8 +16,8 @@ from vod_migrate.cloud.clients import open_vod
 from vod_migrate.cloud.connection import Connection
 from vod_migrate.doctor.checklist import Check, CheckStatus, not_checked
 from vod_migrate.doctor.deadline import TIMEOUTS, in_thread
-from vod_migrate.doctor.vod import Ask, asking
-from vod_migrate.doctor.vod_settings import NO_TRANSCODE, category_check, template_check, workflow_check
+from vod_migrate.doctor.vod import asking
+from vod_migrate.doctor.vod_settings import NO_TRANSCODE, Ask, category_check, template_check, workflow_check
 from vod_migrate.errors import BadSetting
 from vod_migrate.migration.model import Migration
 

@@ -10,7 +10,7 @@ from typing import Any
 from vod_migrate.cloud.clients import open_bucket, open_vod
 from vod_migrate.cloud.connection import Connection
 from vod_migrate.cloud.oss_reason import OssReason
-from vod_migrate.doctor.checklist import Check, failed, not_checked, ok, warning
+from vod_migrate.doctor.checklist import Check, failed, none_checked, not_checked, ok, warning
 from vod_migrate.doctor.deadline import TIMEOUTS, in_thread
 from vod_migrate.doctor.oss import (
     MOST_PREFIXES,
@@ -22,7 +22,6 @@ from vod_migrate.doctor.oss import (
     list_check,
 )
 from vod_migrate.doctor.vod import (
-    Ask,
     VodAnswer,
     ask_first,
     asking,
@@ -31,7 +30,7 @@ from vod_migrate.doctor.vod import (
     register_check,
     vod_check,
 )
-from vod_migrate.doctor.vod_settings import category_check, template_check
+from vod_migrate.doctor.vod_settings import Ask, category_check, template_check
 from vod_migrate.errors import (
     AccountStopped,
     BadOption,
@@ -118,7 +117,7 @@ class ServiceLines:
         """oss, bucket, region, list and covers; without a migration there is no bucket to ask about."""
         connection, migration = self._connection, self._migration
         if connection is None or migration is None:
-            yield from _none(_OF_OSS, "no usable connection" if connection is None else _UNUSABLE)
+            yield from none_checked(_OF_OSS, "no usable connection" if connection is None else _UNUSABLE)
             return
         bucket = open_bucket(connection, migration.source.bucket, timeouts=TIMEOUTS)
         prefix, *more = _prefixes(migration)
@@ -150,7 +149,7 @@ class ServiceLines:
         """vod, register, template_group, categories and lookup."""
         connection, migration = self._connection, self._migration
         if connection is None:
-            yield from _none(_OF_VOD, "no usable connection")
+            yield from none_checked(_OF_VOD, "no usable connection")
             return
         vod = open_vod(connection, timeouts=TIMEOUTS)
         self._vod = answer = ask_first(vod)
@@ -158,7 +157,7 @@ class ServiceLines:
         yield vod_check(connection, answer)
         yield register_check(ask)
         if migration is None:
-            yield from _none(("template_group", "categories", "playback"), _UNUSABLE)
+            yield from none_checked(("template_group", "categories", "playback"), _UNUSABLE)
         else:
             yield _settled("template_group", partial(template_check, ask, migration.register_.template_group_id))
             yield _settled("categories", partial(category_check, ask, migration.describe))
@@ -168,7 +167,7 @@ class ServiceLines:
     def joint_checks(self) -> list[Check]:
         """clock, credentials and account, from what both services have answered by now."""
         if self._connection is None:
-            return _none(_OF_BOTH, "no usable connection")
+            return none_checked(_OF_BOTH, "no usable connection")
         oss, vod = self._oss, self._vod
         return [_clock(oss, vod), _credentials(oss, vod), _account(self._connection, oss, vod)]
 
@@ -271,7 +270,3 @@ def _fault(vod: VodAnswer) -> str:
     if isinstance(vod.error, Suspended):
         return "account"
     return "clock" if type(vod.error) is AccountStopped else ""
-
-
-def _none(names: tuple[str, ...], why: str) -> list[Check]:
-    return [not_checked(name, why) for name in names]

@@ -6,13 +6,13 @@ where it is refused for its list, it was not refused for want of permission.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from vod_migrate.cloud.connection import Connection
 from vod_migrate.doctor.checklist import Check, failed, not_checked, ok
-from vod_migrate.doctor.vod_settings import NO_TRANSCODE
+from vod_migrate.doctor.vod_settings import NO_TRANSCODE, Ask
 from vod_migrate.errors import (
     AccountStopped,
     Denied,
@@ -28,9 +28,6 @@ if TYPE_CHECKING:
     from vod_migrate.migration.model import Migration
 
 _NO_SUCH_MEDIA = "0" * 32
-
-Ask = Callable[..., Mapping[str, Any]]
-"""Calls an API of VOD by its name, with the SDK's fields. Raises RegisterError."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

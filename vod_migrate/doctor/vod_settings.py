@@ -18,6 +18,7 @@ _CONSOLE = "VOD console → Configuration Management → Media Processing"
 _NOT_FOUND = 404
 
 Ask = Callable[..., Mapping[str, Any]]
+"""Calls an API of VOD by its name, with the SDK's fields. Raises RegisterError."""
 
 
 def workflow_check(migration: Migration | None) -> Check:
