@@ -89,32 +89,25 @@ class CorrectionCounts:
         }
 
 
+@dataclass(kw_only=True)
 class Corrector:
-    """Compares and corrects the descriptions of one migration. counts: so far."""
+    """Compares and corrects the descriptions of one migration. counts: so far.
 
-    def __init__(
-        self,
-        *,
-        store: Store,
-        connection: Connection,
-        run: Run,
-        prefixes: Sequence[str],
-        selection: Selection,
-        describer: Describer,
-        stop: threading.Event,
-        each: Callable[[Change], object],
-    ) -> None:
-        """run: what a run of the migration would be. prefixes: what it lists; each: is given every change; stop: ends every waiting."""
-        self._store = store
-        self._connection = connection
-        self._run = run
-        self._prefixes = prefixes
-        self._selection = selection
-        self._describer = describer
-        self._stop = stop
-        self._each = each
-        self._vod = VodQueries(connection, store, {UPDATE_VIDEO_INFOS: CALLS_PER_SECOND}, stop=stop)
-        self.counts = CorrectionCounts()
+    run: what a run of the migration would be. prefixes: what it lists; each: is given every change; stop: ends every waiting.
+    """
+
+    store: Store
+    connection: Connection
+    run: Run
+    prefixes: Sequence[str]
+    selection: Selection
+    describer: Describer
+    stop: threading.Event
+    each: Callable[[Change], object]
+    counts: CorrectionCounts = field(default_factory=CorrectionCounts)
+
+    def __post_init__(self) -> None:
+        self._vod = VodQueries(self.connection, self.store, {UPDATE_VIDEO_INFOS: CALLS_PER_SECOND}, stop=self.stop)
 
     def corrections(self) -> Iterator[Correction]:
         """What is to be corrected, as it is found.
@@ -122,23 +115,23 @@ class Corrector:
         Raises:
             SourceError: the source cannot be listed. Interrupted. StoreUnreachable.
         """
-        shelf = self._store.shelf(self._run.account, self._run.migration, self._run.bucket)
-        source = RunSource(self._connection, self._run)
-        for prefix in self._prefixes:
-            for page in source.pages(prefix, self._stop):
-                if self._stop.is_set():
+        shelf = self.store.shelf(self.run.account, self.run.migration, self.run.bucket)
+        source = RunSource(self.connection, self.run)
+        for prefix in self.prefixes:
+            for page in source.pages(prefix, self.stop):
+                if self.stop.is_set():
                     raise Interrupted("the comparison was stopped; run the command again", code="interrupted")
                 self.counts.listed += len(page.objects)
                 taken = [
                     found
                     for found in page.objects
-                    if storable(found.key) and self._selection.reason(found, part=page.parts.get(found.key)) is None
+                    if storable(found.key) and self.selection.reason(found, part=page.parts.get(found.key)) is None
                 ]
-                known = self._store.sent_of_keys(shelf, [found.key for found in taken])
+                known = self.store.sent_of_keys(shelf, [found.key for found in taken])
                 for found in taken:
                     if found.key not in known:
                         continue
-                    described = self._describer.describe(found)
+                    described = self.describer.describe(found)
                     if isinstance(described, Rejected):
                         self.counts.rejected += 1
                         continue
@@ -159,7 +152,7 @@ class Corrector:
                 for taken, lost, refused in threads.map(self._update, parts):
                     self.counts.lost += len(lost)
                     self.counts.refused += len(refused)
-                    self.counts.updated += self._store.save_sent(run, taken)
+                    self.counts.updated += self.store.save_sent(run, taken)
 
     def _look_at_content(self, key: str, now: str | None, then: str | None) -> None:
         if now is None or then is None or now.strip('"').upper() == then.strip('"').upper():
@@ -181,7 +174,7 @@ class Corrector:
             fields[name] = new
             self.counts.fields[name] += 1
             change = Change(key=known.key, media_id=known.media_id, name=name, old=old, new=new)
-            self._each(change)
+            self.each(change)
             if self.counts.fields[name] <= SAMPLES:
                 self.counts.samples.setdefault(name, []).append(change)
         if not fields:

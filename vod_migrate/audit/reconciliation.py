@@ -116,32 +116,25 @@ class Balance:
         }
 
 
+@dataclass(kw_only=True)
 class Reconciliation:
-    """One comparison. balance: what was found so far."""
+    """One comparison. balance: what was found so far.
 
-    def __init__(
-        self,
-        *,
-        store: Store,
-        connection: Connection,
-        run: Run,
-        prefixes: Sequence[str],
-        selection: Selection,
-        extent: Extent,
-        stop: threading.Event,
-    ) -> None:
-        """run: what a run of the migration would be; it is not stored. prefixes: what it lists; stop: ends every waiting."""
-        self._store = store
-        self._connection = connection
-        self._run = run
-        self._prefixes = prefixes
-        self._selection = selection
-        self._extent = extent
-        self._stop = stop
-        self._states = MediaStates(connection, store, stop=stop)
-        self._processed = run.spec.register_.processes
+    run: what a run of the migration would be; it is not stored. prefixes: what it lists; stop: ends every waiting.
+    """
+
+    store: Store
+    connection: Connection
+    run: Run
+    prefixes: Sequence[str]
+    selection: Selection
+    extent: Extent
+    stop: threading.Event
+    balance: Balance = field(default_factory=Balance)
+
+    def __post_init__(self) -> None:
+        self._states = MediaStates(self.connection, self.store, stop=self.stop)
         self._asks = True
-        self.balance = Balance()
 
     def judgments(self) -> Iterator[Judgment]:
         """Every object as it is found to be, agreeing or not, each page in its order; those about which VOD is asked come later.
@@ -149,8 +142,8 @@ class Reconciliation:
         Raises:
             SourceError: the source cannot be listed. Interrupted. StoreUnreachable. Where VOD cannot be asked, that is in the balance.
         """
-        shelf = self._store.shelf(self._run.account, self._run.migration, self._run.bucket)
-        walked = self._walk(shelf) if self._extent.library else None
+        shelf = self.store.shelf(self.run.account, self.run.migration, self.run.bucket)
+        walked = self._walk(shelf) if self.extent.library else None
         waiting: list[Question] = []
         with ThreadPoolExecutor(_THREADS) as threads:
             for one in self._books(shelf, walked):
@@ -169,7 +162,7 @@ class Reconciliation:
 
     def _walk(self, shelf: Shelf) -> dt.datetime | None:
         self._try_listing()
-        walk = LibraryWalk(self._connection, self._store, self._states, bucket=self._run.bucket, stop=self._stop)
+        walk = LibraryWalk(self.connection, self.store, self._states, bucket=self.run.bucket, stop=self.stop)
         try:
             return walk.run(shelf)
         except RegisterError as error:
@@ -180,19 +173,19 @@ class Reconciliation:
 
     def _try_listing(self) -> None:
         """A walk through a large library takes long: a bucket that cannot be listed is to be known before."""
-        if self._run.spec.source.listed:
-            bucket = open_bucket(self._connection, self._run.bucket)
-            listing = partial(bucket.list_page, self._prefixes[0], most=1)
-            patiently(listing, sleep=StopClock(self._stop).sleep, tries=TRIES)
+        if self.run.spec.source.listed:
+            bucket = open_bucket(self.connection, self.run.bucket)
+            listing = partial(bucket.list_page, self.prefixes[0], most=1)
+            patiently(listing, sleep=StopClock(self.stop).sleep, tries=TRIES)
             self.balance.calls[LIST_OBJECTS] += 1
 
     def _books(self, shelf: Shelf, walked: dt.datetime | None) -> Iterator[Judgment | Question]:
-        source = RunSource(self._connection, self._run)
-        sorted_ = self._run.spec.source.listed
-        for prefix in self._prefixes:
+        source = RunSource(self.connection, self.run)
+        sorted_ = self.run.spec.source.listed
+        for prefix in self.prefixes:
             after = ""
-            for page in source.pages(prefix, self._stop):
-                if self._stop.is_set():
+            for page in source.pages(prefix, self.stop):
+                if self.stop.is_set():
                     raise Interrupted("the comparison was stopped; run the command again", code="interrupted")
                 # OSS is asked once more whether there is nothing after the last key.
                 self.balance.calls[LIST_OBJECTS] += 2 if page.cursor is None and page.objects else 1
@@ -206,24 +199,23 @@ class Reconciliation:
                 stretch = Stretch(
                     prefix=prefix, after=after, until=until, listed=keys, age=max(0.0, time.monotonic() - asked)
                 )
-                yield from map(not_listed, self._store.facts_not_listed(shelf, stretch))
+                yield from map(not_listed, self.store.facts_not_listed(shelf, stretch))
                 if walked is not None:
-                    yield from map(without_file, self._store.media_not_listed(shelf, stretch, since=walked))
+                    yield from map(without_file, self.store.media_not_listed(shelf, stretch, since=walked))
                 after = keys[-1] if keys else after
 
     def _page(
         self, shelf: Shelf, walked: dt.datetime | None, page: ListedPage, keys: Sequence[str]
     ) -> Iterator[Judgment | Question]:
         # The library first: what a run records in between has a fact then.
-        media = {} if walked is None else self._store.media_of_keys(shelf, keys, since=walked)
-        extent = self._extent
-        facts = self._store.facts_of_keys(
-            shelf, keys, recent=RECENT_SECONDS, millionths=extent.millionths, seed=extent.seed
+        media = {} if walked is None else self.store.media_of_keys(shelf, keys, since=walked)
+        facts = self.store.facts_of_keys(
+            shelf, keys, recent=RECENT_SECONDS, millionths=self.extent.millionths, seed=self.extent.seed
         )
-        queued = self._store.queued_among(shelf, (key for key in keys if key not in facts))
+        queued = self.store.queued_among(shelf, (key for key in keys if key not in facts))
         self.balance.listed += len(page.objects)
         for found in page.objects:
-            reason = self._selection.reason(found, part=page.parts.get(found.key))
+            reason = self.selection.reason(found, part=page.parts.get(found.key))
             self.balance.selected += reason is None
             fact = facts.get(found.key)
             unknown = [
@@ -243,7 +235,7 @@ class Reconciliation:
             self.balance.calls[BATCH_GET_MEDIA_INFOS] += 1
             for one in part:
                 self.balance.asked += 1
-                by_vod = list(answered(one, answer, processed=self._processed))
+                by_vod = list(answered(one, answer, processed=self.run.spec.register_.processes))
                 # What OSS and the results say is known of all, and says nothing about a part.
                 self.balance.asked_and_differ += by_vod[0].drift.differs and by_vod[0] is not one.unasked
                 yield from map(self._counted, by_vod)

@@ -10,6 +10,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from vod_migrate.describe.describer import Describer
 from vod_migrate.errors import Interrupted
@@ -35,50 +36,43 @@ _BROKEN_ROW = "row_"
 _SLOT = "plan"
 
 
+@dataclass(kw_only=True)
 class Planner:
-    """Makes the plan of one run whose source is listed."""
+    """Makes the plan of one run whose source is listed.
 
-    def __init__(
-        self,
-        *,
-        store: Store,
-        run: Run,
-        compared: Mapping[str, object],
-        describer: Describer,
-        lookups: DryLookups,
-        rate: PlannedRate,
-        stop: threading.Event,
-        began: float,
-    ) -> None:
-        """compared: what else must be the same for the plan to hold, by name. describer: must ask `lookups`. began: by time.monotonic()."""
-        self._store = store
-        self._run = run
-        self._compared = compared
-        self._describer = describer
-        self._lookups = lookups
-        self._rate = rate
-        self._stop = stop
-        self._began = began
-        self._batcher = Batcher(run.spec.register_, storage_address=describer.storage_address)
+    compared: what else must be the same for the plan to hold, by name. describer: must ask `lookups`. began: by time.monotonic().
+    """
+
+    store: Store
+    run: Run
+    compared: Mapping[str, object]
+    describer: Describer
+    lookups: DryLookups
+    rate: PlannedRate
+    stop: threading.Event
+    began: float
+
+    def __post_init__(self) -> None:
+        self._batcher = Batcher(self.run.spec.register_, storage_address=self.describer.storage_address)
         self._failures = Failures()
-        self._samples = SampleDescriptions(lookups.to_be_made)
+        self._samples = SampleDescriptions(self.lookups.to_be_made)
         self._sizes = Sizes()
         self._calls = self._cut_short = self._queued = 0
         self._fingerprint = NOTHING
 
     def make(self) -> Plan:
         """The plan. Raises Interrupted where `stop` is set, and AccountStopped where a lookup is not allowed."""
-        scans = self._store.scans(self._run)
-        place = self._store.take_place(self._run, slot=_SLOT, host=socket.gethostname())
+        scans = self.store.scans(self.run)
+        place = self.store.take_place(self.run, slot=_SLOT, host=socket.gethostname())
         renewed = time.monotonic()
         try:
             with RepeatedTexts() as texts:
-                for works in self._store.queued(self._run):
-                    if time.monotonic() > renewed + self._store.lease / 3:
+                for works in self.store.queued(self.run):
+                    if time.monotonic() > renewed + self.store.lease / 3:
                         renewed = time.monotonic()
-                        if not self._store.renew(place):
+                        if not self.store.renew(place):
                             raise Interrupted("another process is making this plan", code="replaced")
-                    if self._stop.is_set():
+                    if self.stop.is_set():
                         raise Interrupted("planning was stopped; nothing was changed", code="interrupted")
                     self._take(works, texts)
                 self._count(self._batcher.flush(), last=True)
@@ -87,7 +81,7 @@ class Planner:
                     update={"titles": texts.titles(), "references": texts.references(), "names": texts.names()}
                 )
         finally:
-            self._store.leave(self._run, place, patience=1.0)
+            self.store.leave(self.run, place, patience=1.0)
 
     def _take(self, works: Sequence[Work], texts: RepeatedTexts) -> None:
         """Describes a block and puts it into calls. What was refused before gets a call of its own."""
@@ -96,7 +90,7 @@ class Planner:
         entries: list[Entry] = []
         alone: set[str] = set()
         for work in works:
-            described = self._describer.describe(work.object)
+            described = self.describer.describe(work.object)
             if isinstance(described, Rejected):
                 self._failures.add(work.key, described)
                 continue
@@ -116,7 +110,7 @@ class Planner:
             self._cut_short += not last and len(batch) < FILES_PER_CALL
 
     def _plan(self, scans: Sequence[Scan]) -> Plan:
-        run, calls = self._run, self._calls
+        run, calls = self.run, self._calls
         listing = [scan for scan in scans if scan.kind in (ScanKind.PREFIX, ScanKind.ROWS)]
         found, left_out, samples = _totals(listing)
         notes = Notes.total(scan.notes for scan in listing)
@@ -131,24 +125,24 @@ class Planner:
         )
         failing = sorted((*self._failures.groups(), *broken), key=lambda group: (-group.count, group.code))
         now = dt.datetime.now(dt.UTC).astimezone(run.spec.zone)
-        duration = calls / self._rate.calls_per_second
+        duration = calls / self.rate.calls_per_second
         files_per_call = round(self._sizes.count / calls, 3) if calls else 0.0
         prefixes = tuple(
             PlannedPrefix(prefix=scan.prefix, listed=scan.listed, selected=scan.selected) for scan in listing
         )
-        lookups = self._lookups.told()
+        lookups = self.lookups.told()
         expected = expected_runs(
             now,
             duration,
             window=run.window,
             a_run=most_seconds(
-                run.pause_after, calls_per_second=self._rate.calls_per_second, files_per_call=files_per_call
+                run.pause_after, calls_per_second=self.rate.calls_per_second, files_per_call=files_per_call
             ),
             next_run=run.spec.next_start,
         )
         return Plan(
             run_id=run.run_id,
-            digest=digest_of(run, self._compared, selected=self._queued, fingerprint=self._fingerprint),
+            digest=digest_of(run, self.compared, selected=self._queued, fingerprint=self._fingerprint),
             migration=run.migration,
             account=run.account,
             region=run.region,
@@ -158,9 +152,9 @@ class Planner:
             local_date=run.local_date,
             options=run.options.stored(),
             settings=run.spec.resolved(),
-            compared=dict(self._compared),
+            compared=dict(self.compared),
             made_at=now,
-            planning_seconds=round(time.monotonic() - self._began, 3),
+            planning_seconds=round(time.monotonic() - self.began, 3),
             prefixes=prefixes,
             selected=self._queued,
             fingerprint=self._fingerprint,
@@ -190,7 +184,7 @@ class Planner:
                 files_per_call=files_per_call,
                 cut_short=self._cut_short,
             ),
-            rate=self._rate,
+            rate=self.rate,
             seconds=round(duration, 3),
             window=None if run.window is None else str(run.window),
             pause_after=run.pause_after.in_words(),
