@@ -22,7 +22,7 @@ from vod_migrate.report.browse.runs import runs_of_dag, runs_of_dag_run, runs_of
 from vod_migrate.report.browse.search import PageCursor, Search, read_search
 from vod_migrate.report.loader import load_report
 from vod_migrate.report.status import status_rows
-from vod_migrate.report.tables import failure_table, mapping_table, result_rows
+from vod_migrate.report.tables import ResultScope, failure_table, mapping_table, result_rows
 from vod_migrate.results.books import Stretch
 from vod_migrate.results.store import Store
 
@@ -116,23 +116,23 @@ def commands(store: Store) -> Reads:
     yield "verify, a thousandth, first 2,000", lambda: first(store.registered_objects(run, millionths=1_000))
     yield "whether a run's settings are proven", lambda: store.proven(run)
     yield "keys that were registered alike", lambda: store.registered_keys(run, 20)
-    yield "export, first row", lambda: first(result_rows(store, run.run_id, whole=True))
+    yield "export, first row", lambda: first(result_rows(store, run.run_id, ResultScope(whole=True)))
     yield (
         "export, failures, first row",
-        lambda: first(result_rows(store, run.run_id, whole=True, what=ExportedRows.FAILURES)),
+        lambda: first(result_rows(store, run.run_id, ResultScope(whole=True, rows=ExportedRows.FAILURES))),
     )
-    yield "export of a small run", lambda: sum(1 for _ in result_rows(store, small.run_id, whole=False))
+    yield "export of a small run", lambda: sum(1 for _ in result_rows(store, small.run_id, ResultScope(whole=False)))
     yield (
         "export of a prefix",
-        lambda: sum(1 for _ in result_rows(store, run.run_id, whole=True, prefix=FOLDER + "000077/")),
+        lambda: sum(1 for _ in result_rows(store, run.run_id, ResultScope(whole=True, prefix=FOLDER + "000077/"))),
     )
     yield (
         "export since the end of the run",
-        lambda: sum(1 for _ in result_rows(store, run.run_id, whole=True, since=store.now())),
+        lambda: sum(1 for _ in result_rows(store, run.run_id, ResultScope(whole=True, since=store.now()))),
     )
     yield (
         "export since yesterday, first row",
-        lambda: first(result_rows(store, run.run_id, whole=True, since=yesterday)),
+        lambda: first(result_rows(store, run.run_id, ResultScope(whole=True, since=yesterday))),
     )
 
 

@@ -19,8 +19,9 @@ from vod_migrate.cloud.location import Location, location_of
 from vod_migrate.errors import BadOption
 from vod_migrate.migration.export import ExportedRows, TableFormat
 from vod_migrate.migration.prefixes import BUCKET, check_prefix
-from vod_migrate.report.export import Exporter, ExportScope
+from vod_migrate.report.export import Exporter
 from vod_migrate.report.progress import shown_wait
+from vod_migrate.report.tables import ResultScope
 from vod_migrate.report.text_format import counted, visible
 from vod_migrate.results.run import Run
 from vod_migrate.results.store import Store
@@ -62,7 +63,7 @@ def export(
     chosen = form or _format_of(to)
     with open_store() as store, stop_on_signals() as stop:
         run = find_run(store, of)
-        scope = ExportScope(
+        scope = ResultScope(
             whole=run.run_id != of, rows=rows, prefix=_checked(prefix), since=_moment(store, run, since)
         )
         exporter = Exporter(store, connect=connection_from_environment, stop=stop)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -21,7 +20,7 @@ from vod_migrate.migration.templates import TemplateError
 from vod_migrate.report.complete_file import complete_file
 from vod_migrate.report.files import file_stem
 from vod_migrate.report.table_formats import Table, encoded
-from vod_migrate.report.tables import result_rows
+from vod_migrate.report.tables import ResultScope, result_rows
 from vod_migrate.results.csv_tables import RESULT_COLUMNS
 from vod_migrate.results.run import Run
 from vod_migrate.results.store import Store
@@ -47,16 +46,6 @@ class Exported:
         return {"location": self.location, "rows": self.rows, "bytes": self.size}
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ExportScope:
-    """Which results: of the run's migration (whole) or of the run alone; prefix: of their keys; since: see `tables.result_rows`."""
-
-    whole: bool
-    rows: ExportedRows = ExportedRows.ALL
-    prefix: str = ""
-    since: dt.datetime | None = None
-
-
 class Exporter:
     """Writes results. connect: gives the connection, asked only where the table goes to OSS; stop: ends the writing."""
 
@@ -65,13 +54,13 @@ class Exporter:
         self._connect = connect
         self._stop = stop
 
-    def export(self, run: Run, scope: ExportScope, form: TableFormat, to: Location) -> Exported:
+    def export(self, run: Run, scope: ResultScope, form: TableFormat, to: Location) -> Exported:
         """Writes the table to a path or an object, and replaces what was there.
 
         Raises:
             BadSetting: the path cannot be written, or Parquet cannot be made. Interrupted. SourceError. StoreUnreachable.
         """
-        with closing(_Counted(self._rows(run, scope), self._stop)) as rows:
+        with closing(_Counted(result_rows(self._store, run.run_id, scope), self._stop)) as rows:
             chunks = encoded(Table(columns=RESULT_COLUMNS, rows=rows), form)
             if to.bucket:
                 bucket = open_bucket(self._connect(), to.bucket)
@@ -80,13 +69,13 @@ class Exporter:
                 size = _to_file(Path(to.path), chunks)
         return Exported(location=str(to), rows=rows.count, size=size)
 
-    def stream(self, run: Run, scope: ExportScope, form: TableFormat, write: Callable[[bytes], object]) -> int:
+    def stream(self, run: Run, scope: ResultScope, form: TableFormat, write: Callable[[bytes], object]) -> int:
         """Writes the table piece by piece; returns the number of rows.
 
         Raises:
             BadSetting: Parquet cannot be made. Interrupted. StoreUnreachable.
         """
-        with closing(_Counted(self._rows(run, scope), self._stop)) as rows:
+        with closing(_Counted(result_rows(self._store, run.run_id, scope), self._stop)) as rows:
             for chunk in encoded(Table(columns=RESULT_COLUMNS, rows=rows), form):
                 write(chunk)
         return rows.count
@@ -102,7 +91,7 @@ class Exporter:
             name = f"{file_stem(run.run_id)}.{_NAMES[export.rows]}.{export.format}"
             until = self._store.export_moment()
             since = self._store.export_base(run)
-            scope = ExportScope(whole=True, rows=export.rows, since=since)
+            scope = ResultScope(whole=True, rows=export.rows, since=since)
             location = location_of(folder + name)
             if not location.bucket:
                 Path(folder).mkdir(parents=True, exist_ok=True)
@@ -115,16 +104,6 @@ class Exporter:
             log.exception("the export of %s failed", run.run_id)
             return None, _not_exported(run, error)
         return done, ""
-
-    def _rows(self, run: Run, scope: ExportScope) -> Iterator[Sequence[Any]]:
-        return result_rows(
-            self._store,
-            run.run_id,
-            whole=scope.whole,
-            what=scope.rows,
-            prefix=scope.prefix,
-            since=scope.since,
-        )
 
 
 class _Counted:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import psycopg
@@ -29,6 +30,19 @@ _LOOKED_UP = 200_000
 _MAPPING = tuple(RESULT_COLUMNS.index({"registered_at": "settled_at"}.get(name, name)) for name in MAPPING_COLUMNS)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ResultScope:
+    """Which results: of the run's migration (whole) or of the run alone; rows: those that have a MediaId, those that failed, or all.
+
+    prefix: of their keys; since: only those that were settled, marked as gone, found again or handed over at or after this time.
+    """
+
+    whole: bool
+    rows: ExportedRows = ExportedRows.ALL
+    prefix: str = ""
+    since: dt.datetime | None = None
+
+
 def failure_table(store: Store, run_id: str, *, most: int | None = None) -> Table:
     """The failures of a run, in the order of bucket and key, also of objects that a later run has registered."""
 
@@ -47,40 +61,28 @@ def mapping_table(store: Store, run_id: str, *, scope: MappingScope = "run", mos
     scope: what this run registered or found registered, or all that its migration has registered so far; the column run_id names the
     run that did it.
     """
-    results = result_rows(store, run_id, whole=scope == "migration", what=ExportedRows.MAPPING)
+    results = result_rows(store, run_id, ResultScope(whole=scope == "migration", rows=ExportedRows.MAPPING))
     rows = (tuple(row[place] for place in _MAPPING) for row in results)
     return Table(columns=MAPPING_COLUMNS, rows=rows, most=most, rest=_whole(run_id))
 
 
-def result_rows(
-    store: Store,
-    run_id: str,
-    *,
-    whole: bool,
-    what: ExportedRows = ExportedRows.ALL,
-    prefix: str = "",
-    since: dt.datetime | None = None,
-) -> Iterator[Sequence[Any]]:
-    """Results with the values of RESULT_COLUMNS, in the order of bucket and key.
-
-    whole: of the run's migration, not of the run alone; what: those that have a MediaId, those that failed, or all; since: only
-    those that were settled, marked as gone, found again or handed over at or after this time.
-    """
+def result_rows(store: Store, run_id: str, scope: ResultScope) -> Iterator[Sequence[Any]]:
+    """Results with the values of RESULT_COLUMNS, in the order of bucket and key."""
     with _snapshot(store) as connection:
-        for place in QUERIES.result_sources(connection, run_id=run_id, whole=whole):
+        for place in QUERIES.result_sources(connection, run_id=run_id, whole=scope.whole):
             yield from _rows(
                 connection,
                 QUERIES.result_rows.sql,
                 source_id=place["source_id"],
                 migration_id=place["migration_id"],
-                run_no=None if whole else place["run_no"],
+                run_no=None if scope.whole else place["run_no"],
                 first_key=place["first_key"],
                 last_key=place["last_key"],
-                what=what.value,
-                prefix=prefix,
-                since=since,
-                few=since is not None
-                and QUERIES.few_changed(connection, source_id=place["source_id"], since=since, most=_LOOKED_UP),
+                what=scope.rows.value,
+                prefix=scope.prefix,
+                since=scope.since,
+                few=scope.since is not None
+                and QUERIES.few_changed(connection, source_id=place["source_id"], since=scope.since, most=_LOOKED_UP),
             )
 
 
