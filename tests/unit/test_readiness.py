@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from vod_migrate.audit.readiness import is_ready
+from vod_migrate.audit.verification import is_ready
 from vod_migrate.results.verifications import Playback, Verification
 
 N = Playback.NOT_DECODED

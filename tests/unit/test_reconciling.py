@@ -12,8 +12,8 @@ import pytest
 from vod_migrate.audit.comparison import Question, answered, listed
 from vod_migrate.audit.confidence import most_of_all
 from vod_migrate.audit.drift import Drift, Judgment
-from vod_migrate.audit.drift_file import drift_file
 from vod_migrate.audit.media_states import MediaAnswer, MediaState
+from vod_migrate.audit.table_file import drift_file
 from vod_migrate.errors import BadOption, BadSetting
 from vod_migrate.media import MediaObject
 from vod_migrate.results.books import Fact, LibraryMedia

@@ -73,8 +73,7 @@ class MediaReadyTrigger(BaseTrigger):
         # Also the imports would hold up the loop for a second.
         from vod_migrate.airflow.hook import VodHook, open_results  # noqa: PLC0415 - not while parsing
         from vod_migrate.audit.media_states import MediaStates  # noqa: PLC0415 - not while parsing
-        from vod_migrate.audit.readiness import is_ready  # noqa: PLC0415 - not while parsing
-        from vod_migrate.audit.verification import verify  # noqa: PLC0415 - not while parsing
+        from vod_migrate.audit.verification import is_ready, verify  # noqa: PLC0415 - not while parsing
         from vod_migrate.migration.units import ALL_PARTS  # noqa: PLC0415 - not while parsing
         from vod_migrate.results.facts import RegisteredObject  # noqa: PLC0415 - not while parsing
         from vod_migrate.run.access import known_run, owned_run  # noqa: PLC0415 - not while parsing

@@ -239,8 +239,7 @@ class ReportOperator(_RunOperator):
     def execute(self, context: Context) -> None:
         """Runs however the tasks before it ended."""
         from vod_migrate.airflow.messages import messenger, report_link  # noqa: PLC0415 - not while parsing
-        from vod_migrate.plan.files import write_plan  # noqa: PLC0415 - not while parsing
-        from vod_migrate.plan.text import plan_text  # noqa: PLC0415 - not while parsing
+        from vod_migrate.plan.text import plan_text, write_plan  # noqa: PLC0415 - not while parsing
         from vod_migrate.run.conclusion import conclude  # noqa: PLC0415 - not while parsing
 
         stop = self.begin()

@@ -38,8 +38,8 @@ class ReconcileOperator(StoppableOperator):
         """One comparison; a retry makes another one."""
         from vod_migrate.audit.balance_text import balance_lines  # noqa: PLC0415 - not while parsing
         from vod_migrate.audit.drift import Drift  # noqa: PLC0415 - the same
-        from vod_migrate.audit.drift_file import drift_file  # noqa: PLC0415 - the same
         from vod_migrate.audit.reconciliation import Extent  # noqa: PLC0415 - the same
+        from vod_migrate.audit.table_file import drift_file  # noqa: PLC0415 - the same
         from vod_migrate.report.terminal import rendered  # noqa: PLC0415 - the same
         from vod_migrate.run.reconciliation import reconcile  # noqa: PLC0415 - the same
 

@@ -8,9 +8,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from vod_migrate.audit.drift import KINDS, Judgment
+from vod_migrate.discover.selection import sample_of, storable
 from vod_migrate.errors import BadOption, BadSetting
 from vod_migrate.report.complete_file import complete_file
 from vod_migrate.results.csv_tables import ENCODING, csv_line
+
+DRIFT_COLUMNS = ("bucket", "key", "line", "kind", "media_id", "detail", "size", "meaning", "fix")
 
 
 @contextmanager
@@ -40,3 +44,19 @@ def table_file(path: Path, columns: Sequence[str]) -> Iterator[Callable[[Sequenc
 
 def _put(write: Callable[[bytes], Any], line: str) -> None:
     write(line.encode())
+
+
+@contextmanager
+def drift_file(path: Path, bucket: str) -> Iterator[Callable[[Judgment], None]]:
+    """What writes a judgment, where it differs; see `table_file`."""
+    with table_file(path, DRIFT_COLUMNS) as put:
+        yield lambda judgment: put(_drift_cells(bucket, judgment)) if judgment.drift.differs else None
+
+
+def _drift_cells(bucket: str, judgment: Judgment) -> tuple[Any, ...]:
+    drift = judgment.drift
+    kind = KINDS[drift]
+    # Neither UTF-8 nor JSON has half a character.
+    key = judgment.key if storable(judgment.key) else sample_of(judgment.key)
+    size = None if judgment.object is None else judgment.object.size
+    return bucket, key, kind.mark.value, drift.value, judgment.media_id, judgment.detail, size, kind.meaning, kind.fix

@@ -18,6 +18,7 @@ from vod_migrate.results.verifications import Finding, Look, Playback, Scope, Ve
 THREADS = 8
 _AHEAD = 50
 """Calls that are prepared together: what is read from the database at once."""
+_ROUNDING = 1e-9
 
 
 def verify_run(
@@ -70,6 +71,19 @@ def verify(
         for state, found in done.samples.items()
     }
     return done
+
+
+def is_ready(found: Verification, *, share: float, tolerate: float, first: bool) -> bool | None:
+    """True: enough media can be played; False: too many never will be; None: wait, and look again.
+
+    share: how much must be playable of what has not failed for good, 0 to 1; tolerate: how much may have failed, 0 to 1. Files that VOD was
+    not asked to process count as playable. first: this is the first look, at which a media that VOD does not know may be a new one.
+    """
+    failed = found.wrong - (found.counts[Playback.MISSING] if first else 0)
+    if failed > tolerate * found.objects + _ROUNDING:
+        return False
+    there = found.counts[Playback.PLAYABLE] + found.counts[Playback.STORED]
+    return True if there >= share * (found.objects - failed) - _ROUNDING else None
 
 
 def _parts(objects: Iterator[RegisteredObject]) -> list[list[RegisteredObject]]:

@@ -14,8 +14,8 @@ import typer
 
 from vod_migrate.audit.balance_text import balance_lines
 from vod_migrate.audit.drift import KINDS, REPAIRABLE, Drift
-from vod_migrate.audit.drift_file import drift_file
 from vod_migrate.audit.reconciliation import Extent
+from vod_migrate.audit.table_file import drift_file
 from vod_migrate.cli.console import find_run, open_store, say, stop_on_signals, user
 from vod_migrate.cli.options import JsonOption, drawn_part, places, takes_run_options
 from vod_migrate.cli.run import run_migration

@@ -1,14 +1,17 @@
-"""A plan for a terminal (at most 100 columns), and for the page on which Airflow asks for an approval."""
+"""A plan for a terminal (at most 100 columns), for the page on which Airflow asks for an approval, and as files."""
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from collections.abc import Iterator
+from pathlib import Path
 
 from vod_migrate.migration.prefixes import empty_prefix_hint
 from vod_migrate.plan.cost import money
 from vod_migrate.plan.model import Duplicates, Plan
+from vod_migrate.report.files import write_texts
 from vod_migrate.report.group_lines import (
     LABEL,
     MOST_SAMPLES,
@@ -88,6 +91,16 @@ def plan_markdown(plan: Plan) -> str:
     longest = max((len(run) for run in re.findall("`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
     return f"| | |\n|---|---|\n{table}\n\n{fence}text\n{text}{fence}\n"
+
+
+def write_plan(plan: Plan, directory: Path) -> None:
+    """Writes `<run>.plan.txt` and `<run>.plan.json` beside the reports, each complete or not at all.
+
+    Raises:
+        BadSetting: the directory cannot be written.
+    """
+    body = json.dumps(plan.as_json(), ensure_ascii=False, indent=2) + "\n"
+    write_texts(directory, plan.run_id, {".plan.json": body, ".plan.txt": plan_text(plan)})
 
 
 def sentence(plan: Plan, language: Language = ENGLISH) -> str:
