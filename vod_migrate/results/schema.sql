@@ -427,3 +427,9 @@ returns double precision language sql volatile as $$
     else yielding
   end
 $$;
+
+-- Whether a migration may be read by somebody who may read the runs of these DAGs, or everything. See report/browse/access.py.
+create function vod_migrate.readable(migration int, everything boolean, dags text[]) returns boolean
+language sql stable as $$
+  select exists (select 1 from vod_migrate.migration_dags where migration_id = migration and (everything or dag_id = any(dags)))
+$$;

@@ -1,7 +1,7 @@
 -- What the pages inside Airflow read. Every query takes :everything and :dags, the ids of the DAGs whose runs its reader may read, and shows
--- nothing of a migration that none of them has run; of runs, only those of these DAGs. :everything is for administrators, who also see
--- runs from the command line. Totals come from the counts; no query reads many more rows than it shows. {order} and {beyond} are filled in by
--- `directed`: desc and <, or asc and >.
+-- nothing of a migration that none of them has run (vod_migrate.readable); of runs, only those of these DAGs. :everything is for
+-- administrators, who also see runs from the command line. Totals come from the counts; no query reads many more rows than it shows.
+-- {order} and {beyond} are filled in by `directed`: desc and <, or asc and >.
 
 -- name: run_lines
 -- Runs, the newest first or the oldest: one by its id, those of a DAG run, of a DAG, or of a migration; with one state or mode.
@@ -94,8 +94,8 @@ select q.account, q.rate, vod_migrate.share(q.factor, q.cut_at) as share,
 from vod_migrate.quotas q
 where q.api = 'RegisterMedia' and q.scope = ''
   and exists (
-    select 1 from vod_migrate.migrations m join vod_migrate.migration_dags d using (migration_id)
-    where m.account = q.account and (:everything::boolean or d.dag_id = any(:dags::text[]))
+    select 1 from vod_migrate.migrations m
+    where m.account = q.account and vod_migrate.readable(m.migration_id, :everything::boolean, :dags::text[])
   )
 order by q.account limit :most;
 
@@ -129,10 +129,7 @@ select m.migration_id, m.account, m.name as migration, e.first_key, e.last_key,
          else 0 end as objects
 from vod_migrate.migrations m left join vod_migrate.extents e using (migration_id)
 where (:migration::text is null or m.name = :migration) and (:account::text is null or m.account = :account)
-  and exists (
-    select 1 from vod_migrate.migration_dags d
-    where d.migration_id = m.migration_id and (:everything::boolean or d.dag_id = any(:dags::text[]))
-  )
+  and vod_migrate.readable(m.migration_id, :everything::boolean, :dags::text[])
 order by m.name, m.account;
 
 -- name: search_sources
@@ -155,10 +152,7 @@ where (:bucket::text is null or s.bucket = :bucket)
   and (:first::text = ''
        or exists (select 1 from vod_migrate.objects o where o.source_id = s.source_id and o.key >= :first and o.key < :beyond)
        or exists (select 1 from vod_migrate.work w where w.source_id = s.source_id and w.key >= :first and w.key < :beyond))
-  and exists (
-    select 1 from vod_migrate.migration_dags d
-    where d.migration_id = m.migration_id and (:everything::boolean or d.dag_id = any(:dags::text[]))
-  )
+  and vod_migrate.readable(m.migration_id, :everything::boolean, :dags::text[])
 order by m.migration_id, s.bucket;
 
 -- name: search_codes
@@ -167,10 +161,7 @@ select t.code, sum(t.objects)::bigint as objects
 from vod_migrate.totals t join vod_migrate.migrations m using (migration_id)
 where t.state = 'failed'
   and (:migration::text is null or m.name = :migration) and (:account::text is null or m.account = :account)
-  and exists (
-    select 1 from vod_migrate.migration_dags d
-    where d.migration_id = m.migration_id and (:everything::boolean or d.dag_id = any(:dags::text[]))
-  )
+  and vod_migrate.readable(m.migration_id, :everything::boolean, :dags::text[])
 group by t.code having sum(t.objects) > 0
 order by objects desc, t.code limit :most;
 
@@ -181,10 +172,7 @@ select o.key, case when o.gone then 'gone' when o.registered then 'registered' e
 from vod_migrate.objects o
 where o.source_id = :source_id and o.key >= :first and o.key > :after and o.key < :beyond and o.migration_id = :migration_id
   and (:state::text is null or o.registered and not o.gone)
-  and exists (
-    select 1 from vod_migrate.migration_dags d
-    where d.migration_id = :migration_id and (:everything::boolean or d.dag_id = any(:dags::text[]))
-  )
+  and vod_migrate.readable(:migration_id, :everything::boolean, :dags::text[])
 order by o.key {order} limit :most;
 
 -- name: failed_lines
@@ -197,30 +185,21 @@ cross join lateral (
     and o.key >= :first and o.key > :after and o.key < :beyond and not o.registered
   order by o.key {order} limit :most
 ) f
-where exists (
-  select 1 from vod_migrate.migration_dags d
-  where d.migration_id = :migration_id and (:everything::boolean or d.dag_id = any(:dags::text[]))
-);
+where vod_migrate.readable(:migration_id, :everything::boolean, :dags::text[]);
 
 -- name: gone_lines
 -- The same of objects that are gone.
 select o.key, 'gone' as state, o.code, o.media_id, o.size, o.settled_at as updated
 from vod_migrate.objects o
 where o.migration_id = :migration_id and o.source_id = :source_id and o.gone and o.key >= :first and o.key > :after and o.key < :beyond
-  and exists (
-    select 1 from vod_migrate.migration_dags d
-    where d.migration_id = :migration_id and (:everything::boolean or d.dag_id = any(:dags::text[]))
-  )
+  and vod_migrate.readable(:migration_id, :everything::boolean, :dags::text[])
 order by o.key {order} limit :most;
 
 -- name: open_queues
 -- The queues whose work some migrations still have to send.
 select q.migration_id, q.queue_no from vod_migrate.queues q
 where q.migration_id = any(:migrations::int[]) and q.gate not in ('done', 'discarded') and q.gate = 'open'
-  and exists (
-    select 1 from vod_migrate.migration_dags d
-    where d.migration_id = q.migration_id and (:everything::boolean or d.dag_id = any(:dags::text[]))
-  );
+  and vod_migrate.readable(q.migration_id, :everything::boolean, :dags::text[]);
 
 -- name: pending_lines
 -- The same of objects that are still to be sent and were never settled.
@@ -232,10 +211,7 @@ from (
   order by w.key {order} limit :most
 ) w
 join vod_migrate.queues q using (queue_no)
-where exists (
-  select 1 from vod_migrate.migration_dags d
-  where d.migration_id = :migration_id and (:everything::boolean or d.dag_id = any(:dags::text[]))
-);
+where vod_migrate.readable(:migration_id, :everything::boolean, :dags::text[]);
 
 -- name: objects_of_media
 -- The objects of one MediaId: one, unless something is wrong.
@@ -246,10 +222,7 @@ from vod_migrate.objects o
 join vod_migrate.migrations m using (migration_id)
 join vod_migrate.sources s on s.source_id = o.source_id
 where o.source_id::text || ' ' || o.media_id = any(array(select source_id::text || ' ' || :media_id::text from vod_migrate.sources))
-  and exists (
-    select 1 from vod_migrate.migration_dags d
-    where d.migration_id = o.migration_id and (:everything::boolean or d.dag_id = any(:dags::text[]))
-  )
+  and vod_migrate.readable(o.migration_id, :everything::boolean, :dags::text[])
 order by m.name, s.account, o.key limit :most;
 
 -- name: object_facts^
@@ -280,10 +253,7 @@ left join vod_migrate.calls c on c.call_id = o.call_id
 left join vod_migrate.runs r on r.run_no = o.run_no
 left join vod_migrate.diagnoses d on d.run_no = o.run_no and d.key = o.key and not o.registered
 where s.account = :account and s.bucket = :bucket
-  and exists (
-    select 1 from vod_migrate.migration_dags d
-    where d.migration_id = m.migration_id and (:everything::boolean or d.dag_id = any(:dags::text[]))
-  );
+  and vod_migrate.readable(m.migration_id, :everything::boolean, :dags::text[]);
 
 -- name: object_events
 -- What happened to one object, the newest first: its events, its registration, and the calls that carried it without an outcome for it.
