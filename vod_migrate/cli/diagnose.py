@@ -73,12 +73,13 @@ def diagnose(
         typer.echo(rendered(_lines(report, done, language), colour=sys.stdout.isatty()), nl=False)
     if stop.is_set():
         raise Interrupted("not all failures were examined; what was found is kept")
-    examined = language.form(
+    examined = language.count(
         done.objects,
         "examined {n} object, and found a cause for {named}",
         "examined {n} objects, and found a cause for {named}",
+        named=grouped(done.named),
     )
-    say(examined.format(n=grouped(done.objects), named=grouped(done.named)))
+    say(examined)
 
 
 def _lines(report: Report, done: Examined, language: Language) -> Iterator[Line]:

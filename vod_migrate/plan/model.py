@@ -9,7 +9,6 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict
 
-from vod_migrate.migration.options import RunOptions
 from vod_migrate.plan.cost import Cost
 from vod_migrate.report.model import FailureGroup, Hint, LeftOut
 
@@ -172,11 +171,6 @@ class Plan(_Part):
     def work(self) -> int:
         """What the run takes on: what it sends, and what fails by itself."""
         return self.to_send + self.would_fail
-
-    @property
-    def run_options(self) -> RunOptions:
-        """The options that it was made with."""
-        return RunOptions.model_validate(self.options)
 
     def as_json(self) -> dict[str, Any]:
         """JSON types: times in ISO 8601 with offset; the names are the fields' own."""

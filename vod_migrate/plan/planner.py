@@ -76,10 +76,7 @@ class Planner:
                         raise Interrupted("planning was stopped; nothing was changed", code="interrupted")
                     self._take(works, texts)
                 self._count(self._batcher.flush(), last=True)
-                plan = self._plan(scans)
-                return plan.model_copy(
-                    update={"titles": texts.titles(), "references": texts.references(), "names": texts.names()}
-                )
+                return self._plan(scans).model_copy(update=texts.found())
         finally:
             self.store.leave(self.run, place, patience=1.0)
 

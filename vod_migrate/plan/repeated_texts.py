@@ -10,8 +10,12 @@ from typing import Self
 from vod_migrate.plan.model import Duplicates, Repeated
 from vod_migrate.results.scan import SAMPLES
 
-# The file name of a key: without everything up to its last slash.
-_NAME = "replace(key, rtrim(key, replace(key, '/', '')), '')"
+_TEXTS = {
+    "titles": "title",
+    "references": "reference",
+    # The file name of a key: without everything up to its last slash.
+    "names": "replace(key, rtrim(key, replace(key, '/', '')), '')",
+}
 
 
 class RepeatedTexts:
@@ -35,17 +39,9 @@ class RepeatedTexts:
             cursor.executemany("insert into described values (?, ?, ?)", described)
             cursor.execute("commit")
 
-    def titles(self) -> Duplicates:
-        """The titles that occur more than once."""
-        return self._repeated("title")
-
-    def references(self) -> Duplicates:
-        """The ReferenceIds that occur more than once."""
-        return self._repeated("reference")
-
-    def names(self) -> Duplicates:
-        """The file names that occur more than once, in different folders."""
-        return self._repeated(_NAME)
+    def found(self) -> dict[str, Duplicates]:
+        """The titles, the references and the names (of files, in different folders) that occur more than once."""
+        return {name: self._repeated(text) for name, text in _TEXTS.items()}
 
     def _repeated(self, text: str) -> Duplicates:
         rows = self._database.execute(

@@ -8,6 +8,7 @@ import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
+from vod_migrate.migration.options import Mode
 from vod_migrate.migration.prefixes import empty_prefix_hint
 from vod_migrate.plan.cost import money
 from vod_migrate.plan.model import Duplicates, Plan
@@ -153,7 +154,7 @@ def _lines(plan: Plan, file: str | None, language: Language) -> Iterator[Line]:
 
 
 def _facts(plan: Plan, language: Language) -> Iterator[Line]:
-    comma, mode = language.say(", "), plan.run_options.mode.value
+    comma, mode = language.say(", "), plan.options.get("mode", Mode.NEW.value)
     given = ", ".join(f"{name}={visible(str(value))}" for name, value in plan.options.items() if name != "mode")
     where = language.say("{bucket} (account {account})", bucket=plan.bucket, account=visible(plan.account))
     lasted = language.duration(plan.planning_seconds)
@@ -277,12 +278,13 @@ def _to_restore(plan: Plan, file: str | None, language: Language) -> Iterator[Li
     if not plan.to_restore:
         return
     yield "", ""
-    text = language.form(
+    told = language.count(
         plan.to_restore,
         "{n} object ({size}) would have to be restored before VOD can read it. To see the details, and to begin:",
         "{n} objects ({size}) would have to be restored before VOD can read them. To see the details, and to begin:",
+        size=volume(plan.to_restore_bytes),
     )
-    yield from wrapped(text.format(n=grouped(plan.to_restore), size=volume(plan.to_restore_bytes)))
+    yield from wrapped(told)
     yield f"  {shlex.join(['vod-migrate', 'restore', file or 'FILE'])}", COMMAND
 
 
@@ -298,12 +300,12 @@ def _lookups(plan: Plan, language: Language) -> Iterator[Line]:
             yield f"  {cut(visible(path), COLUMNS - 2)}", ""
     if lookups.covers_checked:
         yield "", ""
-        text = language.form(
+        told = language.count(
             lookups.covers_checked,
             "{n} cover checked, {missing} of them missing",
             "{n} covers checked, {missing} of them missing",
+            missing=grouped(lookups.covers_missing),
         )
-        told = text.format(n=grouped(lookups.covers_checked), missing=grouped(lookups.covers_missing))
         if lookups.covers_trusted:
             told += language.say("; {n} more were not checked", n=grouped(lookups.covers_trusted))
         yield from wrapped(told)

@@ -6,11 +6,12 @@ The caller checks that the run may be read (`browse.runs.readable_run`); a searc
 from __future__ import annotations
 
 from collections.abc import Iterator
+from operator import attrgetter
 from urllib.parse import quote
 
 from vod_migrate.migration.export import TableFormat
 from vod_migrate.report.browse.access import Readable
-from vod_migrate.report.browse.objects import walk_objects
+from vod_migrate.report.browse.objects import ObjectLine, walk_objects
 from vod_migrate.report.browse.search import Search
 from vod_migrate.report.files import file_stem
 from vod_migrate.report.table_formats import Table, encoded
@@ -34,12 +35,7 @@ def mapping_csv(store: Store, run_id: str, *, most: int = MOST_ROWS) -> Iterator
 
 def objects_csv(store: Store, search: Search, *, readable: Readable, most: int = MOST_ROWS) -> Iterator[bytes]:
     """The objects of a search as CSV, in the order of its pages; a last line says where more were left out."""
-    rows = (
-        (
-            line.account, line.migration, line.bucket, line.key, line.state, line.code, line.media_id, line.size, line.updated,
-        )
-        for line in walk_objects(store, search, readable=readable, most=most + 1)
-    )  # fmt: skip
+    rows = map(attrgetter(*ObjectLine.__slots__), walk_objects(store, search, readable=readable, most=most + 1))
     table = Table(columns=SEARCH_COLUMNS, rows=rows, most=most, rest="narrow the search to get the others")
     return encoded(table, TableFormat.CSV)
 
