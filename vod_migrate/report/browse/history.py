@@ -68,7 +68,6 @@ class ObjectHistory:
     unsure: bool
     queued: bool
     registered: dt.datetime | None
-    dag_ids: tuple[str, ...]
     events: tuple[ObjectEvent, ...]
     older: bool
     hidden: int
@@ -106,7 +105,7 @@ def object_history(store: Store, account: str, bucket: str, key: str, *, readabl
     seen = [event.pop("seen") for event in events[:_MOST_EVENTS]]
     return ObjectHistory(
         line=line,
-        **{**row, "dag_ids": tuple(row["dag_ids"] or ()), "ruled_out": tuple(row["ruled_out"] or ())},
+        **{**row, "ruled_out": tuple(row["ruled_out"] or ())},
         events=tuple(ObjectEvent(**event) for event, shown in zip(events, seen, strict=False) if shown),
         older=len(events) > _MOST_EVENTS,
         hidden=seen.count(False),

@@ -33,12 +33,10 @@ class LastRun:
 
     run_id: str
     bucket: str
-    mode: str
     state: str
     dag_id: str | None
     dag_run_id: str | None
     started: dt.datetime
-    finished: dt.datetime | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,7 +54,6 @@ class MigrationLine:
     registered: int
     failed: int
     gone: int
-    timezone: str
     last: LastRun | None
     nights: tuple[Night, ...]
 
@@ -128,7 +125,7 @@ def _lines(store: Store, *, readable: Readable, most: int, **narrowed: str | Non
 
 
 def _line(row: Mapping[str, Any], nights: dict[dt.date, Night]) -> MigrationLine:
-    counts = ("account", "migration", "pending", "registered", "failed", "gone", "timezone")
+    counts = ("account", "migration", "pending", "registered", "failed", "gone")
     return MigrationLine(
         **{name: row[name] for name in counts},
         dag_ids=tuple(row["dag_ids"] or ()),

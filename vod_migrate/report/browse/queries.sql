@@ -5,8 +5,8 @@
 
 -- name: run_lines
 -- Runs, the newest first or the oldest: one by its id, those of a DAG run, of a DAG, or of a migration; with one state or mode.
-select r.run_id, m.account, m.name as migration, s.bucket, r.mode, r.state, r.stop_code, r.stop_message, r.origin, r.dag_id, r.dag_run_id,
-       r.task_group, r.execution, r.created_at as started, r.finished_at as finished, coalesce(r.spec ->> 'timezone', 'UTC') as timezone,
+select r.run_id, m.account, m.name as migration, r.mode, r.state, r.stop_code, r.dag_id, r.dag_run_id, r.task_group, r.execution,
+       r.created_at as started, r.finished_at as finished,
        coalesce(c.registered, 0)::bigint as registered, coalesce(c.already_registered, 0)::bigint as already_registered,
        coalesce(c.failed, 0)::bigint as failed,
        coalesce((r.summary -> 'counts' ->> 'pending')::bigint, 0) + coalesce((r.summary -> 'counts' ->> 'unknown')::bigint, 0) as left,
@@ -25,7 +25,6 @@ from (
   order by created_at {order}, run_no {order} limit :most
 ) r
 join vod_migrate.migrations m using (migration_id)
-join vod_migrate.sources s on s.source_id = r.source_id
 left join lateral (
   select sum(objects) filter (where outcome = 'registered') as registered,
          sum(objects) filter (where outcome = 'already_registered') as already_registered,
@@ -39,7 +38,7 @@ order by r.created_at {order}, r.run_no {order};
 select seen.migration_id, seen.account, seen.name as migration, seen.dag_ids, coalesce(p.pending, 0)::bigint as pending,
        coalesce(t.registered, 0)::bigint as registered, coalesce(t.failed, 0)::bigint as failed, coalesce(t.gone, 0)::bigint as gone,
        coalesce(last.timezone, 'UTC') as timezone, now() as now,
-       last.run_id, last.bucket, last.mode, last.state, last.dag_id, last.dag_run_id, last.started, last.finished
+       last.run_id, last.bucket, last.state, last.dag_id, last.dag_run_id, last.started
 from (
   select m.migration_id, m.account, m.name, array_agg(d.dag_id order by d.dag_id) filter (where d.dag_id <> '') as dag_ids
   from vod_migrate.migrations m join vod_migrate.migration_dags d using (migration_id)
@@ -60,8 +59,7 @@ left join lateral (
   where q.migration_id = seen.migration_id and q.gate not in ('done', 'discarded') and q.gate = 'open' and q.mode <> 'failed'
 ) p on true
 left join lateral (
-  select r.run_id, s.bucket, r.mode, r.state, r.dag_id, r.dag_run_id, r.created_at as started, r.finished_at as finished,
-         r.spec ->> 'timezone' as timezone
+  select r.run_id, s.bucket, r.state, r.dag_id, r.dag_run_id, r.created_at as started, r.spec ->> 'timezone' as timezone
   from vod_migrate.runs r join vod_migrate.sources s using (source_id)
   where r.migration_id = seen.migration_id and (:everything::boolean or r.dag_id = any(:dags::text[]))
   order by r.created_at desc, r.run_no desc limit 1
@@ -238,10 +236,7 @@ select s.source_id, s.account, m.name as migration, s.bucket, coalesce(o.key, w.
        case when o.registered then o.settled_at end as registered, r.run_id,
        coalesce(r.region, (select region from vod_migrate.runs where migration_id = m.migration_id
                            order by created_at desc, run_no desc limit 1)) as region,
-       d.cause, coalesce(d.certain, true) as certain, d.evidence, d.ruled_out,
-       (select array_agg(d.dag_id order by d.dag_id) from vod_migrate.migration_dags d
-        where d.migration_id = m.migration_id and d.dag_id <> ''
-          and (:everything::boolean or d.dag_id = any(:dags::text[]))) as dag_ids
+       d.cause, coalesce(d.certain, true) as certain, d.evidence, d.ruled_out
 from vod_migrate.sources s
 left join vod_migrate.objects o on o.source_id = s.source_id and o.key = :key
 left join lateral (

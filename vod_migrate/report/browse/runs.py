@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from vod_migrate.report.browse.access import QUERIES, Readable, directed, filters, read_only, storable_text
 from vod_migrate.results.store import Store
@@ -21,19 +20,15 @@ class RunLine:
     run_id: str
     account: str
     migration: str
-    bucket: str
     mode: str
     state: str
     stop_code: str | None
-    stop_message: str | None
-    origin: str
     dag_id: str | None
     dag_run_id: str | None
     task_group: str | None
     execution: int
     started: dt.datetime
     finished: dt.datetime | None
-    timezone: str
     registered: int
     already_registered: int
     failed: int
@@ -54,11 +49,6 @@ class RunLine:
     def running(self) -> bool:
         """Whether it has not ended yet."""
         return self.state == "running"
-
-    @property
-    def zone(self) -> ZoneInfo:
-        """The migration's time zone."""
-        return ZoneInfo(self.timezone)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
