@@ -55,15 +55,15 @@ class ObjectsPage:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Place:
-    """One migration in one bucket. first_key, beyond: its facts lie between them; queues: whose work is pending."""
+    """One migration in one bucket. first_key, last_key: its facts lie between them, if it has any; queues: whose work is pending."""
 
     account: str
     migration: str
     bucket: str
     migration_id: int
     source_id: int
-    first_key: str
-    beyond: str
+    first_key: str | None
+    last_key: str | None
     queues: list[int]
 
     @property
@@ -178,32 +178,16 @@ def _places(
 ) -> list[_Place]:
     # A migration without such objects is not asked for any; what is pending for the second time is counted with the failed.
     numbers = [row["migration_id"] for row in migrations if row["objects"] or "pending" in search.states]
-    queues: dict[int, list[int]] = {}
-    if "pending" in search.states:
-        for row in QUERIES.open_queues(connection, migrations=numbers, **filters(readable)):
-            queues.setdefault(row["migration_id"], []).append(row["queue_no"])
-    named = {row["migration_id"]: row for row in migrations}
-    places = [
-        _Place(
-            account=named[row["migration_id"]]["account"],
-            migration=named[row["migration_id"]]["migration"],
-            bucket=row["bucket"],
-            migration_id=row["migration_id"],
-            source_id=row["source_id"],
-            first_key=named[row["migration_id"]]["first_key"] or "",
-            beyond=(named[row["migration_id"]]["last_key"] or _BEYOND_ALL) + _NEXT,
-            queues=queues.get(row["migration_id"], []),
-        )
-        for row in QUERIES.search_sources(
-            connection,
-            migrations=numbers,
-            bucket=search.bucket,
-            first=search.prefix,
-            beyond=prefix_end(search.prefix) or _BEYOND_ALL,
-            **filters(readable),
-        )
-    ]
-    return sorted(places, key=lambda place: place.order)
+    rows = QUERIES.search_sources(
+        connection,
+        migrations=numbers,
+        bucket=search.bucket,
+        first=search.prefix,
+        beyond=prefix_end(search.prefix) or _BEYOND_ALL,
+        pending="pending" in search.states,
+        **filters(readable),
+    )
+    return sorted((_Place(**row) for row in rows), key=lambda place: place.order)
 
 
 def _found(
@@ -253,7 +237,10 @@ def _rows(
         **filters(readable),
     }
     # In a bucket of several migrations, what lies before and behind its own facts is not read.
-    facts = asked | {"first": max(search.prefix, place.first_key), "beyond": min(asked["beyond"], place.beyond)}
+    facts = asked | {
+        "first": max(search.prefix, place.first_key or ""),
+        "beyond": min(asked["beyond"], (place.last_key or _BEYOND_ALL) + _NEXT),
+    }
 
     def read(query: Any, asked: dict[str, Any], **more: Any) -> list[dict[str, Any]]:
         return connection.execute(directed(query, down=back), asked | more).fetchall()

@@ -116,25 +116,28 @@ left join lateral (
 group by r.account, r.migration, r.run_id order by r.account, r.migration nulls last, r.run_id;
 
 -- name: search_migrations
--- The migrations that have objects, by name, how many are known, and where their facts begin and end. Of one account or name where these
--- are given.
-select m.migration_id, m.account, m.name as migration, e.first_key, e.last_key,
+-- The migrations that have objects, by name, and how many are known. Of one account or name where these are given.
+select m.migration_id, m.account, m.name as migration,
        coalesce((select sum(t.objects) from vod_migrate.totals t
                  where t.migration_id = m.migration_id and t.state = any(:states::text[]) and (:code::text is null or t.code = :code)), 0)::bigint
        + case when 'pending' = any(:states::text[]) then coalesce((
            select sum(b.objects) from vod_migrate.queues q join vod_migrate.blocks b using (queue_no)
            where q.migration_id = m.migration_id and q.gate not in ('done', 'discarded') and q.gate = 'open' and q.mode <> 'failed'), 0)::bigint
          else 0 end as objects
-from vod_migrate.migrations m left join vod_migrate.extents e using (migration_id)
+from vod_migrate.migrations m
 where (:migration::text is null or m.name = :migration) and (:account::text is null or m.account = :account)
   and vod_migrate.readable(m.migration_id, :everything::boolean, :dags::text[])
 order by m.name, m.account;
 
 -- name: search_sources
--- The buckets that some migrations have run on, by name; only those with a key in the wanted stretch.
+-- The buckets that some migrations have run on; only those with a key in the wanted stretch. first_key, last_key: between which the
+-- migration's facts lie; queues: whose work it still has to send, where that is looked for.
 -- From one source to the next in an index: a migration has few sources and many runs.
-select m.migration_id, s.source_id, s.bucket
-from unnest(:migrations::int[]) as m (migration_id)
+select m.migration_id, m.account, m.name as migration, s.source_id, s.bucket, e.first_key, e.last_key,
+       case when :pending::boolean then array(
+         select q.queue_no from vod_migrate.queues q
+         where q.migration_id = m.migration_id and q.gate not in ('done', 'discarded') and q.gate = 'open') else '{}' end as queues
+from vod_migrate.migrations m left join vod_migrate.extents e using (migration_id)
 cross join lateral (
   with recursive ran (source_id) as (
     (select r.source_id from vod_migrate.runs r where r.migration_id = m.migration_id order by r.source_id limit 1)
@@ -146,12 +149,11 @@ cross join lateral (
   select source_id from ran where source_id is not null
 ) p
 join vod_migrate.sources s using (source_id)
-where (:bucket::text is null or s.bucket = :bucket)
+where m.migration_id = any(:migrations::int[]) and (:bucket::text is null or s.bucket = :bucket)
   and (:first::text = ''
        or exists (select 1 from vod_migrate.objects o where o.source_id = s.source_id and o.key >= :first and o.key < :beyond)
        or exists (select 1 from vod_migrate.work w where w.source_id = s.source_id and w.key >= :first and w.key < :beyond))
-  and vod_migrate.readable(m.migration_id, :everything::boolean, :dags::text[])
-order by m.migration_id, s.bucket;
+  and vod_migrate.readable(m.migration_id, :everything::boolean, :dags::text[]);
 
 -- name: search_codes
 -- The codes of failed objects, the most frequent first: what a search may ask for.
@@ -192,12 +194,6 @@ from vod_migrate.objects o
 where o.migration_id = :migration_id and o.source_id = :source_id and o.gone and o.key >= :first and o.key > :after and o.key < :beyond
   and vod_migrate.readable(:migration_id, :everything::boolean, :dags::text[])
 order by o.key {order} limit :most;
-
--- name: open_queues
--- The queues whose work some migrations still have to send.
-select q.migration_id, q.queue_no from vod_migrate.queues q
-where q.migration_id = any(:migrations::int[]) and q.gate not in ('done', 'discarded') and q.gate = 'open'
-  and vod_migrate.readable(q.migration_id, :everything::boolean, :dags::text[]);
 
 -- name: pending_lines
 -- The same of objects that are still to be sent and were never settled.
