@@ -61,7 +61,7 @@ def load_report(store: Store, run_id: str) -> Report:
             raise BadOption(f"there is no run {run_id!r} in this results database: `vod-migrate status` lists the runs")
         run, run_no = _run(row), row["run_no"]
         calls = _calls(connection, run_no)
-        rates = _rates(connection, run, run_no, spec=row["spec"])
+        rates = _rates(connection, row)
         groups = {
             row["code"]: row["objects"] for row in QUERIES.failure_groups(connection, run_no=run_no, most=_MOST_CODES)
         }
@@ -165,25 +165,20 @@ def _calls(connection: StoreConnection, run_no: int) -> Calls:
     return Calls(**{row["answer"]: row["calls"] for row in rows}, files=sum(row["files"] for row in rows))
 
 
-def _rates(connection: StoreConnection, run: RunFacts, run_no: int, *, spec: Mapping[str, Any]) -> CallRates:
-    caps = [
-        float(cap)
-        for cap in (
-            (spec.get("register") or {}).get("calls_per_second"),
-            next((option.value for option in run.options if option.name == "calls_per_second"), None),
-        )
-        if cap is not None
-    ]
+def _rates(connection: StoreConnection, row: Mapping[str, Any]) -> CallRates:
+    named = (row["spec"].get("register") or {}, row["options"])
+    caps = [float(one["calls_per_second"]) for one in named if one.get("calls_per_second") is not None]
+    run_no = row["run_no"]
     span = QUERIES.call_span(connection, run_no=run_no)
     begin = span["begin"]
     seconds = (span["end"] - begin).total_seconds() if begin else 0.0
     width = bucket_width(seconds)
     stretches = QUERIES.call_buckets if width < _COUNTED_SECONDS else QUERIES.call_stretches
     counted = (
-        (row["bucket"], row["accepted"], row["throttled"], row["other"])
-        for row in (stretches(connection, run_no=run_no, begin=begin, width=width) if begin else ())
+        (one["bucket"], one["accepted"], one["throttled"], one["other"])
+        for one in (stretches(connection, run_no=run_no, begin=begin, width=width) if begin else ())
     )
-    rate = QUERIES.account_rate(connection, account=run.account)
+    rate = QUERIES.account_rate(connection, account=row["account"])
     return CallRates(
         begin=begin,
         width=width,

@@ -10,6 +10,7 @@ import dataclasses
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -124,9 +125,7 @@ class CallRates:
     @property
     def average(self) -> float:
         """Accepted calls per second from the first call to the last."""
-        if not self.points:
-            return 0.0
-        return sum(point.accepted for point in self.points) / len(self.points)
+        return fmean(point.accepted for point in self.points) if self.points else 0.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -119,8 +119,8 @@ def _lines(store: Store, *, readable: Readable, most: int, **narrowed: str | Non
         )
         nights: dict[int, dict[dt.date, Night]] = {}
         for row in counted:
-            night = Night(date=row["night"], registered=row["registered"], failed=row["failed"], runs=row["runs"])
-            nights.setdefault(row["migration_id"], {})[night.date] = night
+            of_migration = nights.setdefault(row.pop("migration_id"), {})
+            of_migration[row["date"]] = Night(**row)
     return [_line(row, nights.get(row["migration_id"], {})) for row in rows]
 
 

@@ -68,7 +68,7 @@ order by seen.name, seen.account;
 
 -- name: nights
 -- What the runs of some migrations did by night: the date on which a run began, in the migration's own zone.
-select m.migration_id, r.night, coalesce(sum(c.registered), 0)::bigint as registered, coalesce(sum(c.failed), 0)::bigint as failed,
+select m.migration_id, r.night as date, coalesce(sum(c.registered), 0)::bigint as registered, coalesce(sum(c.failed), 0)::bigint as failed,
        count(*) as runs
 from unnest(:migrations::int[]) as m (migration_id)
 cross join lateral (
