@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -43,16 +44,9 @@ def init(
     if sys.stdin.isatty():
         name = name or typer.prompt("Name of the migration")
         bucket = bucket or typer.prompt("OSS bucket")
-        prefix = (
-            typer.prompt("Prefix (empty: the whole bucket)", default="", show_default=False)
-            if prefix is None
-            else prefix
-        )
-        schedule = (
-            schedule
-            or typer.prompt("Schedule, as cron (empty: only when triggered)", default="", show_default=False)
-            or None
-        )
+        ask = partial(typer.prompt, default="", show_default=False)
+        prefix = ask("Prefix (empty: the whole bucket)") if prefix is None else prefix
+        schedule = schedule or ask("Schedule, as cron (empty: only when triggered)") or None
     missing = [flag for flag, value in (("--name", name), ("--bucket", bucket)) if not value]
     if name is None or bucket is None or missing:
         raise BadOption(f"{' and '.join(missing)} must be given, because this is not a terminal")
