@@ -6,7 +6,7 @@ that is certain has been ruled out. Nothing is named that was not looked at.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
@@ -91,21 +91,18 @@ def cause_of(look: Look) -> FoundCause:
         SourceUnavailable: OSS does not answer.
     """
     ruled_out: list[str] = []
+    told = ""
     try:
-        for cause, certain, evidence in _found(look, ruled_out):
-            return FoundCause(cause=cause, certain=certain, evidence=evidence, ruled_out=tuple(ruled_out))
+        for cause, check in _CHECKS.items():
+            found = check(look)
+            if found is Other.RULED_OUT:
+                ruled_out.append(cause)
+            elif isinstance(found, tuple):
+                certain, evidence = found
+                return FoundCause(cause=cause, certain=certain, evidence=evidence, ruled_out=tuple(ruled_out))
     except SourceDenied as error:
-        return FoundCause(cause="", certain=False, evidence=str(error), ruled_out=tuple(ruled_out))
-    return FoundCause(cause="", certain=False, evidence="", ruled_out=tuple(ruled_out))
-
-
-def _found(look: Look, ruled_out: list[str]) -> Iterator[tuple[str, bool, str]]:
-    for cause, check in _CHECKS.items():
-        found = check(look)
-        if found is Other.RULED_OUT:
-            ruled_out.append(cause)
-        elif isinstance(found, tuple):
-            yield cause, *found
+        told = str(error)
+    return FoundCause(cause="", certain=False, evidence=told, ruled_out=tuple(ruled_out))
 
 
 def _no_bucket(look: Look) -> tuple[bool, str] | Other:

@@ -5,7 +5,6 @@ Rule and description are computed again from the file that is stored with the ru
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -19,7 +18,7 @@ from vod_migrate.errors import BadOption, RegisterError, SourceError
 from vod_migrate.media import MediaObject
 from vod_migrate.report.browse.history import ObjectHistory, object_history
 from vod_migrate.report.browse.objects import find_objects
-from vod_migrate.report.browse.search import Search
+from vod_migrate.report.browse.search import MEDIA_ID, Search
 from vod_migrate.results.facts import Alike
 from vod_migrate.results.run import Run
 from vod_migrate.results.scan import Scan, ScanKind
@@ -27,8 +26,6 @@ from vod_migrate.results.store import Store
 
 if TYPE_CHECKING:
     from vod_migrate.cloud.oss import ObjectFacts
-
-_MEDIA_ID = re.compile(r"[0-9a-f]{32}")
 
 AskOss: TypeAlias = "Callable[[str, str], ObjectFacts | None]"
 """What OSS says about (bucket, key) now."""
@@ -89,7 +86,7 @@ def read_name(text: str, *, domains: frozenset[str] = frozenset()) -> ObjectName
     Raises:
         BadOption: it is none of these.
     """
-    if _MEDIA_ID.fullmatch(text):
+    if MEDIA_ID.fullmatch(text):
         return ObjectName(media_id=text)
     try:
         found = located(text, domains=domains)

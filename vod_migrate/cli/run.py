@@ -133,8 +133,21 @@ def _work(
     """Lists and registers. Returns what went wrong, and whether a signal ended it."""
     trouble: list[VodMigrateError] = []
     halt = threading.Event()
-    listing = threading.Thread(target=_discover, args=(store, connection, run_id, halt, metrics, trouble), daemon=True)
-    threading.Thread(target=_pass_on, args=(stop, halt), daemon=True).start()
+
+    def discover() -> None:
+        try:
+            lifecycle.discover(store=store, connection=connection, run_id=run_id, stop=halt, metrics=metrics)
+        except Paused:
+            return
+        except VodMigrateError as error:
+            trouble.append(error)
+
+    def pass_on() -> None:
+        stop.wait()
+        halt.set()
+
+    listing = threading.Thread(target=discover, daemon=True)
+    threading.Thread(target=pass_on, daemon=True).start()
     listing.start()
     with shown_progress(store, run_id, quiet=quiet, language=language):
         try:
@@ -159,27 +172,6 @@ def _work(
             listing.join(timeout=0.25)
         listing.join(timeout=_LETTING_GO_SECONDS)
     return trouble, stop.is_set()
-
-
-def _pass_on(stop: threading.Event, halt: threading.Event) -> None:
-    stop.wait()
-    halt.set()
-
-
-def _discover(
-    store: Store,
-    connection: Connection,
-    run_id: str,
-    stop: threading.Event,
-    metrics: Metrics | None,
-    trouble: list[VodMigrateError],
-) -> None:
-    try:
-        lifecycle.discover(store=store, connection=connection, run_id=run_id, stop=stop, metrics=metrics)
-    except Paused:
-        return
-    except VodMigrateError as error:
-        trouble.append(error)
 
 
 def _why(verdict: VodMigrateError | None, trouble: list[VodMigrateError], *, stopped: bool) -> VodMigrateError | None:

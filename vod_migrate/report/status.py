@@ -20,7 +20,10 @@ def status_rows(store: Store, *, of: str | None = None, most: int = 10) -> list[
     """The newest runs, newest first: of one run, one migration, or all."""
     if of is not None and not of.isprintable():
         raise BadOption(f"{of!a} is not a run ID or a migration name")
-    runs = [run for run in (_by_id(store, of),) if run is not None] or store.runs(migration=of, most=most)
+    try:
+        runs = store.runs(migration=None, most=most) if of is None else [store.run(of)]
+    except KeyError:
+        runs = store.runs(migration=of, most=most)
     if of is not None and not runs:
         raise BadOption(f"there is no run and no migration {of!r} in this database; see `vod-migrate status`")
     return [_row(store, run) for run in runs]
@@ -36,13 +39,6 @@ def render_status(rows: Sequence[Mapping[str, Any]], *, language: Language = ENG
     return "\n".join(
         "  ".join(padded(cell, width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in table
     )
-
-
-def _by_id(store: Store, of: str | None) -> Run | None:
-    try:
-        return None if of is None else store.run(of)
-    except KeyError:
-        return None
 
 
 def _row(store: Store, run: Run) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from vod_migrate.report.browse.access import storable_text
 
 STATES = ("pending", "registered", "failed", "gone")
 
-_MEDIA_ID = re.compile(r"[0-9a-f]{32}")
+MEDIA_ID = re.compile(r"[0-9a-f]{32}")
 _LONGEST = 2_048  # a key has 1,023 bytes at most; its URL, percent-encoded, can be longer
 _HIGHEST = "\U0010ffff"
 
@@ -75,7 +75,7 @@ def read_search(
         return replace(chosen, bucket=bucket or None, prefix=key)
     if wanted.lower().startswith(("http://", "https://")):
         return _from_address(wanted, chosen)
-    return replace(chosen, prefix=wanted, media_id=wanted if _MEDIA_ID.fullmatch(wanted) else None)
+    return replace(chosen, prefix=wanted, media_id=wanted if MEDIA_ID.fullmatch(wanted) else None)
 
 
 def _from_address(address: str, chosen: Search) -> Search:
