@@ -5,8 +5,9 @@ from __future__ import annotations
 import getpass
 import os
 import signal
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,9 +16,11 @@ import typer
 
 from vod_migrate.cli.completion import complete_run
 from vod_migrate.cli.spoken import confirm
+from vod_migrate.cli.streams import print_json
 from vod_migrate.errors import BadOption
 from vod_migrate.report.files import ReportFiles
 from vod_migrate.report.language import Language
+from vod_migrate.report.terminal import Line, rendered
 from vod_migrate.results.address import database_url
 from vod_migrate.results.run import Run
 from vod_migrate.results.session import RUN_CONNECTIONS
@@ -46,6 +49,14 @@ def user() -> str:
     except (ImportError, KeyError, OSError):
         # In a container whose user has no name.
         return f"uid {os.getuid()}"
+
+
+def answer(body: Any, lines: Iterable[Line], *, as_json: bool) -> None:
+    """Prints what a command found: one line of JSON for machines, or lines for people."""
+    if as_json:
+        print_json(body)
+    else:
+        typer.echo(rendered(lines, colour=sys.stdout.isatty()), nl=False)
 
 
 def say(text: str) -> None:

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from typing import Annotated
 
 import typer
 
 from vod_migrate.audit.diagnosis import Examined, Examiner, codes_without_reason
-from vod_migrate.cli.console import RunArgument, find_run, open_store, say, stop_on_signals
+from vod_migrate.cli.console import RunArgument, answer, find_run, open_store, say, stop_on_signals
 from vod_migrate.cli.options import JsonOption
 from vod_migrate.cli.spoken import spoken
-from vod_migrate.cli.streams import print_json
 from vod_migrate.cloud.connection import connection_from_environment
 from vod_migrate.errors import BadOption, Interrupted
 from vod_migrate.report.group_lines import failure_group_lines
 from vod_migrate.report.language import Language
 from vod_migrate.report.loader import load_report
 from vod_migrate.report.model import Report
-from vod_migrate.report.terminal import Line, rendered
+from vod_migrate.report.terminal import Line
 from vod_migrate.report.text_format import grouped, visible
 
 
@@ -61,16 +59,8 @@ def diagnose(
         wanted = codes or codes_without_reason(store, found)
         done = examiner.all(wanted) if every else examiner.sample(wanted, seconds=float("inf"))
         report = load_report(store, found.run_id)
-    if as_json:
-        print_json(
-            {
-                "run_id": found.run_id,
-                "examined": done.objects,
-                "failures": report.as_json()["failures"],
-            }
-        )
-    else:
-        typer.echo(rendered(_lines(report, done, language), colour=sys.stdout.isatty()), nl=False)
+    body = {"run_id": found.run_id, "examined": done.objects, "failures": report.as_json()["failures"]}
+    answer(body, _lines(report, done, language), as_json=as_json)
     if stop.is_set():
         raise Interrupted("not all failures were examined; what was found is kept")
     examined = language.count(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import typer
@@ -11,13 +10,11 @@ from vod_migrate.audit.explanation import explain as story_of
 from vod_migrate.audit.explanation import read_name
 from vod_migrate.audit.explanation_text import story_json, story_lines
 from vod_migrate.audit.media_states import MediaStates
-from vod_migrate.cli.console import open_store, stop_on_signals
+from vod_migrate.cli.console import answer, open_store, stop_on_signals
 from vod_migrate.cli.options import JsonOption
 from vod_migrate.cli.spoken import spoken
-from vod_migrate.cli.streams import print_json
 from vod_migrate.cloud.clients import open_bucket
 from vod_migrate.cloud.connection import connection_from_environment
-from vod_migrate.report.terminal import rendered
 
 
 def explain(
@@ -42,7 +39,4 @@ def explain(
             ask_oss=None if offline else lambda bucket, key: open_bucket(connection, bucket).head(key),
             ask_vod=None if offline else lambda media_id: states.of([media_id]).get(media_id),
         )
-    if as_json:
-        print_json(story_json(story))
-    else:
-        typer.echo(rendered(story_lines(story, spoken()), colour=sys.stdout.isatty()), nl=False)
+    answer(story_json(story), story_lines(story, spoken()), as_json=as_json)

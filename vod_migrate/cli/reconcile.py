@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import nullcontext
@@ -16,11 +15,10 @@ from vod_migrate.audit.balance_text import balance_lines
 from vod_migrate.audit.drift import KINDS, REPAIRABLE, Drift
 from vod_migrate.audit.reconciliation import Extent
 from vod_migrate.audit.table_file import drift_file
-from vod_migrate.cli.console import find_run, open_store, say, stop_on_signals, user
+from vod_migrate.cli.console import answer, find_run, open_store, say, stop_on_signals, user
 from vod_migrate.cli.options import JsonOption, drawn_part, places, takes_run_options
 from vod_migrate.cli.run import run_migration
 from vod_migrate.cli.spoken import spoken
-from vod_migrate.cli.streams import print_json
 from vod_migrate.cloud.connection import connection_from_environment
 from vod_migrate.errors import BadOption, Unfinished
 from vod_migrate.migration.loader import load_migration
@@ -29,7 +27,7 @@ from vod_migrate.migration.options import RunOptions
 from vod_migrate.report.group_lines import NUMBER
 from vod_migrate.report.language import Language
 from vod_migrate.report.progress import shown_wait
-from vod_migrate.report.terminal import COMMAND, Line, rendered, wrapped
+from vod_migrate.report.terminal import COMMAND, Line, wrapped
 from vod_migrate.report.text_format import counted, grouped
 from vod_migrate.results.store import Store
 from vod_migrate.run.reconciliation import Reconciled, reconcile
@@ -102,14 +100,11 @@ def reconcile_books(
                 by=user(),
                 each=write,
             )
-    if as_json:
-        print_json({"seed": None if sample is None else drawn, **_as_json(found)})
-    else:
-        lines = [
-            *balance_lines(found.balance, name=migration.name, language=language),
-            *_repair_lines(found, _command(of, options, names), language),
-        ]
-        typer.echo(rendered(lines, colour=sys.stdout.isatty()), nl=False)
+    lines = [
+        *balance_lines(found.balance, name=migration.name, language=language),
+        *_repair_lines(found, _command(of, options, names), language),
+    ]
+    answer({"seed": None if sample is None else drawn, **_as_json(found)}, lines, as_json=as_json)
     if sample is not None:
         say(language.say("a random sample, drawn with --seed {seed}", seed=drawn))
     if output is not None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shlex
-import sys
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -13,10 +12,9 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from vod_migrate.cli.console import open_store, say, stop_on_signals
+from vod_migrate.cli.console import answer, open_store, say, stop_on_signals
 from vod_migrate.cli.options import FileArgument, JsonOption, places, takes_run_options
 from vod_migrate.cli.spoken import spoken
-from vod_migrate.cli.streams import print_json
 from vod_migrate.cloud.connection import connection_from_environment
 from vod_migrate.errors import BadOption, Unfinished
 from vod_migrate.migration.loader import load_migration
@@ -24,7 +22,7 @@ from vod_migrate.migration.model import Migration
 from vod_migrate.migration.options import RunOptions
 from vod_migrate.report.group_lines import LABEL, NUMBER, sample_line
 from vod_migrate.report.language import Language
-from vod_migrate.report.terminal import COMMAND, Line, padded, rendered, wrapped
+from vod_migrate.report.terminal import COMMAND, Line, padded, wrapped
 from vod_migrate.report.text_format import counted, grouped, moment, visible, volume
 from vod_migrate.run.request import Origin, build_request
 from vod_migrate.run.restoration import MOST_DAYS, TIERS, Amount, Restoration, RestoreOrder, RestoreResult
@@ -79,11 +77,8 @@ def restore(
     with open_store() as store, stop_on_signals() as stop:
         work = Restoration(store=store, connection=connection, asked=asked, order=order, stop=stop)
         result = work.run()
-    if as_json:
-        print_json(_as_json(result, order))
-    else:
-        lines = _lines(migration, result, order, _command(file, options, order, max_bytes), language)
-        typer.echo(rendered(lines, colour=sys.stdout.isatty()), nl=False)
+    lines = _lines(migration, result, order, _command(file, options, order, max_bytes), language)
+    answer(_as_json(result, order), lines, as_json=as_json)
     if result.stopped is not None:
         raise result.stopped
     refused = sum(one.objects for one in result.refused.values())

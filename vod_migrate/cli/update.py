@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import sys
 from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
@@ -13,10 +12,9 @@ import typer
 
 from vod_migrate.audit.correction import Change, CorrectionCounts
 from vod_migrate.audit.table_file import table_file
-from vod_migrate.cli.console import open_store, say, stop_on_signals, user
+from vod_migrate.cli.console import answer, open_store, say, stop_on_signals, user
 from vod_migrate.cli.options import FileArgument, JsonOption, places, takes_run_options
 from vod_migrate.cli.spoken import spoken
-from vod_migrate.cli.streams import print_json
 from vod_migrate.cloud.connection import connection_from_environment
 from vod_migrate.doctor.preflight import preflight
 from vod_migrate.errors import Unfinished
@@ -24,7 +22,7 @@ from vod_migrate.migration.loader import load_migration
 from vod_migrate.migration.options import RunOptions
 from vod_migrate.report.group_lines import LABEL, NUMBER, sample_line
 from vod_migrate.report.language import Language
-from vod_migrate.report.terminal import COMMAND, Line, rendered, wrapped
+from vod_migrate.report.terminal import COMMAND, Line, wrapped
 from vod_migrate.report.text_format import counted, grouped, visible
 from vod_migrate.run.correction import correct
 
@@ -61,12 +59,9 @@ def update(
             apply=yes,
             each=lambda change: write(_cells(change)),
         )
-    if as_json:
-        print_json({"applied": yes, **done.as_json()})
-    else:
-        command = shlex.join(["vod-migrate", "update", str(file), *places(options), "--yes"])
-        lines = _lines(migration.name, done, applied=yes, command=command, language=language)
-        typer.echo(rendered(lines, colour=sys.stdout.isatty()), nl=False)
+    command = shlex.join(["vod-migrate", "update", str(file), *places(options), "--yes"])
+    lines = _lines(migration.name, done, applied=yes, command=command, language=language)
+    answer({"applied": yes, **done.as_json()}, lines, as_json=as_json)
     if output is not None:
         say(language.say("wrote {path}", path=output))
     if yes and done.updated < done.differ:

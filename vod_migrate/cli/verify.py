@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import typer
 
 from vod_migrate.audit.verification import verify_run
-from vod_migrate.cli.console import find_run, open_store, run_argument, say, stop_on_signals
+from vod_migrate.cli.console import answer, find_run, open_store, run_argument, say, stop_on_signals
 from vod_migrate.cli.options import JsonOption, drawn_part
 from vod_migrate.cli.spoken import spoken
-from vod_migrate.cli.streams import print_json
 from vod_migrate.cloud.connection import connection_from_environment
 from vod_migrate.errors import Unfinished
 from vod_migrate.report.playback_lines import found_lines
-from vod_migrate.report.terminal import rendered
 from vod_migrate.report.text_format import counted, visible
 from vod_migrate.results.verifications import Scope
 
@@ -50,17 +47,14 @@ def check_media(
             seed=drawn,
             stop=stop,
         )
-    if as_json:
-        print_json({"seed": None if sample is None else drawn, **done.as_json()})
-    else:
-        language = spoken()
-        lines = [
-            (language.pair(visible(of), language.say("what VOD has")), "bold cyan"),
-            *found_lines(done, language=language),
-        ]
-        typer.echo(rendered(lines, colour=sys.stdout.isatty()), nl=False)
-        if sample is not None:
-            say(language.say("a random sample, drawn with --seed {seed}", seed=drawn))
+    language = spoken()
+    lines = [
+        (language.pair(visible(of), language.say("what VOD has")), "bold cyan"),
+        *found_lines(done, language=language),
+    ]
+    answer({"seed": None if sample is None else drawn, **done.as_json()}, lines, as_json=as_json)
+    if sample is not None and not as_json:
+        say(language.say("a random sample, drawn with --seed {seed}", seed=drawn))
     if done.wrong:
         raise Unfinished(
             f"{counted(done.wrong, 'registered object')} cannot be played in VOD; the reasons are shown above"
