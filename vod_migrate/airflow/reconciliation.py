@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import DAG
@@ -54,8 +54,7 @@ class ReconcileOperator(StoppableOperator):
             if folder is not None:
                 with suppress(OSError):
                     folder.mkdir(parents=True, exist_ok=True)
-            writes = nullcontext(lambda _: None) if path is None else drift_file(path, migration.source.bucket)
-            with writes as each:
+            with drift_file(path, migration.source.bucket) as each:
                 found = reconcile(
                     store=store,
                     connection=VodHook(migration.connection).connection,

@@ -18,12 +18,15 @@ DRIFT_COLUMNS = ("bucket", "key", "line", "kind", "media_id", "detail", "size", 
 
 
 @contextmanager
-def table_file(path: Path, columns: Sequence[str]) -> Iterator[Callable[[Sequence[Any]], None]]:
-    """What writes a row; the file appears under its name once it is complete.
+def table_file(path: Path | None, columns: Sequence[str]) -> Iterator[Callable[[Sequence[Any]], None]]:
+    """What writes a row; the file appears under its name once it is complete. path: None for no file.
 
     Raises:
         BadOption: it is neither .csv nor .jsonl. BadSetting: it cannot be written.
     """
+    if path is None:
+        yield lambda _: None
+        return
     suffix = path.suffix.lower()
     if suffix not in (".csv", ".jsonl"):
         raise BadOption(f"--output {str(path)!r}: name a file that ends in .csv or .jsonl")
@@ -47,7 +50,7 @@ def _put(write: Callable[[bytes], Any], line: str) -> None:
 
 
 @contextmanager
-def drift_file(path: Path, bucket: str) -> Iterator[Callable[[Judgment], None]]:
+def drift_file(path: Path | None, bucket: str) -> Iterator[Callable[[Judgment], None]]:
     """What writes a judgment, where it differs; see `table_file`."""
     with table_file(path, DRIFT_COLUMNS) as put:
         yield lambda judgment: put(_drift_cells(bucket, judgment)) if judgment.drift.differs else None

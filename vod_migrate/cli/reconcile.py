@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -86,8 +85,7 @@ def reconcile_books(
                 bucket=migration.source.bucket,
             )
         )
-        writes = nullcontext(lambda _: None) if output is None else drift_file(output, migration.source.bucket)
-        with shown, writes as write:
+        with shown, drift_file(output, migration.source.bucket) as write:
             found = reconcile(
                 store=store,
                 connection=connection,

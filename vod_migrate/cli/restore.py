@@ -182,7 +182,8 @@ def _terms(name: str, order: RestoreOrder, language: Language) -> Iterator[str]:
 
 
 def _amount(amount: Amount, language: Language) -> str:
-    return language.say("{objects} ({size})", objects=language.objects(amount.objects), size=volume(amount.bytes))
+    objects = language.count(amount.objects, "{n} object", "{n} objects")
+    return language.say("{objects} ({size})", objects=objects, size=volume(amount.bytes))
 
 
 def _total(amounts: dict[str, Amount]) -> Amount:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -47,8 +46,7 @@ def update(
     migration = load_migration(file)
     connection = connection_from_environment()
     preflight(connection, migration)
-    writes = nullcontext(lambda _: None) if output is None else table_file(output, _COLUMNS)
-    with writes as write, open_store() as store, stop_on_signals() as stop:
+    with table_file(output, _COLUMNS) as write, open_store() as store, stop_on_signals() as stop:
         done = correct(
             store=store,
             connection=connection,

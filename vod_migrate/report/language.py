@@ -45,10 +45,6 @@ class Language:
         """The one that fits, with the grouped number for its `{n}`, and other values."""
         return self.form(number, one, many).format(n=text_format.grouped(number), **values)
 
-    def objects(self, number: int) -> str:
-        """'1,234 objects'."""
-        return self.count(number, "{n} object", "{n} objects")
-
     def pair(self, what: str, value: str) -> str:
         """'What: value', with this language's colon."""
         return self.say("{what}: {value}", what=what, value=value)

@@ -87,7 +87,7 @@ def load_report(store: Store, run_id: str) -> Report:
             notes[kind] = notes[kind].joined(Notes.from_json(row["notes"]))
         verified = tuple(map(VerificationRecord.from_row, QUERIES.verifications_of_run(connection, run_no=run_no)))
         kin = [
-            (row.pop("parent"), _related(row))
+            (row.pop("parent"), RelatedRun(**{**row, "settings": tuple(row["settings"] or ())}))
             for row in QUERIES.related_runs(connection, run_no=run_no, most=_MOST_RELATED)
         ]
         totals = QUERIES.scan_totals(connection, run_no=run_no)
@@ -240,10 +240,6 @@ def _samples(connection: StoreConnection, run_no: int, codes: list[str]) -> dict
         sample = Sample(key=row["key"], message=row["message"] or "", request_id=row["request_id"] or "")
         found.setdefault(row["code"], []).append(sample)
     return found
-
-
-def _related(row: Mapping[str, Any]) -> RelatedRun:
-    return RelatedRun(**{**row, "settings": tuple(row["settings"] or ())})
 
 
 def _previous(row: Mapping[str, Any], store: Store) -> PreviousRun:
