@@ -9,7 +9,6 @@ import sys
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -36,10 +35,6 @@ def run_argument(meaning: str, *, metavar: str = "RUN") -> Any:
 RunArgument = Annotated[str, run_argument("A run's ID, or a migration's name for its latest run.")]
 
 _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-ReportOption = Annotated[
-    Path | None, typer.Option("--report-dir", help="Write the report here: HTML, failures CSV, mapping CSV.")
-]
 
 
 def user() -> str:

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from vod_migrate.cli.console import ReportOption, RunArgument, find_run, open_store, run_argument, user
-from vod_migrate.cli.options import JsonOption, takes_run_options
+from vod_migrate.cli.console import RunArgument, find_run, open_store, run_argument, user
+from vod_migrate.cli.options import JsonOption, ReportOption, takes_run_options
 from vod_migrate.cli.run import run_to_end
 from vod_migrate.cli.spoken import confirm
 from vod_migrate.cli.streams import print_json

@@ -19,6 +19,9 @@ from vod_migrate.migration.units import ALL_PARTS
 
 FileArgument: TypeAlias = Annotated[Path, typer.Argument(metavar="FILE", help="The migration file (YAML).")]
 JsonOption: TypeAlias = Annotated[bool, typer.Option("--json", help="Print one line of JSON for machines.")]
+ReportOption: TypeAlias = Annotated[
+    Path | None, typer.Option("--report-dir", help="Write the report here: HTML, failures CSV, mapping CSV.")
+]
 
 _Command = Callable[..., None]
 _METAVARS = {dt.date: "YYYY-MM-DD", dt.datetime: "TIME"}

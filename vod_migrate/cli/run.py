@@ -10,18 +10,9 @@ from typing import Annotated
 
 import typer
 
-from vod_migrate.cli.console import (
-    ReportOption,
-    find_run,
-    name_files,
-    open_store,
-    run_argument,
-    say,
-    stop_on_signals,
-    user,
-)
+from vod_migrate.cli.console import find_run, name_files, open_store, run_argument, say, stop_on_signals, user
 from vod_migrate.cli.metrics import statsd_metrics
-from vod_migrate.cli.options import FileArgument, JsonOption, takes_run_options
+from vod_migrate.cli.options import FileArgument, JsonOption, ReportOption, takes_run_options
 from vod_migrate.cli.plan import show_plan
 from vod_migrate.cli.spoken import spoken
 from vod_migrate.cli.streams import print_json
