@@ -5,11 +5,11 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from vod_migrate.audit.correction import Change, CorrectionCounts
+from vod_migrate.audit.correction import CorrectionCounts
 from vod_migrate.audit.table_file import table_file
 from vod_migrate.cli.console import answer, open_store, say, stop_on_signals, user
 from vod_migrate.cli.options import FileArgument, JsonOption, places, takes_run_options
@@ -55,7 +55,7 @@ def update(
             stop=stop,
             by=user(),
             apply=yes,
-            each=lambda change: write(_cells(change)),
+            each=lambda one: write((one.key, one.media_id, one.name, one.old, one.new)),
         )
     command = shlex.join(["vod-migrate", "update", str(file), *places(options), "--yes"])
     lines = _lines(migration.name, done, applied=yes, command=command, language=language)
@@ -64,10 +64,6 @@ def update(
         say(language.say("wrote {path}", path=output))
     if yes and done.updated < done.differ:
         raise Unfinished(f"{counted(done.differ - done.updated, 'object')} could not be corrected; see above")
-
-
-def _cells(change: Change) -> tuple[Any, ...]:
-    return change.key, change.media_id, change.name, change.old, change.new
 
 
 def _lines(name: str, done: CorrectionCounts, *, applied: bool, command: str, language: Language) -> Iterator[Line]:

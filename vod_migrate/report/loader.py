@@ -115,7 +115,7 @@ def load_report(store: Store, run_id: str) -> Report:
         scans=scans,
         prefixes=totals["prefixes"],
         prefixes_failed=totals["failed"],
-        previous=None if before is None else _previous(before, store),
+        previous=None if before is None else PreviousRun(**before, counts=store.counts(before["run_id"])),
         verifications=verified,
         parents=tuple(one for parent, one in kin if parent),
         reruns=tuple(one for parent, one in kin if not parent),
@@ -191,10 +191,13 @@ def _rates(connection: StoreConnection, row: Mapping[str, Any]) -> CallRates:
 
 def _failures(connection: StoreConnection, run_no: int, groups: Mapping[str, int]) -> tuple[FailureGroup, ...]:
     """The failures by cause, where one was found, and the rest of each code; the most frequent first."""
-    samples = _samples(connection, run_no, list(groups))
+    samples: defaultdict[str, list[Sample]] = defaultdict(list)
+    for row in QUERIES.failure_samples(connection, run_no=run_no, codes=list(groups), most=SAMPLES):
+        sample = Sample(key=row["key"], message=row["message"] or "", request_id=row["request_id"] or "")
+        samples[row["code"]].append(sample)
     found = list(QUERIES.diagnosed(connection, run_no=run_no, codes=list(groups)))
     named = [row for row in found if row["cause"]]
-    evidence: dict[tuple[str, str], list[Sample]] = {}
+    evidence: defaultdict[tuple[str, str], list[Sample]] = defaultdict(list)
     for row in QUERIES.diagnosis_samples(
         connection,
         run_no=run_no,
@@ -202,7 +205,7 @@ def _failures(connection: StoreConnection, run_no: int, groups: Mapping[str, int
         causes=[row["cause"] for row in named],
         most=SAMPLES,
     ):
-        evidence.setdefault((row["code"], row["cause"]), []).append(Sample(key=row["key"], message=row["evidence"]))
+        evidence[row["code"], row["cause"]].append(Sample(key=row["key"], message=row["evidence"]))
     left = dict(groups)
     made = []
     for row in named:
@@ -210,7 +213,7 @@ def _failures(connection: StoreConnection, run_no: int, groups: Mapping[str, int
         count = min(row["objects"], left[row["code"]])
         left[row["code"]] -= count
         if count:
-            shown = tuple(evidence.get((row["code"], row["cause"]), ()))
+            shown = tuple(evidence[row["code"], row["cause"]])
             made.append(
                 FailureGroup(code=row["code"], count=count, samples=shown, cause=row["cause"], certain=row["certain"])
             )
@@ -221,7 +224,7 @@ def _failures(connection: StoreConnection, run_no: int, groups: Mapping[str, int
     explained = {sample.key for told in evidence.values() for sample in told}
     for code, count in left.items():
         if count:
-            rest = tuple(sample for sample in samples.get(code, ()) if sample.key not in explained)
+            rest = tuple(sample for sample in samples[code] if sample.key not in explained)
             made.append(
                 FailureGroup(
                     code=code,
@@ -232,22 +235,3 @@ def _failures(connection: StoreConnection, run_no: int, groups: Mapping[str, int
                 )
             )
     return tuple(sorted(made, key=lambda group: (-group.count, group.name)))
-
-
-def _samples(connection: StoreConnection, run_no: int, codes: list[str]) -> dict[str, list[Sample]]:
-    found: dict[str, list[Sample]] = {}
-    for row in QUERIES.failure_samples(connection, run_no=run_no, codes=codes, most=SAMPLES):
-        sample = Sample(key=row["key"], message=row["message"] or "", request_id=row["request_id"] or "")
-        found.setdefault(row["code"], []).append(sample)
-    return found
-
-
-def _previous(row: Mapping[str, Any], store: Store) -> PreviousRun:
-    seconds = None if row["finished"] is None else (row["finished"] - row["started"]).total_seconds()
-    return PreviousRun(
-        run_id=row["run_id"],
-        state=row["state"],
-        started=row["started"],
-        seconds=seconds,
-        counts=store.counts(row["run_id"]),
-    )

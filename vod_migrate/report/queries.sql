@@ -10,7 +10,7 @@ where r.run_id = :run_id;
 -- name: previous_run^
 -- The run of the same migration that began before this one; one that only planned does not count, nor one that only repaired results: it has
 -- neither listed nor sent anything.
-select p.run_id, p.state, p.created_at as started, p.finished_at as finished
+select p.run_id, p.state, p.created_at as started, extract(epoch from p.finished_at - p.created_at)::float8 as seconds
 from vod_migrate.runs r
 join vod_migrate.runs p on p.migration_id = r.migration_id and (p.created_at, p.run_no) < (r.created_at, r.run_no)
 where r.run_no = :run_no and p.state <> 'planned'

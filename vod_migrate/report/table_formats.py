@@ -60,7 +60,7 @@ def parquet_installed() -> bool:
 
 def _csv(table: Table) -> Iterator[bytes]:
     yield _MARK + csv_line(table.columns).encode()
-    shown: dict[Kind, Callable[[Any], Any]] = {"text": guarded, "boolean": _word, "time": _time}
+    shown: dict[Kind, Callable[[Any], Any]] = {"text": guarded, "boolean": lambda yes: str(yes).lower(), "time": _time}
     ways = [shown.get(KINDS.get(column, "text"), int) for column in table.columns]
     for rows in _groups(table, _ROWS_A_CHUNK):
         chunk = io.StringIO()
@@ -110,10 +110,6 @@ def _groups(table: Table, size: int) -> Iterator[list[Sequence[Any]]]:
 def _cut(table: Table) -> bool:
     """Whether rows are left of an iterator whose first `most` were written."""
     return table.most is not None and next(iter(table.rows), None) is not None
-
-
-def _word(value: bool) -> str:
-    return "true" if value else "false"
 
 
 def _time(value: dt.datetime) -> str:
