@@ -1,13 +1,15 @@
 """Who may read what on the pages inside Airflow, and the connection they read it on.
 
 `Readable` is the whole permission: the ids of the DAGs whose runs somebody may read, or None for an administrator, who also sees
-runs from the command line. Every function of `browse` takes it by name, without a default, and every query filters by it.
+runs from the command line. Every function of `browse` takes it by name, without a default, and every query filters by it: `Reader`
+gives it to each.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -25,17 +27,6 @@ LONGEST_READ_SECONDS = 10
 """A page that takes longer has gone wrong, and must not keep the database busy for somebody who has left."""
 
 
-def filters(readable: Readable) -> dict[str, Any]:
-    """The two parameters that every query takes."""
-    return {"everything": readable is None, "dags": sorted(readable or ())}
-
-
-def directed(query: Any, *, down: bool) -> bytes:
-    """The text of a query of ours with its direction filled in. No parameter can say it: an index is followed one way or the other."""
-    text: str = query.sql
-    return text.format(order="desc" if down else "asc", beyond="<" if down else ">").encode()
-
-
 @contextmanager
 def read_only(store: Store) -> Iterator[StoreConnection]:
     """A connection on which nothing can be written, whose queries agree with each other and end."""
@@ -48,6 +39,27 @@ def read_only(store: Store) -> Iterator[StoreConnection]:
             "set local enable_seqscan = off; set local enable_hashjoin = off; set local enable_mergejoin = off"
         )
         yield connection
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reader:
+    """Asks queries of this room for somebody who may not see everything."""
+
+    connection: StoreConnection
+    readable: Readable
+
+    def rows(self, query: Any, *, down: bool = True, **values: Any) -> list[dict[str, Any]]:
+        """The rows of a query. down: the direction of one that has two, which no parameter could say: an index is followed either way."""
+        text = query.sql.replace("{order}", "desc" if down else "asc").replace("{beyond}", "<" if down else ">")
+        values |= {"everything": self.readable is None, "dags": sorted(self.readable or ())}
+        return self.connection.execute(text.encode(), values).fetchall()
+
+
+@contextmanager
+def reading(store: Store, readable: Readable) -> Iterator[Reader]:
+    """What a page reads with."""
+    with read_only(store) as connection:
+        yield Reader(connection=connection, readable=readable)
 
 
 def storable_text(text: str) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from vod_migrate.report.browse.access import QUERIES, Readable, filters, read_only, storable_text
+from vod_migrate.report.browse.access import QUERIES, Readable, reading, storable_text
 from vod_migrate.report.browse.objects import ObjectLine
 from vod_migrate.report.diagnosis import RULED_OUT, Diagnosis, diagnose, gives_no_reason
 from vod_migrate.results.store import Store
@@ -93,14 +93,12 @@ def object_history(store: Store, account: str, bucket: str, key: str, *, readabl
     """One object; None where there is none or its reader may not see it."""
     if not all(map(storable_text, (account, bucket, key))):
         return None
-    with read_only(store) as connection:
-        row = QUERIES.object_facts(connection, account=account, bucket=bucket, key=key, **filters(readable))
+    with reading(store, readable) as reader:
+        row = next(iter(reader.rows(QUERIES.object_facts, account=account, bucket=bucket, key=key)), None)
         if row is None:
             return None
         source_id = row.pop("source_id")
-        events = list(
-            QUERIES.object_events(connection, source_id=source_id, key=key, most=_MOST_EVENTS + 1, **filters(readable))
-        )
+        events = reader.rows(QUERIES.object_events, source_id=source_id, key=key, most=_MOST_EVENTS + 1)
     line = ObjectLine(**{name: row.pop(name) for name in ObjectLine.__slots__})
     seen = [event.pop("seen") for event in events[:_MOST_EVENTS]]
     return ObjectHistory(

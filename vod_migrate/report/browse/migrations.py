@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from vod_migrate.report.browse.access import QUERIES, Readable, filters, read_only, storable_text
+from vod_migrate.report.browse.access import QUERIES, Readable, read_only, reading, storable_text
 from vod_migrate.report.loader import QUERIES as RUN_QUERIES
 from vod_migrate.results.store import Store
 
@@ -104,23 +104,18 @@ def migration_dags(store: Store, account: str, migration: str) -> frozenset[str]
         )
 
 
-def _lines(store: Store, *, readable: Readable, most: int, **narrowed: str | None) -> list[MigrationLine]:
+def _lines(store: Store, *, readable: Readable, most: int, **narrowed: Any) -> list[MigrationLine]:
     if not all(storable_text(text) for text in narrowed.values() if text is not None):
         return []
-    unnamed = dict.fromkeys(("account", "migration", "named", "after_migration", "after_account"))
-    with read_only(store) as connection:
-        rows = list(QUERIES.migration_lines(connection, most=most, **filters(readable), **(unnamed | narrowed)))
-        counted = QUERIES.nights(
-            connection,
-            migrations=[row["migration_id"] for row in rows],
-            nights=NIGHTS,
-            most=_MOST_RUNS,
-            **filters(readable),
-        )
-        nights: dict[int, dict[dt.date, Night]] = {}
-        for row in counted:
-            of_migration = nights.setdefault(row.pop("migration_id"), {})
-            of_migration[row["date"]] = Night(**row)
+    unnamed: dict[str, Any] = dict.fromkeys(("account", "migration", "named", "after_migration", "after_account"))
+    with reading(store, readable) as reader:
+        rows = reader.rows(QUERIES.migration_lines, most=most, **(unnamed | narrowed))
+        migrations = [row["migration_id"] for row in rows]
+        counted = reader.rows(QUERIES.nights, migrations=migrations, nights=NIGHTS, most=_MOST_RUNS)
+    nights: dict[int, dict[dt.date, Night]] = {}
+    for row in counted:
+        of_migration = nights.setdefault(row.pop("migration_id"), {})
+        of_migration[row["date"]] = Night(**row)
     return [_line(row, nights.get(row["migration_id"], {})) for row in rows]
 
 

@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from vod_migrate.report.browse.access import QUERIES, Readable, directed, filters, read_only
+from vod_migrate.report.browse.access import QUERIES, Readable, Reader, reading
 from vod_migrate.report.browse.search import PageCursor, Search, prefix_end
-from vod_migrate.results.session import StoreConnection
 from vod_migrate.results.store import Store
 
 OBJECTS_A_PAGE = 50
@@ -81,23 +80,23 @@ def find_objects(
     most: int = OBJECTS_A_PAGE,
 ) -> ObjectsPage:
     """One page: the first, the one after a place, or the one before it."""
-    with read_only(store) as connection:
+    with reading(store, readable) as reader:
         if search.media_id is not None and after is None and before is None:
-            lines = _of_media(connection, search, readable)
+            lines = _of_media(reader, search)
             if lines:
                 return ObjectsPage(lines=tuple(lines[:most]), before=None, after=None, total=len(lines))
         # A page is read in the order of an index; a bitmap would read all that follows, and sort it.
-        connection.execute("set local enable_bitmapscan = off")
-        migrations = _migrations(connection, search, readable)
-        places = _places(connection, search, migrations, readable)
+        reader.connection.execute("set local enable_bitmapscan = off")
+        migrations = _migrations(reader, search)
+        places = _places(reader, search, migrations)
         preceding = before is not None
         back = preceding is not search.backwards
-        found = list(_found(connection, search, places, readable, cursor=before or after, back=back, most=most + 1))
+        found = list(_found(reader, search, places, cursor=before or after, back=back, most=most + 1))
         if preceding and not found:
             # The page before has become empty in the meantime.
             preceding, after = False, None
             back = search.backwards
-            found = list(_found(connection, search, places, readable, cursor=None, back=back, most=most + 1))
+            found = list(_found(reader, search, places, cursor=None, back=back, most=most + 1))
     shown = found[:most][::-1] if preceding else found[:most]
     further = len(found) > most
     return ObjectsPage(
@@ -110,20 +109,20 @@ def find_objects(
 
 def found_codes(store: Store, *, readable: Readable) -> tuple[tuple[str, int], ...]:
     """The codes of failed objects and how many objects have each, the most frequent first: what a search can choose from."""
-    with read_only(store) as connection:
-        return tuple(_codes(connection, readable, None, None).items())
+    with reading(store, readable) as reader:
+        return tuple(_codes(reader, None, None).items())
 
 
 def seen_migrations(store: Store, *, readable: Readable) -> tuple[tuple[str, str], ...]:
     """(account, migration) of every migration that the reader may see, by name."""
-    with read_only(store) as connection:
-        return tuple((row["account"], row["migration"]) for row in _migrations(connection, Search(), readable))
+    with reading(store, readable) as reader:
+        return tuple((row["account"], row["migration"]) for row in _migrations(reader, Search()))
 
 
 def found_migrations(store: Store, *, readable: Readable) -> tuple[tuple[str, str, int], ...]:
     """(account, migration, objects) of every migration that has objects, by name: what a search can choose from."""
-    with read_only(store) as connection:
-        rows = _migrations(connection, Search(), readable)
+    with reading(store, readable) as reader:
+        rows = _migrations(reader, Search())
         return tuple((row["account"], row["migration"], row["objects"]) for row in rows if row["objects"])
 
 
@@ -140,8 +139,8 @@ def walk_objects(store: Store, search: Search, *, readable: Readable, most: int)
             return
 
 
-def _of_media(connection: StoreConnection, search: Search, readable: Readable) -> list[ObjectLine]:
-    rows = QUERIES.objects_of_media(connection, media_id=search.media_id, most=OBJECTS_A_PAGE, **filters(readable))
+def _of_media(reader: Reader, search: Search) -> list[ObjectLine]:
+    rows = reader.rows(QUERIES.objects_of_media, media_id=search.media_id, most=OBJECTS_A_PAGE)
     return [
         line
         for line in (ObjectLine(**row) for row in rows)
@@ -153,52 +152,37 @@ def _of_media(connection: StoreConnection, search: Search, readable: Readable) -
     ]
 
 
-def _migrations(connection: StoreConnection, search: Search, readable: Readable) -> list[dict[str, Any]]:
-    return list(
-        QUERIES.search_migrations(
-            connection,
-            account=search.account,
-            migration=search.migration,
-            states=list(search.states),
-            code=search.code,
-            **filters(readable),
-        )
+def _migrations(reader: Reader, search: Search) -> list[dict[str, Any]]:
+    return reader.rows(
+        QUERIES.search_migrations,
+        account=search.account,
+        migration=search.migration,
+        states=list(search.states),
+        code=search.code,
     )
 
 
-def _codes(
-    connection: StoreConnection, readable: Readable, account: str | None, migration: str | None
-) -> dict[str, int]:
-    rows = QUERIES.search_codes(connection, account=account, migration=migration, most=_MOST_CODES, **filters(readable))
+def _codes(reader: Reader, account: str | None, migration: str | None) -> dict[str, int]:
+    rows = reader.rows(QUERIES.search_codes, account=account, migration=migration, most=_MOST_CODES)
     return {row["code"]: row["objects"] for row in rows}
 
 
-def _places(
-    connection: StoreConnection, search: Search, migrations: list[dict[str, Any]], readable: Readable
-) -> list[_Place]:
+def _places(reader: Reader, search: Search, migrations: list[dict[str, Any]]) -> list[_Place]:
     # A migration without such objects is not asked for any; what is pending for the second time is counted with the failed.
     numbers = [row["migration_id"] for row in migrations if row["objects"] or "pending" in search.states]
-    rows = QUERIES.search_sources(
-        connection,
+    rows = reader.rows(
+        QUERIES.search_sources,
         migrations=numbers,
         bucket=search.bucket,
         first=search.prefix,
         beyond=prefix_end(search.prefix) or _BEYOND_ALL,
         pending="pending" in search.states,
-        **filters(readable),
     )
     return sorted((_Place(**row) for row in rows), key=lambda place: place.order)
 
 
 def _found(
-    connection: StoreConnection,
-    search: Search,
-    places: list[_Place],
-    readable: Readable,
-    *,
-    cursor: PageCursor | None,
-    back: bool,
-    most: int,
+    reader: Reader, search: Search, places: list[_Place], *, cursor: PageCursor | None, back: bool, most: int
 ) -> Iterator[ObjectLine]:
     """Bucket by bucket, so that each is one stretch of one index."""
     here = None if cursor is None else cursor.order
@@ -209,55 +193,44 @@ def _found(
         if here is not None and (place.order > here if back else place.order < here):
             continue
         key = cursor.key if cursor is not None and place.order == here else None
-        rows = _rows(connection, search, place, readable, key=key, back=back, most=left)
+        rows = _rows(reader, search, place, key=key, back=back, most=left)
         for row in sorted(rows, key=lambda row: str(row["key"]), reverse=back)[:left]:
             left -= 1
             yield ObjectLine(account=place.account, migration=place.migration, bucket=place.bucket, **row)
 
 
 def _rows(
-    connection: StoreConnection,
-    search: Search,
-    place: _Place,
-    readable: Readable,
-    *,
-    key: str | None,
-    back: bool,
-    most: int,
+    reader: Reader, search: Search, place: _Place, *, key: str | None, back: bool, most: int
 ) -> list[dict[str, Any]]:
     """Up to `most` rows of each of the wanted kinds, from the cursor's key on or from the edge of the prefix."""
     end = prefix_end(search.prefix) or _BEYOND_ALL
-    asked = {
+    asked: dict[str, Any] = {
         "source_id": place.source_id,
         "migration_id": place.migration_id,
         "first": search.prefix,
         "after": "" if back else key or "",
         "beyond": min(key or end, end) if back else end,
         "most": most,
-        **filters(readable),
+        "down": back,
     }
     # In a bucket of several migrations, what lies before and behind its own facts is not read.
     facts = asked | {
         "first": max(search.prefix, place.first_key or ""),
         "beyond": min(asked["beyond"], (place.last_key or _BEYOND_ALL) + _NEXT),
     }
-
-    def read(query: Any, asked: dict[str, Any], **more: Any) -> list[dict[str, Any]]:
-        return connection.execute(directed(query, down=back), asked | more).fetchall()
-
     rows: list[dict[str, Any]] = []
     match search.states:
         case ("failed",):
-            codes = [search.code] if search.code else list(_codes(connection, readable, place.account, place.migration))
-            rows += read(QUERIES.failed_lines, asked, codes=codes)
+            codes = [search.code] if search.code else list(_codes(reader, place.account, place.migration))
+            rows += reader.rows(QUERIES.failed_lines, codes=codes, **asked)
         case ("gone",):
-            rows += read(QUERIES.gone_lines, asked)
+            rows += reader.rows(QUERIES.gone_lines, **asked)
         case ("registered",):
-            rows += read(QUERIES.fact_lines, facts, state="registered")
+            rows += reader.rows(QUERIES.fact_lines, state="registered", **facts)
         case ("pending",):
             pass
         case _:
-            rows += read(QUERIES.fact_lines, facts, state=None)
+            rows += reader.rows(QUERIES.fact_lines, state=None, **facts)
     if place.queues:
-        rows += read(QUERIES.pending_lines, asked, queues=place.queues)
+        rows += reader.rows(QUERIES.pending_lines, queues=place.queues, **asked)
     return rows

@@ -1,7 +1,7 @@
 -- What the pages inside Airflow read. Every query takes :everything and :dags, the ids of the DAGs whose runs its reader may read, and shows
 -- nothing of a migration that none of them has run (vod_migrate.readable); of runs, only those of these DAGs. :everything is for
 -- administrators, who also see runs from the command line. Totals come from the counts; no query reads many more rows than it shows.
--- {order} and {beyond} are filled in by `directed`: desc and <, or asc and >.
+-- {order} and {beyond} are filled in by `Reader.rows`: desc and <, or asc and >.
 
 -- name: run_lines
 -- Runs, the newest first or the oldest: one by its id, those of a DAG run, of a DAG, or of a migration; with one state or mode.

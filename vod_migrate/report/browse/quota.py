@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from vod_migrate.report.browse.access import QUERIES, Readable, filters, read_only
+from vod_migrate.report.browse.access import QUERIES, Readable, reading
 from vod_migrate.report.rate_chart import DOCUMENTED_CALLS_PER_SECOND
 from vod_migrate.results.store import Store
 
@@ -66,13 +66,10 @@ class QuotaBar:
 
 def quota_bars(store: Store, *, readable: Readable) -> tuple[QuotaBar, ...]:
     """One bar for each account that a migration of the reader's uses."""
-    with read_only(store) as connection:
-        rows = list(QUERIES.account_rates(connection, most=_MOST_ACCOUNTS, **filters(readable)))
-        users = list(
-            QUERIES.account_users(
-                connection, accounts=[row["account"] for row in rows], seconds=LAST_SECONDS, **filters(readable)
-            )
-        )
+    with reading(store, readable) as reader:
+        rows = reader.rows(QUERIES.account_rates, most=_MOST_ACCOUNTS)
+        accounts = [row["account"] for row in rows]
+        users = reader.rows(QUERIES.account_users, accounts=accounts, seconds=LAST_SECONDS)
     return tuple(_bar(row, [user for user in users if user["account"] == row["account"]]) for row in rows)
 
 

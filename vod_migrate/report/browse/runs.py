@@ -6,7 +6,7 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Any
 
-from vod_migrate.report.browse.access import QUERIES, Readable, directed, filters, read_only, storable_text
+from vod_migrate.report.browse.access import QUERIES, Readable, reading, storable_text
 from vod_migrate.results.store import Store
 
 RUNS_A_PAGE = 50
@@ -122,6 +122,5 @@ def _lines(store: Store, *, readable: Readable, most: int, oldest: bool = False,
     if not all(storable_text(text) for text in narrowed.values() if isinstance(text, str)):
         return []
     asked = dict.fromkeys(names) | narrowed
-    with read_only(store) as connection:
-        query = directed(QUERIES.run_lines, down=not oldest)
-        return [RunLine(**row) for row in connection.execute(query, {"most": most, **filters(readable), **asked})]
+    with reading(store, readable) as reader:
+        return [RunLine(**row) for row in reader.rows(QUERIES.run_lines, down=not oldest, most=most, **asked)]
