@@ -84,8 +84,8 @@ class DriftKind:
     deletes: whether the fix may be to delete a media whose file is still wanted.
     """
 
-    mark: Mark
     meaning: str
+    mark: Mark = Mark.DIFFERS
     fix: str = ""
     repair: Repair | None = None
     deletes: bool = False
@@ -118,88 +118,73 @@ KINDS: dict[Drift, DriftKind] = {
         fix="Delete the media in VOD, or put the file back.",
     ),
     Drift.MEDIA_DELETED: DriftKind(
-        mark=Mark.DIFFERS,
         meaning="The MediaId does not exist in VOD: somebody deleted the media.",
         fix="Forget the MediaId and register the object again.",
         repair=Repair.FORGET_AND_REGISTER,
     ),
     Drift.OTHER_FILE: DriftKind(
-        mark=Mark.DIFFERS,
         meaning="In VOD, the media has the address of another file.",
         fix="Find out who changed it (`vod-migrate explain MEDIA_ID`); delete the media in VOD to have both registered again.",
         deletes=True,
     ),
     Drift.MEDIA_BLOCKED: DriftKind(
-        mark=Mark.DIFFERS,
         meaning="VOD has blocked the media.",
         fix="See its review in the VOD console, and unblock or delete it there.",
         deletes=True,
     ),
     Drift.MEDIA_FAILED: DriftKind(
-        mark=Mark.DIFFERS,
         meaning="VOD could not process the media.",
         fix="See why with `vod-migrate verify`; correct the file, delete the media in VOD, then reconcile again.",
         deletes=True,
     ),
     Drift.SOURCE_DELETED: DriftKind(
-        mark=Mark.DIFFERS,
         meaning="VOD reports the source file as deleted, but OSS lists the object.",
         fix="Check that VOD may read the bucket, then verify again.",
     ),
     Drift.RETURNED: DriftKind(
-        mark=Mark.DIFFERS,
         meaning="The results record the object as gone, but OSS lists it.",
         fix="Record that it is back.",
         repair=Repair.TAKE_BACK,
     ),
     Drift.SIZE_CHANGED: DriftKind(
-        mark=Mark.DIFFERS,
         meaning="The size of the object has changed since it was registered.",
         fix="To have VOD process the new content, delete the media in VOD, then reconcile again.",
         deletes=True,
     ),
     Drift.CONTENT_CHANGED: DriftKind(
-        mark=Mark.DIFFERS,
         meaning="The ETag of the object has changed since it was registered: its content was replaced.",
         fix="To have VOD process the new content, delete the media in VOD, then reconcile again.",
         deletes=True,
     ),
     Drift.SIZE_IN_VOD: DriftKind(
-        mark=Mark.DIFFERS,
         meaning="The size in VOD differs from that in OSS, although the object has not changed since it was registered.",
         fix="Compare both with `vod-migrate explain`; delete the media in VOD to have it registered again.",
         deletes=True,
     ),
     Drift.FAILED: DriftKind(
-        mark=Mark.DIFFERS,
         meaning="The object could not be registered.",
         fix="See why with `vod-migrate report`, then `vod-migrate run FILE --mode failed`.",
     ),
     Drift.NOT_RECORDED: DriftKind(
-        mark=Mark.DIFFERS,
         meaning="VOD has a media of the object, registered by somebody else, and the results have no record of it.",
         fix="Import it: it becomes a result without a call.",
         repair=Repair.IMPORT,
     ),
     Drift.SECOND_MEDIA: DriftKind(
-        mark=Mark.DIFFERS,
         meaning="VOD has another media of the same file; the one in the results is used, otherwise the oldest.",
         fix="Delete the unused media in VOD.",
         deletes=True,
     ),
     Drift.MEDIA_ID_TAKEN: DriftKind(
-        mark=Mark.DIFFERS,
         meaning="VOD has a media of the object under a MediaId that belongs to another object in the results.",
         fix="Look at both with `vod-migrate explain`; delete the media in VOD to have both registered again.",
         deletes=True,
     ),
     Drift.OWNED_ELSEWHERE: DriftKind(
-        mark=Mark.DIFFERS,
         meaning="The result of an object that this migration selects belongs to another migration.",
         fix="Narrow one of the two, or hand the results over: `vod-migrate transfer`.",
     ),
     Drift.LEFT_OUT: DriftKind(
-        mark=Mark.DIFFERS,
         meaning="A registered object is in OSS, but the migration no longer selects it.",
         fix="Widen `select`, or delete its media in VOD.",
         deletes=True,
