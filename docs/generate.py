@@ -173,8 +173,8 @@ def export_page() -> str:
             "| column | type | meaning | empty |",
             "|---|---|---|---|",
             *(
-                f"| `{name}` | {KINDS.get(name, 'text')} | {column.meaning} | {column.empty or 'never'} |"
-                for name, column in RESULT_MEANINGS.items()
+                f"| `{name}` | {KINDS.get(name, 'text')} | {meaning} | {empty or 'never'} |"
+                for name, (meaning, empty) in RESULT_MEANINGS.items()
             ),
             "",
             "## How values are written",
