@@ -54,10 +54,8 @@ def write_report(
         StoreUnreachable
     """
     report = load_report(store, run_id)
-    stem = file_stem(run_id)
-    failures = directory / f"{stem}.failures.csv"
-    mapped = directory / f"{stem}.mapping.csv"
-    page = directory / f"{stem}.html"
+    endings = (".failures.csv", ".mapping.csv", ".html")
+    failures, mapped, page = (directory / f"{file_stem(run_id)}{ending}" for ending in endings)
     with _explained(directory):
         directory.mkdir(parents=True, exist_ok=True)
         _write(failures, encoded(failure_table(store, run_id), TableFormat.CSV))

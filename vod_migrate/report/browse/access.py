@@ -49,7 +49,12 @@ class Reader:
     readable: Readable
 
     def rows(self, query: Any, *, down: bool = True, **values: Any) -> list[dict[str, Any]]:
-        """The rows of a query. down: the direction of one that has two, which no parameter could say: an index is followed either way."""
+        """The rows of a query; none where it asks for a text that Postgres could not hold.
+
+        down: the direction of a query that has two, which no parameter could say: an index is followed either way.
+        """
+        if not all(storable_text(text) for text in values.values() if isinstance(text, str)):
+            return []
         text = query.sql.replace("{order}", "desc" if down else "asc").replace("{beyond}", "<" if down else ">")
         values |= {"everything": self.readable is None, "dags": sorted(self.readable or ())}
         return self.connection.execute(text.encode(), values).fetchall()

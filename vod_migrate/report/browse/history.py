@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from vod_migrate.report.browse.access import QUERIES, Readable, reading, storable_text
+from vod_migrate.report.browse.access import QUERIES, Readable, reading
 from vod_migrate.report.browse.objects import ObjectLine
 from vod_migrate.report.diagnosis import RULED_OUT, Diagnosis, diagnose, gives_no_reason
 from vod_migrate.results.store import Store
@@ -91,8 +91,6 @@ class ObjectHistory:
 
 def object_history(store: Store, account: str, bucket: str, key: str, *, readable: Readable) -> ObjectHistory | None:
     """One object; None where there is none or its reader may not see it."""
-    if not all(map(storable_text, (account, bucket, key))):
-        return None
     with reading(store, readable) as reader:
         row = next(iter(reader.rows(QUERIES.object_facts, account=account, bucket=bucket, key=key)), None)
         if row is None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from vod_migrate.report.browse.access import QUERIES, Readable, read_only, reading, storable_text
+from vod_migrate.report.browse.access import QUERIES, Readable, read_only, reading
 from vod_migrate.report.loader import QUERIES as RUN_QUERIES
 from vod_migrate.results.store import Store
 
@@ -105,8 +105,6 @@ def migration_dags(store: Store, account: str, migration: str) -> frozenset[str]
 
 
 def _lines(store: Store, *, readable: Readable, most: int, **narrowed: Any) -> list[MigrationLine]:
-    if not all(storable_text(text) for text in narrowed.values() if text is not None):
-        return []
     unnamed: dict[str, Any] = dict.fromkeys(("account", "migration", "named", "after_migration", "after_account"))
     with reading(store, readable) as reader:
         rows = reader.rows(QUERIES.migration_lines, most=most, **(unnamed | narrowed))

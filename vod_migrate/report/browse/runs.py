@@ -6,7 +6,7 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Any
 
-from vod_migrate.report.browse.access import QUERIES, Readable, reading, storable_text
+from vod_migrate.report.browse.access import QUERIES, Readable, reading
 from vod_migrate.results.store import Store
 
 RUNS_A_PAGE = 50
@@ -119,8 +119,6 @@ def _page(store: Store, *, readable: Readable, wanted: WantedRuns, most: int, **
 
 def _lines(store: Store, *, readable: Readable, most: int, oldest: bool = False, **narrowed: Any) -> list[RunLine]:
     names = ("run_id", "dag_id", "dag_run_id", "account", "migration", "state", "mode", "beyond", "beyond_run")
-    if not all(storable_text(text) for text in narrowed.values() if isinstance(text, str)):
-        return []
     asked = dict.fromkeys(names) | narrowed
     with reading(store, readable) as reader:
         return [RunLine(**row) for row in reader.rows(QUERIES.run_lines, down=not oldest, most=most, **asked)]
