@@ -17,7 +17,7 @@ from vod_migrate.report.model import (
     CallRates,
     Calls,
     FailureGroup,
-    LeftOut,
+    ReasonGroup,
     Report,
     RunFacts,
     Sample,
@@ -61,7 +61,7 @@ def hostile_report() -> Report:
                 samples=(Sample(key=HOSTILE, message=HOSTILE, request_id=HOSTILE),),
             ),
         ),
-        left_out=(LeftOut(reason=HOSTILE, count=10),),
+        left_out=(ReasonGroup(reason=HOSTILE, count=10),),
         scans=(
             ScanFacts(
                 kind="prefix",

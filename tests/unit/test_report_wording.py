@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from vod_migrate.report import diagnosis
-from vod_migrate.report.diagnosis import diagnose, diagnose_left_out
+from vod_migrate.report.diagnosis import diagnose, diagnose_reason
 from vod_migrate.report.files import file_stem
 from vod_migrate.report.text_format import duration, moment, rate, share, signed, visible
 from vod_migrate.results.csv_tables import guarded, unguarded
@@ -94,8 +94,8 @@ def test_a_code_is_explained_by_its_longest_known_beginning(code: str, says: str
     assert told.fix
 
 
-@pytest.mark.parametrize("reason", [*sorted(diagnosis._LEFT_OUT), "a_reason_of_tomorrow"])
+@pytest.mark.parametrize("reason", [*sorted(diagnosis._REASONS), "a_reason_of_tomorrow"])
 def test_every_reason_for_leaving_out_has_a_meaning_and_a_fix(reason: str) -> None:
-    told = diagnose_left_out(reason)
+    told = diagnose_reason(reason)
     assert told.fix
-    assert ("migration's selection" in told.meaning) == (reason not in diagnosis._LEFT_OUT)
+    assert ("migration's selection" in told.meaning) == (reason not in diagnosis._REASONS)

@@ -82,7 +82,7 @@ def test_modified_since_includes_its_own_moment_in_any_zone(seconds: int, reason
 def test_every_object_of_a_page_is_kept_in_order_or_counted_under_a_known_reason(objects: list[MediaObject]) -> None:
     chosen = Selection(Select(), now=NOON).select(ListedPage(objects=tuple(objects), cursor=None))
     assert len(chosen.kept) + sum(chosen.left_out.values()) == len(objects)
-    assert set(chosen.left_out) <= set(diagnosis._LEFT_OUT)
+    assert set(chosen.left_out) <= set(diagnosis._REASONS)
     places = [next(i for i, found in enumerate(objects) if found is one) for one in chosen.kept]
     assert places == sorted(places)
     assert all(extension_of(one.key) in MEDIA_EXTENSIONS for one in chosen.kept)

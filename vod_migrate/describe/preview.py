@@ -13,7 +13,7 @@ from vod_migrate.describe.rendering import Draft
 from vod_migrate.discover.selection import Selection
 from vod_migrate.media import MediaObject, Rejected
 from vod_migrate.migration.model import Migration
-from vod_migrate.report.diagnosis import diagnose_left_out
+from vod_migrate.report.diagnosis import diagnose_reason
 from vod_migrate.report.language import ENGLISH, Language
 from vod_migrate.report.terminal import padded
 
@@ -30,7 +30,7 @@ class Preview:
         """One line of `vod-migrate describe --json`."""
         said: dict[str, Any] = {"key": _text(self.key), "sent": isinstance(self.outcome, Draft)}
         if self.left_out is not None:
-            said["left_out"] = {"reason": self.left_out, "meaning": diagnose_left_out(self.left_out).meaning}
+            said["left_out"] = {"reason": self.left_out, "meaning": diagnose_reason(self.left_out).meaning}
         elif isinstance(self.outcome, Rejected):
             said["refusal"] = {"code": self.outcome.code, "message": self.outcome.message}
         elif self.outcome is not None:
@@ -50,7 +50,7 @@ class Preview:
     def lines(self, language: Language = ENGLISH) -> Iterator[str]:
         """What becomes of the key, without the key itself."""
         if self.left_out is not None:
-            meaning = language.say(diagnose_left_out(self.left_out).meaning)
+            meaning = language.say(diagnose_reason(self.left_out).meaning)
             yield language.pair(language.say("left out ({reason})", reason=self.left_out), meaning)
         elif isinstance(self.outcome, Rejected):
             refused = language.say("refused ({code})", code=self.outcome.code)

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, ConfigDict
 
 from vod_migrate.plan.cost import Cost
-from vod_migrate.report.model import FailureGroup, Hint, LeftOut
+from vod_migrate.report.model import FailureGroup, ReasonGroup
 
 
 class _Part(BaseModel):
@@ -117,8 +117,8 @@ class Plan(_Part):
     fingerprint: str
 
     listed: int = 0
-    left_out: tuple[LeftOut, ...] = ()
-    hints: tuple[Hint, ...] = ()
+    left_out: tuple[ReasonGroup, ...] = ()
+    hints: tuple[ReasonGroup, ...] = ()
     to_restore: int = 0
     to_restore_bytes: int = 0
     unchanged: int = 0

@@ -24,7 +24,7 @@ from vod_migrate.plan.model import Batches, Plan, PlannedPrefix, PlannedRate
 from vod_migrate.plan.repeated_texts import RepeatedTexts
 from vod_migrate.plan.samples import Failures, SampleDescriptions, Sizes
 from vod_migrate.register.batcher import Batcher
-from vod_migrate.report.model import FailureGroup, Hint, LeftOut, Sample, by_reason
+from vod_migrate.report.model import FailureGroup, Sample, by_reason
 from vod_migrate.results.fingerprint import NOTHING, added, fingerprint
 from vod_migrate.results.notes import Notes
 from vod_migrate.results.run import Run
@@ -156,8 +156,8 @@ class Planner:
             selected=self._queued,
             fingerprint=self._fingerprint,
             listed=sum(scan.listed for scan in listing),
-            left_out=by_reason(LeftOut, left_out, samples, notes),
-            hints=by_reason(Hint, notes.hints, samples, notes),
+            left_out=by_reason(left_out, samples, notes),
+            hints=by_reason(notes.hints, samples, notes),
             to_restore=notes.to_restore,
             to_restore_bytes=notes.to_restore_bytes,
             unchanged=found.get("unchanged", 0),

@@ -11,9 +11,7 @@ import yaml
 
 _TEXTS = yaml.load((Path(__file__).parent / "explanations.yaml").read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
 _FAILURES: dict[str, list[Any]] = {**_TEXTS["failures"], **_TEXTS["rows"]}
-_LEFT_OUT: dict[str, list[Any]] = {**_TEXTS["left_out"], **_TEXTS["rows"]}
-
-_HINTS: dict[str, list[Any]] = _TEXTS["hints"]
+_REASONS: dict[str, list[Any]] = {**_TEXTS["left_out"], **_TEXTS["rows"], **_TEXTS["hints"]}
 
 _REFUSED = "file_refused"
 
@@ -57,21 +55,15 @@ def _explained(code: str) -> list[Any] | None:
     return _FAILURES.get(code)
 
 
-def diagnose_left_out(reason: str) -> Diagnosis:
-    """Explains why objects were left out; an unknown reason gets a general answer."""
-    return _diagnosis(reason, _LEFT_OUT.get(reason, _TEXTS["unknown_reason"]))
-
-
-def diagnose_hint(code: str) -> Diagnosis:
-    """Explains what is odd about objects that are kept."""
-    return _diagnosis(code, _HINTS[code])
+def diagnose_reason(reason: str) -> Diagnosis:
+    """Explains why objects were left out, or what is odd about some that are kept; an unknown reason gets a general answer."""
+    return _diagnosis(reason, _REASONS.get(reason, _TEXTS["unknown_reason"]))
 
 
 def every_diagnosis() -> Iterator[Diagnosis]:
     """All that can be said about a failure, an object left out or a hint, the general answers included."""
     yield from map(diagnose, (*_FAILURES, ""))
-    yield from map(diagnose_left_out, (*_LEFT_OUT, ""))
-    yield from map(diagnose_hint, _HINTS)
+    yield from map(diagnose_reason, (*_REASONS, ""))
 
 
 def _diagnosis(code: str, texts: list[Any], ruled_out: Collection[str] = ()) -> Diagnosis:

@@ -9,7 +9,7 @@ from rich.cells import cell_len
 
 from vod_migrate.report.diagnosis import Diagnosis
 from vod_migrate.report.language import ENGLISH, Language
-from vod_migrate.report.model import FailureGroup, Hint, LeftOut
+from vod_migrate.report.model import FailureGroup, ReasonGroup
 from vod_migrate.report.terminal import COLUMNS, Line, cut, padded, wrapped
 from vod_migrate.report.text_format import grouped, moment, visible
 
@@ -55,7 +55,7 @@ def failure_group_lines(group: FailureGroup, *, note: str = "", language: Langua
 
 
 def left_out_lines(
-    left_out: Sequence[LeftOut],
+    left_out: Sequence[ReasonGroup],
     zone: ZoneInfo,
     heading: tuple[str, str] = LEFT_OUT,
     *,
@@ -73,7 +73,7 @@ def left_out_lines(
             yield sample_line(sample, language)
 
 
-def hint_lines(hints: Sequence[Hint], zone: ZoneInfo, *, language: Language = ENGLISH) -> Iterator[Line]:
+def hint_lines(hints: Sequence[ReasonGroup], zone: ZoneInfo, *, language: Language = ENGLISH) -> Iterator[Line]:
     """What somebody should look at among the objects that are kept."""
     for hint in hints:
         yield "", ""
@@ -93,7 +93,7 @@ def _to_do(diagnosis: Diagnosis, language: Language) -> str:
     return language.pair(language.say("To do"), language.say(diagnosis.fix))
 
 
-def _meaning(found: LeftOut | Hint, zone: ZoneInfo, language: Language) -> str:
+def _meaning(found: ReasonGroup, zone: ZoneInfo, language: Language) -> str:
     meaning = language.say(found.diagnosis.meaning)
     if found.expires is None:
         return meaning

@@ -11,18 +11,10 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
-from typing import Any, TypeVar
+from typing import Any
 from zoneinfo import ZoneInfo
 
-from vod_migrate.report.diagnosis import (
-    DEEDS,
-    RULED_OUT,
-    Diagnosis,
-    diagnose,
-    diagnose_hint,
-    diagnose_left_out,
-    gives_no_reason,
-)
+from vod_migrate.report.diagnosis import DEEDS, RULED_OUT, Diagnosis, diagnose, diagnose_reason, gives_no_reason
 from vod_migrate.report.rate_chart import RatePoint
 from vod_migrate.results.notes import Notes
 from vod_migrate.results.summary import RunCounts
@@ -178,44 +170,29 @@ class FailureGroup:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Reasoned:
-    """Objects of which the selection says the same. samples: up to five of their keys; expires: the first end of their restored copies."""
+class ReasonGroup:
+    """Objects that the selection left out for one named reason, or that it keeps and somebody should look at.
+
+    samples: up to five of their keys; expires: the first end of their restored copies.
+    """
 
     reason: str
     count: int
     samples: tuple[str, ...] = ()
     expires: dt.datetime | None = None
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class LeftOut(Reasoned):
-    """Objects that the selection left out for one named reason."""
-
     @property
     def diagnosis(self) -> Diagnosis:
         """What the reason means and what to do."""
-        return diagnose_left_out(self.reason)
+        return diagnose_reason(self.reason)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Hint(Reasoned):
-    """Objects that the selection keeps, and that somebody should look at."""
-
-    @property
-    def diagnosis(self) -> Diagnosis:
-        """What is odd about them and what to do."""
-        return diagnose_hint(self.reason)
-
-
-Group = TypeVar("Group", LeftOut, Hint)
-
-
-def by_reason(
-    kind: type[Group], counts: Mapping[str, int], samples: Mapping[str, Sequence[str]], notes: Notes
-) -> tuple[Group, ...]:
-    """The groups of one kind, the most frequent first. counts: objects by reason; notes: of the same scans."""
+def by_reason(counts: Mapping[str, int], samples: Mapping[str, Sequence[str]], notes: Notes) -> tuple[ReasonGroup, ...]:
+    """The groups, the most frequent first. counts: objects by reason; notes: of the same scans."""
     return tuple(
-        kind(reason=reason, count=count, samples=tuple(samples.get(reason, ())), expires=notes.expires.get(reason))
+        ReasonGroup(
+            reason=reason, count=count, samples=tuple(samples.get(reason, ())), expires=notes.expires.get(reason)
+        )
         for reason, count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))
         if count
     )
@@ -290,10 +267,10 @@ class Report:
     calls: Calls
     rates: CallRates
     failures: tuple[FailureGroup, ...]
-    left_out: tuple[LeftOut, ...]
-    leftovers_left_out: tuple[LeftOut, ...] = ()
-    plan_differences: tuple[LeftOut, ...] = ()
-    hints: tuple[Hint, ...] = ()
+    left_out: tuple[ReasonGroup, ...]
+    leftovers_left_out: tuple[ReasonGroup, ...] = ()
+    plan_differences: tuple[ReasonGroup, ...] = ()
+    hints: tuple[ReasonGroup, ...] = ()
     actions: tuple[Action, ...] = ()
     scans: tuple[ScanFacts, ...]
     prefixes: int
