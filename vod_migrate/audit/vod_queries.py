@@ -38,17 +38,18 @@ class VodQueries:
         Raises:
             RegisterError: VOD cannot be asked. Interrupted. StoreUnreachable.
         """
-        return patiently(lambda: self._call_once(api, **fields), sleep=self._clock.sleep, tries=TRIES)
+        rate = self._rates[api]
+
+        def ask() -> Mapping[str, Any]:
+            rate.wait()
+            try:
+                return self._client.call(api, **fields)
+            except Throttled as error:
+                rate.throttled(retry_after=error.retry_after)
+                raise
+
+        return patiently(ask, sleep=self._clock.sleep, tries=TRIES)
 
     @cached_property
     def _client(self) -> VodClient:
         return open_vod(self._connection)
-
-    def _call_once(self, api: str, **fields: Any) -> Mapping[str, Any]:
-        rate = self._rates[api]
-        rate.wait()
-        try:
-            return self._client.call(api, **fields)
-        except Throttled as error:
-            rate.throttled(retry_after=error.retry_after)
-            raise

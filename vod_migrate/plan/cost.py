@@ -19,10 +19,14 @@ _GB = Decimal(10**9)
 _SHOWN = Decimal("0.0001")
 
 
-class CostLine(BaseModel):
-    """amount = quantity / per * price, rounded to a ten-thousandth. what: is counted, in the plural."""
+class PlanPart(BaseModel):
+    """Frozen; a field that a newer version has added to a saved plan is left alone."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class CostLine(PlanPart):
+    """amount = quantity / per * price, rounded to a ten-thousandth. what: is counted, in the plural."""
 
     what: str
     quantity: Decimal
@@ -37,10 +41,8 @@ class CostLine(BaseModel):
         return f"{_plain(self.quantity)} {self.what}{divided} × {_plain(self.price)} = {money(self.amount)}"
 
 
-class Cost(BaseModel):
+class Cost(PlanPart):
     """The lines that have a price, and their sum. unsized: objects whose bytes are not known, so that nothing of them is counted."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
 
     currency: str
     lines: tuple[CostLine, ...]

@@ -7,19 +7,11 @@ from collections.abc import Mapping
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict
-
-from vod_migrate.plan.cost import Cost
+from vod_migrate.plan.cost import Cost, PlanPart
 from vod_migrate.report.model import FailureGroup, ReasonGroup
 
 
-class _Part(BaseModel):
-    """Frozen; a field that a newer version has added to a saved plan is left alone."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-
-class PlannedPrefix(_Part):
+class PlannedPrefix(PlanPart):
     """What one scan found."""
 
     prefix: str
@@ -27,7 +19,7 @@ class PlannedPrefix(_Part):
     selected: int
 
 
-class StorageClass(_Part):
+class StorageClass(PlanPart):
     """What is to be sent of one class; bytes as far as the sizes are known."""
 
     name: str
@@ -35,7 +27,7 @@ class StorageClass(_Part):
     bytes: int
 
 
-class Repeated(_Part):
+class Repeated(PlanPart):
     """One title, ReferenceId or file name that several of the objects to be sent have, with two of their keys."""
 
     text: str
@@ -43,7 +35,7 @@ class Repeated(_Part):
     keys: tuple[str, str]
 
 
-class Duplicates(_Part):
+class Duplicates(PlanPart):
     """Titles, ReferenceIds or file names that occur more than once: how many of them, on how many objects, the most frequent first."""
 
     texts: int = 0
@@ -51,7 +43,7 @@ class Duplicates(_Part):
     samples: tuple[Repeated, ...] = ()
 
 
-class SampleDescription(_Part):
+class SampleDescription(PlanPart):
     """What would be sent for one object. why: what makes its key worth looking at; metadata: the RegisterMetadata."""
 
     key: str
@@ -59,7 +51,7 @@ class SampleDescription(_Part):
     metadata: dict[str, Any]
 
 
-class Batches(_Part):
+class Batches(PlanPart):
     """The calls of the run. cut_short: those that hold fewer files because of `register.max_request_bytes`."""
 
     calls: int = 0
@@ -67,14 +59,14 @@ class Batches(_Part):
     cut_short: int = 0
 
 
-class PlannedRate(_Part):
+class PlannedRate(PlanPart):
     """calls_per_second: the lowest of the account's, the migration's and the run's own; set_by: which of them that is."""
 
     calls_per_second: float
     set_by: str
 
 
-class LookupCounts(_Part):
+class LookupCounts(PlanPart):
     """What the descriptions asked for. categories_to_make: paths that do not exist; covers: looked for, missing, taken on trust."""
 
     categories_to_make: int = 0
@@ -84,7 +76,7 @@ class LookupCounts(_Part):
     covers_trusted: int = 0
 
 
-class Plan(_Part):
+class Plan(PlanPart):
     """What a run would do.
 
     listed = left out + registered, changed, failed before + owned or queued elsewhere + new + again + `broken_rows`, but for leftovers that
