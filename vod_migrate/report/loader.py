@@ -64,18 +64,8 @@ def load_report(store: Store, run_id: str) -> Report:
             row["code"]: row["objects"] for row in QUERIES.failure_groups(connection, run_no=run_no, most=_MOST_CODES)
         }
         failures = _failures(connection, run_no, groups)
-        actions = tuple(
-            Action(**deed)
-            for deed in QUERIES.actions_of_run(
-                connection,
-                run_no=run_no,
-                account=run.account,
-                migration_id=row["migration_id"],
-                began=run.started,
-                ended=run.finished,
-                most=_MOST_ACTIONS,
-            )
-        )
+        deeds = QUERIES.actions_of_run(connection, run_no=run_no, most=_MOST_ACTIONS)
+        actions = tuple(Action(**deed) for deed in deeds)
         scans = tuple(ScanFacts(**row) for row in QUERIES.scans_of_run(connection, run_no=run_no, most=_MOST_SCANS))
         samples: defaultdict[str, dict[str, list[str]]] = defaultdict(dict)
         notes: defaultdict[str, Notes] = defaultdict(Notes)

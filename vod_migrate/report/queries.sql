@@ -1,6 +1,6 @@
 -- name: run_facts^
 -- The run itself, and the database's clock for one that is not finished.
-select r.run_no, r.migration_id, r.run_id, m.account, m.name as migration, s.bucket, r.mode, r.options, r.spec, r.local_date, r.origin, r.dag_id,
+select r.run_no, r.run_id, m.account, m.name as migration, s.bucket, r.mode, r.options, r.spec, r.local_date, r.origin, r.dag_id,
        r.dag_run_id, r.state, r.exported, r.stop_code, r.stop_message, r.created_at as started, r.finished_at as finished, now() as now
 from vod_migrate.runs r
 join vod_migrate.migrations m using (migration_id)
@@ -85,9 +85,11 @@ order by wanted.code, e.key;
 -- What people did to a run, and while it was under way to its migration and its account; the newest are left out beyond `most`.
 select a.at, a.who, a.what, a.detail from vod_migrate.actions a where a.run_no = :run_no
 union all
-select a.at, a.who, a.what, a.detail from vod_migrate.actions a
-where a.run_no is null and a.account = :account and (a.migration_id is null or a.migration_id = :migration_id)
-  and a.at between :began and coalesce(:ended, now())
+select a.at, a.who, a.what, a.detail
+from vod_migrate.runs r
+join vod_migrate.migrations m using (migration_id)
+join vod_migrate.actions a on a.account = m.account and (a.migration_id is null or a.migration_id = m.migration_id)
+where r.run_no = :run_no and a.run_no is null and a.at between r.created_at and coalesce(r.finished_at, now())
 order by at limit :most;
 
 -- name: diagnosed
