@@ -149,9 +149,11 @@ class Corrector:
         found = self.corrections()
         with ThreadPoolExecutor(_THREADS, thread_name_prefix="update") as threads:
             while parts := [part for _ in range(_THREADS) if (part := list(islice(found, MOST_MEDIA)))]:
-                for taken, lost, refused in threads.map(self._update, parts):
-                    self.counts.lost += len(lost)
-                    self.counts.refused += len(refused)
+                for answers in threads.map(self._update, parts):
+                    counted = Counter(answer for _, answer in answers)
+                    self.counts.lost += counted["lost"]
+                    self.counts.refused += counted["refused"]
+                    taken = [one for one, answer in answers if answer == "taken"]
                     self.counts.updated += self.store.save_sent(run, taken)
 
     def _look_at_content(self, key: str, now: str | None, then: str | None) -> None:
@@ -182,10 +184,8 @@ class Corrector:
         self.counts.differ += 1
         return Correction(of=known, fields=fields)
 
-    def _update(
-        self, part: Sequence[Correction]
-    ) -> tuple[Sequence[Correction], Sequence[Correction], Sequence[Correction]]:
-        """Corrects up to 20 media: those that VOD has taken, does not know, and refuses. A refused call is halved until the one stands alone."""
+    def _update(self, part: Sequence[Correction]) -> list[tuple[Correction, str]]:
+        """Corrects up to 20 media, each of which is taken, lost or refused. A refused call is halved until the one stands alone."""
         content = [{"VideoId": one.of.media_id, **one.fields} for one in part]
         self.counts.calls += 1
         try:
@@ -194,14 +194,10 @@ class Corrector:
             if len(part) == 1:
                 if str(refusal) not in self.counts.refusals and len(self.counts.refusals) < SAMPLES:
                     self.counts.refusals.append(str(refusal))
-                return (), (), part
+                return [(part[0], "refused")]
             half = len(part) // 2
-            first, second = self._update(part[:half]), self._update(part[half:])
-            return (*first[0], *second[0]), (*first[1], *second[1]), (*first[2], *second[2])
-        lost = set(map(str, body.get("NonExistVideoIds") or ()))
-        forbidden = set(map(str, body.get("ForbiddenVideoIds") or ()))
-        return (
-            [one for one in part if one.of.media_id not in lost | forbidden],
-            [one for one in part if one.of.media_id in lost],
-            [one for one in part if one.of.media_id in forbidden - lost],
-        )
+            return self._update(part[:half]) + self._update(part[half:])
+        lost = map(str, body.get("NonExistVideoIds") or ())
+        forbidden = map(str, body.get("ForbiddenVideoIds") or ())
+        answers = dict.fromkeys(forbidden, "refused") | dict.fromkeys(lost, "lost")
+        return [(one, answers.get(one.of.media_id, "taken")) for one in part]
