@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -80,7 +80,8 @@ class Examiner:
     def _examine(self, failed: Iterable[FailedObject], *, over: Callable[[], bool] = lambda: False) -> Examined:
         objects = named = 0
         with ThreadPoolExecutor(_THREADS, thread_name_prefix="examine") as pool:
-            for part in _parts(failed):
+            rest = iter(failed)
+            while part := list(islice(rest, MOST_IDS)):
                 if self._stop.is_set() or over():
                     break
                 causes = [
@@ -137,12 +138,6 @@ def examine_after_run(store: Store, run: Run, *, connect: Callable[[], Connectio
         return f"the failures could not be examined: {error}"
     log.info("examined %d failed objects and found a cause for %d", done.objects, done.named)
     return ""
-
-
-def _parts(failed: Iterable[FailedObject]) -> Iterator[list[FailedObject]]:
-    rest = iter(failed)
-    while part := list(islice(rest, MOST_IDS)):
-        yield part
 
 
 def _region_of(client: BucketClient) -> str | None:

@@ -61,7 +61,7 @@ def verify(
         return [_compared(one, known.get(one.media_id), processed=processed) for one in part]
 
     with ThreadPoolExecutor(THREADS) as pool:
-        while parts := _parts(objects):
+        while parts := [part for _ in range(_AHEAD) if (part := list(islice(objects, MOST_IDS)))]:
             for looks in pool.map(look, parts):
                 done.add(looks)
             if stop.is_set():
@@ -84,11 +84,6 @@ def is_ready(found: Verification, *, share: float, tolerate: float, first: bool)
         return False
     there = found.counts[Playback.PLAYABLE] + found.counts[Playback.STORED]
     return True if there >= share * (found.objects - failed) - _ROUNDING else None
-
-
-def _parts(objects: Iterator[RegisteredObject]) -> list[list[RegisteredObject]]:
-    parts = (list(islice(objects, MOST_IDS)) for _ in range(_AHEAD))
-    return [part for part in parts if part]
 
 
 def _compared(one: RegisteredObject, state: MediaState | None, *, processed: bool) -> Look:

@@ -19,10 +19,9 @@ class MessageForms:
 
     def __init__(self, catalogue: Mapping[str, str]) -> None:
         self._whole = {form: text for form, text in catalogue.items() if "{" not in form}
-        forms = [(_literal(form), form) for form in catalogue if "{" in form]
         # The more of a form is fixed, the less it fits by accident.
-        forms.sort(key=lambda one: len(one[0]), reverse=True)
-        self._forms = [(re2.compile(_pattern(form)), catalogue[form]) for _, form in forms]
+        forms = sorted((form for form in catalogue if "{" in form), key=_fixed, reverse=True)
+        self._forms = [(re2.compile(_pattern(form)), catalogue[form]) for form in forms]
 
     def translated(self, message: str) -> str:
         """The message in the other language; unchanged where no form fits it."""
@@ -45,8 +44,8 @@ class _Value:
         return self.forms.translated(self.text) if spec == "t" else self.text
 
 
-def _literal(form: str) -> str:
-    return "".join(literal for literal, *_ in Formatter().parse(form))
+def _fixed(form: str) -> int:
+    return sum(len(literal) for literal, *_ in Formatter().parse(form))
 
 
 def _pattern(form: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -119,15 +119,11 @@ def _lines(store: Store, *, readable: Readable, most: int, **narrowed: Any) -> l
 
 def _line(row: Mapping[str, Any], nights: dict[dt.date, Night]) -> MigrationLine:
     counts = ("account", "migration", "pending", "registered", "failed", "gone")
+    today = row["now"].astimezone(ZoneInfo(row["timezone"])).date()
+    dates = [today - dt.timedelta(days=back) for back in range(NIGHTS - 1, -1, -1)]
     return MigrationLine(
         **{name: row[name] for name in counts},
         dag_ids=tuple(row["dag_ids"] or ()),
         last=None if row["run_id"] is None else LastRun(**{name: row[name] for name in LastRun.__slots__}),
-        nights=tuple(_filled(nights, row["now"].astimezone(ZoneInfo(row["timezone"])).date())),
+        nights=tuple(nights.get(date) or Night(date=date) for date in dates),
     )
-
-
-def _filled(nights: dict[dt.date, Night], today: dt.date) -> Iterator[Night]:
-    for back in range(NIGHTS - 1, -1, -1):
-        date = today - dt.timedelta(days=back)
-        yield nights.get(date, Night(date=date))
