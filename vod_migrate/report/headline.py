@@ -22,7 +22,9 @@ def headline_of(report: Report, language: Language = ENGLISH) -> str:
             "Plan only, nothing was sent: {n} objects would be.",
         )
     if run.state in CUT_SHORT:
-        return _cut_short(run, settled, waiting, language)
+        text, one, many = CUT_SHORT[run.state]
+        rest = language.count(waiting, one, many) if waiting else ""
+        return language.say(text, time=language.duration(run.seconds), settled=settled, rest=rest)
     if report.prefixes_failed:
         return language.say(
             "{which}; {settled} in {time}.",
@@ -62,12 +64,6 @@ CUT_SHORT = {
     ),
 }
 """States before a run's end or instead of it: the sentence, and what it says of one or more objects that are left."""
-
-
-def _cut_short(run: RunFacts, settled: str, waiting: int, language: Language) -> str:
-    text, one, many = CUT_SHORT[run.state]
-    rest = language.count(waiting, one, many) if waiting else ""
-    return language.say(text, time=language.duration(run.seconds), settled=settled, rest=rest)
 
 
 def _unlisted(report: Report, language: Language) -> str:

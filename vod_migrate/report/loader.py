@@ -58,7 +58,7 @@ def load_report(store: Store, run_id: str) -> Report:
         if row is None:
             raise BadOption(f"there is no run {run_id!r} in this results database: `vod-migrate status` lists the runs")
         run, run_no = _run(row), row["run_no"]
-        calls = _calls(connection, run_no)
+        answers = list(QUERIES.call_totals(connection, run_no=run_no))
         rates = _rates(connection, row)
         groups = {
             row["code"]: row["objects"] for row in QUERIES.failure_groups(connection, run_no=run_no, most=_MOST_CODES)
@@ -87,7 +87,7 @@ def load_report(store: Store, run_id: str) -> Report:
         run=run,
         sentence="",
         counts=counts,
-        calls=calls,
+        calls=Calls(**{row["answer"]: row["calls"] for row in answers}, files=sum(row["files"] for row in answers)),
         rates=rates,
         failures=failures,
         left_out=by_reason(counts.left_out, samples[_LISTING], notes[_LISTING]),
@@ -145,11 +145,6 @@ def _setting(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return str(value)
-
-
-def _calls(connection: StoreConnection, run_no: int) -> Calls:
-    rows = list(QUERIES.call_totals(connection, run_no=run_no))
-    return Calls(**{row["answer"]: row["calls"] for row in rows}, files=sum(row["files"] for row in rows))
 
 
 def _rates(connection: StoreConnection, row: Mapping[str, Any]) -> CallRates:

@@ -47,11 +47,13 @@ class RunPair:
 def run_pair(one: Report, other: Report) -> RunPair:
     """Two runs, in either order."""
     earlier, later = sorted((one, other), key=lambda report: (report.run.started, report.run.run_id))
+    before, after = _counted(earlier), _counted(later)
+    failures = [GroupPair(name=name, earlier=before[name], later=after[name]) for name in {*before, *after}]
     return RunPair(
         earlier=earlier,
         later=later,
         numbers=count_lines(later.counts, earlier.counts),
-        failures=_groups(_counted(earlier), _counted(later)),
+        failures=tuple(sorted(failures, key=lambda pair: (-max(pair.earlier, pair.later), pair.name))),
         options=_differing(earlier.run.options, later.run.options),
         settings=_differing(earlier.run.settings, later.run.settings),
     )
@@ -62,11 +64,6 @@ def _counted(report: Report) -> Counter[str]:
     for group in report.failures:
         counted[group.name] += group.count
     return counted
-
-
-def _groups(earlier: Counter[str], later: Counter[str]) -> tuple[GroupPair, ...]:
-    pairs = [GroupPair(name=name, earlier=earlier[name], later=later[name]) for name in {*earlier, *later}]
-    return tuple(sorted(pairs, key=lambda pair: (-max(pair.earlier, pair.later), pair.name)))
 
 
 def _differing(earlier: tuple[Setting, ...], later: tuple[Setting, ...]) -> tuple[SettingPair, ...]:
