@@ -19,7 +19,7 @@ from vod_migrate.cloud.connection import _ENVIRONMENT as CONNECTION_VARIABLES
 from vod_migrate.migration.model import Migration
 from vod_migrate.migration.options import RunOptions
 from vod_migrate.migration.source import MEDIA_EXTENSIONS
-from vod_migrate.report.table_columns import IN_FORMATS, KINDS, RESULT_MEANINGS
+from vod_migrate.report.table_formats import IN_FORMATS, KINDS, RESULT_MEANINGS
 
 ROOT = Path(__file__).parents[1]
 REFERENCE = ROOT / "docs" / "reference"

@@ -28,7 +28,7 @@ from waiting import wait_for
 from vod_migrate.cloud.clients import open_bucket
 from vod_migrate.cloud.connection import connection_from_environment
 from vod_migrate.cloud.upload import upload
-from vod_migrate.report.table_columns import KINDS
+from vod_migrate.report.table_formats import KINDS
 from vod_migrate.results.csv_tables import RESULT_COLUMNS, unguarded
 from vod_migrate.sandbox.pytest_plugin import Sandbox
 

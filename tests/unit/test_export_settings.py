@@ -10,7 +10,7 @@ import pytest
 from vod_migrate.errors import BadMigrationFile
 from vod_migrate.migration.export import Export
 from vod_migrate.migration.loader import parse_migration
-from vod_migrate.report.table_columns import KINDS, RESULT_MEANINGS
+from vod_migrate.report.table_formats import KINDS, RESULT_MEANINGS
 from vod_migrate.results.csv_tables import FAILURE_COLUMNS, MAPPING_COLUMNS, RESULT_COLUMNS, SEARCH_COLUMNS
 
 DAY = dt.date(2026, 11, 29)

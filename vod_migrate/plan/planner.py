@@ -21,8 +21,7 @@ from vod_migrate.plan.digest import digest_of
 from vod_migrate.plan.dry_lookups import DryLookups
 from vod_migrate.plan.estimate import expected_runs, most_seconds
 from vod_migrate.plan.model import Batches, Plan, PlannedPrefix, PlannedRate
-from vod_migrate.plan.repeated_texts import RepeatedTexts
-from vod_migrate.plan.samples import Failures, SampleDescriptions, Sizes
+from vod_migrate.plan.samples import Failures, RepeatedTexts, SampleDescriptions, Sizes
 from vod_migrate.register.batcher import Batcher
 from vod_migrate.report.model import FailureGroup, Sample, by_reason
 from vod_migrate.results.fingerprint import NOTHING, added, fingerprint
