@@ -60,10 +60,7 @@ def load_report(store: Store, run_id: str) -> Report:
         run, run_no = _run(row), row["run_no"]
         answers = list(QUERIES.call_totals(connection, run_no=run_no))
         rates = _rates(connection, row)
-        groups = {
-            row["code"]: row["objects"] for row in QUERIES.failure_groups(connection, run_no=run_no, most=_MOST_CODES)
-        }
-        failures = _failures(connection, run_no, groups)
+        failures = _failures(connection, run_no)
         deeds = QUERIES.actions_of_run(connection, run_no=run_no, most=_MOST_ACTIONS)
         actions = tuple(Action(**deed) for deed in deeds)
         scans = tuple(ScanFacts(**row) for row in QUERIES.scans_of_run(connection, run_no=run_no, most=_MOST_SCANS))
@@ -171,48 +168,39 @@ def _rates(connection: StoreConnection, row: Mapping[str, Any]) -> CallRates:
     )
 
 
-def _failures(connection: StoreConnection, run_no: int, groups: Mapping[str, int]) -> tuple[FailureGroup, ...]:
+def _failures(connection: StoreConnection, run_no: int) -> tuple[FailureGroup, ...]:
     """The failures by cause, where one was found, and the rest of each code; the most frequent first."""
+    groups = QUERIES.failure_groups(connection, run_no=run_no, most=_MOST_CODES)
+    left = {row["code"]: row["objects"] for row in groups}
     samples: defaultdict[str, list[Sample]] = defaultdict(list)
-    for row in QUERIES.failure_samples(connection, run_no=run_no, codes=list(groups), most=SAMPLES):
+    for row in QUERIES.failure_samples(connection, run_no=run_no, codes=list(left), most=SAMPLES):
         sample = Sample(key=row["key"], message=row["message"] or "", request_id=row["request_id"] or "")
         samples[row["code"]].append(sample)
-    found = list(QUERIES.diagnosed(connection, run_no=run_no, codes=list(groups)))
-    named = [row for row in found if row["cause"]]
-    evidence: defaultdict[tuple[str, str], list[Sample]] = defaultdict(list)
-    for row in QUERIES.diagnosis_samples(
-        connection,
-        run_no=run_no,
-        codes=[row["code"] for row in named],
-        causes=[row["cause"] for row in named],
-        most=SAMPLES,
-    ):
-        evidence[row["code"], row["cause"]].append(Sample(key=row["key"], message=row["evidence"]))
-    left = dict(groups)
-    made = []
-    for row in named:
+    made: list[FailureGroup] = []
+    examined: dict[str, int] = {}
+    explained: set[str] = set()
+    for row in QUERIES.diagnosed(connection, run_no=run_no, codes=list(left), most=SAMPLES):
+        code, cause = row["code"], row["cause"]
+        if not cause:
+            examined[code] = row["objects"]
+            continue
+        shown = tuple(Sample(key=key, message=evidence) for key, evidence in row["samples"])
+        explained.update(sample.key for sample in shown)
         # An object that was registered by an answer that came late keeps its diagnosis.
-        count = min(row["objects"], left[row["code"]])
-        left[row["code"]] -= count
+        count = min(row["objects"], left[code])
+        left[code] -= count
         if count:
-            shown = tuple(evidence[row["code"], row["cause"]])
-            made.append(
-                FailureGroup(code=row["code"], count=count, samples=shown, cause=row["cause"], certain=row["certain"])
-            )
-    unnamed = {row["code"]: row["objects"] for row in found if not row["cause"]}
-    ruled_out = {
-        row["code"]: tuple(row["causes"]) for row in QUERIES.ruled_out(connection, run_no=run_no, codes=list(unnamed))
-    }
-    explained = {sample.key for told in evidence.values() for sample in told}
+            made.append(FailureGroup(code=code, count=count, samples=shown, cause=cause, certain=row["certain"]))
+    without = {"codes": list(examined), "objects": list(examined.values())}
+    ruled_out = {row["code"]: tuple(row["causes"]) for row in QUERIES.ruled_out(connection, run_no=run_no, **without)}
     for code, count in left.items():
         if count:
-            rest = tuple(sample for sample in samples[code] if sample.key not in explained)
             made.append(
                 FailureGroup(
                     code=code,
                     count=count,
-                    samples=rest,
-                    examined=min(count, unnamed.get(code, 0)),
+                    samples=tuple(sample for sample in samples[code] if sample.key not in explained),
+                    examined=min(count, examined.get(code, 0)),
                     ruled_out=ruled_out.get(code, ()),
                 )
             )

@@ -93,33 +93,31 @@ where r.run_no = :run_no and a.run_no is null and a.at between r.created_at and 
 order by at limit :most;
 
 -- name: diagnosed
--- What was found out about the run's failures: by code and cause, '' where no cause was found. certain: of all of them.
-select code, cause, bool_and(certain) as certain, count(*)::bigint as objects
-from vod_migrate.diagnoses where run_no = :run_no and code = any(:codes::text[]) group by code, cause order by objects desc, cause;
+-- What was found out about the run's failures: by code and cause, '' where no cause was found. certain: of all of them; samples: the first
+-- few of each cause, with the evidence.
+select found.*, s.samples
+from (
+  select code, cause, bool_and(certain) as certain, count(*)::bigint as objects
+  from vod_migrate.diagnoses where run_no = :run_no and code = any(:codes::text[]) group by code, cause
+) found
+left join lateral (
+  select array_agg(array[key, evidence] order by key) as samples from (
+    select key, evidence from vod_migrate.diagnoses d
+    where d.run_no = :run_no and d.code = found.code and d.cause = found.cause order by key limit :most
+  ) few
+) s on found.cause <> ''
+order by found.objects desc, found.cause;
 
 -- name: ruled_out
--- By code, the causes that were ruled out for every object that was examined without success.
+-- By code, the causes that were ruled out for every object that was examined without success. objects: how many these are.
 select code, array_agg(cause order by place) as causes
 from (
   select d.code, r.cause, min(r.place) as place, count(*) as objects
   from vod_migrate.diagnoses d, unnest(d.ruled_out) with ordinality as r (cause, place)
   where d.run_no = :run_no and d.code = any(:codes::text[]) and d.cause = '' group by d.code, r.cause
 ) each
-join (
-  select code, count(*) as objects from vod_migrate.diagnoses
-  where run_no = :run_no and code = any(:codes::text[]) and cause = '' group by code
-) examined using (code, objects)
+join unnest(:codes::text[], :objects::bigint[]) as examined (code, objects) using (code, objects)
 group by code;
-
--- name: diagnosis_samples
--- The first few of each cause.
-select wanted.code, wanted.cause, d.key, d.evidence
-from unnest(:codes::text[], :causes::text[]) as wanted (code, cause)
-cross join lateral (
-  select key, evidence from vod_migrate.diagnoses d
-  where d.run_no = :run_no and d.code = wanted.code and d.cause = wanted.cause order by key limit :most
-) d
-order by wanted.code, wanted.cause, d.key;
 
 -- name: scans_of_run
 -- What the run lists, and how far that came. Of what it does besides, only what went wrong.
