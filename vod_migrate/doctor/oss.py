@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from vod_migrate.cloud.connection import Connection
 from vod_migrate.cloud.oss_reason import OssReason
@@ -26,8 +26,6 @@ _ACCOUNT_WIDE = {
     OssReason.SKEWED: "the clock",
     OssReason.SUSPENDED: "the account",
 }
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,30 +50,25 @@ class OssAnswer:
 
 def ask_listing(bucket: BucketClient, prefix: str, region: str) -> OssAnswer:
     """Asks for the first key of a prefix."""
-    listed = _asked(lambda: bucket.list_page(prefix, most=1))
-    if isinstance(listed, SourceError):
-        return OssAnswer(error=listed, region=listed.region, skew=bucket.skew)
-    return OssAnswer(region=region, skew=bucket.skew, empty=not listed.object_list)
+    return _asked(bucket, lambda: {"region": region, "empty": not bucket.list_page(prefix, most=1).object_list})
 
 
 def ask_location(bucket: BucketClient) -> OssAnswer:
     """Asks where a bucket is; needs oss:GetBucketLocation."""
-    region = _asked(bucket.region)
-    if isinstance(region, SourceError):
-        return OssAnswer(error=region, region=region.region, skew=bucket.skew)
-    return OssAnswer(region=region, skew=bucket.skew)
+    return _asked(bucket, lambda: {"region": bucket.region()})
 
 
-def _asked(question: Callable[[], T]) -> T | SourceError:
+def _asked(bucket: BucketClient, question: Callable[[], dict[str, Any]]) -> OssAnswer:
     for last in (False, True):
         try:
-            return question()
+            return OssAnswer(**question(), skew=bucket.skew)
         except SourceError as error:
             # The provider may have issued another token.
             if last or not isinstance(error, SourceUnavailable) or error.reason != OssReason.BAD_KEYS:
-                return error
+                return OssAnswer(error=error, region=error.region, skew=bucket.skew)
         except BadSetting as error:
-            return SourceUnavailable(str(error), reason=OssReason.UNREACHABLE)
+            unusable = SourceUnavailable(str(error), reason=OssReason.UNREACHABLE)
+            return OssAnswer(error=unusable, skew=bucket.skew)
     raise AssertionError("unreachable: the last round returns")
 
 

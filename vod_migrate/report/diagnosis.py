@@ -13,8 +13,6 @@ _TEXTS = yaml.load((Path(__file__).parent / "explanations.yaml").read_text(encod
 _FAILURES: dict[str, list[Any]] = {**_TEXTS["failures"], **_TEXTS["rows"]}
 _REASONS: dict[str, list[Any]] = {**_TEXTS["left_out"], **_TEXTS["rows"], **_TEXTS["hints"]}
 
-_REFUSED = "file_refused"
-
 DEEDS: dict[str, str] = _TEXTS["deeds"]
 """What somebody did, as it follows their name."""
 RULED_OUT: dict[str, str] = _TEXTS["ruled_out"]
@@ -38,7 +36,7 @@ class Diagnosis:
 
 def gives_no_reason(code: str) -> bool:
     """Whether a code leaves open why the file failed, so that only a look at the file can tell."""
-    return code == _REFUSED or _explained(code) is None
+    return code == "file_refused" or _explained(code) is None
 
 
 def diagnose(code: str, *, ruled_out: Collection[str] = ()) -> Diagnosis:
