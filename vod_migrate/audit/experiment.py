@@ -9,7 +9,7 @@ import datetime as dt
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 
 from vod_migrate.audit.cause import differs
@@ -50,16 +50,14 @@ class Experiments:
         Raises:
             RegisterError: VOD cannot be asked. Interrupted. StoreUnreachable.
         """
-        ruled_out: list[str] = []
+        ruled_out = dict.fromkeys(found.ruled_out)
         for cause, evidence, entry in self._variants(failed):
             if patiently(lambda entry=entry: self._taken(entry), sleep=self._clock.sleep, tries=TRIES):  # type: ignore[misc]
                 told = f"registered {evidence}"
-                return FoundCause(
-                    cause=cause, certain=True, evidence=told, ruled_out=_joined(found.ruled_out, ruled_out)
-                )
-            ruled_out.append(cause)
+                return FoundCause(cause=cause, certain=True, evidence=told, ruled_out=tuple(ruled_out))
+            ruled_out[cause] = None
         kept = FoundCause(cause="", certain=False, evidence="") if found.cause in ruled_out else found
-        return replace(kept, ruled_out=_joined(found.ruled_out, ruled_out))
+        return replace(kept, ruled_out=tuple(ruled_out))
 
     def _variants(self, failed: FailedObject) -> Iterator[tuple[str, str, Entry]]:
         """Each cause to try, what is different, and what to send."""
@@ -109,8 +107,3 @@ class Experiments:
         )
         self._store.record(self._run, self._place, [call], [settle(entry, outcome, call.call_id)])
         return True
-
-
-def _joined(before: Sequence[str], more: Sequence[str]) -> tuple[str, ...]:
-    """Causes that a look or an experiment ruled out, each once."""
-    return tuple(dict.fromkeys((*before, *more)))
