@@ -123,15 +123,10 @@ class LibraryWalk:
                 scroll_token=token,
             )
             self.pages += 1
-            page, token = _media_of(body), body.get("ScrollToken")
+            page, token = body.get("MediaList") or [], body.get("ScrollToken")
+            if not all(isinstance(row, Mapping) and row.get("MediaId") and row.get("CreationTime") for row in page):
+                raise BrokenReply(f"VOD's response to {SEARCH_MEDIA} has media without a MediaId or a CreationTime")
             yield page
             if len(page) < MOST_MEDIA:
                 return None
         return str(page[-1]["CreationTime"])
-
-
-def _media_of(body: Mapping[str, Any]) -> _Page:
-    listed = body.get("MediaList") or []
-    if not all(isinstance(row, Mapping) and row.get("MediaId") and row.get("CreationTime") for row in listed):
-        raise BrokenReply(f"VOD's response to {SEARCH_MEDIA} has media without a MediaId or a CreationTime")
-    return listed

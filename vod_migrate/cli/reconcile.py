@@ -21,14 +21,12 @@ from vod_migrate.cli.spoken import spoken
 from vod_migrate.cloud.connection import connection_from_environment
 from vod_migrate.errors import BadOption, Unfinished
 from vod_migrate.migration.loader import load_migration
-from vod_migrate.migration.model import Migration
 from vod_migrate.migration.options import RunOptions
 from vod_migrate.report.group_lines import NUMBER
 from vod_migrate.report.language import Language
 from vod_migrate.report.progress import shown_wait
 from vod_migrate.report.terminal import COMMAND, Line, wrapped
 from vod_migrate.report.text_format import counted, grouped
-from vod_migrate.results.store import Store
 from vod_migrate.run.reconciliation import Reconciled, reconcile
 
 _KINDS = ", ".join(drift.value for drift in REPAIRABLE)
@@ -77,7 +75,8 @@ def reconcile_books(
     language = spoken()
     connection = connection_from_environment()
     with open_store() as store, stop_on_signals() as stop:
-        migration = _migration(store, of)
+        path = Path(of)
+        migration = load_migration(path) if path.suffix or path.exists() else find_run(store, of).spec
         shown = shown_wait(
             language.say(
                 "comparing {name!r} with bucket {bucket!r} and VOD, about 1,900 registered objects a second",
@@ -98,9 +97,11 @@ def reconcile_books(
                 by=user(),
                 each=write,
             )
+    repairs = [word for name in names for word in ("--repair", name)]
+    command = shlex.join(["vod-migrate", "reconcile", of, *places(options), *repairs, "--yes"])
     lines = [
         *balance_lines(found.balance, name=migration.name, language=language),
-        *_repair_lines(found, _command(of, options, names), language),
+        *_repair_lines(found, command, language),
     ]
     answer({"seed": None if sample is None else drawn, **_as_json(found)}, lines, as_json=as_json)
     if sample is not None:
@@ -113,11 +114,6 @@ def reconcile_books(
         run_migration(connection, migration, options, report_dir=None, as_json=as_json)
     if found.left:
         raise Unfinished(f"{counted(found.left, 'difference')} between OSS, the results and VOD; see above")
-
-
-def _migration(store: Store, of: str) -> Migration:
-    path = Path(of)
-    return load_migration(path) if path.suffix or path.exists() else find_run(store, of).spec
 
 
 def _wanted(names: list[str], *, sampled: bool) -> tuple[Drift, ...]:
@@ -133,11 +129,6 @@ def _wanted(names: list[str], *, sampled: bool) -> tuple[Drift, ...]:
     if sampled and Drift.NOT_RECORDED in wanted:
         raise BadOption("--repair not_recorded needs a walk through VOD's whole library: leave --sample out")
     return tuple(dict.fromkeys(wanted))
-
-
-def _command(of: str, options: RunOptions, names: list[str]) -> str:
-    repairs = [word for name in names for word in ("--repair", name)]
-    return shlex.join(["vod-migrate", "reconcile", of, *places(options), *repairs, "--yes"])
 
 
 def _repair_lines(found: Reconciled, command: str, language: Language) -> Iterator[Line]:

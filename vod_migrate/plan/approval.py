@@ -44,7 +44,11 @@ def approved_plan(store: Store, run: Run, compared: Mapping[str, object]) -> Pla
     promised = run.spec.promised()
     planned = {name: value for name, value in plan.settings.items() if name in promised}
     differences = [
-        *_of_run(plan, run),
+        *(
+            f"the plan is for {what} {getattr(plan, what)!r}, this run for {getattr(run, what)!r}"
+            for what in ("migration", "account", "region")
+            if getattr(plan, what) != getattr(run, what)
+        ),
         *_between("", plan.compared, compared),
         *_between("the file's ", dict(_flat(planned)), dict(_flat(promised))),
     ]
@@ -75,16 +79,6 @@ def check_gate(run: Run) -> None:
             f"require_approval is set, and the plan of run {run.run_id} is not approved, so nothing is sent. Clear the task "
             "`approve` to request approval again"
         )
-
-
-def _of_run(plan: Plan, run: Run) -> Iterator[str]:
-    for what, planned, now in (
-        ("migration", plan.migration, run.migration),
-        ("account", plan.account, run.account),
-        ("region", plan.region, run.region),
-    ):
-        if planned != now:
-            yield f"the plan is for {what} {planned!r}, this run for {now!r}"
 
 
 def _between(what: str, planned: Mapping[str, object], now: Mapping[str, object]) -> Iterator[str]:

@@ -53,10 +53,7 @@ def mapping_parquet(store: Store, run_id: str, *, most: int = MOST_ROWS) -> Iter
 
 def attachment(run_id: str, suffix: str) -> str:
     """The Content-Disposition of a download named after a run (or a search): safe in a header and in every file system (RFC 6266)."""
-    return f"attachment; filename=\"{file_stem(run_id)}.{suffix}\"; filename*=UTF-8''{quote(_readable_name(run_id), safe='')}.{suffix}"
-
-
-def _readable_name(name: str) -> str:
     # What a file name cannot have, here or on Windows, and what would turn or hide a part of it.
-    kept = "".join("_" if not one.isprintable() or one in '\\/:*?"<>|' else one for one in name)
-    return kept.lstrip(".")[:100] or "table"
+    kept = "".join("_" if not one.isprintable() or one in '\\/:*?"<>|' else one for one in run_id)
+    readable = quote(kept.lstrip(".")[:100] or "table", safe="")
+    return f"attachment; filename=\"{file_stem(run_id)}.{suffix}\"; filename*=UTF-8''{readable}.{suffix}"
