@@ -82,15 +82,10 @@ def connection_checks(connection: Connection) -> list[Check]:
         what = f"{action} at {where}"
         try:
             ask()
-        except (Denied, SourceDenied) as error:
-            if isinstance(error, SourceDenied) and error.reason != OssReason.DENIED:
-                return failed(name, what, error, "correct the connection")
-            return ok(
-                name,
-                what,
-                f"the AccessKey is valid but has no permission for {action}, which registering does not need",
-            )
         except VodMigrateError as error:
+            if isinstance(error, Denied) or (isinstance(error, SourceDenied) and error.reason == OssReason.DENIED):
+                told = f"the AccessKey is valid but has no permission for {action}, which registering does not need"
+                return ok(name, what, told)
             return failed(name, what, error, "correct the connection")
         return ok(name, what, "works")
 
