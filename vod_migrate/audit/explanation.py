@@ -108,19 +108,21 @@ def explain(store: Store, name: ObjectName, *, region: str, ask_oss: AskOss | No
     Raises:
         BadOption: nobody knows the MediaId. StoreUnreachable.
     """
-    media: MediaState | NotAsked | None = NotAsked(why="not asked")
+
+    def in_vod(media_id: str) -> MediaState | NotAsked | None:
+        return NotAsked(why="not asked") if ask_vod is None else _asked(ask_vod, media_id)
+
+    def in_oss(key: str) -> ObjectFacts | NotAsked | None:
+        return NotAsked(why="not asked") if ask_oss is None else _asked(partial(ask_oss, name.bucket), key)
+
+    media = in_vod(name.media_id) if name.media_id else None
     if name.media_id:
         lines = find_objects(store, Search(media_id=name.media_id), readable=None).lines
-        known = [line for line in lines if line.media_id == name.media_id]
-        if ask_vod is not None:
-            media = _asked(ask_vod, name.media_id)
-        if known:
-            name = ObjectName(bucket=known[0].bucket, key=known[0].key, media_id=name.media_id)
-        elif not isinstance(media, MediaState):
-            why = f" (VOD: {media.why})" if isinstance(media, NotAsked) else ", and VOD has no such media"
+        known = next((line for line in lines if line.media_id == name.media_id), media)
+        if known is None or isinstance(known, NotAsked):
+            why = f" (VOD: {known.why})" if known is not None else ", and VOD has no such media"
             raise BadOption(f"no object in the results has the MediaId {name.media_id}{why}")
-        else:
-            name = ObjectName(bucket=media.bucket, key=media.key, media_id=name.media_id)
+        name = replace(name, bucket=known.bucket, key=known.key)
     runs = [store.run(run_id) for run_id in store.latest_runs_of_bucket(name.bucket)]
     found = [
         history
@@ -128,33 +130,26 @@ def explain(store: Store, name: ObjectName, *, region: str, ask_oss: AskOss | No
         if (history := object_history(store, account, name.bucket, name.key, readable=None)) is not None
     ]
     media_id = name.media_id or next((history.line.media_id for history in found if history.line.media_id), "")
-    if media_id and not name.media_id and ask_vod is not None:
-        media = _asked(ask_vod, media_id)
-    now = NotAsked(why="not asked") if ask_oss is None else _asked(lambda key: ask_oss(name.bucket, key), name.key)
-    form = ""
-    if now is None and ask_oss is not None:
-        form = other_form(
-            name.key, lambda key: not isinstance(_asked(partial(ask_oss, name.bucket), key), NotAsked | None)
-        )
+    if media_id and not name.media_id:
+        media = in_vod(media_id)
+    now = in_oss(name.key)
     return Story(
-        name=ObjectName(bucket=name.bucket, key=name.key, media_id=media_id),
+        name=replace(name, media_id=media_id),
         histories=tuple(found),
         taken=tuple(_taken(store, run, name.key, found, region=region) for run in runs),
-        alike=None if found else _alike(store, runs, name, now, ask_oss),
+        alike=None if found else _alike(store, runs, name, now, in_oss),
         oss=now,
-        form=form,
-        vod=media if media_id else None,
+        form=other_form(name.key, lambda key: not isinstance(in_oss(key), NotAsked | None)) if now is None else "",
+        vod=media,
     )
 
 
-def _alike(store: Store, runs: list[Run], name: ObjectName, now: Any, ask_oss: AskOss | None) -> Alike | None:
-    if ask_oss is None or not runs or now is None or isinstance(now, NotAsked):
+def _alike(store: Store, runs: list[Run], name: ObjectName, now: Any, in_oss: Callable[[str], object]) -> Alike | None:
+    if not runs or now is None or isinstance(now, NotAsked):
         return None
     seen = MediaObject(bucket=name.bucket, key=name.key, size=now.size, etag=now.etag, last_modified=now.last_modified)
     other = store.alike_among(runs[0].source_id, [seen]).get(name.key)
-    if other is None or other.gone:
-        return other
-    return replace(other, gone=_asked(lambda key: ask_oss(name.bucket, key), other.key) is None)
+    return other if other is None or other.gone else replace(other, gone=in_oss(other.key) is None)
 
 
 def _asked(ask: Callable[[str], Any], about: str) -> Any:
