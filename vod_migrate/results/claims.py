@@ -84,12 +84,12 @@ class Claims(Session):
         """
 
         def work(connection: StoreConnection) -> Claimed:
-            free = QUERIES.free_blocks_last if last else QUERIES.free_blocks
             wanted, total = [], 0
-            for row in free(
+            for row in QUERIES.free_blocks(
                 connection,
                 queue_no=run.queue_no,
                 alone=alone,
+                last=last,
                 token=place.token,
                 known=list(known),
                 most=_BLOCKS_AT_ONCE,

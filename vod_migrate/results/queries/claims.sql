@@ -67,6 +67,8 @@ where b.block_id = any(:block_ids::bigint[]) and b.token = :token;
 -- name: free_blocks
 -- Blocks of a run's open queue that no living worker holds, the oldest first; nothing for a worker that has lost its place. Blocks under
 -- its own token that it does not know of (the answer to an earlier claim was lost) are handed out again. Its own empty blocks go.
+-- last: the newest first; that sorts them all, which a worker asks for only while VOD refuses everything. Otherwise the case is a constant
+-- for the planner, and the index has the order.
 with finished as (
   delete from vod_migrate.blocks b
   where b.token = :token and not exists (select 1 from vod_migrate.work w where w.block_id = b.block_id)
@@ -79,19 +81,7 @@ where b.queue_no = :queue_no and b.alone = :alone
        or b.token <> :token and not exists (select 1 from vod_migrate.workers w where w.token = b.token and w.expires_at > now()))
   and exists (select 1 from vod_migrate.workers w where w.token = :token and w.expires_at > now())
   and exists (select 1 from vod_migrate.queues q where q.queue_no = :queue_no and q.gate = 'open')
-order by block_id limit :most for update skip locked;
-
--- name: free_blocks_last
--- The same from the far end of the backlog; the worker's own empty blocks stay until it claims from the other end.
-select block_id, objects, taken_by from vod_migrate.blocks b
-where b.queue_no = :queue_no and b.alone = :alone
-  and (b.token is null
-       or b.token = :token and b.block_id <> all(:known::bigint[])
-          and exists (select 1 from vod_migrate.work w where w.block_id = b.block_id)
-       or b.token <> :token and not exists (select 1 from vod_migrate.workers w where w.token = b.token and w.expires_at > now()))
-  and exists (select 1 from vod_migrate.workers w where w.token = :token and w.expires_at > now())
-  and exists (select 1 from vod_migrate.queues q where q.queue_no = :queue_no and q.gate = 'open')
-order by block_id desc limit :most for update skip locked;
+order by case when :last then -block_id end, block_id limit :most for update skip locked;
 
 -- name: taken_objects$
 -- How many objects the run has taken so far, under a lock.
