@@ -28,7 +28,6 @@ IMPORTED = (
     "vod_migrate.cli.app",
     "vod_migrate.discover.source",
     "vod_migrate.run.lifecycle",
-    "vod_migrate.describe.lookups",
     "vod_migrate.register.worker",
     "vod_migrate.report.files",
 )
