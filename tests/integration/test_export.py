@@ -172,10 +172,15 @@ def test_a_table_holds_what_was_asked_for(night: Night, name: str) -> None:
     assert {row["key"] for row in exported(night.shell, "nightly", *arguments)} == keys
 
 
-def test_what_has_changed_since_a_run_is_what_was_settled_or_went_since(rig: Rig, shell: Shell) -> None:
+@pytest.mark.parametrize("digits", ["c0ffee00", "04384768"], ids=["", "that reads as a time"])
+def test_what_has_changed_since_a_run_is_what_was_settled_or_went_since(
+    rig: Rig, shell: Shell, monkeypatch: pytest.MonkeyPatch, digits: str
+) -> None:
     rig.sandbox.put(BUCKET, "films/gone.mp4")
     rig.sandbox.put(BUCKET, "films/kept.mp4")
-    first = rig.run().run_id
+    with monkeypatch.context() as patched:
+        patched.setattr("vod_migrate.run.request.secrets.token_hex", lambda _: digits)
+        first = rig.run().run_id
     rig.sandbox.delete(BUCKET, "films/gone.mp4")
     rig.sandbox.put(BUCKET, "films/new.mp4")
     later = rig.run().run_id
