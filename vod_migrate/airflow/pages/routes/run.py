@@ -43,8 +43,7 @@ def dag_run_tab(
     if not found:
         return render(request, "no-run.html", status_code=404)
     chosen = next((one for one in found if one.run_id == run), found[0])
-    facts = _facts(store, chosen, viewer, reading)
-    return render(request, "run.html", found=found, in_tab=True, **facts)
+    return render(request, "run.html", found=found, in_tab=True, **_facts(store, chosen, viewer, reading))
 
 
 @router.get("/runs/{run_id}")
@@ -52,8 +51,7 @@ def run_page(
     request: Request, run: ReadableRun, viewer: ViewerDep, reading: ReadingDep, store: Results
 ) -> HTMLResponse:
     """The same report by the run's own id, also for a run from the command line."""
-    facts = _facts(store, run, viewer, reading)
-    return render(request, "run.html", found=(run,), in_tab=False, **facts)
+    return render(request, "run.html", found=(run,), in_tab=False, **_facts(store, run, viewer, reading))
 
 
 @router.get("/runs/{run_id}/live")
