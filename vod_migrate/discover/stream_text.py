@@ -85,25 +85,23 @@ def read_text(key: str, raw: bytes, *, bucket: str, whole: bool) -> StreamText:
 
 
 def _hls(text: str, resolve: Callable[[str], str | None], *, whole: bool) -> StreamText:
-    lines = [line.strip() for line in text.splitlines()]
-    lines = [line for line in lines if line]
+    lines = [stripped for line in text.splitlines() if (stripped := line.strip())]
     if not lines or not lines[0].startswith("#EXTM3U"):
         return StreamText()
     if not any(line.startswith("#EXT-X-") for line in lines):
         return StreamText(plain=any(not line.startswith("#") for line in lines))
     if not whole:
         lines.pop()  # perhaps half a line
-    shapes, children, variant, elsewhere = set(), [], False, False
+    shapes, children, elsewhere = set(), [], False
     for uri, is_child in _named(lines):
         key = resolve(uri)
         if key is None:
             elsewhere = True
         elif is_child or key.lower().endswith(".m3u8"):
             children.append(key)
-            variant = True
         else:
             shapes.add(shape_of(key))
-    ended = variant or any(line.startswith(_END_TAGS) for line in lines)
+    ended = bool(children) or any(line.startswith(_END_TAGS) for line in lines)
     return StreamText(
         parts=frozenset(shapes) if len(shapes) <= MOST_SHAPES else frozenset(),
         children=tuple(dict.fromkeys(children))[:MOST_CHILDREN],
