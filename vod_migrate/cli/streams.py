@@ -6,7 +6,7 @@ import errno
 import io
 import json
 import sys
-from contextlib import suppress
+from collections.abc import Callable
 from typing import IO, Any, cast
 
 import typer
@@ -22,9 +22,9 @@ def settle_streams() -> None:
     """
     # Only the interpreter's own streams: a test's stand-ins stay as they are.
     if type(sys.stdout) is io.TextIOWrapper:
-        sys.stdout = _rewrapped(sys.stdout, _Output, errors="replace")
+        sys.stdout = _rewrapped(sys.stdout, _refuse, errors="replace")
     if type(sys.stderr) is io.TextIOWrapper:
-        sys.stderr = _rewrapped(sys.stderr, _Messages, errors="backslashreplace")
+        sys.stderr = _rewrapped(sys.stderr, lambda _: None, errors="backslashreplace")
 
 
 def print_json(value: Any, *, err: bool = False, indent: int | None = None) -> None:
@@ -42,44 +42,40 @@ def json_text(value: Any, *, err: bool = False, indent: int | None = None) -> st
     return text
 
 
-class _Output(io.BufferedWriter):
+class _Guarded(io.BufferedWriter):
+    """A stream of which somebody is told what could not be written."""
+
+    def __init__(self, raw: io.RawIOBase, failed: Callable[[OSError], None]) -> None:
+        super().__init__(raw)
+        self._failed = failed
+
     def write(self, data: Any, /) -> int:
         try:
             return super().write(data)
         except OSError as error:
-            raise _told(error) from error
+            self._failed(error)
+            return len(data)
 
     def flush(self) -> None:
         try:
             super().flush()
         except OSError as error:
-            raise _told(error) from error
+            self._failed(error)
 
 
-class _Messages(io.BufferedWriter):
-    def write(self, data: Any, /) -> int:
-        with suppress(OSError):
-            super().write(data)
-        return len(data)
-
-    def flush(self) -> None:
-        with suppress(OSError):
-            super().flush()
-
-
-def _told(error: OSError) -> Exception:
+def _refuse(error: OSError) -> None:
     if error.errno == errno.EPIPE:
-        return error
-    return BadSetting(
+        raise error
+    raise BadSetting(
         f"the output cannot be written ({error.strerror or error}): free space, or write it to another place. What is in the "
         "results database is not affected"
-    )
+    ) from error
 
 
-def _rewrapped(stream: io.TextIOWrapper, kind: type[io.BufferedWriter], *, errors: str) -> io.TextIOWrapper:
+def _rewrapped(stream: io.TextIOWrapper, failed: Callable[[OSError], None], *, errors: str) -> io.TextIOWrapper:
     encoding, line_buffering = stream.encoding, stream.line_buffering
     binary = stream.detach()
     raw = cast("io.RawIOBase", binary.detach() if isinstance(binary, io.BufferedWriter) else binary)
     return io.TextIOWrapper(
-        cast("IO[bytes]", kind(raw)), encoding=encoding, errors=errors, line_buffering=line_buffering
+        cast("IO[bytes]", _Guarded(raw, failed)), encoding=encoding, errors=errors, line_buffering=line_buffering
     )

@@ -153,10 +153,8 @@ def _rates(connection: StoreConnection, row: Mapping[str, Any]) -> CallRates:
     seconds = (span["end"] - begin).total_seconds() if begin else 0.0
     width = bucket_width(seconds)
     stretches = QUERIES.call_buckets if width < _COUNTED_SECONDS else QUERIES.call_stretches
-    counted = (
-        (one["bucket"], one["accepted"], one["throttled"], one["other"])
-        for one in (stretches(connection, run_no=run_no, begin=begin, width=width) if begin else ())
-    )
+    rows = stretches(connection, run_no=run_no, begin=begin, width=width) if begin else ()
+    counted = ((one["bucket"], one["accepted"], one["throttled"], one["other"]) for one in rows)
     rate = QUERIES.account_rate(connection, account=row["account"])
     return CallRates(
         begin=begin,

@@ -100,25 +100,18 @@ def runs_of_migration(
 
 
 def _page(store: Store, *, readable: Readable, wanted: WantedRuns, most: int, **narrowed: str) -> RunsPage:
-    at, run_id = wanted.after or (None, None)
-    lines = _lines(
-        store,
-        readable=readable,
-        most=most + 1,
-        beyond=at,
-        beyond_run=run_id,
-        oldest=wanted.oldest,
-        state=wanted.state,
-        mode=wanted.mode,
-        **narrowed,
-    )
+    lines = _lines(store, readable=readable, most=most + 1, wanted=wanted, **narrowed)
     shown = tuple(lines[:most])
     more = (shown[-1].started, shown[-1].run_id) if len(lines) > most else None
     return RunsPage(lines=shown, more=more)
 
 
-def _lines(store: Store, *, readable: Readable, most: int, oldest: bool = False, **narrowed: Any) -> list[RunLine]:
-    names = ("run_id", "dag_id", "dag_run_id", "account", "migration", "state", "mode", "beyond", "beyond_run")
-    asked = dict.fromkeys(names) | narrowed
+def _lines(
+    store: Store, *, readable: Readable, most: int, wanted: WantedRuns = WantedRuns(), **narrowed: str
+) -> list[RunLine]:
+    unnamed: dict[str, Any] = dict.fromkeys(("run_id", "dag_id", "dag_run_id", "account", "migration"))
+    beyond, beyond_run = wanted.after or (None, None)
+    chosen = {"state": wanted.state, "mode": wanted.mode, "beyond": beyond, "beyond_run": beyond_run}
+    asked = unnamed | narrowed | chosen
     with reading(store, readable) as reader:
-        return [RunLine(**row) for row in reader.rows(QUERIES.run_lines, down=not oldest, most=most, **asked)]
+        return [RunLine(**row) for row in reader.rows(QUERIES.run_lines, down=not wanted.oldest, most=most, **asked)]
