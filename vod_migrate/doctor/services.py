@@ -40,7 +40,7 @@ from vod_migrate.errors import (
     Misconfigured,
     ServiceTrouble,
     SourceDenied,
-    SourceError,
+    SourceUnavailable,
     Suspended,
     VodMigrateError,
 )
@@ -163,7 +163,8 @@ class ServiceLines:
         """clock, credentials and account, from what both services have answered by now."""
         if self._connection is None:
             return none_checked(_OF_BOTH, "no usable connection")
-        oss, vod = self._oss, self._vod
+        oss = self._oss or OssAnswer(error=SourceUnavailable("not asked"))
+        vod = self._vod or VodAnswer(error=ServiceTrouble("not asked"))
         return [_clock(oss, vod), _credentials(oss, vod), _account(self._connection, oss, vod)]
 
 
@@ -200,10 +201,10 @@ def _settled(name: str, check: Callable[[], Check]) -> Check:
         return not_checked(name, str(error))
 
 
-def _clock(oss: OssAnswer | None, vod: VodAnswer | None) -> Check:
+def _clock(oss: OssAnswer, vod: VodAnswer) -> Check:
     tried = "comparing this machine's clock with the Date of a response"
-    skew = next((answer.skew for answer in (oss, vod) if answer is not None and answer.skew is not None), None)
-    refused = (oss is not None and oss.reason == OssReason.SKEWED) or (vod is not None and _fault(vod) == "clock")
+    skew = oss.skew if oss.skew is not None else vod.skew
+    refused = oss.reason == OssReason.SKEWED or _fault(vod) == "clock"
     fix = "set this machine's clock, e.g. with NTP"
     if refused or (skew is not None and abs(skew) > MOST_SKEW_SECONDS):
         off = "this machine's clock is off" if skew is None else f"this machine's clock is off by {_minutes(skew)}"
@@ -220,41 +221,34 @@ def _minutes(skew: float) -> str:
     return f"{abs(skew) / 60:.0f} minutes ({'ahead' if skew > 0 else 'behind'})"
 
 
-def _credentials(oss: OssAnswer | None, vod: VodAnswer | None) -> Check:
+def _credentials(oss: OssAnswer, vod: VodAnswer) -> Check:
     tried = "one signed request to each service"
-    known_to_oss = oss is not None and oss.reason not in (
+    known_to_oss = oss.reason not in (
         OssReason.UNREACHABLE, OssReason.MISCONFIGURED, OssReason.BAD_KEYS, OssReason.SKEWED, OssReason.OTHER,
     )  # fmt: skip
-    accepted = [name for name, known in (("OSS", known_to_oss), ("VOD", vod is not None and vod.served)) if known]
-    refused: list[SourceError | VodMigrateError] = []
-    if oss is not None and oss.error is not None and oss.reason == OssReason.BAD_KEYS:
-        refused.append(oss.error)
-    if vod is not None and vod.error is not None and _fault(vod) == "credentials":
-        refused.append(vod.error)
+    accepted = [name for name, known in (("OSS", known_to_oss), ("VOD", vod.served)) if known]
+    wrong = ((oss.error, oss.reason == OssReason.BAD_KEYS), (vod.error, _fault(vod) == "credentials"))
+    refused = [str(error) for error, unknown in wrong if unknown]
     if refused:
         also = f"; {accepted[0]} accepts them" if accepted else ""
-        wrong = InvalidCredentials(f"the credentials are not accepted: {'; '.join(map(str, refused))}{also}")
-        return failed(
-            "credentials", tried, wrong, "correct the AccessKey, its secret or its token; a token may have expired"
-        )
+        error = InvalidCredentials(f"the credentials are not accepted: {'; '.join(refused)}{also}")
+        fix = "correct the AccessKey, its secret or its token; a token may have expired"
+        return failed("credentials", tried, error, fix)
     if not accepted:
         return not_checked("credentials", "neither service confirmed them", tried=tried)
     return ok("credentials", tried, f"accepted by {', '.join(accepted)}")
 
 
-def _account(connection: Connection, oss: OssAnswer | None, vod: VodAnswer | None) -> Check:
+def _account(connection: Connection, oss: OssAnswer, vod: VodAnswer) -> Check:
     tried = "GetCategories"
-    if vod is not None and isinstance(vod.error, Suspended):
+    if isinstance(vod.error, Suspended):
         return failed("account", tried, vod.error, "activate VOD in its console, or pay what is overdue")
-    if oss is not None and oss.reason == OssReason.SUSPENDED:
+    if oss.reason == OssReason.SUSPENDED:
         wrong = Suspended(f"OSS is suspended for this account ({oss.error})")
         return failed("account", "a listing", wrong, "pay what is overdue in the console")
-    if vod is not None and vod.served:
-        return ok(
-            "account",
-            tried,
-            f"VOD is active for the account; workers share its quota under the name {connection.account!r}",
-        )
+    if vod.served:
+        told = f"VOD is active for the account; workers share its quota under the name {connection.account!r}"
+        return ok("account", tried, told)
     return not_checked("account", "VOD's response does not show whether it is active for the account", tried=tried)
 
 
