@@ -181,14 +181,19 @@ class Reconciliation:
 
     def _books(self, shelf: Shelf, walked: dt.datetime | None) -> Iterator[Judgment | Question]:
         source = RunSource(self.connection, self.run)
+        try:
+            yield from self._judged(source, shelf, walked)
+        finally:
+            if self.run.spec.source.listed:
+                self.balance.calls[LIST_OBJECTS] += source.listing_requests
+
+    def _judged(self, source: RunSource, shelf: Shelf, walked: dt.datetime | None) -> Iterator[Judgment | Question]:
         sorted_ = self.run.spec.source.listed
         for prefix in self.prefixes:
             after = ""
             for page in source.pages(prefix, self.stop):
                 if self.stop.is_set():
                     raise Interrupted("the comparison was stopped; run the command again", code="interrupted")
-                # OSS is asked once more whether there is nothing after the last key.
-                self.balance.calls[LIST_OBJECTS] += 2 if page.cursor is None and page.objects else 1
                 keys = [found.key for found in page.objects if storable(found.key)]
                 yield from self._page(shelf, walked, page, keys)
                 if not sorted_:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import re
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -82,7 +83,7 @@ class RestoreAnswer(StrEnum):
 
 
 class BucketClient:
-    """One bucket, signed with V4, with credentials that are renewed. skew: as `skew_of` the last answer.
+    """One bucket, signed with V4, with credentials that are renewed. skew: as `skew_of` the last answer; listing_requests: so far, from all threads.
 
     Every method raises SourceError, or BadSetting where the credential provider fails.
     """
@@ -93,6 +94,8 @@ class BucketClient:
         logging.getLogger("oss2").setLevel(logging.CRITICAL)
         self.name = name
         self.skew: float | None = None
+        self.listing_requests = 0
+        self._counting = threading.Lock()
         self._connection = connection
         self._timeouts = timeouts or TIMEOUTS
         self._auth = oss2.ProviderAuthV4(_Provider(connection.credentials))
@@ -108,6 +111,8 @@ class BucketClient:
 
     def list_unread(self, prefix: str, *, most: int, delimiter: str = "", token: str = "", after: str = "") -> Any:
         """The same page with nothing but its `body`, for `read`."""
+        with self._counting:
+            self.listing_requests += 1
         with self._listing():
             result = self._fast.list_objects_v2(
                 prefix=prefix, delimiter=delimiter, continuation_token=token, start_after=after, max_keys=most

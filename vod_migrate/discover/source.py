@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from vod_migrate.cloud.clients import open_bucket
 from vod_migrate.cloud.connection import Connection
@@ -14,14 +14,13 @@ from vod_migrate.discover.listing import Judge, Listing, Unchanged
 from vod_migrate.discover.manifest import manifest_pages
 from vod_migrate.discover.object_lookup import absent_among, as_told, looked_up
 from vod_migrate.discover.page import PAGE_KEYS, ListedPage
-from vod_migrate.discover.prefix_pages import list_pages, read_ahead
 from vod_migrate.discover.selection import is_archived
 from vod_migrate.discover.stream_lookup import StreamLookup
 from vod_migrate.discover.streams import Streams, kin_of
 from vod_migrate.errors import Interrupted
 from vod_migrate.media import MediaObject
 from vod_migrate.results.run import Run
-from vod_migrate.results.scan import Scan, ScanKind
+from vod_migrate.results.scan import ListedRange, Scan, ScanKind
 from vod_migrate.results.store import Store
 from vod_migrate.shutdown import StopClock
 
@@ -34,26 +33,27 @@ class RunSource:
         self._run = run
         self._skips_parts = run.spec.select.hls == "playlists"
         self._folders: StreamFolders | None = None
+        self._listed: list[BucketClient] = []
 
     def steps(self, store: Store, scan: Scan, stop: threading.Event) -> Iterator[ListedPage | Unchanged]:
         """A scan from its cursor on; of a listing several pages at once, and ranges that are as an earlier one of the same prefix left them."""
         if scan.kind is not ScanKind.PREFIX:
             return self.pages(scan.prefix, stop, cursor=scan.cursor)
-        bucket = self._bucket()
-        return Listing(
-            bucket=bucket,
-            prefix=scan.prefix,
+        return self._listing(
+            scan.prefix,
+            stop,
             start=scan.last_key or "",
             known=lambda after: store.known_ranges(self._run, scan.prefix, after=after),
-            at_once=self._run.spec.source.requests_at_once,
-            judge=self._judge(bucket, scan.prefix, stop),
             doubt=lambda folder: store.doubt_folder(self._run, folder),
-            sleep=StopClock(stop).sleep,
-            most=PAGE_KEYS,
-        ).steps()
+        )
+
+    @property
+    def listing_requests(self) -> int:
+        """How many requests `steps` and `pages` have sent to list the bucket."""
+        return sum(bucket.listing_requests for bucket in self._listed)
 
     def pages(self, prefix: str, stop: threading.Event, *, cursor: str | None = None) -> Iterator[ListedPage]:
-        """The pages below a prefix, one after the other; or those of the manifest or inventory, from a cursor on."""
+        """The pages below a prefix, whatever an earlier listing found; or those of the manifest or inventory, from a cursor on."""
         spec, sleep = self._run.spec, StopClock(stop).sleep
         manifest, inventory = spec.source.manifest, spec.source.inventory
         if manifest is not None:
@@ -73,9 +73,8 @@ class RunSource:
                 self._connection, self._run.bucket, inventory, cursor=cursor, streams=streams, sleep=sleep
             )
         else:
-            bucket = self._bucket()
-            listed = read_ahead(list_pages(bucket, prefix, sleep=sleep))
-            return self._judge(bucket, prefix, stop)(listed, set())
+            steps = self._listing(prefix, stop, start="", known=lambda _: (), doubt=lambda _: None)
+            return (page for page in steps if isinstance(page, ListedPage))
         if spec.select.archived != "restored" or (manifest is not None and manifest.check == "head"):
             return rows
         # A row may name the storage class, but nothing says whether there is a restored copy.
@@ -101,6 +100,29 @@ class RunSource:
 
     def _bucket(self) -> BucketClient:
         return open_bucket(self._connection, self._run.bucket)
+
+    def _listing(
+        self,
+        prefix: str,
+        stop: threading.Event,
+        *,
+        start: str,
+        known: Callable[[str], Sequence[ListedRange]],
+        doubt: Callable[[str], None],
+    ) -> Iterator[ListedPage | Unchanged]:
+        bucket = self._bucket()
+        self._listed.append(bucket)
+        return Listing(
+            bucket=bucket,
+            prefix=prefix,
+            start=start,
+            known=known,
+            at_once=self._run.spec.source.requests_at_once,
+            judge=self._judge(bucket, prefix, stop),
+            doubt=doubt,
+            sleep=StopClock(stop).sleep,
+            most=PAGE_KEYS,
+        ).steps()
 
     def _judge(self, bucket: BucketClient, prefix: str, stop: threading.Event) -> Judge:
         """Says which objects of a listing are parts of a stream, where the run leaves these out."""
