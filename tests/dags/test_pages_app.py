@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import quote
@@ -21,11 +22,13 @@ from vod_migrate.airflow.pages.run_access import repeatable_run, run_of_path
 from vod_migrate.airflow.pages.store import forget_results, results
 from vod_migrate.airflow.pages.viewer import Viewer, viewer_of
 from vod_migrate.cloud.connection import connection_from_fields
+from vod_migrate.errors import StoreUnreachable
 from vod_migrate.migration.loader import parse_migration
 from vod_migrate.migration.options import parse_options
 from vod_migrate.report.browse.access import read_only
 from vod_migrate.report.browse.runs import readable_run
 from vod_migrate.results.run import Run
+from vod_migrate.results.store import Store
 from vod_migrate.run.prepare import prepare
 from vod_migrate.run.request import Origin
 
@@ -62,6 +65,19 @@ def test_the_page_after_a_restart_of_the_database_reconnects_before_it_reads(
                 pass
     finally:
         forget_results()
+
+
+def test_a_database_that_was_away_for_a_while_is_noticed_as_soon_as_it_is_back(
+    databases: Databases, database_url: str
+) -> None:
+    with Store.open(database_url, wait=1.0, checked=True) as store:
+        with databases.away(database_url):
+            end = time.monotonic() + 3.2
+            while time.monotonic() < end:
+                with pytest.raises(StoreUnreachable), store.connection():
+                    pass
+        with store.connection() as reading:
+            assert reading.execute("select 1 as one").fetchone() == {"one": 1}
 
 
 def prepared() -> Run:

@@ -183,6 +183,8 @@ def _pool(
         min_size=1,
         max_size=connections,
         timeout=timeout,
+        # Its tries come ever less often: a database that was away for minutes would be noticed minutes late.
+        reconnect_timeout=timeout,
         kwargs={**settings(url), "autocommit": autocommit, "row_factory": dict_row},
         configure=adjust,
         check=ConnectionPool.check_connection if checked else None,
