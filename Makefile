@@ -40,8 +40,8 @@ test: $(STAMP)  ## Run all tests, 8 minutes (ARGS="tests/unit -k title" picks so
 ifdef ARGS
 	@$(BIN)/python -m pytest $(ARGS)
 else
-	@$(BIN)/python -m pytest --numprocesses 4 -m "not alone"
-	@$(BIN)/python -m pytest -m alone
+	@$(BIN)/python -m pytest --numprocesses 5 -m "not alone"
+	@$(BIN)/python -m pytest -m alone $$(grep -rl "mark.alone" tests --include=test_*.py)
 endif
 
 quick: $(STAMP)  ## Run the unit and contract tests and some of each other suite, a minute
