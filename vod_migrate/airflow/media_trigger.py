@@ -16,7 +16,7 @@ class MediaReadyTrigger(BaseTrigger):
     """Fires once media are ready, or never will be.
 
     media_ids, or run_id for what a run registered; connection_id: None for the run's own; processed: of media_ids, whether VOD was asked to
-    transcode them; share, tolerate: see `audit.readiness`; every: seconds before each look.
+    transcode them; share, tolerate: see `audit.verification.is_ready`; every: seconds before each look.
 
     Its event has `ready` and `found` (as `vod-migrate verify --json`), or `error` where VOD may not be asked.
     """
