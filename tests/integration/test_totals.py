@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import threading
 
+from nights import EVERYTHING
 from rigging import BUCKET, Rig
+from store_helpers import a_call, begin, finish, list_all, registered, settle
+
+from vod_migrate.migration.options import Mode
+from vod_migrate.report.browse.migrations import migrations_page
+from vod_migrate.report.browse.objects import find_objects
+from vod_migrate.report.browse.search import Search
 
 # Each pair: what is kept, and the rows that it stands for.
 PAIRS = (
@@ -80,3 +87,31 @@ def test_a_call_without_outcomes_is_remembered_with_the_objects_that_it_carried(
         ("transient", 4),
         ("ok", None),
     ]
+
+
+def test_the_pages_count_each_object_once_while_it_is_sent_and_sent_again(rig: Rig) -> None:
+    store, keys = rig.store, [f"{number:02}.mp4" for number in range(30)]
+
+    def told() -> tuple[int, int]:
+        [line] = migrations_page(store, readable=EVERYTHING).lines
+        assert line.objects == find_objects(store, Search(), readable=EVERYTHING).total == 30
+        return line.pending, line.registered
+
+    first = begin(store, "first")
+    list_all(store, first, keys[:20])
+    settle(store, first)
+    finish(store, first)
+    again = begin(store, "again", mode=Mode.ALL)
+    list_all(store, again, keys)
+    assert told() == (10, 20)
+
+    place = store.take_place(again, slot="one", host="h")
+    held = store.claim(again, place).works
+    assert told() == (10, 20)
+    for begun, pending in ((15, 5), (0, 5), (25, 0)):
+        call = a_call(files=10)
+        store.record(again, place, [call], [registered(work.key, call) for work in held[begun : begun + 10]])
+        assert told() == (pending, 30 - pending)
+    store.leave(again, place)
+    assert told() == (0, 30)
+    assert rig.rows("select sum(objects)::int, sum(again)::int from vod_migrate.blocks") == [(5, 5)]

@@ -173,11 +173,12 @@ create table vod_migrate.blocks (
   queue_no      integer not null,
   scan_id       bigint,
   alone         boolean not null default false,
-  objects       integer not null,          -- exact while nobody holds the block
+  objects       integer not null,          -- exact while nobody holds the block, as is the next
+  again         integer not null default 0, -- how many of them have a fact
   taken_by      integer,                   -- the run that counted them for pause_after
   token         uuid
 ) with (fillfactor = 80);
-create index blocks_by_queue on vod_migrate.blocks (queue_no, alone, block_id) include (objects);
+create index blocks_by_queue on vod_migrate.blocks (queue_no, alone, block_id);
 create index blocks_by_token on vod_migrate.blocks (token) where token is not null;
 
 create table vod_migrate.work (

@@ -54,9 +54,11 @@ left join lateral (
   from vod_migrate.totals where migration_id = seen.migration_id
 ) t on true
 left join lateral (
-  -- What is to be sent again is among the failed.
-  select sum(b.objects) as pending from vod_migrate.queues q join vod_migrate.blocks b using (queue_no)
-  where q.migration_id = seen.migration_id and q.gate not in ('done', 'discarded') and q.gate = 'open' and q.mode <> 'failed'
+  -- What is to be sent again is counted by its fact. The numbers of a block that somebody holds are those of when it was taken.
+  select sum(case when b.token is null then b.objects - b.again
+                  else (select count(*) from vod_migrate.work w where w.block_id = b.block_id and not w.again) end) as pending
+  from vod_migrate.queues q join vod_migrate.blocks b using (queue_no)
+  where q.migration_id = seen.migration_id and q.gate not in ('done', 'discarded') and q.gate = 'open'
 ) p on true
 left join lateral (
   select r.run_id, s.bucket, r.state, r.dag_id, r.dag_run_id, r.created_at as started, r.spec ->> 'timezone' as timezone
@@ -121,8 +123,10 @@ select m.migration_id, m.account, m.name as migration,
        coalesce((select sum(t.objects) from vod_migrate.totals t
                  where t.migration_id = m.migration_id and t.state = any(:states::text[]) and (:code::text is null or t.code = :code)), 0)::bigint
        + case when 'pending' = any(:states::text[]) then coalesce((
-           select sum(b.objects) from vod_migrate.queues q join vod_migrate.blocks b using (queue_no)
-           where q.migration_id = m.migration_id and q.gate not in ('done', 'discarded') and q.gate = 'open' and q.mode <> 'failed'), 0)::bigint
+           select sum(case when b.token is null then b.objects - b.again
+                           else (select count(*) from vod_migrate.work w where w.block_id = b.block_id and not w.again) end)
+           from vod_migrate.queues q join vod_migrate.blocks b using (queue_no)
+           where q.migration_id = m.migration_id and q.gate not in ('done', 'discarded') and q.gate = 'open'), 0)::bigint
          else 0 end as objects
 from vod_migrate.migrations m
 where (:migration::text is null or m.name = :migration) and (:account::text is null or m.account = :account)

@@ -21,7 +21,8 @@ returning worker_no, (select token from before where token <> :token) as displac
 -- name: release_displaced!
 -- What a displaced worker held goes back; whether it was sent is not known.
 with freed as (
-  update vod_migrate.blocks b set token = null, objects = (select count(*) from vod_migrate.work w where w.block_id = b.block_id)
+  update vod_migrate.blocks b set token = null, (objects, again) = (
+    select count(*), count(*) filter (where w.again) from vod_migrate.work w where w.block_id = b.block_id)
   where b.token = :token returning block_id
 )
 update vod_migrate.work w set unsure = true from freed where w.block_id = freed.block_id and not w.unsure;
@@ -56,12 +57,14 @@ with place as (
   update vod_migrate.work set unsure = true
   where source_id = :source_id and queue_no = :queue_no and key = any(:in_flight::text[]) and not unsure
 )
-update vod_migrate.blocks b set token = null, objects = (select count(*) from vod_migrate.work w where w.block_id = b.block_id)
+update vod_migrate.blocks b set token = null, (objects, again) = (
+  select count(*), count(*) filter (where w.again) from vod_migrate.work w where w.block_id = b.block_id)
 where b.token = :token;
 
 -- name: release_blocks!
 -- Some of a worker's blocks go back to the others.
-update vod_migrate.blocks b set token = null, objects = (select count(*) from vod_migrate.work w where w.block_id = b.block_id)
+update vod_migrate.blocks b set token = null, (objects, again) = (
+  select count(*), count(*) filter (where w.again) from vod_migrate.work w where w.block_id = b.block_id)
 where b.block_id = any(:block_ids::bigint[]) and b.token = :token;
 
 -- name: free_blocks
@@ -98,11 +101,11 @@ update vod_migrate.blocks set token = :token, taken_by = :run_no where block_id 
 -- name: cut_block!
 -- What max_objects does not allow of a block goes back as a block of its own.
 with chosen as (
-  select source_id, key, queue_no, scan_id from vod_migrate.work join vod_migrate.blocks using (block_id, queue_no)
+  select source_id, key, queue_no, scan_id, w.again from vod_migrate.work w join vod_migrate.blocks using (block_id, queue_no)
   where block_id = :block_id order by key desc limit :too_many
 ), rest as (
-  insert into vod_migrate.blocks (queue_no, scan_id, objects)
-  select queue_no, min(scan_id), count(*) from chosen group by queue_no returning block_id
+  insert into vod_migrate.blocks (queue_no, scan_id, objects, again)
+  select queue_no, min(scan_id), count(*), count(*) filter (where again) from chosen group by queue_no returning block_id
 )
 update vod_migrate.work w set block_id = rest.block_id
 from chosen, rest where w.source_id = chosen.source_id and w.key = chosen.key and w.queue_no = chosen.queue_no;

@@ -45,7 +45,8 @@ select coalesce((select state in ('open', 'failed') from vod_migrate.firsts wher
 -- name: free_dead_blocks!
 -- What those held who are gone is free; whether it was sent is not known.
 with freed as (
-  update vod_migrate.blocks b set token = null, objects = (select count(*) from vod_migrate.work w where w.block_id = b.block_id)
+  update vod_migrate.blocks b set token = null, (objects, again) = (
+    select count(*), count(*) filter (where w.again) from vod_migrate.work w where w.block_id = b.block_id)
   where b.queue_no = :queue_no and b.token is not null
     and not exists (select 1 from vod_migrate.workers w where w.token = b.token and w.expires_at > now())
   returning block_id
@@ -68,7 +69,7 @@ order by b.block_id for update of b skip locked;
 -- name: set_apart$
 -- Some objects of each of some free blocks, drawn by their keys, move into blocks of their own, which the worker holds.
 with chosen as materialized (
-  select w.source_id, w.key, w.queue_no, w.block_id, b.scan_id,
+  select w.source_id, w.key, w.queue_no, w.block_id, w.again, b.scan_id,
          (row_number() over (partition by b.scan_id order by w.block_id, w.key) - 1) / 500 as part
   from unnest(:block_ids::bigint[]) with ordinality as picked (block_id, place)
   join vod_migrate.blocks b on b.block_id = picked.block_id
@@ -77,10 +78,12 @@ with chosen as materialized (
     limit :each + (picked.place <= :one_more)::int
   ) w
 ), parts as materialized (
-  select scan_id, part, count(*) as objects, row_number() over (order by scan_id, part) as place from chosen group by scan_id, part
+  select scan_id, part, count(*) as objects, count(*) filter (where again) as again,
+         row_number() over (order by scan_id, part) as place
+  from chosen group by scan_id, part
 ), made as (
-  insert into vod_migrate.blocks (queue_no, scan_id, objects, taken_by, token)
-  select :queue_no, scan_id, objects, :run_no, :token from parts order by place returning block_id
+  insert into vod_migrate.blocks (queue_no, scan_id, objects, again, taken_by, token)
+  select :queue_no, scan_id, objects, again, :run_no, :token from parts order by place returning block_id
 ), placed as (
   select block_id, row_number() over (order by block_id) as place from made
 ), moved as (
@@ -88,7 +91,8 @@ with chosen as materialized (
   from chosen c join parts p on p.part = c.part and p.scan_id is not distinct from c.scan_id join placed using (place)
   where w.source_id = c.source_id and w.key = c.key and w.queue_no = c.queue_no
 ), shrunk as (
-  update vod_migrate.blocks b set objects = b.objects - c.objects
-  from (select block_id, count(*) as objects from chosen group by block_id) c where b.block_id = c.block_id
+  update vod_migrate.blocks b set objects = b.objects - c.objects, again = b.again - c.again
+  from (select block_id, count(*) as objects, count(*) filter (where again) as again from chosen group by block_id) c
+  where b.block_id = c.block_id
 )
 select count(*) from chosen;

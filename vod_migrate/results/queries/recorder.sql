@@ -58,7 +58,7 @@ with made as materialized (
     select key, call_id, place, sent, outcome, media_id, code, message, null from answered where media_id is null
   ) told
 ), met as materialized (
-  select j.*, w.block_id, w.size, w.etag, w.last_modified, w.storage_class, w.attributes, w.same_as, w.attempts, w.no_answers,
+  select j.*, w.block_id, w.size, w.etag, w.last_modified, w.storage_class, w.attributes, w.same_as, w.again, w.attempts, w.no_answers,
          coalesce(w.token = :token, false) as held,
          j.outcome in ('registered', 'already_registered') as succeeds, j.outcome in ('registered', 'already_registered', 'failed') as final
   from judged j
@@ -88,11 +88,12 @@ with made as materialized (
 ), cleared as (
   delete from vod_migrate.work w
   where w.source_id = :source_id and w.queue_no + 0 = :queue_no and w.key = any(array(select key from settled))
-  returning w.block_id
+  returning w.block_id, w.again
 ), shrunk as (
   -- A late answer may end work that waits for somebody else.
-  update vod_migrate.blocks b set objects = b.objects - c.objects
-  from (select block_id, count(*) as objects from cleared group by block_id) c where b.block_id = c.block_id and b.token is null
+  update vod_migrate.blocks b set objects = b.objects - c.objects, again = b.again - c.again
+  from (select block_id, count(*) as objects, count(*) filter (where again) as again from cleared group by block_id) c
+  where b.block_id = c.block_id and b.token is null
 ), fact as (
   insert into vod_migrate.objects as o (source_id, migration_id, run_no, registered, new_register, size, last_modified, call_id, key, etag,
                                         storage_class, media_id, sent, code, message, attributes, same_as)
@@ -140,8 +141,9 @@ with made as materialized (
   on conflict (migration_id, worker_no, state, code) do update set objects = t.objects + excluded.objects,
     first_key = least(t.first_key, excluded.first_key), last_key = greatest(t.last_key, excluded.last_key)
 ), free as (
-  insert into vod_migrate.blocks (queue_no, alone, objects, taken_by)
-  select :queue_no, outcome = 'retry', count(*), :run_no from met where held and outcome in ('retry', 'unknown') group by outcome
+  insert into vod_migrate.blocks (queue_no, alone, objects, again, taken_by)
+  select :queue_no, outcome = 'retry', count(*), count(*) filter (where again), :run_no
+  from met where held and outcome in ('retry', 'unknown') group by outcome
   returning block_id, alone
 ), moved as (
   update vod_migrate.work w
@@ -183,10 +185,11 @@ with refused as materialized (
   where b.queue_no = :queue_no and b.alone and e.code is not null
 ), cleared as (
   delete from vod_migrate.work w using refused r where w.source_id = :source_id and w.queue_no = :queue_no and w.key = r.key
-  returning w.block_id
+  returning w.block_id, w.again
 ), shrunk as (
-  update vod_migrate.blocks b set objects = b.objects - c.objects
-  from (select block_id, count(*) as objects from cleared group by block_id) c where b.block_id = c.block_id and b.token is null
+  update vod_migrate.blocks b set objects = b.objects - c.objects, again = b.again - c.again
+  from (select block_id, count(*) as objects, count(*) filter (where again) as again from cleared group by block_id) c
+  where b.block_id = c.block_id and b.token is null
 ), fact as (
   insert into vod_migrate.objects as o (source_id, migration_id, run_no, registered, size, last_modified, call_id, key, etag, storage_class,
                                         code, message, attributes)

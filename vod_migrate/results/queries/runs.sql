@@ -180,7 +180,8 @@ with chosen as materialized (
     )
   order by o.key limit :most
 ), made as (
-  insert into vod_migrate.blocks (queue_no, objects) select :queue_no, count(*) from chosen group by part order by part returning block_id
+  insert into vod_migrate.blocks (queue_no, objects, again)
+  select :queue_no, count(*), count(*) from chosen group by part order by part returning block_id
 ), block as (
   select block_id, row_number() over (order by block_id) - 1 as part from made
 ), queued as (

@@ -130,8 +130,9 @@ with listed as (
     end as disposition
   from met
 ), made as (
-  insert into vod_migrate.blocks (queue_no, scan_id, alone, objects)
-  select :queue_no, :scan_id, attempts > 0, count(*) from judged where disposition in ('queued', 'queued_again') group by attempts > 0
+  insert into vod_migrate.blocks (queue_no, scan_id, alone, objects, again)
+  select :queue_no, :scan_id, attempts > 0, count(*), count(*) filter (where registered is not null)
+  from judged where disposition in ('queued', 'queued_again') group by attempts > 0
   returning block_id, alone
 ), queued as (
   insert into vod_migrate.work (source_id, queue_no, block_id, size, last_modified, attempts, no_answers, again, key, etag, storage_class,
@@ -251,10 +252,10 @@ with absent as materialized (
 ), unsent as (
   delete from vod_migrate.work w using absent a, vod_migrate.blocks b
   where w.source_id = :source_id and w.queue_no = :queue_no and w.key = a.key and b.block_id = w.block_id and b.token is null
-  returning w.key, w.block_id
+  returning w.block_id, w.again
 ), shrunk as (
-  update vod_migrate.blocks b set objects = b.objects - u.objects
-  from (select block_id, count(*) as objects from unsent group by block_id) u
+  update vod_migrate.blocks b set objects = b.objects - u.objects, again = b.again - u.again
+  from (select block_id, count(*) as objects, count(*) filter (where again) as again from unsent group by block_id) u
   where b.block_id = u.block_id
 ), told as (
   insert into vod_migrate.events (source_id, run_no, what, key) select :source_id, :run_no, 'gone', key from gone
@@ -295,10 +296,11 @@ where q.migration_id = :migration_id and q.source_id = :source_id and q.gate = '
 with dropped as (
   delete from vod_migrate.work w
   where w.source_id = :source_id and w.key = any(:keys::text[]) and w.queue_no = any(:queues::int[])
-  returning block_id
+  returning block_id, again
 )
-update vod_migrate.blocks b set objects = b.objects - d.objects
-from (select block_id, count(*) as objects from dropped group by block_id) d where b.block_id = d.block_id;
+update vod_migrate.blocks b set objects = b.objects - d.objects, again = b.again - d.again
+from (select block_id, count(*) as objects, count(*) filter (where again) as again from dropped group by block_id) d
+where b.block_id = d.block_id;
 
 -- name: drop_empty_blocks!
 -- Blocks of some queues that hold nothing.
@@ -336,15 +338,17 @@ with stretch as materialized (
   from compared
 ), dropped as (
   delete from vod_migrate.work w using judged j
-  where w.source_id = :source_id and w.queue_no = :queue_no and w.key = j.key and j.reason <> 'approved' returning w.block_id
+  where w.source_id = :source_id and w.queue_no = :queue_no and w.key = j.key and j.reason <> 'approved'
+  returning w.block_id, w.again
 ), superseded as (
   -- What earlier runs left of these is sent from here.
   delete from vod_migrate.work w using judged j
   where w.source_id = :source_id and w.key = j.key and j.reason = 'approved' and w.queue_no = any(:leftover_queues::int[])
-  returning w.block_id
+  returning w.block_id, w.again
 ), shrunk as (
-  update vod_migrate.blocks b set objects = b.objects - d.objects
-  from (select block_id, count(*) as objects from (table dropped union all table superseded) gone group by block_id) d
+  update vod_migrate.blocks b set objects = b.objects - d.objects, again = b.again - d.again
+  from (select block_id, count(*) as objects, count(*) filter (where again) as again
+        from (table dropped union all table superseded) gone group by block_id) d
   where b.block_id = d.block_id
 )
 select reason, count(*) as objects, max(key) as until, array_agg(key order by key) filter (where place <= 5) as samples
