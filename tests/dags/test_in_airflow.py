@@ -46,6 +46,13 @@ def begun(stage: Stage) -> Stage:
     stage.sandbox.generate("hopeless", 400, missing=0.9, dirt=0)
     stage.start("hopeless", "run")
     stage.start("whole", "unknown", prefixs=["a/"])
+    stage.sandbox.add_bucket("asked")
+    stage.sandbox.put("asked", "a ``` <b>.mp4")
+    stage.sandbox.put("asked", "b.mp4")
+    stage.start("asked", "rejected")
+    stage.sandbox.add_bucket("growing")
+    stage.sandbox.put("growing", "a.mp4")
+    stage.start("growing", "changed")
     for name in BACKFILLED:
         backfill(stage, name)
     return stage
@@ -158,11 +165,6 @@ def test_a_dry_run_plans_and_sends_nothing(stage: Stage) -> None:
 
 
 def test_a_migration_that_requires_approval_waits_for_a_person_and_sends_what_was_planned(begun: Stage) -> None:
-    begun.sandbox.add_bucket("asked")
-    begun.sandbox.put("asked", "a ``` <b>.mp4")
-    begun.sandbox.put("asked", "b.mp4")
-
-    begun.start("asked", "rejected")
     question = begun.question("asked", "rejected")
     assert "| would be sent | 2 |" in question["body"]
     assert question["body"].count("````") == 2
@@ -172,6 +174,11 @@ def test_a_migration_that_requires_approval_waits_for_a_person_and_sends_what_wa
     run_state = "select state from vod_migrate.runs join vod_migrate.migrations using (migration_id) where name = 'asked' and dag_run_id = %s"
     assert begun.rows(run_state, "rejected") == [("planned",)]
     begun.answer("asked", "rejected", "Reject")
+    # What appears while a person thinks was not planned: it is only counted.
+    begun.question("growing", "changed")
+    begun.sandbox.put("growing", "b.mp4")
+    begun.answer("growing", "changed", "Approve")
+
     assert begun.end("asked", "rejected") == "success"
     tasks = begun.tasks("asked", "rejected")
     assert (tasks["discover"], tasks["register_1"], tasks["report"]) == ("skipped", "skipped", "success")
@@ -179,32 +186,26 @@ def test_a_migration_that_requires_approval_waits_for_a_person_and_sends_what_wa
     assert begun.summary("asked", "rejected")["plan"]["decision"]["by"]
     assert "rejected by" in begun.log("asked", "rejected", "report")
     assert events(begun, "asked", "rejected") == []
-
     # Planned again after a change of mind: the same run sends what it plans now.
     begun.clear("asked", "rejected", ["plan"], include_downstream=True)
+
+    assert begun.end("growing", "changed") == "success"
+    assert begun.summary("growing", "changed")["counts"]["approval"] == {"approved": 1, "new_since_plan": 1}
+    assert set(begun.truth("growing")) == {"a.mp4"}
+    # Nothing new to send, or only a plan wanted: nobody is asked.
+    begun.sandbox.delete("growing", "a.mp4")
+    begun.sandbox.delete("growing", "b.mp4")
+    begun.start("growing", "dry", dry_run=True)
+    begun.start("growing", "nothing")
+
     begun.question("asked", "rejected")
     begun.answer("asked", "rejected", "Approve")
     begun.wait_for(lambda: begun.tasks("asked", "rejected")["register_1"] != "none", "it works again")
     assert begun.end("asked", "rejected") == "success"
     assert set(begun.truth("asked")) == {"a ``` <b>.mp4", "b.mp4"}
     assert begun.summary("asked", "rejected")["state"] == "succeeded"
-
-    # What appears while a person thinks was not planned: it is only counted.
-    begun.sandbox.put("asked", "c.mp4")
-    begun.start("asked", "changed")
-    begun.question("asked", "changed")
-    begun.sandbox.put("asked", "d.mp4")
-    begun.answer("asked", "changed", "Approve")
-    assert begun.end("asked", "changed") == "success"
-    assert begun.summary("asked", "changed")["counts"]["approval"] == {"approved": 1, "new_since_plan": 1}
-    assert set(begun.truth("asked")) == {"a ``` <b>.mp4", "b.mp4", "c.mp4"}
-
-    # Nothing new to send, or only a plan wanted: nobody is asked.
-    begun.sandbox.delete("asked", "c.mp4")
-    begun.sandbox.delete("asked", "d.mp4")
-    assert begun.run("asked", "dry", dry_run=True) == "success"
-    assert begun.run("asked", "nothing") == "success"
-    assert begun.summary("asked", "nothing")["counts"]["gone"] == 1
+    assert (begun.end("growing", "dry"), begun.end("growing", "nothing")) == ("success", "success")
+    assert begun.summary("growing", "nothing")["counts"]["gone"] == 1
 
 
 def test_a_run_that_succeeds_exports_tells_and_starts_the_dag_that_waits_for_it(begun: Stage) -> None:

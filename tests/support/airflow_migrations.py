@@ -25,6 +25,7 @@ _AT_WORK: dict[str, Any] = {"calls_per_second": 10}
 RUN: dict[str, dict[str, Any]] = {
     "whole": _of("whole"),
     "asked": _of("asked", require_approval=True, notify=[{"to": "wecom", "channel": "ops_chat"}]),
+    "growing": _of("growing", require_approval=True),
     "verified": _of("verified", register={"template_group_id": DEFAULT_GROUP}, verify={"after": "10s"}),
     "handed": _of(
         "handed",
