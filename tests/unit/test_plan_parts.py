@@ -93,7 +93,7 @@ def test_the_samples_are_the_first_ones_and_one_for_each_kind_of_odd_key() -> No
         ("2.mp4", "the first"),
         ("3.mp4", "the first"),
         ("a b.mp4", "a space"),
-        ("x+%.mp4", "a plus, a percent sign"),
+        ("x+%.mp4", "a plus sign, a percent sign"),
         ("😀 .mp4", "not ASCII, emoji"),
     ]
 

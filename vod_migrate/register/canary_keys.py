@@ -25,15 +25,15 @@ TRAITS: dict[str, Callable[[str], bool]] = {
     "emoji": lambda key: _EMOJI.search(key) is not None,
     "decomposed letters": lambda key: not key.isascii() and unicodedata.normalize("NFC", key) != key,
     "a space": lambda key: " " in key,
-    "a plus": lambda key: "+" in key,
+    "a plus sign": lambda key: "+" in key,
     "a percent sign": lambda key: "%" in key,
-    "what looks percent-encoded": lambda key: re.search("%[0-9A-Fa-f]{2}", key) is not None,
-    "a sign of URLs": lambda key: re.search("[?#&=;@:]", key) is not None,
+    "apparent percent-encoding": lambda key: re.search("%[0-9A-Fa-f]{2}", key) is not None,
+    "a URL delimiter": lambda key: re.search("[?#&=;@:]", key) is not None,
     "quotes or brackets": lambda key: re.search(r"""["'<>\\^`{}|\[\]()]""", key) is not None,
-    "what does not print": lambda key: not key.isprintable(),
+    "unprintable characters": lambda key: not key.isprintable(),
     "odd slashes": lambda key: re.search(r"//|(?:^|/)\.{1,2}/", key) is not None,
-    "a space at an end of a name": lambda key: re.search("(?:^|/) | (?:/|$)", key) is not None,
-    "great length": lambda key: len(quote(key)) > _LONG_URL_BYTES,
+    "a leading or trailing space": lambda key: re.search("(?:^|/) | (?:/|$)", key) is not None,
+    "an unusual length": lambda key: len(quote(key)) > _LONG_URL_BYTES,
 }
 """What can be odd about a key, most of it about how it stands in a URL."""
 
