@@ -1,4 +1,4 @@
-"""What an object costs while a bucket is discovered, from 10,000 to 10,000,000 of them: time, and the lister's memory.
+"""What it costs to discover an object as a bucket grows from 10,000 to 10,000,000 objects: time, and the lister's memory.
 
 A server of its own process sends prepared pages (`page_server.py`); the lister is a process of its own, into an empty results database.
 

@@ -1,4 +1,4 @@
-"""What an object costs in the results database, and what an idle worker's questions cost beside another migration's backlog.
+"""What an object costs in the results database, and what the queries of an idle worker cost beside another migration's backlog.
 
 One migration of a clean bucket, `vod-migrate run` and one `vod-migrate work` beside it, the sandbox without a quota; then `db prune`
 and VACUUM. The room is counted with all indexes, the audit (runs, calls, events) apart from the objects. Then 1,000,000 pending

@@ -1,4 +1,4 @@
-"""How many calls a second one worker makes, against the round trip to its database; and what a call costs it.
+"""How many calls a second one worker makes, by the round trip to its database; and what a call costs it.
 
 One worker of the default 32 threads, the account's default of 47 calls a second, a service that answers after 30 ms, and a proxy
 in front of the database that holds every packet back. CPU is that of the worker's process, without what it takes to start and to

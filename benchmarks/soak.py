@@ -4,7 +4,7 @@ One migration, `vod-migrate run` and three `vod-migrate work` beside it, a dirty
 lets the machine run as fast as it can. One call in 25 is hit by a fault (an answer of 503 or 502, a connection reset, before the effect and
 after it), and one file in 100 is refused, always, or now and then not mentioned.
 
-    python benchmarks/soak.py [--objects 1000000]        # 17 minutes
+    python benchmarks/soak.py [--objects 1000000]        # 6 minutes
 
 The table has a row for each tenth of what was settled; the last row is what was refused and is tried once more, alone. Then the results are
 compared with the truth in SQL. CPU is that of the four workers and of Postgres. Other programs on the machine make CPU slower, too: the last

@@ -1,4 +1,4 @@
-"""How long one waits at the start: for the command line, for Airflow's parsing of 100 migration files, and for the demo from its command to its end.
+"""Times to start: the command line, Airflow's parsing of 100 migration files, and the demo from its command to its end.
 
     python benchmarks/start.py [--times 5] [--skip-airflow]
 

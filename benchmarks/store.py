@@ -1,4 +1,4 @@
-"""What the results database takes in, what it weighs, and how long each question of a page or a command takes, beside 20,000,000 results.
+"""How fast the results database takes rows, how large it gets, and how long each query of a page or a command takes with 20,000,000 results.
 
 The rows are made by SQL, as a night with 4 of 5 objects in one run would leave them (`filled.py`), in 5 to 10 minutes. Rates are of one
 process that asks without a pause; 10 calls are recorded together, as at full quota. Each question is asked `--times` times after one that is

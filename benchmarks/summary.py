@@ -17,9 +17,9 @@ HERE = Path(__file__).parent
 PAGE = HERE.parent / "docs" / "reference" / "benchmarks.md"
 HEAD = """# Benchmarks
 
-What `make bench` measured on {cores} cores that ran everything: the sandbox, the database, our processes, and what they are compared with.
-Compare figures of one table only; they were measured side by side in one run, where other programs used the machine, too. `make bench` writes this page anew, and
-`build/benchmarks/` has the same as JSON.
+What `make bench` measured on {cores} cores, which also ran the sandbox, the database and the programs that ours is compared with.
+Compare only figures of one table, because these were measured side by side in one run. `make bench` rewrites this page;
+`build/benchmarks/` has the same figures as JSON.
 """
 README = HERE.parent / "README.md"
 IN_SHORT = [
