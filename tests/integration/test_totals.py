@@ -11,6 +11,7 @@ from store_helpers import a_call, begin, finish, list_all, registered, settle
 from vod_migrate.migration.options import Mode
 from vod_migrate.report.browse.migrations import migrations_page
 from vod_migrate.report.browse.objects import find_objects
+from vod_migrate.report.browse.runs import runs_of_migration
 from vod_migrate.report.browse.search import Search
 
 # Each pair: what is kept, and the rows that it stands for.
@@ -97,13 +98,16 @@ def test_the_pages_count_each_object_once_while_it_is_sent_and_sent_again(rig: R
         assert line.objects == find_objects(store, Search(), readable=EVERYTHING).total == 30
         return line.pending, line.registered
 
+    def left() -> list[int]:
+        return [run.left for run in runs_of_migration(store, "default", "nightly", readable=EVERYTHING).lines]
+
     first = begin(store, "first")
     list_all(store, first, keys[:20])
     settle(store, first)
     finish(store, first)
     again = begin(store, "again", mode=Mode.ALL)
     list_all(store, again, keys)
-    assert told() == (10, 20)
+    assert (told(), left()) == ((10, 20), [30, 0])
 
     place = store.take_place(again, slot="one", host="h")
     held = store.claim(again, place).works
@@ -112,6 +116,7 @@ def test_the_pages_count_each_object_once_while_it_is_sent_and_sent_again(rig: R
         call = a_call(files=10)
         store.record(again, place, [call], [registered(work.key, call) for work in held[begun : begun + 10]])
         assert told() == (pending, 30 - pending)
+    assert left() == [5, 0]
     store.leave(again, place)
-    assert told() == (0, 30)
+    assert (told(), left()) == ((0, 30), [5, 0])
     assert rig.rows("select sum(objects)::int, sum(again)::int from vod_migrate.blocks") == [(5, 5)]

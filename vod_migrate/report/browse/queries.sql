@@ -9,7 +9,11 @@ select r.run_id, m.account, m.name as migration, r.mode, r.state, r.stop_code, r
        r.created_at as started, r.finished_at as finished,
        coalesce(c.registered, 0)::bigint as registered, coalesce(c.already_registered, 0)::bigint as already_registered,
        coalesce(c.failed, 0)::bigint as failed,
-       coalesce((r.summary -> 'counts' ->> 'pending')::bigint, 0) + coalesce((r.summary -> 'counts' ->> 'unknown')::bigint, 0) as left,
+       case when r.summary is null then (
+         select coalesce(sum(case when b.token is null then b.objects
+                                  else (select count(*) from vod_migrate.work w where w.block_id = b.block_id) end), 0)::bigint
+         from vod_migrate.blocks b where b.queue_no = r.queue_no)
+       else coalesce((r.summary -> 'counts' ->> 'pending')::bigint, 0) + coalesce((r.summary -> 'counts' ->> 'unknown')::bigint, 0) end as left,
        (r.summary ->> 'calls')::bigint as calls
 from (
   select * from vod_migrate.runs

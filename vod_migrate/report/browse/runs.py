@@ -15,7 +15,7 @@ _MOST_OF_DAG_RUN = 200  # task groups of one DAG, each with as many executions a
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunLine:
-    """One run. left: what it had not sent when it ended; 0 while it runs. calls: to RegisterMedia, None while it runs."""
+    """One run. left: objects that it still has to send, or had not sent when it ended. calls: to RegisterMedia, None while it runs."""
 
     run_id: str
     account: str
