@@ -53,6 +53,10 @@ def begun(stage: Stage) -> Stage:
     stage.sandbox.add_bucket("growing")
     stage.sandbox.put("growing", "a.mp4")
     stage.start("growing", "changed")
+    for number in range(12):
+        stage.sandbox.put("media-archive", f"interviews/{number}.mp4")
+    stage.airflow.api.unpause("vod_example_group")
+    stage.airflow.api.trigger("vod_example_group", "run")
     for name in BACKFILLED:
         backfill(stage, name)
     return stage
@@ -304,15 +308,11 @@ def test_a_register_task_killed_failed_or_cleared_at_work_leaves_nothing_held_an
         assert repeated <= IN_FLIGHT
 
 
-def test_the_example_group_runs_inside_a_dag_of_its_own(stage: Stage) -> None:
-    for number in range(12):
-        stage.sandbox.put("media-archive", f"interviews/{number}.mp4")
-    stage.airflow.api.unpause("vod_example_group")
-    stage.airflow.api.trigger("vod_example_group", "run")
-
-    assert stage.airflow.api.wait("vod_example_group", "run", seconds=RUN_SECONDS) == "success"
-    assert stage.airflow.api.xcom("vod_example_group", "run", "announce") == "12 registered, 0 failed"
-    assert stage.airflow.api.xcom("vod_example_group", "run", "check_bucket")
+def test_the_example_group_runs_inside_a_dag_of_its_own(begun: Stage) -> None:
+    api = begun.airflow.api
+    assert api.wait("vod_example_group", "run", seconds=RUN_SECONDS) == "success"
+    assert api.xcom("vod_example_group", "run", "announce") == "12 registered, 0 failed"
+    assert api.xcom("vod_example_group", "run", "check_bucket")
 
 
 def test_a_verification_and_a_sensor_wait_without_a_slot_and_fail_for_media_that_cannot_be_played(stage: Stage) -> None:
