@@ -220,8 +220,8 @@ def _tell(agreement: Comparison, expected: Expected, console: DemoConsole) -> No
         return
     console.step(
         f"Compared object by object with what VOD registered: {agreement.compared:,} of {expected.objects:,} objects are "
-        f"media, {len(expected.registered):,} registered under the right MediaId, {len(expected.failed):,} failed as they "
-        "must, no difference"
+        f"media, {len(expected.registered):,} registered under the right MediaId, {len(expected.failed):,} failed as "
+        "expected, no difference"
     )
 
 

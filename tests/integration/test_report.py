@@ -256,6 +256,7 @@ def test_the_previous_run_is_the_one_of_this_migration_before_this_one(store: St
     ("facts", "listed", "says"),
     [
         ({}, 0, "Nothing to do: no object was found under the prefixes."),
+        ({}, 1, "Nothing to do: the 1 listed object is not new."),
         ({}, 5, "Nothing to do: none of the 5 listed objects is new."),
         ({"mode": "failed"}, 0, "Nothing to do: this migration had no failed objects."),
         ({"state": "interrupted"}, 5, "Interrupted after 2 min: no objects registered."),

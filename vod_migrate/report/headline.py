@@ -112,11 +112,11 @@ def _nothing(run: RunFacts, counts: RunCounts, language: Language) -> str:
     if left_out == counts.discovered:
         return language.count(
             left_out,
-            "Nothing to do: all {n} listed object were left out.",
+            "Nothing to do: the {n} listed object was left out.",
             "Nothing to do: all {n} listed objects were left out.",
         )
     return language.count(
         counts.discovered,
-        "Nothing to do: none of the {n} listed object is new.",
+        "Nothing to do: the {n} listed object is not new.",
         "Nothing to do: none of the {n} listed objects is new.",
     )

@@ -119,7 +119,7 @@ def _repair(store: Store, run: Run, plan: _Plan, stop: threading.Event) -> Count
         for drift, part in plan.parts():
             if stop.is_set():
                 raise Interrupted(
-                    f"repairing was stopped after {sum(done.values()):,} objects; run the command again to go on",
+                    f"repairing was stopped after {sum(done.values()):,} objects; run the command again to continue",
                     code="interrupted",
                 )
             done[drift] += _put_right(store, run, KINDS[drift].repair, part)

@@ -90,7 +90,7 @@ class Settings(Strict):
     archived_file: Literal["register", "failed"] = Field(default="register", description="what an archived object does")
     bad_content: Literal["register", "failed"] = Field(
         default="register",
-        description="what a file does that is empty, no media, or of another format than its extension says",
+        description="what a file does that is empty, is not media, or has another format than its extension says",
     )
     reply_scheme: Literal["http", "https", "same"] = Field(
         default="http", description="the scheme of FileURLs in replies"

@@ -74,7 +74,7 @@ KINDS: Final[dict[str, Kind]] = {
     "repeat_page": Kind(level="reply", what="a listing sends its previous page again", apis=_LIST),
     "end_early": Kind(
         level="reply",
-        what="a listing ends before its end",
+        what="a listing ends too early",
         apis=_LIST,
         forms=("untruncated", "no_token", "token_kept"),
     ),
