@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -53,6 +54,24 @@ def test_the_oddest_keys_go_first_alone_and_are_looked_up_before_the_rest(rig: A
         "select started_at, started_at + make_interval(secs => seconds) from vod_migrate.calls order by started_at"
     )
     assert all(later[0] >= began[0][1] for later in began[1:])
+
+
+def test_all_calls_of_a_run_share_one_session_of_the_sdk(
+    rig: Any, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[ssl.SSLContext] = []
+    make = ssl.create_default_context
+
+    def counted() -> ssl.SSLContext:
+        made.append(make())
+        return made[-1]
+
+    monkeypatch.setattr(ssl, "create_default_context", counted)
+    fill(sandbox)
+    rig.run()
+    assert looked_at(sandbox) == 10
+    # The SDK makes one for each session, also without TLS; the ten lookups once made one each.
+    assert len(made) == 1
 
 
 def test_settings_that_were_proven_once_need_no_canary_and_new_ones_do(rig: Any, sandbox: Sandbox) -> None:
