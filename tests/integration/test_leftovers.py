@@ -6,8 +6,11 @@ import datetime as dt
 from typing import Any
 
 import pytest
+from nights import EVERYTHING
+from planning import plan
 from rigging import BUCKET, Rig
 
+from vod_migrate.report.browse.migrations import migrations_page
 from vod_migrate.run import control
 
 
@@ -72,6 +75,23 @@ def test_a_try_out_that_was_cancelled_keeps_nothing_from_the_production_migratio
     control.cancel(rig.store, trial.run_id, by="Maria")
     summary = rig.run(rig.migration("production"))
     assert (summary.counts.registered, summary.counts.owned_elsewhere) == (12, 0)
+
+
+def test_what_a_narrowed_run_sends_no_longer_waits_for_a_later_one(rig: Rig) -> None:
+    left(rig, [f"{number}.mp4" for number in range(5)])
+
+    def told() -> tuple[int, int]:
+        [line] = migrations_page(rig.store, readable=EVERYTHING).lines
+        return line.registered, line.pending
+
+    assert plan(rig, limit=2).work == 2
+    assert told() == (0, 5), "a plan takes nothing away"
+    assert rig.run(limit=2).counts.registered == 2
+    assert told() == (2, 3)
+    assert rig.run(prefixes=["4"]).counts.registered == 1
+    last = rig.run()
+    assert (last.counts.registered, last.counts.leftovers, last.counts.leftovers_left_out) == (2, 2, {})
+    rig.assert_results_equal_truth()
 
 
 def test_what_is_discarded_is_not_taken_over(rig: Rig) -> None:

@@ -142,6 +142,21 @@ with listed as (
   from judged j join made m on m.alone = (j.attempts > 0)
   where j.disposition in ('queued', 'queued_again')
   order by j.key
+), dead as materialized (
+  select q.queue_no from vod_migrate.queues q join vod_migrate.queues mine on mine.queue_no = :queue_no and mine.gate = 'open'
+  where not :leftovers and q.migration_id = :migration_id and q.source_id = :source_id and q.gate = 'open' and q.queue_no <> :queue_no
+    and not exists (select 1 from vod_migrate.live_runs l where l.queue_no = q.queue_no)
+), superseded as (
+  -- What ended runs left of these is sent from here, also by a run that takes over no leftovers. Of a plan, its approval decides.
+  -- Without ended runs, which is asked once, no work is read.
+  delete from vod_migrate.work w
+  where exists (select 1 from dead) and w.source_id = :source_id and w.queue_no = any(array(select queue_no from dead))
+    and w.key = any(array(select key from judged where disposition in ('queued', 'queued_again')))
+  returning w.block_id, w.again
+), shrunk as (
+  update vod_migrate.blocks b set objects = b.objects - c.objects, again = b.again - c.again
+  from (select block_id, count(*) as objects, count(*) filter (where again) as again from superseded group by block_id) c
+  where b.block_id = c.block_id
 ), renewed as (
   update vod_migrate.work w
   set size = coalesce(j.size, w.size), etag = coalesce(j.etag, w.etag), last_modified = coalesce(j.last_modified, w.last_modified),
