@@ -39,6 +39,7 @@ _BEGINNINGS = (
               'succeeded', %(begin)s - n * interval '1 day', %(begin)s - n * interval '1 day' + interval '3 hours',
               '{"counts": {"pending": 0, "unknown": 0}}'
        from vod_migrate.migrations m, generate_series(0, %(nights)s - 1) n order by migration_id, n""",
+    "insert into vod_migrate.migration_sources (migration_id, source_id) select distinct migration_id, source_id from vod_migrate.runs",
     "update vod_migrate.runs set state = 'running', finished_at = null, summary = null where run_id = %(run)s",
     """insert into vod_migrate.scans (run_no, position, kind, prefix, whole, state)
        select run_no, 0, 'prefix', '', true, 'complete' from vod_migrate.runs""",

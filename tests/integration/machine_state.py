@@ -81,7 +81,7 @@ class MachineState(RuleBasedStateMachine):
         self.store = store
         with store.connection() as connection:
             connection.execute(
-                "truncate vod_migrate.migrations, vod_migrate.sources, vod_migrate.queues, vod_migrate.runs, vod_migrate.workers, "
+                "truncate vod_migrate.migrations, vod_migrate.migration_sources, vod_migrate.sources, vod_migrate.queues, vod_migrate.runs, vod_migrate.workers, "
                 "vod_migrate.scans, vod_migrate.ranges, vod_migrate.missing, vod_migrate.blocks, vod_migrate.work, vod_migrate.objects, vod_migrate.calls, "
                 "vod_migrate.events, vod_migrate.counts, vod_migrate.rates, vod_migrate.totals, vod_migrate.plans restart identity"
             )

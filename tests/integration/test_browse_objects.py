@@ -136,6 +136,16 @@ def test_what_is_pending_is_found_beside_the_facts_and_what_a_plan_holds_is_not(
     assert waiting.region == rig.sandbox.region
 
 
+def test_what_was_handed_over_is_found_in_a_bucket_on_which_its_owner_never_ran(rig: Rig) -> None:
+    rig.sandbox.add_bucket("other-bucket")
+    for bucket, name in ((BUCKET, "films"), ("other-bucket", "shows")):
+        rig.sandbox.put(bucket, f"{name}.mp4")
+        rig.run(rig.migration(name, source={"bucket": bucket}))
+    assert rig.store.transfer("default", "films", "shows") == 1
+    found = find_objects(rig.store, Search(migration="shows"), readable=EVERYTHING)
+    assert (keys(found), found.total) == (["films.mp4", "shows.mp4"], 2)
+
+
 def test_hostile_keys_are_found_shown_and_exported_as_they_are_and_start_no_formula(rig: Rig) -> None:
     for key in HOSTILE:
         rig.sandbox.put(BUCKET, key)

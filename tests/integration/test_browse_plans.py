@@ -28,7 +28,17 @@ from vod_migrate.results.store import Store
 
 RESULTS, BIG = 40_000, "archive_01"
 FIRST_RUN = f"{BIG}-00"
-COUNTS = {"totals", "counts", "rates", "migration_dags", "migrations", "sources", "queues", "blocks"}
+COUNTS = {
+    "totals",
+    "counts",
+    "rates",
+    "migration_dags",
+    "migration_sources",
+    "migrations",
+    "sources",
+    "queues",
+    "blocks",
+}
 A_FEW = 20
 MOST_COUNTED = 5_000
 """A run's chart sums its calls by five seconds, 720 rows an hour; everything else that is counted is a few hundred."""
@@ -61,6 +71,7 @@ FILL = (
     """insert into vod_migrate.objects (source_id, migration_id, run_no, registered, key, media_id)
        select 1, migration_id, run_no, true, 'zz/' || i, md5('behind' || i)
        from vod_migrate.runs, generate_series(1, 20) i where run_id = 'behind'""",
+    "insert into vod_migrate.migration_sources (migration_id, source_id) select distinct migration_id, source_id from vod_migrate.runs",
     """insert into vod_migrate.blocks (queue_no, objects) select 1 + (i - 1) * 40, 100 from generate_series(1, 8) i""",
     """insert into vod_migrate.work (source_id, queue_no, block_id, key, size)
        select m, 1 + (m - 1) * 40, (select block_id from vod_migrate.blocks where queue_no = 1 + (m - 1) * 40),

@@ -160,12 +160,12 @@ where not coalesce(o.run_no = e.run_no and o.registered, false)
 order by e.source_id, e.key;  -- a run has one source: what was sorted once is joined row by row
 
 -- name: result_sources
--- The buckets in which a run has results, or may have them where the whole migration is meant: facts can be transferred to a migration
--- that never had a run there. first_key, last_key: between which all of the migration's results are.
+-- The buckets in which a run has results, or may have them where the whole migration is meant. first_key, last_key: between which all of
+-- the migration's results are.
 select r.migration_id, r.run_no, s.source_id, case when :whole then e.first_key end as first_key, case when :whole then e.last_key end as last_key
 from vod_migrate.runs r
-join vod_migrate.migrations m using (migration_id)
-join vod_migrate.sources s on s.account = m.account and (:whole or s.source_id = r.source_id)
+join vod_migrate.migration_sources p on p.migration_id = r.migration_id and (:whole or p.source_id = r.source_id)
+join vod_migrate.sources s on s.source_id = p.source_id
 left join vod_migrate.extents e on e.migration_id = r.migration_id
 where r.run_id = :run_id
 order by s.bucket collate "C";

@@ -58,7 +58,7 @@ class Maintenance(Session):
             if renamed is not None:
                 return int(renamed)
             numbers[1] = self._ask(QUERIES.keep_migration, account=account, name=new)
-        sources = self._ask(QUERIES.sources_of_migration, account=account, migration_id=numbers[0])
+        sources = self._ask(QUERIES.sources_of_migration, migration_id=numbers[0])
         for row in sources:
             self._ask(QUERIES.doubt_source, source_id=row["source_id"])
         return sum(

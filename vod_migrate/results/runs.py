@@ -53,7 +53,7 @@ class Runs(Session):
                 migration_id=QUERIES.keep_migration(connection, account=run.account, name=run.migration),
                 source_id=QUERIES.keep_source(connection, account=run.account, bucket=run.bucket),
             )
-            QUERIES.see_migration(connection, migration_id=new.migration_id, dag_id=run.dag_id or "")
+            QUERIES.see_migration(connection, **new.numbers, dag_id=run.dag_id or "")
             plan_queue = None if plan is None else plan.queue_no
             queue_no = new_queue(connection, new, plan_queue) if continues is None else continues.queue_no
             new = replace(new, queue_no=queue_no)

@@ -28,6 +28,13 @@ create table vod_migrate.migration_dags (
 );
 create index migration_dags_by_dag on vod_migrate.migration_dags (dag_id);
 
+-- The buckets that a migration has run on, or got facts in from another one.
+create table vod_migrate.migration_sources (
+  migration_id  integer not null,
+  source_id     integer not null,
+  primary key (migration_id, source_id)
+);
+
 -- The work of one run, and of the runs that resume it. gate: open; planning: writes nothing but its own work; approving: approved, and
 -- held until it was compared with the queue of its plan; done: nothing is left; discarded: its work is being deleted.
 create table vod_migrate.queues (

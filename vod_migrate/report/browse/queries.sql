@@ -138,24 +138,14 @@ where (:migration::text is null or m.name = :migration) and (:account::text is n
 order by m.name, m.account;
 
 -- name: search_sources
--- The buckets that some migrations have run on; only those with a key in the wanted stretch. first_key, last_key: between which the
--- migration's facts lie; queues: whose work it still has to send, where that is looked for.
--- From one source to the next in an index: a migration has few sources and many runs.
+-- The buckets that some migrations may have facts or work in; only those with a key in the wanted stretch. first_key, last_key: between
+-- which the migration's facts lie; queues: whose work it still has to send, where that is looked for.
 select m.migration_id, m.account, m.name as migration, s.source_id, s.bucket, e.first_key, e.last_key,
        case when :pending::boolean then array(
          select q.queue_no from vod_migrate.queues q
          where q.migration_id = m.migration_id and q.gate not in ('done', 'discarded') and q.gate = 'open') else '{}' end as queues
 from vod_migrate.migrations m left join vod_migrate.extents e using (migration_id)
-cross join lateral (
-  with recursive ran (source_id) as (
-    (select r.source_id from vod_migrate.runs r where r.migration_id = m.migration_id order by r.source_id limit 1)
-    union all
-    select (select r.source_id from vod_migrate.runs r
-            where r.migration_id = m.migration_id and r.source_id > ran.source_id order by r.source_id limit 1)
-    from ran where ran.source_id is not null
-  )
-  select source_id from ran where source_id is not null
-) p
+join vod_migrate.migration_sources p on p.migration_id = m.migration_id
 join vod_migrate.sources s using (source_id)
 where m.migration_id = any(:migrations::int[]) and (:bucket::text is null or s.bucket = :bucket)
   and (:first::text = ''

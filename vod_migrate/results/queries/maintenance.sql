@@ -41,6 +41,9 @@ with chosen as materialized (
   where source_id = :source_id and migration_id = :old and key > :after order by key limit :most for update
 ), moved as (
   update vod_migrate.objects o set migration_id = :new from chosen c where o.source_id = c.source_id and o.key = c.key
+), place as (
+  insert into vod_migrate.migration_sources (migration_id, source_id) select distinct :new::int, source_id from chosen
+  on conflict do nothing
 ), told as (
   insert into vod_migrate.events (source_id, run_no, what, key, message)
   select source_id, 0, 'transferred', key, :message from chosen
@@ -59,12 +62,8 @@ with chosen as materialized (
 select count(*) as objects, max(key) as until from chosen;
 
 -- name: sources_of_migration
--- The buckets that a migration has facts in.
-select s.source_id from vod_migrate.sources s
-where s.account = :account and exists (
-  select 1 from vod_migrate.objects o, vod_migrate.extents e
-  where e.migration_id = :migration_id and o.source_id = s.source_id and o.migration_id = e.migration_id
-    and o.key between e.first_key and e.last_key);
+-- The buckets that a migration may have facts in.
+select source_id from vod_migrate.migration_sources where migration_id = :migration_id;
 
 -- name: migration_is_live$
 -- Whether a run of a migration is under way.

@@ -21,7 +21,10 @@ with known as (
 select source_id from known union all select source_id from made;
 
 -- name: see_migration!
--- A DAG runs a migration; '' for the command line.
+-- A DAG runs a migration on a bucket; '' for the command line.
+with place as (
+  insert into vod_migrate.migration_sources (migration_id, source_id) values (:migration_id, :source_id) on conflict do nothing
+)
 insert into vod_migrate.migration_dags (migration_id, dag_id) values (:migration_id, :dag_id) on conflict do nothing;
 
 -- name: insert_queue$
