@@ -150,7 +150,12 @@ class MachineState(RuleBasedStateMachine):
                 "select count(*) as found, count(*) filter (where again) as found_again from vod_migrate.work w "
                 "where w.block_id = b.block_id) found where token is null and (b.objects, b.again) <> (found, found_again)"
             ).fetchall()
+            counted_wrongly = connection.execute(
+                "select w.key, w.again from vod_migrate.work w where w.again <> "
+                "exists (select 1 from vod_migrate.objects o where o.source_id = w.source_id and o.key = w.key)"
+            ).fetchall()
         assert told_wrongly == [], "a block that nobody holds knows its numbers"
+        assert counted_wrongly == [], "what has a fact is counted by it, and nothing else is"
 
     def numbers_add_up(self) -> None:
         with self.store.connection() as connection:

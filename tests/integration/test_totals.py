@@ -6,13 +6,15 @@ import threading
 
 from nights import EVERYTHING
 from rigging import BUCKET, Rig
-from store_helpers import a_call, begin, finish, list_all, registered, settle
+from store_helpers import MOMENT, a_call, begin, finish, lapse, list_all, registered, settle
 
+from vod_migrate.media import MediaObject
 from vod_migrate.migration.options import Mode
 from vod_migrate.report.browse.migrations import migrations_page
 from vod_migrate.report.browse.objects import find_objects
 from vod_migrate.report.browse.runs import runs_of_migration
 from vod_migrate.report.browse.search import Search
+from vod_migrate.results.repairs import FactRead, FoundMedia
 
 # Each pair: what is kept, and the rows that it stands for.
 PAIRS = (
@@ -120,3 +122,34 @@ def test_the_pages_count_each_object_once_while_it_is_sent_and_sent_again(rig: R
     store.leave(again, place)
     assert (told(), left()) == ((0, 30), [5, 0])
     assert rig.rows("select sum(objects)::int, sum(again)::int from vod_migrate.blocks") == [(5, 5)]
+
+
+def test_what_waits_is_counted_by_its_fact_as_soon_as_there_is_one(rig: Rig) -> None:
+    store, keys = rig.store, [f"{number:02}.mp4" for number in range(20)]
+
+    def told(migration: str = "nightly") -> tuple[int, int]:
+        [line] = [one for one in migrations_page(store, readable=EVERYTHING).lines if one.migration == migration]
+        assert line.objects == find_objects(store, Search(migration=migration), readable=EVERYTHING).total
+        return line.pending, line.registered
+
+    for name, migration in (("trial", "trial"), ("dead", "nightly")):
+        run = begin(store, name, migration=migration)
+        list_all(store, run, keys)
+        place = store.take_place(run, slot="one", host="h")
+        if name == "dead":
+            held = store.claim(run, place).works
+        lapse(store, run)
+    night = begin(store, "night")
+    list_all(store, night, keys)
+    assert (told(), told("trial")) == ((20, 0), (20, 0))
+    late = a_call(files=5)
+    store.record(run, place, [late], [registered(work.key, late) for work in held[:5]])
+    assert (told(), told("trial")) == ((15, 5), (15, 0))
+    settle(store, night)
+    assert (told(), told("trial")) == ((0, 20), (0, 0))
+    [line] = find_objects(store, Search(migration="nightly"), readable=EVERYTHING, most=1).lines
+    assert store.forget_facts(night, [FactRead(key=line.key, settled_at=line.updated)]) == 1
+    assert (told(), told("trial")) == ((0, 19), (1, 0))
+    listed = MediaObject(bucket=BUCKET, key=line.key, size=1, etag="A" * 32, last_modified=MOMENT)
+    assert store.import_media(night, [FoundMedia(object=listed, media_id="found")]) == 1
+    assert (told(), told("trial")) == ((0, 20), (0, 0))

@@ -53,10 +53,12 @@ class Repairs(Session):
             classes=[one.storage_class for one in objects],
         )
 
-    def _repair(self, query: Any, run: Run, **values: Any) -> int:
+    def _repair(self, query: Any, run: Run, *, keys: list[str], **values: Any) -> int:
         def work(connection: StoreConnection) -> int:
             QUERIES.doubt_source(connection, source_id=run.source_id)
-            return int(query(connection, **run.numbers, **values))
+            changed = int(query(connection, **run.numbers, keys=keys, **values))
+            QUERIES.renew_waiting(connection, source_id=run.source_id, keys=keys)
+            return changed
 
         return self._do(work)
 

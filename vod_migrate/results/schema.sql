@@ -197,7 +197,7 @@ create table vod_migrate.work (
   attempts      smallint not null default 0,    -- refusals of this object
   no_answers    smallint not null default 0,    -- replies that did not name it
   unsure        boolean not null default false, -- its last call may have had an effect
-  again         boolean not null default false, -- there was a fact when it was queued
+  again         boolean not null default false, -- there is a fact, by which it is counted
   key           text collate "C" not null,
   etag          text,
   storage_class text,

@@ -94,6 +94,15 @@ with made as materialized (
   update vod_migrate.blocks b set objects = b.objects - c.objects, again = b.again - c.again
   from (select block_id, count(*) as objects, count(*) filter (where again) as again from cleared group by block_id) c
   where b.block_id = c.block_id and b.token is null
+), waits as (
+  -- What else waits for an object is counted by its fact from now on: a late answer's object may be in another queue by now.
+  update vod_migrate.work w set again = true
+  where w.source_id = :source_id and w.queue_no + 0 <> :queue_no and not w.again
+    and w.key = any(array(select key from settled where not was))
+  returning w.block_id
+), noted as (
+  update vod_migrate.blocks b set again = b.again + c.objects
+  from (select block_id, count(*) as objects from waits group by block_id) c where b.block_id = c.block_id and b.token is null
 ), fact as (
   insert into vod_migrate.objects as o (source_id, migration_id, run_no, registered, new_register, size, last_modified, call_id, key, etag,
                                         storage_class, media_id, sent, code, message, attributes, same_as)

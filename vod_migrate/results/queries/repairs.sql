@@ -92,3 +92,15 @@ with asked as materialized (
     first_key = least(t.first_key, excluded.first_key), last_key = greatest(t.last_key, excluded.last_key)
 )
 select count(*) from fact;
+
+-- name: renew_waiting!
+-- Facts came or went: what still waits for these objects is counted by its fact, or by itself again.
+with changed as (
+  update vod_migrate.work w set again = not w.again
+  where w.source_id = :source_id and w.key = any(:keys::text[])
+    and w.again <> exists (select 1 from vod_migrate.objects o where o.source_id = w.source_id and o.key = w.key)
+  returning w.block_id, w.again
+)
+update vod_migrate.blocks b set again = b.again + c.change
+from (select block_id, sum(case when again then 1 else -1 end) as change from changed group by block_id) c
+where b.block_id = c.block_id and b.token is null;
