@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from nights import EVERYTHING
 from rigging import BUCKET, Rig
 from sources import forget, from_manifest
 from urllib3.exceptions import ProtocolError
@@ -19,6 +20,7 @@ from vod_migrate.discover.streams import Streams
 from vod_migrate.errors import BadOption, Interrupted, ManifestBroken, SourceDenied
 from vod_migrate.migration.options import parse_options
 from vod_migrate.migration.source import Manifest
+from vod_migrate.report.browse.migrations import migrations_page
 from vod_migrate.report.files import write_report
 from vod_migrate.report.loader import load_report
 from vod_migrate.report.text import render_text
@@ -56,6 +58,22 @@ def test_a_row_that_is_broken_fails_by_itself_and_the_others_are_registered(rig:
     mended = from_manifest(rig, path, columns={"title": "Title"})
     assert (mended.counts.registered, mended.counts.unchanged, mended.counts.failed) == (2, 1, 0)
     assert rig.sandbox.truth(BUCKET)["2.mp4"].title == "Two"
+
+
+def test_an_object_whose_row_breaks_while_it_waits_is_counted_once(rig: Rig, tmp_path: Path) -> None:
+    path = tmp_path / "films.csv"
+    source = rig.migration(source={"manifest": {"location": str(path)}})
+    for number in range(2):
+        rig.sandbox.put(BUCKET, f"{number}.mp4")
+    for size in ("5", "many"):
+        path.write_text(f"key,size\n0.mp4,5\n1.mp4,{size}\n", encoding="utf-8")
+        run = rig.prepare(source)
+        rig.discover(run)
+        rig.lapse(run)
+    [line] = migrations_page(rig.store, readable=EVERYTHING).lines
+    assert (line.pending, line.failed, line.objects) == (1, 1, 2)
+    assert rig.run(source).counts.registered == 2
+    rig.assert_results_equal_truth()
 
 
 def test_many_broken_rows_do_not_stop_a_run_before_it_began(rig: Rig, tmp_path: Path) -> None:

@@ -180,17 +180,20 @@ class Scans(Session):
         """Records a page's broken rows; those that meet an object which is more than a broken row are left out instead."""
         if not page.broken:
             return page, {}
+        keys = [row.key for row in page.broken]
         rows = list(
             QUERIES.merge_broken(
                 connection,
                 **run.numbers,
                 worker_no=place.worker_no,
                 planning=run.planning,
-                keys=[row.key for row in page.broken],
+                keys=keys,
                 codes=[row.code for row in page.broken],
                 messages=[storable(row.message) for row in page.broken],
             )
         )
+        # An earlier row, or an earlier run, may have queued such an object.
+        QUERIES.renew_waiting(connection, source_id=run.source_id, keys=keys)
         failed = {row["code"]: row["failed"] for row in rows if row["failed"]}
         left_out = {row["code"]: row["spared"] for row in rows if row["spared"]}
         if again := len(page.broken) - sum(failed.values()) - sum(left_out.values()):
