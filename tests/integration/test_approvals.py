@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from nights import EVERYTHING
 from planning import plan
 from rigging import BUCKET, Rig
 
 from vod_migrate.errors import BadOption, Interrupted
 from vod_migrate.migration.model import Migration
+from vod_migrate.report.browse.migrations import migrations_page
 from vod_migrate.report.loader import load_report
 from vod_migrate.results.run import Run
 from vod_migrate.run import planning_run
@@ -146,6 +148,25 @@ def test_what_another_run_settled_since_the_plan_is_named_and_not_sent_twice(rig
     told = rig.run(approve=made.digest)
     assert (told.error, told.counts.registered) == (None, 1)
     assert told.counts.approval == {"approved": 1, "settled_meanwhile": 1}
+    rig.assert_results_equal_truth()
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["before the approved run lists", "after it has listed"])
+def test_what_another_run_is_about_to_send_is_named_and_not_sent_twice(rig: Rig, late: bool) -> None:
+    put(rig, "1.mp4", "2.mp4")
+    run = rig.prepare(approve=plan(rig).digest)
+    if late:
+        rig.discover_a_page(run)
+    other = rig.prepare(limit=1)
+    rig.discover(other)
+    rig.discover(run)
+    [line] = migrations_page(rig.store, readable=EVERYTHING).lines
+    assert line.pending == 2
+    for one in (other, run):
+        rig.register(one)
+    told = finish(store=rig.store, run_id=run.run_id)
+    assert told.counts.approval == {"approved": 1, "queued_elsewhere": 1}
+    assert (told.counts.registered, told.counts.already_registered) == (1, 0)
     rig.assert_results_equal_truth()
 
 

@@ -336,8 +336,15 @@ with stretch as materialized (
   select distinct w.key from vod_migrate.work w
   where w.source_id = :source_id and w.key > :after and w.queue_no in (:queue_no, :plan_queue)
   order by w.key limit :most
+), live as materialized (
+  select l.queue_no from vod_migrate.live_runs l join vod_migrate.queues q using (queue_no)
+  where l.source_id = :source_id and q.gate = 'open' and l.queue_no <> :queue_no
 ), compared as materialized (
-  select s.key, mine.key is not null as listed, planned.key is not null as planned, mine.etag is not distinct from planned.etag as same,
+  select s.key, exists (
+           select 1 from vod_migrate.work w
+           where w.source_id = :source_id and w.key = s.key and w.queue_no in (select queue_no from live)
+         ) as elsewhere,
+         mine.key is not null as listed, planned.key is not null as planned, mine.etag is not distinct from planned.etag as same,
          mine.block_id,
          (select count(*) from vod_migrate.objects o where o.source_id = :source_id and o.key = s.key and o.settled_at > :made_at) as facts
   from stretch s
@@ -345,7 +352,8 @@ with stretch as materialized (
   left join vod_migrate.work planned on planned.source_id = :source_id and planned.key = s.key and planned.queue_no = :plan_queue
 ), judged as materialized (
   select key, block_id,
-    case when listed and planned and same then 'approved'
+    case when planned and elsewhere then 'queued_elsewhere'
+         when listed and planned and same then 'approved'
          when listed and planned then 'changed_since_plan'
          when listed then 'new_since_plan'
          when facts > 0 then 'settled_meanwhile'
