@@ -57,7 +57,7 @@ def caller() -> Callable[[Any], bool]:
     from vod_migrate.cloud.clients import open_vod  # noqa: PLC0415 - slow
     from vod_migrate.cloud.connection import connection_from_environment  # noqa: PLC0415 - slow
 
-    client = open_vod(connection_from_environment(), connections=THREADS).sdk
+    client = open_vod(connection_from_environment()).sdk
 
     def send(batch: Any) -> bool:
         text = json.dumps(batch, ensure_ascii=False, separators=(",", ":"))

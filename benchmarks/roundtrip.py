@@ -153,7 +153,7 @@ def sdk_alone(batches: list[list[dict[str, str]]]) -> float:
     from vod_migrate.cloud.clients import open_vod  # noqa: PLC0415 - slow
     from vod_migrate.cloud.connection import connection_from_environment  # noqa: PLC0415 - slow
 
-    client = open_vod(connection_from_environment(), connections=32).sdk
+    client = open_vod(connection_from_environment()).sdk
     waiting = SimpleQueue[tuple[int, list[dict[str, str]]]]()
     for numbered in enumerate(batches):
         waiting.put(numbered)

@@ -133,7 +133,7 @@ def test_services_that_quote_the_request_are_not_repeated_word_for_word(
     said = [repr(connection), str(connection.credentials)]
     address = connection.storage_address(BUCKET)
     entry = Entry(key="a.mp4", file_url=f"https://{address}/a.mp4", description=Description(title="a"))
-    client = RegisterMediaClient(connection, Register(template_group_id="VOD_NO_TRANSCODE"), connections=1)
+    client = RegisterMediaClient(connection, Register(template_group_id="VOD_NO_TRANSCODE"))
     for act in (
         lambda: client.register(Batch(storage_address=address, entries=(entry,))),
         lambda: next(iter(list_pages(open_bucket(connection, BUCKET), "", sleep=lambda _: None))),

@@ -62,7 +62,7 @@ class ScriptedVod:
             },
             origin="test",
         )
-        self._client = RegisterMediaClient(connection, Register(template_group_id="x"), connections=1)
+        self._client = RegisterMediaClient(connection, Register(template_group_id="x"))
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -38,7 +38,7 @@ class Experiments:
         self._store = store
         self._run = run
         self._address = connection.storage_address(run.bucket)
-        self._client = RegisterMediaClient(connection, run.spec.register_, connections=1)
+        self._client = RegisterMediaClient(connection, run.spec.register_)
         self._clock = StopClock(stop)
         agree_on_rate(store, account=connection.account, configured=connection.calls_per_second)
         self._rate = RateLimiter(store, account=connection.account, clock=self._clock)

@@ -38,8 +38,8 @@ from vod_migrate.errors import (
 TIMEOUTS = (5.0, 15.0)
 """Seconds for connecting and reading."""
 
-_SDK_POOL = 40
-"""Connections that the SDK keeps open to a host by default."""
+_POOL = 128
+"""Connections that the SDK keeps open to a host: as many as a worker may have threads (`register.threads`)."""
 _WORD = re.compile(r"(?<!^)(?=[A-Z])")
 _TOKEN_CODES = ("InvalidSecurityToken", "SecurityToken")
 _CREDENTIAL_CODES = (
@@ -56,10 +56,8 @@ _NO_CODE = ("", "None")
 class VodClient:
     """The APIs of VOD by their names; one client is shared by all threads. skew: as `skew_of` the last answer."""
 
-    def __init__(
-        self, connection: Connection, *, timeouts: tuple[float, float] | None = None, connections: int | None = None
-    ) -> None:
-        """timeouts: seconds for connecting and reading; connections: how many threads will call at once."""
+    def __init__(self, connection: Connection, *, timeouts: tuple[float, float] | None = None) -> None:
+        """timeouts: seconds for connecting and reading."""
         self.skew: float | None = None
         self._credentials = connection.credentials
         self._endpoint = connection.vod_endpoint or f"VOD in {connection.region}"
@@ -71,10 +69,9 @@ class VodClient:
         """The SDK's own client."""
         # The SDK's own retry is off: ours knows what an answer means.
         connect, read = (int(seconds * 1000) for seconds in timeouts or TIMEOUTS)
-        # Clients of one process share the SDK's session where its pool has the same size. Of calls that find none, each makes its own
-        # and reads the certificates of the system for it, 20 ms of CPU: ten for the lookups of a canary.
-        pool = max(connections or 0, _SDK_POOL)
-        self._runtime = RuntimeOptions(connect_timeout=connect, read_timeout=read, max_idle_conns=pool)
+        # The SDK has one session for each host and size of pool. With another size than the calls before them, each of a canary's ten
+        # lookups would make a session of its own and read the system's certificates for it, 20 ms of CPU.
+        self._runtime = RuntimeOptions(connect_timeout=connect, read_timeout=read, max_idle_conns=_POOL)
 
     def call(self, api: str, **fields: Any) -> Mapping[str, Any]:
         """One request, and the body of its answer by the API's own names.

@@ -16,9 +16,8 @@ from vod_migrate.register.reply import read_reply
 class RegisterMediaClient:
     """One RegisterMedia request per batch."""
 
-    def __init__(self, connection: Connection, rules: Register, *, connections: int) -> None:
-        """connections: how many threads will call at once; each keeps one connection open."""
-        self._vod = open_vod(connection, connections=connections)
+    def __init__(self, connection: Connection, rules: Register) -> None:
+        self._vod = open_vod(connection)
         self._rules = rules
         self._user_data = None if rules.user_data is None else rules.user_data.as_json()
 

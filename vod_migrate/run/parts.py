@@ -67,8 +67,7 @@ class Parts:
 
     def client(self) -> RegisterMediaClient:
         """The one call."""
-        rules = self.run.spec.register_
-        return RegisterMediaClient(self.connection, rules, connections=rules.threads)
+        return RegisterMediaClient(self.connection, self.run.spec.register_)
 
     def media_checker(self) -> MediaChecker:
         """What looks up the canary's media."""
