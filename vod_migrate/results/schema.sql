@@ -208,6 +208,15 @@ create table vod_migrate.work (
 create index work_by_block on vod_migrate.work (block_id);
 create index work_unsure on vod_migrate.work (queue_no) where unsure;
 
+-- What the blocks of a queue still hold. objects: to be sent; unsettled: those without a fact, by which the others are counted.
+create view vod_migrate.pending as
+select b.queue_no,
+       case when b.token is null then b.objects
+            else (select count(*) from vod_migrate.work w where w.block_id = b.block_id) end as objects,
+       case when b.token is null then b.objects - b.again
+            else (select count(*) from vod_migrate.work w where w.block_id = b.block_id and not w.again) end as unsettled
+from vod_migrate.blocks b;
+
 create table vod_migrate.objects (
   source_id     integer not null,
   migration_id  integer not null,          -- the owner

@@ -10,9 +10,7 @@ select r.run_id, m.account, m.name as migration, r.mode, r.state, r.stop_code, r
        coalesce(c.registered, 0)::bigint as registered, coalesce(c.already_registered, 0)::bigint as already_registered,
        coalesce(c.failed, 0)::bigint as failed,
        case when r.summary is null then (
-         select coalesce(sum(case when b.token is null then b.objects
-                                  else (select count(*) from vod_migrate.work w where w.block_id = b.block_id) end), 0)::bigint
-         from vod_migrate.blocks b where b.queue_no = r.queue_no)
+         select coalesce(sum(p.objects), 0)::bigint from vod_migrate.pending p where p.queue_no = r.queue_no)
        else coalesce((r.summary -> 'counts' ->> 'pending')::bigint, 0) + coalesce((r.summary -> 'counts' ->> 'unknown')::bigint, 0) end as left,
        (r.summary ->> 'calls')::bigint as calls
 from (
@@ -58,10 +56,7 @@ left join lateral (
   from vod_migrate.totals where migration_id = seen.migration_id
 ) t on true
 left join lateral (
-  -- What is to be sent again is counted by its fact. The numbers of a block that somebody holds are those of when it was taken.
-  select sum(case when b.token is null then b.objects - b.again
-                  else (select count(*) from vod_migrate.work w where w.block_id = b.block_id and not w.again) end) as pending
-  from vod_migrate.queues q join vod_migrate.blocks b using (queue_no)
+  select sum(held.unsettled) as pending from vod_migrate.queues q join vod_migrate.pending held using (queue_no)
   where q.migration_id = seen.migration_id and q.gate not in ('done', 'discarded') and q.gate = 'open'
 ) p on true
 left join lateral (
@@ -127,9 +122,7 @@ select m.migration_id, m.account, m.name as migration,
        coalesce((select sum(t.objects) from vod_migrate.totals t
                  where t.migration_id = m.migration_id and t.state = any(:states::text[]) and (:code::text is null or t.code = :code)), 0)::bigint
        + case when 'pending' = any(:states::text[]) then coalesce((
-           select sum(case when b.token is null then b.objects - b.again
-                           else (select count(*) from vod_migrate.work w where w.block_id = b.block_id and not w.again) end)
-           from vod_migrate.queues q join vod_migrate.blocks b using (queue_no)
+           select sum(held.unsettled) from vod_migrate.queues q join vod_migrate.pending held using (queue_no)
            where q.migration_id = m.migration_id and q.gate not in ('done', 'discarded') and q.gate = 'open'), 0)::bigint
          else 0 end as objects
 from vod_migrate.migrations m

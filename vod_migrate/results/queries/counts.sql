@@ -56,9 +56,7 @@ select left_over.pending,
        ), 0)::float8 as oldest_pending_age,
        r.rate, vod_migrate.share(r.factor, r.cut_at) as rate_share
 from (
-  select coalesce(sum(case when b.token is null then b.objects
-                           else (select count(*) from vod_migrate.work w where w.block_id = b.block_id) end), 0)::bigint as pending
-  from vod_migrate.blocks b where b.queue_no = :queue_no
+  select coalesce(sum(objects), 0)::bigint as pending from vod_migrate.pending where queue_no = :queue_no
 ) left_over, vod_migrate.quotas r
 where r.account = :account and r.api = :api and r.scope = ''
   and (:anyway or :worker_no = (
